@@ -1,0 +1,65 @@
+// The element types a tensor can hold, chosen at run time, and the one door from there to a C++ type.
+//
+//   with_float(x.dtype(), "prelu", [&]<class T>() { run(x.data<T>(), ...); });
+#pragma once
+
+#include <amnet/core/error.h>
+
+#include <cstddef>
+#include <cstdint>
+#include <string_view>
+#include <type_traits>
+
+namespace amnet {
+
+/// f32 trains, f64 checks gradients, i64 holds labels and indices, u8 holds pixels and flags.
+enum class DType : std::uint8_t { f32, f64, i64, u8 };
+
+/// The size of one element in bytes.
+constexpr std::size_t size_of(DType dtype) {
+  switch (dtype) {
+    case DType::f32: return 4;
+    case DType::f64:
+    case DType::i64: return 8;
+    case DType::u8: return 1;
+  }
+  return 0;
+}
+
+constexpr std::string_view name_of(DType dtype) {
+  switch (dtype) {
+    case DType::f32: return "f32";
+    case DType::f64: return "f64";
+    case DType::i64: return "i64";
+    case DType::u8: return "u8";
+  }
+  return "?";
+}
+
+template <class T>
+constexpr DType dtype_of() {
+  if constexpr (std::is_same_v<T, float>) {
+    return DType::f32;
+  } else if constexpr (std::is_same_v<T, double>) {
+    return DType::f64;
+  } else if constexpr (std::is_same_v<T, std::int64_t>) {
+    return DType::i64;
+  } else {
+    static_assert(std::is_same_v<T, std::uint8_t>, "amnet has no dtype for this C++ type");
+    return DType::u8;
+  }
+}
+
+/// Calls `body.operator()<T>()` with T = float or double: a kernel picks its scalar once, at its door.
+/// Throws UsageError naming `who` for a dtype that is not floating point.
+template <class Body>
+void with_float(DType dtype, std::string_view who, Body&& body) {
+  if (dtype == DType::f32) {
+    body.template operator()<float>();
+  } else {
+    require(dtype == DType::f64, "[{}] expected a floating-point tensor (f32 or f64) but got {}.", who, name_of(dtype));
+    body.template operator()<double>();
+  }
+}
+
+}  // namespace amnet

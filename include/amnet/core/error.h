@@ -1,0 +1,67 @@
+// Errors of amnet: what went wrong decides the type, and with it the exit code of a program.
+// The library throws these for a user's mistake or a failing machine, and never prints, exits or aborts.
+//
+//   require(labels.rank() == 1, "[accuracy] expected labels (N) but got {}.", labels);
+//   require<DataError>(end != begin, "{}:{}: expected `path label` but the label is missing.", file, line);
+#pragma once
+
+#include <fmt/core.h>
+
+#include <stdexcept>
+#include <string>
+#include <utility>
+
+namespace amnet {
+
+/// The root of every exception that amnet throws on purpose. what() is one whole sentence.
+class Error : public std::runtime_error {
+ public:
+  using std::runtime_error::runtime_error;
+  /// The exit code a program ends with: 2 usage, 3 data, 4 file system, 5 non-finite, 6 memory or device.
+  virtual int exit_code() const noexcept { return 2; }
+};
+
+/// A call, an option or a configuration that cannot be meant (exit code 2).
+class UsageError : public Error {
+ public:
+  using Error::Error;
+};
+
+/// A list, an image or a data file that is missing or not what it claims to be (exit code 3).
+class DataError : public Error {
+ public:
+  using Error::Error;
+  int exit_code() const noexcept override { return 3; }
+};
+
+/// A model that is not there, or an output that cannot be written (exit code 4).
+class FileError : public Error {
+ public:
+  using Error::Error;
+  int exit_code() const noexcept override { return 4; }
+};
+
+/// A loss, an activation or a weight that is NaN or infinite (exit code 5).
+class NonFiniteError : public Error {
+ public:
+  using Error::Error;
+  int exit_code() const noexcept override { return 5; }
+};
+
+/// Memory that was not to be had, or a device that failed (exit code 6).
+class MemoryError : public Error {
+ public:
+  using Error::Error;
+  int exit_code() const noexcept override { return 6; }
+};
+
+/// Throws E with the formatted sentence unless `condition` holds.
+/// The message says what was expected, what came, and what to do where we know it.
+template <class E = UsageError, class... Args>
+void require(bool condition, fmt::format_string<Args...> message, Args&&... args) {
+  if (!condition) [[unlikely]] {
+    throw E(fmt::format(message, std::forward<Args>(args)...));
+  }
+}
+
+}  // namespace amnet

@@ -1,0 +1,167 @@
+// The one interface of every layer. A layer is a value with options; it owns its parameters, never its
+// activations: the net plans memory and hands tensors in. What a layer leaves out is the graph.
+//
+// To write one: `setup` names the shapes, `forward` and `backward` call a kernel, `visit` shows the parameters.
+// docs/adding_a_layer.md builds one from nothing.
+#pragma once
+
+#include <amnet/core/device.h>
+#include <amnet/core/gradient.h>
+#include <amnet/core/random.h>
+#include <amnet/core/tensor.h>
+
+#include <functional>
+#include <memory>
+#include <span>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+namespace amnet {
+
+/// Training draws dropout, uses batch statistics and applies margins; testing does none of these.
+enum class Phase : unsigned char { train, test };
+
+/// What changes from step to step. On a device it is one small struct, so that a step can be captured once.
+struct Step {
+  std::int64_t number = 0;  ///< steps done before this one: drives annealed margins and dropout
+  std::uint64_t seed = 0;   ///< of the run
+};
+
+/// What a layer needs to know of the run it is part of.
+struct Context {
+  Device& device;
+  Phase phase = Phase::test;
+  Step step = {};
+};
+
+/// How a parameter's values are drawn before the first step.
+struct Filler {
+  enum class Kind : unsigned char { constant, xavier, gaussian } kind = Kind::constant;
+  double value = 0;  ///< constant: the value; gaussian: the standard deviation (mean 0)
+
+  static Filler constant(double value) { return {Kind::constant, value}; }
+  /// Uniform in +-sqrt(3 / fan_in), fan_in = elements / first extent (Caffe's "xavier").
+  static Filler xavier() { return {Kind::xavier, 0}; }
+  static Filler gaussian(double deviation) { return {Kind::gaussian, deviation}; }
+};
+
+/// How a parameter is laid out here, so that files can hold the order the rest of the field uses.
+enum class ParameterLayout : unsigned char {
+  plain,       ///< the file holds the same order
+  convolution  ///< (out, kh, kw, in) here, (out, in, kh, kw) in files
+};
+
+/// A learned tensor or a buffer (a running statistic): everything of a layer that a file or a resume must bring back.
+struct Parameter {
+  std::string name;       ///< within the layer: "weight", "bias", "slope"
+  Tensor value;           ///< created by setup
+  Tensor gradient;        ///< same shape; allocated by the net when it plans training
+  Filler filler;          ///< how initialise() draws the value
+  double lr_mult = 1;     ///< multiplies the learning rate; 0 freezes: no gradient is computed
+  double decay_mult = 1;  ///< multiplies the weight decay
+  bool buffer = false;    ///< not learned: lr_mult and decay_mult do not apply
+  ParameterLayout layout = ParameterLayout::plain;
+
+  bool trainable() const { return !buffer && lr_mult != 0; }
+};
+
+using ParameterVisitor = std::function<void(Parameter&)>;
+
+/// The multipliers of one parameter, as layers take them in their options.
+struct ParameterOptions {
+  Filler filler;
+  double lr_mult = 1;
+  double decay_mult = 1;
+};
+
+/// One tensor a layer asks the net for.
+struct TensorSpec {
+  Shape shape;
+  DType dtype;
+};
+
+/// What `setup` answers: the outputs, and the state kept from forward to backward (masks, indices, statistics).
+struct LayerPlan {
+  std::vector<TensorSpec> outputs;
+  std::vector<TensorSpec> saved;
+};
+
+/// Which values backward reads, so that the net keeps those and shares the memory of the rest.
+struct BackwardNeeds {
+  bool inputs = true;
+  bool outputs = false;
+};
+
+struct ForwardArgs {
+  Context& context;
+  std::span<const Tensor> inputs;
+  std::span<const Tensor> outputs;  ///< uninitialised: forward writes every element
+  std::span<const Tensor> saved;    ///< uninitialised: forward writes what backward will read
+};
+
+struct BackwardArgs {
+  Context& context;
+  std::span<const Tensor> inputs;            ///< undefined unless needs().inputs
+  std::span<const Tensor> outputs;           ///< undefined unless needs().outputs
+  std::span<const Tensor> saved;             ///< as forward left it; backward may overwrite it
+  std::span<const Tensor> output_gradients;  ///< undefined for an output that no loss depends on
+  std::span<const Gradient> input_gradients;
+  Write parameters = Write::assign;  ///< assign on a step's first micro-batch, add on later ones
+
+  /// The gradient of a parameter to be written: skipped where the parameter is frozen.
+  Gradient gradient_of(const Parameter& parameter) const {
+    return parameter.trainable() ? Gradient{parameter.gradient, parameters} : Gradient{};
+  }
+};
+
+class Layer {
+ public:
+  virtual ~Layer() = default;
+
+  /// The name in messages and files: "conv2d".
+  virtual std::string_view type() const = 0;
+  /// Checks the inputs and answers what the layer needs for them; creates the parameters on the first call.
+  /// Called again for every new plan (another batch size, another image size), with the parameters untouched.
+  /// Throws UsageError naming what was expected and what came.
+  virtual LayerPlan setup(std::span<const TensorSpec> inputs) = 0;
+  virtual void forward(const ForwardArgs& args) = 0;
+  virtual void backward(const BackwardArgs& args) = 0;
+  /// What backward reads besides `saved`.
+  virtual BackwardNeeds needs() const { return {}; }
+  /// False for a layer whose outputs no gradient can pass (accuracy).
+  virtual bool differentiable() const { return true; }
+  /// Shows every parameter and buffer, always in the same order.
+  virtual void visit(const ParameterVisitor&) {}
+
+  /// Calls body(backend) with the context's backend.
+  template <class Body>
+  static void on_device(Context& context, Body&& body) {
+    on(context.device, std::forward<Body>(body));
+  }
+
+ protected:
+  /// Creates `parameter` on the first call; on later ones checks that the shape is still the same.
+  void create(Parameter& parameter, std::string_view name, Shape shape, DType dtype, const ParameterOptions& options) const {
+    if (parameter.value.defined()) {
+      require(parameter.value.shape() == shape, "[{}] the {} is {} but this input needs {}; build a new net for it.", type(), name,
+              parameter.value.shape(), shape);
+      return;
+    }
+    parameter.name = name;
+    parameter.value = Tensor::zeros(shape, dtype);
+    parameter.filler = options.filler;
+    parameter.lr_mult = options.lr_mult;
+    parameter.decay_mult = options.decay_mult;
+  }
+  /// The input count and rank that most layers start by checking.
+  void expect_inputs(std::span<const TensorSpec> inputs, std::size_t count) const {
+    require(inputs.size() == count, "[{}] expected {} input(s) but got {}.", type(), count, inputs.size());
+  }
+  void expect_rank(const TensorSpec& input, int rank, std::string_view dimensions) const {
+    require(input.shape.rank() == rank, "[{}] expected an input {} but got {}.", type(), dimensions, input.shape);
+  }
+};
+
+}  // namespace amnet

@@ -1,0 +1,62 @@
+#include <amnet/core/device.h>
+#include <amnet/core/error.h>
+
+#include <sched.h>
+
+#include <algorithm>
+#include <cstdlib>
+
+namespace amnet {
+namespace {
+
+constexpr std::size_t alignment = 64;
+
+int available_cores() {
+  cpu_set_t set;
+  if (sched_getaffinity(0, sizeof set, &set) == 0) return std::max(1, CPU_COUNT(&set));
+  return 1;
+}
+
+}  // namespace
+
+std::shared_ptr<std::byte> allocate_host(std::size_t bytes) {
+  // Never zero bytes: an empty tensor is still a defined one.
+  const std::size_t rounded = (std::max<std::size_t>(bytes, 1) + alignment - 1) / alignment * alignment;
+  auto* memory = static_cast<std::byte*>(std::aligned_alloc(alignment, rounded));
+  require<MemoryError>(memory != nullptr,
+                       "[memory] wanted {} bytes of host memory and got none; use a smaller batch or a narrower network.", rounded);
+  return {memory, [](std::byte* pointer) { std::free(pointer); }};
+}
+
+Cpu::Cpu(int threads) : threads_(threads == 0 ? available_cores() : threads) {
+  require(threads >= 0 && threads <= 1024, "[cpu] expected between 1 and 1024 threads (0 takes all cores) but got {}.", threads);
+  scratch_.resize(static_cast<std::size_t>(threads_));
+}
+
+std::byte* Cpu::scratch(int thread, std::size_t bytes) {
+  Scratch& scratch = scratch_[static_cast<std::size_t>(thread)];
+  if (scratch.bytes < bytes) {
+    scratch.memory.reset();
+    scratch.memory = allocate_host(bytes);
+    scratch.bytes = bytes;
+  }
+  return scratch.memory.get();
+}
+
+const char* simd_level() {
+#if defined(__AVX512F__)
+  return "AVX-512";
+#elif defined(__AVX2__)
+  return "AVX2";
+#elif defined(__AVX__)
+  return "AVX";
+#elif defined(__SSE2__)
+  return "SSE2";
+#elif defined(__ARM_NEON)
+  return "NEON";
+#else
+  return "scalar";
+#endif
+}
+
+}  // namespace amnet
