@@ -1,20 +1,20 @@
-#include "parallel.h"
-
 #include <amnet/kernels/prelu.h>
+
+#include <algorithm>
+#include <numeric>
+#include <vector>
+
+#include "lanes.h"
 
 namespace amnet {
 namespace {
 
+/// One slope per channel, whether or not they are shared, so that the loops over channels vectorise.
 template <class T>
-struct Slopes {
-  const T* values;
-  std::int64_t stride;  // 0 when all channels share one slope
-  T operator[](std::int64_t channel) const { return values[channel * stride]; }
-};
-
-template <class T>
-Slopes<T> slopes_of(const Tensor& slope) {
-  return {slope.data<T>().data(), slope.count() == 1 ? 0 : 1};
+std::vector<T> slopes_of(const Tensor& slope, std::int64_t channels) {
+  const std::span<const T> values = slope.data<const T>();
+  if (slope.count() == 1) return std::vector<T>(static_cast<std::size_t>(channels), values[0]);
+  return {values.begin(), values.end()};
 }
 
 void check(const Tensor& x, const Tensor& slope, const Tensor& y) {
@@ -30,20 +30,15 @@ void check(const Tensor& x, const Tensor& slope, const Tensor& y) {
 void prelu_forward(Cpu& cpu, const Tensor& x, const Tensor& slope, const Tensor& y) {
   check(x, slope, y);
   with_float(x.dtype(), "prelu", [&]<class T>() {
-    const std::int64_t channels = x.extent(x.rank() - 1);
-    const std::int64_t rows = x.count() / channels;
+    const auto [rows, channels] = matrix_of(x);
+    const std::vector<T> expanded = slopes_of<T>(slope, channels);
+    const T* slopes = expanded.data();
     const T* in = x.data<T>().data();
     T* out = y.data<T>().data();
-    const Slopes<T> slopes = slopes_of<T>(slope);
-    const std::int64_t pieces = pieces_of(rows, channels);
-    parallel_for(cpu, pieces, [&](std::int64_t piece, int) {
-      const auto [begin, end] = piece_rows(rows, pieces, piece);
-      for (std::int64_t row = begin; row < end; ++row) {
-        for (std::int64_t c = 0; c < channels; ++c) {
-          const T value = in[row * channels + c];
-          out[row * channels + c] = value > 0 ? value : slopes[c] * value;
-        }
-      }
+    for_rows(cpu, rows, channels, [=, channels = channels](std::int64_t row) {
+      const T* from = in + row * channels;
+      T* to = out + row * channels;
+      for (std::int64_t c = 0; c < channels; ++c) to[c] = from[c] > 0 ? from[c] : slopes[c] * from[c];
     });
   });
 }
@@ -51,35 +46,37 @@ void prelu_forward(Cpu& cpu, const Tensor& x, const Tensor& slope, const Tensor&
 void prelu_backward(Cpu& cpu, const Tensor& x, const Tensor& slope, const Tensor& dy, const Gradient& dx, const Gradient& dslope) {
   check(x, slope, dy);
   with_float(x.dtype(), "prelu", [&]<class T>() {
-    const std::int64_t channels = x.extent(x.rank() - 1);
-    const std::int64_t rows = x.count() / channels;
+    const auto [rows, channels] = matrix_of(x);
+    const std::vector<T> expanded = slopes_of<T>(slope, channels);
+    const T* slopes = expanded.data();
     const T* in = x.data<T>().data();
     const T* dout = dy.data<T>().data();
-    const Slopes<T> slopes = slopes_of<T>(slope);
-    if (dx) {
-      T* din = dx.tensor.data<T>().data();
-      const std::int64_t pieces = pieces_of(rows, channels);
-      parallel_for(cpu, pieces, [&](std::int64_t piece, int) {
-        const auto [begin, end] = piece_rows(rows, pieces, piece);
-        for (std::int64_t row = begin; row < end; ++row) {
-          for (std::int64_t c = 0; c < channels; ++c) {
-            const std::int64_t i = row * channels + c;
-            put(din[i], in[i] > 0 ? dout[i] : slopes[c] * dout[i], dx.write);
-          }
-        }
-      });
+    T* din = dx ? dx.tensor.data<T>().data() : nullptr;
+    const auto write_row = [=, write = dx.write, channels = channels](std::int64_t row) {
+      const T* from = in + row * channels;
+      const T* slope_of_y = dout + row * channels;
+      T* to = din + row * channels;
+      for (std::int64_t c = 0; c < channels; ++c) put(to[c], from[c] > 0 ? slope_of_y[c] : slopes[c] * slope_of_y[c], write);
+    };
+    if (!dslope) {
+      if (dx) for_rows(cpu, rows, channels, write_row);
+      return;
     }
-    if (dslope) {
-      T* out = dslope.tensor.data<T>().data();
-      const bool shared = slope.count() == 1;
-      sum_over_rows<T>(cpu, rows, shared ? 1 : channels, out, dslope.write, [&](Rows range, T* partial) {
-        for (std::int64_t row = range.begin; row < range.end; ++row) {
-          for (std::int64_t c = 0; c < channels; ++c) {
-            const std::int64_t i = row * channels + c;
-            partial[shared ? 0 : c] += in[i] > 0 ? T{0} : in[i] * dout[i];
-          }
-        }
-      });
+    // Both gradients in one pass over x and dy, which come from memory.
+    std::vector<T> sums(static_cast<std::size_t>(channels));
+    sum_over_rows<T>(cpu, rows, channels, sums.data(), Write::assign, [&, channels = channels](Rows range, T* partial) {
+      for (std::int64_t row = range.begin; row < range.end; ++row) {
+        const T* from = in + row * channels;
+        const T* slope_of_y = dout + row * channels;
+        for (std::int64_t c = 0; c < channels; ++c) partial[c] += std::min(from[c], T{0}) * slope_of_y[c];
+      }
+      for (std::int64_t row = range.begin; din != nullptr && row < range.end; ++row) write_row(row);
+    });
+    const std::span<T> out = dslope.tensor.data<T>();
+    if (slope.count() == 1) {
+      put(out[0], static_cast<T>(std::accumulate(sums.begin(), sums.end(), 0.0)), dslope.write);
+    } else {
+      for (std::size_t c = 0; c < sums.size(); ++c) put(out[c], sums[c], dslope.write);
     }
   });
 }

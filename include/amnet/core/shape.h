@@ -59,9 +59,9 @@ class Shape {
 
   /// "(32,112,96,3)"
   std::string str() const {
-    std::string text = "(";
-    for (int i = 0; i < rank_; ++i) text += (i ? "," : "") + std::to_string((*this)[i]);
-    return text + ")";
+    std::string text;
+    for (int i = 0; i < rank_; ++i) text.append(1, i == 0 ? '(' : ',').append(std::to_string((*this)[i]));
+    return text.empty() ? "()" : text.append(1, ')');
   }
 
  private:
@@ -71,11 +71,16 @@ class Shape {
 
 }  // namespace amnet
 
+/// `{}` only. It stands on its own, because what fmt/core.h declares of its string formatter is defined in fmt/format.h alone.
 template <>
-struct fmt::formatter<amnet::Shape> : fmt::formatter<fmt::string_view> {
+struct fmt::formatter<amnet::Shape> {
+  template <class Context>
+  constexpr auto parse(Context& context) {
+    return context.begin();
+  }
   template <class Context>
   auto format(const amnet::Shape& shape, Context& context) const {
     const std::string text = shape.str();
-    return fmt::formatter<fmt::string_view>::format(fmt::string_view(text), context);
+    return std::copy(text.begin(), text.end(), context.out());
   }
 };

@@ -1,0 +1,119 @@
+#include "commands.h"
+
+#include <amnet/core/build_info.h>
+#include <amnet/io/durable_file.h>
+#include <amnet/io/model_file.h>
+#include <amnet/net/heads.h>
+#include <amnet/train/solver.h>
+
+#include <sys/resource.h>
+
+#include <algorithm>
+#include <chrono>
+#include <cstdio>
+#include <nlohmann/json.hpp>
+
+using namespace amnet;
+
+namespace {
+
+struct BenchOptions {
+  std::int64_t batch = 32, iterations = 10, classes = 10516;
+  int threads = 0, depth = 20;
+  double width = 1;
+  bool forward_only = false;
+  std::filesystem::path json;
+};
+
+double seconds_now() { return std::chrono::duration<double>(std::chrono::steady_clock::now().time_since_epoch()).count(); }
+
+double peak_megabytes() {
+  rusage usage{};
+  getrusage(RUSAGE_SELF, &usage);
+  return static_cast<double>(usage.ru_maxrss) / 1024;
+}
+
+// Seconds of each counted step, after a warm-up.
+template <class StepBody>
+std::vector<double> time_steps(std::int64_t iterations, StepBody&& step) {
+  constexpr int warm_up = 2;
+  std::vector<double> seconds;
+  for (std::int64_t i = 0; i < iterations + warm_up; ++i) {
+    const double begin = seconds_now();
+    step();
+    if (i >= warm_up) seconds.push_back(seconds_now() - begin);
+  }
+  std::ranges::sort(seconds);
+  return seconds;
+}
+
+}  // namespace
+
+int bench_command(Arguments arguments) {
+  BenchOptions options;
+  CLI::App app("Times training steps, or embedding, of the network on random input.", "train_face bench");
+  use_our_style(app);
+  app.add_option("--batch", options.batch, "Images of a step")->check(CLI::Range(1, 100'000));
+  app.add_option("--iterations", options.iterations, "Steps that are timed, after 2 of warm-up")->check(CLI::Range(1, 1'000'000));
+  app.add_option("--threads", options.threads, "Compute threads; 0: all cores")->check(CLI::Range(0, 1024));
+  app.add_option("--depth", options.depth, "Layers");
+  app.add_option("--width", options.width, "Width multiplier");
+  app.add_option("--classes", options.classes, "Classes of the head")->check(CLI::Range(1, 100'000'000));
+  app.add_flag("--forward-only", options.forward_only, "Time embedding instead of training");
+  app.add_option("--json", options.json, "File for the numbers");
+  if (!parse_arguments(app, std::move(arguments))) return 0;
+
+  Device device = Cpu(options.threads);
+  const ModelDescription description{.network = {.depth = options.depth, .width = options.width}, .input = {}, .embedding = "fc5"};
+  BuiltModel model = build_model(description);
+  Head head;
+  Value labels;
+  if (options.forward_only) {
+    model.net.initialise(1);
+    model.net.plan_inference(options.batch, {model.embedding});
+  } else {
+    labels = model.net.input("labels", {1}, DType::i64);
+    head = add_head(model.net, model.embedding, labels, {.classes = options.classes});
+    model.net.initialise(1);
+    model.net.plan_training(options.batch, head.loss);
+    const Random random(1, stream_of("bench labels"));
+    std::uint64_t index = 0;
+    for (std::int64_t& label : model.net.value(labels).data<std::int64_t>()) {
+      label = static_cast<std::int64_t>(random.below(index++, static_cast<std::uint64_t>(options.classes)));
+    }
+  }
+  const Random random(1, stream_of("bench images"));
+  std::uint64_t index = 0;
+  for (float& pixel : model.net.value(model.images).data<float>()) pixel = static_cast<float>(random.uniform(index++, -1, 1));
+  Solver solver(model.net, {});
+  Context context{.device = device, .phase = options.forward_only ? Phase::test : Phase::train, .step = {.number = 0, .seed = 1}};
+
+  const std::vector<double> seconds = time_steps(options.iterations, [&] {
+    model.net.forward(context);
+    if (options.forward_only) return;
+    model.net.backward(context);
+    solver.step(device, 1e-4);
+  });
+  const double images = static_cast<double>(options.batch);
+  const double median = images / seconds[seconds.size() / 2];
+  const double best = images / seconds.front();
+  const int threads = std::get<Cpu>(device).threads();
+  std::printf("%s, depth %d, width %g, batch %lld, %d thread(s), %s: %.1f images/s (median), %.1f (best), peak %.0f MB\n",
+              options.forward_only ? "embedding" : "training", options.depth, options.width, static_cast<long long>(options.batch), threads,
+              simd_level(), median, best, peak_megabytes());
+  if (!options.json.empty()) {
+    const nlohmann::json json = {{"images_per_second", median},
+                                 {"images_per_second_best", best},
+                                 {"peak_rss_mb", peak_megabytes()},
+                                 {"batch", options.batch},
+                                 {"threads", threads},
+                                 {"width", options.width},
+                                 {"depth", options.depth},
+                                 {"classes", options.forward_only ? 0 : options.classes},
+                                 {"forward_only", options.forward_only},
+                                 {"simd", build_info().simd},
+                                 {"compiler", build_info().compiler}};
+    write_durably(options.json, json.dump(2) + "\n");
+  }
+  return 0;
+}

@@ -1,0 +1,46 @@
+#include "commands.h"
+#include "progress_bar.h"
+
+#include <amnet/data/check.h>
+
+#include <cstdio>
+
+using namespace amnet;
+namespace fs = std::filesystem;
+
+int check_data_command(Arguments arguments) {
+  fs::path root, list_file, exclude;
+  std::string input = "112x96";
+  int workers = 2;
+  CLI::App app("Reads every image of a training set and names each that is unreadable, damaged, of the wrong size or there twice.",
+               "train_face check-data");
+  use_our_style(app);
+  app.add_option("--root", root, "Folder of the images")->required();
+  app.add_option("--train-list", list_file, "Lines `path label`; without it the sub-folders of --root are the people");
+  app.add_option("--exclude", exclude, "File of names of people to leave out");
+  app.add_option("--input", input, "Image size, height x width");
+  app.add_option("--workers", workers, "Decoding threads")->check(CLI::Range(1, 256));
+  if (!parse_arguments(app, std::move(arguments))) return 0;
+
+  ImageFormat format;
+  parse_size(input, format);
+  const FaceList list = list_file.empty() ? list_folder(root, {.exclude = exclude}) : read_face_list(list_file, root, {.exclude = exclude});
+  ProgressBar bar;
+  const CheckReport report = check_data(
+      list, format,
+      {.workers = workers, .progress = [&](std::int64_t done, std::int64_t all) { bar.show("checking", done, all, -1); }});
+  bar.clear();
+
+  for (const Finding& finding : report.findings) std::printf("%s\n", finding.message.c_str());
+  const auto count = [](std::int64_t value) { return static_cast<long long>(value); };
+  std::printf("%lld images of %lld people: %lld good, %lld unreadable, %lld damaged, %lld of the wrong size, %lld duplicates, %lld listed twice\n",
+              count(report.images), count(report.identities), count(report.good), count(report.count(Problem::unreadable)),
+              count(report.count(Problem::damaged)), count(report.count(Problem::wrong_size)), count(report.count(Problem::duplicate)),
+              count(report.count(Problem::listed_twice)));
+  std::printf("images per person: fewest %lld, median %lld, most %lld; %lld people with a single image\n", count(report.fewest),
+              count(report.median), count(report.most), count(report.single_images));
+  if (report.unused.count > 0) {
+    std::printf("labels that no image has: %lld, the first %lld\n", count(report.unused.count), count(report.unused.first.front()));
+  }
+  return report.findings.empty() ? 0 : 3;
+}

@@ -1,0 +1,24 @@
+// The commands of train_face. Each takes its own arguments (without the program and the command) and answers the exit code;
+// errors are exceptions, which main() turns into one sentence and the exit code of their type.
+#pragma once
+
+#include <CLI/CLI.hpp>
+
+#include <string>
+#include <vector>
+
+using Arguments = std::vector<std::string>;
+
+int first_run_command(Arguments arguments);
+int train_command(Arguments arguments);
+int eval_command(Arguments arguments);
+int extract_command(Arguments arguments);
+int check_data_command(Arguments arguments);
+int synth_command(Arguments arguments);
+int bench_command(Arguments arguments);
+
+/// Parses; false when --help was asked for and printed. Throws UsageError with what CLI11 says and how to get help.
+bool parse_arguments(CLI::App& app, Arguments arguments);
+
+/// Shows defaults in --help, and takes options by their long names only once.
+void use_our_style(CLI::App& app);

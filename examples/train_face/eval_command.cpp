@@ -1,0 +1,88 @@
+#include "commands.h"
+#include "progress_bar.h"
+
+#include <amnet/eval/embed.h>
+#include <amnet/eval/pairs.h>
+#include <amnet/eval/verification.h>
+#include <amnet/io/durable_file.h>
+#include <amnet/train/train_report.h>
+
+#include <cstdio>
+#include <optional>
+
+using namespace amnet;
+namespace fs = std::filesystem;
+
+namespace {
+
+struct EvalOptions {
+  fs::path model, pairs, root, json, report;
+  std::string protocol = "amsoftmax", bad_images = "fail";
+  bool raw_pixels = false;
+  int threads = 0;
+};
+
+void print_result(const Verification& result) {
+  std::printf("fold  accuracy %%  threshold\n");
+  for (std::size_t i = 0; i < result.folds.size(); ++i) {
+    std::printf("%4zu  %10.2f  %9.4f\n", i + 1, result.folds[i].accuracy, result.folds[i].threshold);
+  }
+  std::printf("mean +- population std over the folds: %.2f +- %.2f %% (%.*s protocol)\n", result.accuracy_mean, result.accuracy_std,
+              static_cast<int>(name_of(result.protocol).size()), name_of(result.protocol).data());
+  for (const AcceptRate& rate : result.accept_rates) {
+    std::printf("TAR at FAR %g %%: %.2f %% over %lld genuine and %lld impostor pairs of the %lld images named\n", 100 * rate.far, rate.tar, static_cast<long long>(result.genuine_pairs), static_cast<long long>(result.impostor_pairs),
+                static_cast<long long>(result.images));
+  }
+  if (result.failed_images > 0) {
+    std::printf("failed: %lld images, in %lld pairs, which count as wrong\n", static_cast<long long>(result.failed_images),
+                static_cast<long long>(result.failed_pairs));
+  }
+}
+
+}  // namespace
+
+int eval_command(Arguments arguments) {
+  EvalOptions options;
+  CLI::App app("Verification accuracy of a model on pairs of photographs.", "train_face eval");
+  use_our_style(app);
+  app.add_option("--model", options.model, "Model file, checkpoint folder or run folder (its newest intact checkpoint)");
+  app.add_flag("--raw-pixels", options.raw_pixels, "Compare the pixels themselves instead of a model's embeddings: the baseline");
+  app.add_option("--pairs", options.pairs, "Pairs in the format of LFW's pairs.txt")->required();
+  app.add_option("--root", options.root, "Folder of their images")->required();
+  app.add_option("--protocol", options.protocol, "amsoftmax or sphereface")->check(CLI::IsMember({"amsoftmax", "sphereface"}));
+  app.add_option("--bad-images", options.bad_images, "What an unreadable image does: fail, or skip (its pairs count as wrong)")
+      ->check(CLI::IsMember({"fail", "skip"}));
+  app.add_option("--threads", options.threads, "Compute threads; 0: all cores");
+  app.add_option("--json", options.json, "File for the numbers; the HTML report is written beside it");
+  app.add_option("--report", options.report, "File for the HTML report (default: the --json file with .html)");
+  if (!parse_arguments(app, std::move(arguments))) return 0;
+  require(options.raw_pixels != !options.model.empty(), "train_face eval: give either --model or --raw-pixels.");
+
+  const Pairs pairs = read_pairs(options.pairs, options.root);
+  ProgressBar bar;
+  const EmbedRequest request{.root = options.root,
+                             .paths = pairs.images,
+                             .skip_bad_images = options.bad_images == "skip",
+                             .progress = [&](std::int64_t done, std::int64_t all) { bar.show("embedding", done, all, -1); }};
+  Views views;
+  if (options.raw_pixels) {
+    views = pixel_views({}, request);
+  } else {
+    Device device = Cpu(options.threads);
+    views = Embedder(load_model(options.model)).embed(device, request);
+  }
+  bar.clear();
+  for (const std::string& reason : views.reasons) std::fprintf(stderr, "skipped: %s\n", reason.c_str());
+
+  const Verification result =
+      verify(pairs, views.plain, views.mirrored, {.protocol = protocol_of(options.protocol), .failed = views.failed});
+  print_result(result);
+  if (!options.json.empty()) write_durably(options.json, verification_json(result) + "\n");
+  if (options.report.empty() && !options.json.empty()) options.report = fs::path(options.json).replace_extension(".html");
+  if (!options.report.empty()) {
+    const std::string what = options.raw_pixels ? "raw pixels" : options.model.string();
+    write_durably(options.report, verification_report(result, pairs, what + " on " + options.pairs.string()));
+    std::printf("report: %s\n", options.report.c_str());
+  }
+  return 0;
+}

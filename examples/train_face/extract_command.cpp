@@ -1,0 +1,81 @@
+#include "commands.h"
+#include "progress_bar.h"
+
+#include <amnet/data/face_list.h>
+#include <amnet/eval/embed.h>
+#include <amnet/io/durable_file.h>
+#include <amnet/io/npy.h>
+
+#include <cstdio>
+#include <fstream>
+
+using namespace amnet;
+namespace fs = std::filesystem;
+
+namespace {
+
+// Lines `path`, or `path label` as a training list has them: the label is taken off where the whole line is no file.
+std::vector<std::string> paths_of(const fs::path& root, const fs::path& list_file) {
+  std::vector<std::string> paths;
+  if (list_file.empty()) {
+    const FaceList list = list_folder(root);
+    for (std::int64_t i = 0; i < list.size(); ++i) paths.emplace_back(list.path(i));
+    return paths;
+  }
+  require<DataError>(fs::is_regular_file(list_file), "{}: there is no such list.", list_file.string());
+  std::ifstream lines(list_file);
+  for (std::string line; std::getline(lines, line);) {
+    if (paths.empty() && line.starts_with("\xEF\xBB\xBF")) line.erase(0, 3);
+    while (!line.empty() && (line.back() == '\r' || line.back() == ' ' || line.back() == '\t')) line.pop_back();
+    if (line.empty()) continue;
+    const std::size_t blank = line.find_last_of(" \t");
+    if (blank != std::string::npos && !fs::exists(root / line)) line.erase(blank);
+    paths.push_back(line);
+  }
+  require<DataError>(!paths.empty(), "{}: the list names no image.", list_file.string());
+  return paths;
+}
+
+}  // namespace
+
+int extract_command(Arguments arguments) {
+  fs::path model, root, list, out;
+  std::string flip = "sum";
+  std::string bad_images = "fail";
+  bool normalise = false;
+  int threads = 0;
+  CLI::App app("Embeddings of images as a .npy array and a file of their names.", "train_face extract");
+  use_our_style(app);
+  app.add_option("--model", model, "Model file, checkpoint folder or run folder")->required();
+  app.add_option("--root", root, "Folder of the images")->required();
+  app.add_option("--list", list, "Lines `path` or `path label`; without it every image of the sub-folders of --root");
+  app.add_option("--out", out, "The .npy file, (images, D) of f32; names go to the same name with .txt")->required();
+  app.add_option("--flip", flip, "none: f(x); sum: f(x) + f(mirror x); concat: both, (images, 2D)")
+      ->check(CLI::IsMember({"none", "sum", "concat"}));
+  app.add_flag("--normalize", normalise, "Rows of length 1");
+  app.add_option("--bad-images", bad_images, "What an unreadable image does: fail, or skip (a row of zeros, named on stderr)")
+      ->check(CLI::IsMember({"fail", "skip"}));
+  app.add_option("--threads", threads, "Compute threads; 0: all cores");
+  if (!parse_arguments(app, std::move(arguments))) return 0;
+
+  Device device = Cpu(threads);
+  Embedder embedder(load_model(model));
+  const std::vector<std::string> paths = paths_of(root, list);
+  ProgressBar bar;
+  const Views views = embedder.embed(device, {.root = root,
+                                              .paths = paths,
+                                              .mirrored = flip_of(flip) != Flip::none,
+                                              .skip_bad_images = bad_images == "skip",
+                                              .progress = [&](std::int64_t done, std::int64_t all) { bar.show("embedding", done, all, -1); }});
+  bar.clear();
+  for (const std::string& reason : views.reasons) std::fprintf(stderr, "skipped: %s\n", reason.c_str());
+  const Tensor features = combine(views, flip_of(flip), normalise);
+  write_npy(out, features);
+  std::string names;
+  for (const std::string& path : paths) names += path + "\n";
+  const fs::path names_file = fs::path(out).replace_extension(".txt");
+  write_durably(names_file, names);
+  std::printf("%zu embeddings of %lld values in %s, names in %s\n", paths.size(), static_cast<long long>(features.extent(1)), out.c_str(),
+              names_file.c_str());
+  return 0;
+}

@@ -1,0 +1,46 @@
+// Image files to bytes and back. The kind of a file is told by its first bytes, never by its name.
+// JPEG is decoded by libjpeg-turbo, PNG and BMP by stb_image, binary PGM and PPM here. Grey and palette images become
+// three channels, alpha is dropped. Everything that could only be guessed at is refused: CMYK, more than 8 bits
+// a channel, animations (any GIF), and files that are truncated or damaged. There is no resizing here.
+//
+//   Image image = read_image("faces/ann/01.jpg", ChannelOrder::bgr);
+//   image.pixels[(y * image.width + x) * 3 + channel];
+#pragma once
+
+#include <amnet/core/image_format.h>
+
+#include <cstddef>
+#include <cstdint>
+#include <filesystem>
+#include <span>
+#include <string_view>
+#include <vector>
+
+namespace amnet {
+
+/// 8-bit pixels with three interleaved channels.
+struct Image {
+  std::int64_t height = 0;
+  std::int64_t width = 0;
+  std::vector<std::uint8_t> pixels;  // (height, width, 3)
+};
+
+/// Images of more pixels than this are refused before any memory is taken for them.
+inline constexpr std::int64_t max_image_pixels = std::int64_t{1} << 26;
+/// Files of more bytes than this are refused before they are read.
+inline constexpr std::int64_t max_image_file_bytes = std::int64_t{1} << 28;
+
+/// Decodes the bytes of an image file. Throws DataError "<name> <reason>" for anything but a whole, still, 8-bit image;
+/// a JPEG that the decoder so much as warns about is refused, and so is a PNG with a wrong checksum.
+Image decode_image(std::span<const std::byte> file, ChannelOrder order, std::string_view name);
+
+/// The bytes of an image file. Throws DataError "<name> <reason>" if it is missing, not a regular file, unreadable, empty or too large.
+std::vector<std::byte> read_image_file(const std::filesystem::path& path, std::string_view name);
+
+/// Reads and decodes an image file. Throws DataError.
+Image read_image(const std::filesystem::path& path, ChannelOrder order);
+
+/// A baseline JPEG with 4:2:0 chroma; quality in [1,100]. The same image gives the same bytes.
+std::vector<std::byte> encode_jpeg(const Image& image, ChannelOrder order, int quality);
+
+}  // namespace amnet

@@ -1,0 +1,71 @@
+// From image files to embeddings, with the image format that the model file states.
+//
+//   Embedder embedder(load_model("runs/a/last"));
+//   Views views = embedder.embed(device, "faces", paths);
+//   Tensor sum = combine(views, Flip::sum);
+#pragma once
+
+#include <amnet/io/model_file.h>
+
+#include <cstdint>
+#include <filesystem>
+#include <functional>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace amnet {
+
+/// The embedding of each image and of its mirror image, (images, D) of f32; row i belongs to path i.
+struct Views {
+  Tensor plain;
+  Tensor mirrored;                   ///< undefined when not asked for
+  std::vector<std::uint8_t> failed;  ///< nonzero where an image could not be read and bad images are skipped: its rows are zero
+  std::vector<std::string> reasons;  ///< one sentence for each failed image
+};
+
+/// How the two views become one feature.
+enum class Flip : unsigned char { none, sum, concat };
+std::string_view name_of(Flip flip);
+/// Throws UsageError that lists the names.
+Flip flip_of(std::string_view name);
+
+struct EmbedRequest {
+  std::filesystem::path root;
+  std::span<const std::string> paths;  ///< relative to root
+  bool mirrored = true;
+  bool skip_bad_images = false;  ///< else a bad image throws DataError
+  std::function<void(std::int64_t done, std::int64_t all)> progress = {};
+};
+
+class Embedder {
+ public:
+  /// A network of its own with undefined weights; share() or a loaded model gives it some.
+  explicit Embedder(const ModelDescription& description, std::int64_t batch = 64);
+  explicit Embedder(LoadedModel model, std::int64_t batch = 64);
+
+  /// Uses the very parameters of `net`, by name: no copy, and later training is seen at once. Throws UsageError for a missing one.
+  void share(Net& net);
+  /// Throws DataError for an image that cannot be read or has another size, unless it is to be skipped.
+  Views embed(Device& device, const EmbedRequest& request);
+
+  const ModelDescription& description() const { return model_.description; }
+  /// Bytes of the plan that embed() makes.
+  std::size_t planned_bytes();
+
+ private:
+  void plan(std::int64_t batch);
+
+  LoadedModel model_;
+  std::int64_t batch_;
+  std::int64_t planned_ = 0;
+};
+
+/// The pixels themselves as features, minus the format's mean: the baseline every model must beat. (images, H*W*3)
+Views pixel_views(const ImageFormat& format, const EmbedRequest& request);
+
+/// (images, D) for none and sum, (images, 2D) for concat; with rows of length 1 where `normalise` is set.
+Tensor combine(const Views& views, Flip flip, bool normalise = false);
+
+}  // namespace amnet

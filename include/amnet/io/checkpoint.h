@@ -1,0 +1,79 @@
+// Checkpoints that survive a crash at any moment. One checkpoint is a directory `<run>/step_00000500/` of named files
+// and a MANIFEST.json, written last, with the size and XXH3-128 checksum of each. It is built under a temporary name,
+// fsynced and renamed, so that a checkpoint is there whole or not at all; and what a disk damages later is noticed.
+// Left out: what the files mean. One process writes to a run directory at a time.
+//
+//   clean_run_directory("runs/a");
+//   write_checkpoint("runs/a", step, files);   // once it returns, the checkpoint can be acknowledged
+//   std::vector<std::string> notes;            // a sentence for each damaged checkpoint that was skipped
+//   if (auto found = newest_intact("runs/a", notes)) resume(found->directory, found->step);
+#pragma once
+
+#include <amnet/io/safetensors.h>
+
+#include <cstdint>
+#include <filesystem>
+#include <functional>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+#include <variant>
+#include <vector>
+
+namespace amnet {
+
+/// One file of a checkpoint: a plain name such as "model.safetensors", and tensors or text.
+struct CheckpointFile {
+  std::string name;
+  std::variant<SafetensorsFile, std::string> content;
+};
+
+/// The moments of write_checkpoint, in order; wrote_file and synced_file come once for each file, the manifest included.
+enum class CheckpointStage : unsigned char { begin, wrote_file, synced_file, before_rename, after_rename };
+
+struct CheckpointOptions {
+  /// Called at each stage: tests slow the writer here, or throw to see that a failure leaves nothing behind.
+  std::function<void(CheckpointStage)> on_stage;
+};
+
+struct FoundCheckpoint {
+  std::filesystem::path directory;
+  std::int64_t step = 0;
+};
+
+/// "step_00000500"; the step has at least eight digits.
+std::string checkpoint_name(std::int64_t step);
+
+/// Writes `<run_dir>/step_%08d/` and returns its path once it is on the disk. A checkpoint of the same step is replaced
+/// and stays intact until the new one is. On failure the checkpoints there before are still there and what was written
+/// is removed. Throws FileError with the path and the system's reason, or UsageError for a negative step or a file name
+/// that is given twice or is not made of letters, digits, '.', '_' and '-'.
+std::filesystem::path write_checkpoint(const std::filesystem::path& run_dir, std::int64_t step, std::span<const CheckpointFile> files,
+                                       const CheckpointOptions& options = {});
+
+/// Reads every byte of a checkpoint against its manifest and returns the step. Files the manifest does not name are
+/// left alone. Throws DataError saying what is damaged, FileError when something cannot be read.
+std::int64_t verify_checkpoint(const std::filesystem::path& directory);
+
+/// The intact checkpoint of the highest step, or nothing. Adds to `notes` a sentence for each damaged one it skipped.
+std::optional<FoundCheckpoint> newest_intact(const std::filesystem::path& run_dir, std::vector<std::string>& notes);
+
+/// Removes all but the `keep` (>= 1) highest steps and returns the names removed. The newest intact checkpoint, those
+/// that `last` and `best` point to, and those named in `protect` always stay.
+std::vector<std::string> keep_newest(const std::filesystem::path& run_dir, int keep, std::span<const std::string> protect = {});
+
+/// Points `<run_dir>/<pointer>` ("last", "best") to the checkpoint `name`: a relative symbolic link, replaced atomically.
+void set_pointer(const std::filesystem::path& run_dir, std::string_view pointer, std::string_view name);
+/// The name a pointer holds, or nothing when there is no such pointer.
+std::optional<std::string> read_pointer(const std::filesystem::path& run_dir, std::string_view pointer);
+
+/// At the start of a run: removes what processes that are gone left half written or half removed, and puts back a
+/// checkpoint whose replacement was cut short. Does nothing when run_dir is not there.
+void clean_run_directory(const std::filesystem::path& run_dir);
+
+/// At the start of a run: creates run_dir, writes and removes a small file in it, and asks for room for two checkpoints of
+/// `checkpoint_bytes`. Throws FileError, so that a run fails in its first second rather than at its first checkpoint.
+void probe_run_directory(const std::filesystem::path& run_dir, std::uint64_t checkpoint_bytes);
+
+}  // namespace amnet

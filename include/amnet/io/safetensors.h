@@ -1,0 +1,56 @@
+// safetensors, the file format of weights: https://github.com/huggingface/safetensors ("Format"). A u64 header length,
+// a JSON header of names, dtypes, shapes and byte ranges, then the elements, all little-endian. The reader is strict:
+// it accepts exactly the files the format describes, and nothing in a file is executed.
+// Left out: dtypes a Tensor cannot hold (F16, BF16, …), more than four dimensions, lazy loading.
+//
+//   write_safetensors("model.safetensors", std::vector<NamedTensor>{{"fc.weight", w}}, {{"framework", "amnet"}});
+//   SafetensorsFile file = read_safetensors("model.safetensors");
+//   if (const Tensor* w = file.find("fc.weight")) ...
+#pragma once
+
+#include <amnet/core/tensor.h>
+#include <amnet/io/durable_file.h>
+
+#include <cstddef>
+#include <filesystem>
+#include <map>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace amnet {
+
+struct NamedTensor {
+  std::string name;
+  Tensor tensor;
+};
+
+/// What a file says about itself (`__metadata__`): text to text.
+using Metadata = std::map<std::string, std::string>;
+
+/// The contents of one file. Tensors share their elements with whoever holds them.
+struct SafetensorsFile {
+  Metadata metadata;
+  std::vector<NamedTensor> tensors;  ///< as read: in the order of the bytes
+
+  /// The tensor of that name, or nullptr.
+  const Tensor* find(std::string_view name) const;
+};
+
+/// The longest header the reader accepts, in bytes (the format allows 100 MB; amnet's own are a few kB).
+inline constexpr std::size_t safetensors_header_limit = std::size_t{16} << 20;
+
+/// Writes the tensors, widest dtype first and then by name: the same tensors always give the same bytes, aligned.
+/// Throws UsageError for a duplicate or unusable name and for a tensor that is undefined or not in host memory.
+void write_safetensors(const ByteSink& sink, std::span<const NamedTensor> tensors, const Metadata& metadata = {});
+/// The same into a file, durably (io/durable_file.h).
+void write_safetensors(const std::filesystem::path& path, std::span<const NamedTensor> tensors, const Metadata& metadata = {});
+
+/// Reads a whole file. Throws FileError when it cannot be read, and DataError naming the file, the tensor and what is
+/// wrong when it is malformed or holds what a Tensor cannot.
+SafetensorsFile read_safetensors(const std::filesystem::path& path);
+/// The same from memory; `name` stands for the file in messages.
+SafetensorsFile parse_safetensors(std::span<const std::byte> bytes, std::string_view name);
+
+}  // namespace amnet

@@ -1,0 +1,17 @@
+// Element-wise sum: y = x_0 + x_1 + ..., added in that order.
+#pragma once
+
+#include <amnet/core/device.h>
+#include <amnet/core/gradient.h>
+
+#include <span>
+
+namespace amnet {
+
+/// xs: two or more, and y: all of one shape and floating-point dtype.
+void add_forward(Cpu& cpu, std::span<const Tensor> xs, const Tensor& y);
+
+/// dx = dy, for each of the inputs.
+void add_backward(Cpu& cpu, const Tensor& dy, const Gradient& dx);
+
+}  // namespace amnet

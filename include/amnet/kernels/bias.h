@@ -1,0 +1,12 @@
+// The gradient of a bias that was added to every row: dbias(c) = the sum of dy(...,c) over all rows.
+#pragma once
+
+#include <amnet/core/device.h>
+#include <amnet/core/gradient.h>
+
+namespace amnet {
+
+/// dy (..., C), dbias (C), of one floating-point dtype; summed in an order that does not depend on the number of threads.
+void bias_backward(Cpu& cpu, const Tensor& dy, const Gradient& dbias);
+
+}  // namespace amnet

@@ -1,0 +1,45 @@
+// Two-dimensional convolution (cross-correlation, as the field calls it) on channels-last tensors:
+//   y(n,i,j,o) = bias(o) + sum over a,b,c of w(o,a,b,c) * x(n, i*stride_h + a - pad_h, j*stride_w + b - pad_w, c),
+// where x is zero outside of the image. With groups, output o reads only the channels of its own group.
+// The gradients are those of this sum: Dumoulin and Visin, "A guide to convolution arithmetic for deep learning"
+// (arXiv 1603.07285), chapter 4. Dilation is left out.
+//
+//   const Conv2dOptions options{.kernel_h = 3, .kernel_w = 3, .pad_h = 1, .pad_w = 1};
+//   Tensor y(options.output_shape(x.shape(), 64), x.dtype());
+//   conv2d_forward(cpu, options, x, w, {}, y);
+#pragma once
+
+#include <amnet/core/device.h>
+#include <amnet/core/gradient.h>
+
+namespace amnet {
+
+/// The geometry of a convolution, in pixels.
+struct Conv2dOptions {
+  std::int64_t kernel_h = 1, kernel_w = 1;
+  std::int64_t stride_h = 1, stride_w = 1;
+  std::int64_t pad_h = 0, pad_w = 0;  ///< zeros on each side
+  std::int64_t groups = 1;            ///< divides the channels of the input and of the output
+
+  /// floor((input + 2 pad - kernel) / stride) + 1; 0 or less where the kernel does not fit.
+  static constexpr std::int64_t output_extent(std::int64_t input, std::int64_t kernel, std::int64_t stride, std::int64_t pad) {
+    const std::int64_t room = input + 2 * pad - kernel;
+    return room < 0 ? 0 : room / stride + 1;
+  }
+  /// (N,H,W,C) to (N,OH,OW,O). Throws UsageError for a geometry without meaning or a kernel that does not fit.
+  Shape output_shape(const Shape& x, std::int64_t outputs) const;
+  /// (O, kernel_h, kernel_w, C/groups)
+  Shape weight_shape(std::int64_t channels, std::int64_t outputs) const { return {outputs, kernel_h, kernel_w, channels / groups}; }
+};
+
+/// x (N,H,W,C), w (O,kh,kw,C/groups), bias (O) or undefined for none, y (N,OH,OW,O): all of one floating-point dtype.
+/// Throws UsageError when a shape does not follow from the others.
+void conv2d_forward(Cpu& cpu, const Conv2dOptions& options, const Tensor& x, const Tensor& w, const Tensor& bias, const Tensor& y);
+
+/// dy (N,OH,OW,O), w as above, dx (N,H,W,C).
+void conv2d_backward_data(Cpu& cpu, const Conv2dOptions& options, const Tensor& dy, const Tensor& w, const Gradient& dx);
+
+/// x, dy as above, dw (O,kh,kw,C/groups). The order of every sum depends on the shapes alone, never on the number of threads.
+void conv2d_backward_weights(Cpu& cpu, const Conv2dOptions& options, const Tensor& x, const Tensor& dy, const Gradient& dw);
+
+}  // namespace amnet

@@ -1,0 +1,16 @@
+// Flatten: an image (N,H,W,C) becomes a row (N, C*H*W) in C,H,W order, so that the columns of a fully connected layer stand as in
+// systems that hold images as (N,C,H,W). Rows (N,D) pass through.
+#pragma once
+
+#include <amnet/core/device.h>
+#include <amnet/core/gradient.h>
+
+namespace amnet {
+
+/// x: (N,H,W,C) or (N,D); y: (N, C*H*W) or (N,D).
+void flatten_forward(Cpu& cpu, const Tensor& x, const Tensor& y);
+
+/// The way back: dy as y, dx as x.
+void flatten_backward(Cpu& cpu, const Tensor& dy, const Gradient& dx);
+
+}  // namespace amnet

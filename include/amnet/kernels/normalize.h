@@ -1,0 +1,18 @@
+// L2 normalisation of rows: norm = sqrt(sum of x^2 + epsilon), y = x / norm. The epsilon stands inside the root, so that a
+// row of zeros has a finite norm, output and gradient.
+// Wang, Xiang, Cheng, Yuille, "NormFace" (arXiv 1704.06369), equations 9 and 10.
+#pragma once
+
+#include <amnet/core/device.h>
+#include <amnet/core/gradient.h>
+
+namespace amnet {
+
+/// x, y: (..., D), seen as rows of D; norm: one element per row. y may be x itself.
+void normalize_forward(Cpu& cpu, const Tensor& x, double epsilon, const Tensor& y, const Tensor& norm);
+
+/// dx = (dy - y <y, dy>) / norm + dnorm y: exact for any epsilon, because dnorm/dx = x / norm = y.
+/// dy: (..., D); dnorm: one element per row; either may be undefined where no loss depends on it.
+void normalize_backward(Cpu& cpu, const Tensor& y, const Tensor& norm, const Tensor& dy, const Tensor& dnorm, const Gradient& dx);
+
+}  // namespace amnet

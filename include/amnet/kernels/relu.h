@@ -1,0 +1,15 @@
+// ReLU: y = max(x, 0); a NaN stays a NaN, so that a broken activation is seen.
+#pragma once
+
+#include <amnet/core/device.h>
+#include <amnet/core/gradient.h>
+
+namespace amnet {
+
+/// x, y: of one shape and floating-point dtype.
+void relu_forward(Cpu& cpu, const Tensor& x, const Tensor& y);
+
+/// dx = dy where y > 0, 0 elsewhere. Reads the output, not the input.
+void relu_backward(Cpu& cpu, const Tensor& y, const Tensor& dy, const Gradient& dx);
+
+}  // namespace amnet

@@ -1,0 +1,17 @@
+// Scale and shift: y = scale x + shift, with one scale per channel (last dimension) or one in all.
+#pragma once
+
+#include <amnet/core/device.h>
+#include <amnet/core/gradient.h>
+
+namespace amnet {
+
+/// x, y: (..., C); scale: (C) or (1); shift: the same, or undefined for none.
+void scale_shift_forward(Cpu& cpu, const Tensor& x, const Tensor& scale, const Tensor& shift, const Tensor& y);
+
+/// dx = scale dy; dscale = the sum of x dy over the elements of the channel; dshift = that of dy.
+/// x may be undefined where dscale is skipped.
+void scale_shift_backward(Cpu& cpu, const Tensor& x, const Tensor& scale, const Tensor& dy, const Gradient& dx, const Gradient& dscale,
+                          const Gradient& dshift);
+
+}  // namespace amnet

@@ -1,0 +1,39 @@
+// Softmax cross-entropy, plain and with an additive margin on the target: for cosines c of sample i with label y,
+//   z_j = s c_j for j != y,  z_y = s (c_y - m),  loss_i = log sum_j exp(z_j) - z_y,  loss = the mean of the loss_i.
+// Wang, Cheng, Liu, Liu, "Additive Margin Softmax" (arXiv 1801.05599), equation 6; with m = 0 and s = 1 it is plain softmax.
+// A sample_scale, the norms of features that are not normalised, takes the place of s, one per sample.
+// The largest z is subtracted before exp, so nothing overflows; sums over the classes and the batch are kept in double.
+#pragma once
+
+#include <amnet/core/device.h>
+#include <amnet/core/gradient.h>
+#include <amnet/kernels/labels.h>
+
+namespace amnet {
+
+/// Where the margin is subtracted: from every target (the paper), or from those whose cosine is above m (the seed's code).
+/// Under either rule the target's derivative is 1.
+enum class MarginRule : unsigned char { always, cos_gt_m };
+
+struct MarginOptions {
+  double scale = 1;   ///< s; not used where a sample_scale is given
+  double margin = 0;  ///< m
+  MarginRule rule = MarginRule::always;
+};
+
+/// scaled (N,classes) = z of the formula above. cosines: (N,classes); labels: i64 (N), in range; sample_scale: (N,1) or undefined.
+void margin_logits(Cpu& cpu, const MarginOptions& options, const Tensor& cosines, const Tensor& labels, const Tensor& sample_scale,
+                   const Tensor& scaled);
+
+/// loss: (1); probabilities: (N,classes), the softmax of z, for the backward pass.
+/// Throws DataError for a label out of range, before anything is computed.
+void softmax_cross_entropy_forward(Cpu& cpu, const MarginOptions& options, const Tensor& logits, const Tensor& labels,
+                                   const Tensor& sample_scale, const Tensor& probabilities, const Tensor& loss);
+
+/// With g_ij = dloss / N (p_ij - [j = y_i]): dlogits = s g, and dsample_scale_i = sum_j g_ij (c_ij - m [j = y_i, where subtracted]).
+/// dloss: (1); dlogits: (N,classes); dsample_scale: (N,1). `logits` may be undefined where dsample_scale is skipped.
+void softmax_cross_entropy_backward(Cpu& cpu, const MarginOptions& options, const Tensor& logits, const Tensor& labels,
+                                    const Tensor& sample_scale, const Tensor& probabilities, const Tensor& dloss, const Gradient& dlogits,
+                                    const Gradient& dsample_scale);
+
+}  // namespace amnet

@@ -1,0 +1,62 @@
+// Convolution as a layer: kernels/conv2d.h has the formula.
+//
+//   Value conv = net.add("conv1_1", Conv2d({.outputs = 64, .geometry = {.kernel_h = 3, .kernel_w = 3, .pad_h = 1, .pad_w = 1}}), {image});
+#pragma once
+
+#include <amnet/kernels/bias.h>
+#include <amnet/kernels/conv2d.h>
+#include <amnet/layers/layer.h>
+
+namespace amnet {
+
+struct Conv2dLayerOptions {
+  std::int64_t outputs = 0;  ///< channels of the output
+  Conv2dOptions geometry = {};
+  bool with_bias = true;
+  ParameterOptions weight = {.filler = Filler::xavier()};
+  ParameterOptions bias = {.filler = Filler::constant(0), .lr_mult = 2, .decay_mult = 0};
+};
+
+/// Input (N,H,W,C), output (N,OH,OW,outputs); parameters "weight" (outputs,kh,kw,C/groups) and "bias" (outputs).
+class Conv2d final : public Layer {
+ public:
+  explicit Conv2d(Conv2dLayerOptions options) : options_(options) {}
+
+  std::string_view type() const override { return "conv2d"; }
+
+  LayerPlan setup(std::span<const TensorSpec> inputs) override {
+    expect_inputs(inputs, 1);
+    const auto& [shape, dtype] = inputs[0];
+    const Shape output = options_.geometry.output_shape(shape, options_.outputs);
+    create(weight_, "weight", options_.geometry.weight_shape(shape[3], options_.outputs), dtype, options_.weight);
+    weight_.layout = ParameterLayout::convolution;
+    if (options_.with_bias) create(bias_, "bias", {options_.outputs}, dtype, options_.bias);
+    return {.outputs = {{output, dtype}}, .saved = {}};
+  }
+
+  void forward(const ForwardArgs& args) override {
+    on_device(args.context, [&](auto& device) {
+      conv2d_forward(device, options_.geometry, args.inputs[0], weight_.value, bias_.value, args.outputs[0]);
+    });
+  }
+
+  void backward(const BackwardArgs& args) override {
+    on_device(args.context, [&](auto& device) {
+      const Tensor& dy = args.output_gradients[0];
+      conv2d_backward_data(device, options_.geometry, dy, weight_.value, args.input_gradients[0]);
+      conv2d_backward_weights(device, options_.geometry, args.inputs[0], dy, args.gradient_of(weight_));
+      if (options_.with_bias) bias_backward(device, dy, args.gradient_of(bias_));
+    });
+  }
+
+  void visit(const ParameterVisitor& visitor) override {
+    visitor(weight_);
+    if (options_.with_bias) visitor(bias_);
+  }
+
+ private:
+  Conv2dLayerOptions options_;
+  Parameter weight_, bias_;
+};
+
+}  // namespace amnet

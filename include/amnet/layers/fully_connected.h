@@ -1,0 +1,95 @@
+// Fully connected as a layer: kernels/fully_connected.h has the formula. Its weight rows can be normalised, which turns the
+// outputs for a normalised input into cosines; the epsilon stands inside the root: w / sqrt(sum of w^2 + epsilon).
+//
+//   Value fc5 = net.add("fc5", FullyConnected({.outputs = 512}), {flat});
+#pragma once
+
+#include <amnet/kernels/bias.h>
+#include <amnet/kernels/fully_connected.h>
+#include <amnet/kernels/normalize.h>
+#include <amnet/layers/layer.h>
+
+namespace amnet {
+
+/// How the weight rows are normalised before they are multiplied.
+enum class RowNorm : unsigned char {
+  none,
+  projected,  ///< the gradient passes through the normalisation; the stored weights are left alone
+  in_place    ///< the seed's rule: every forward renormalises the stored rows, and backward knows nothing of it
+};
+
+struct FullyConnectedOptions {
+  std::int64_t outputs = 0;
+  bool with_bias = true;
+  RowNorm row_norm = RowNorm::none;
+  double epsilon = 1e-12;
+  ParameterOptions weight = {.filler = Filler::xavier()};
+  ParameterOptions bias = {.filler = Filler::constant(0), .lr_mult = 2, .decay_mult = 0};
+};
+
+/// Input (N,I), output (N,outputs); parameters "weight" (outputs,I) and "bias" (outputs).
+class FullyConnected final : public Layer {
+ public:
+  explicit FullyConnected(FullyConnectedOptions options) : options_(options) {}
+
+  std::string_view type() const override { return "fully_connected"; }
+
+  LayerPlan setup(std::span<const TensorSpec> inputs) override {
+    expect_inputs(inputs, 1);
+    const auto& [shape, dtype] = inputs[0];
+    require(shape.rank() == 2, "[fully_connected] expected an input (N,I) but got {}; put a Flatten before it.", shape);
+    require(shape[1] >= 1 && options_.outputs >= 1, "[fully_connected] expected inputs and outputs >= 1 but got {} and {}.", shape[1],
+            options_.outputs);
+    require(options_.epsilon >= 0, "[fully_connected] expected epsilon >= 0 but got {}.", options_.epsilon);
+    const Shape weights{options_.outputs, shape[1]}, row_norms{options_.outputs, 1};
+    create(weight_, "weight", weights, dtype, options_.weight);
+    if (options_.with_bias) create(bias_, "bias", {options_.outputs}, dtype, options_.bias);
+    LayerPlan plan{.outputs = {{{shape[0], options_.outputs}, dtype}}, .saved = {}};
+    if (options_.row_norm == RowNorm::in_place) plan.saved = {{row_norms, dtype}};
+    if (options_.row_norm == RowNorm::projected) plan.saved = {{row_norms, dtype}, {weights, dtype}, {weights, dtype}};
+    return plan;
+  }
+
+  void forward(const ForwardArgs& args) override {
+    on_device(args.context, [&](auto& device) {
+      if (options_.row_norm != RowNorm::none) {
+        normalize_forward(device, weight_.value, options_.epsilon, rows(args.saved), args.saved[norms]);
+      }
+      fully_connected_forward(device, args.inputs[0], rows(args.saved), bias_.value, args.outputs[0]);
+    });
+  }
+
+  void backward(const BackwardArgs& args) override {
+    on_device(args.context, [&](auto& device) {
+      const Tensor &x = args.inputs[0], &dy = args.output_gradients[0];
+      const Gradient dweight = args.gradient_of(weight_);
+      fully_connected_backward_data(device, dy, rows(args.saved), args.input_gradients[0]);
+      if (options_.row_norm == RowNorm::projected && dweight) {
+        fully_connected_backward_weights(device, x, dy, {args.saved[unit_row_gradients], Write::assign});
+        normalize_backward(device, args.saved[unit_rows], args.saved[norms], args.saved[unit_row_gradients], {}, dweight);
+      } else {
+        fully_connected_backward_weights(device, x, dy, dweight);
+      }
+      if (options_.with_bias) bias_backward(device, dy, args.gradient_of(bias_));
+    });
+  }
+
+  void visit(const ParameterVisitor& visitor) override {
+    visitor(weight_);
+    if (options_.with_bias) visitor(bias_);
+  }
+
+ private:
+  // Saved state: the norm of each row (outputs,1); with RowNorm::projected the unit rows and room for their gradient (outputs,I).
+  static constexpr std::size_t norms = 0, unit_rows = 1, unit_row_gradients = 2;
+
+  /// The weights that are multiplied.
+  const Tensor& rows(std::span<const Tensor> saved) const {
+    return options_.row_norm == RowNorm::projected ? saved[unit_rows] : weight_.value;
+  }
+
+  FullyConnectedOptions options_;
+  Parameter weight_, bias_;
+};
+
+}  // namespace amnet

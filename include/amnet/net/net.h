@@ -1,0 +1,139 @@
+// A static graph of named layers. Layers are added in the order they run; a plan lays out the memory of a
+// training step or of an inference; parameters belong to the layers and survive every new plan.
+// Left out on purpose: dynamic control flow, and any knowledge of files, data or solvers.
+//
+//   Net net;
+//   Value images = net.input("data", {1, 112, 96, 3});
+//   Value active = net.add("relu", PRelu(), {net.add("conv", Conv2d({.outputs = 16}), {images})});
+//   net.initialise(seed);
+//   net.plan_inference(32, {active});
+//   net.value(images).copy_from(batch);
+//   net.forward(context);                       // then read net.value(active)
+#pragma once
+
+#include <amnet/layers/layer.h>
+
+#include <concepts>
+#include <memory>
+#include <string>
+#include <utility>
+#include <vector>
+
+namespace amnet {
+
+/// A value of the graph: an input, or an output of a layer.
+struct Value {
+  int index = -1;
+  friend bool operator==(Value, Value) = default;
+};
+
+using NamedParameterVisitor = std::function<void(const std::string& name, Parameter& parameter)>;
+
+class Net {
+ public:
+  /// `dtype` is that of images, features and parameters; double is for gradient checks.
+  explicit Net(DType dtype = DType::f32) : dtype_(dtype) {}
+
+  // --- building -------------------------------------------------------------------------------------------
+
+  /// An input whose first extent is the batch; the one given here is a placeholder. Throws UsageError for a name in use.
+  Value input(std::string name, Shape shape) { return input(std::move(name), shape, dtype_); }
+  Value input(std::string name, Shape shape, DType dtype);
+  /// Adds a layer that reads `inputs`; answers its first output. Shapes are checked at once; UsageError names the layer.
+  template <std::derived_from<Layer> L>
+  Value add(std::string name, L layer, std::vector<Value> inputs) {
+    return add_layer(std::move(name), std::make_unique<L>(std::move(layer)), std::move(inputs));
+  }
+  /// Further outputs of the layer whose first output is `first`: output(v, 0) is v.
+  Value output(Value first, int which) const;
+  /// The first output of the layer, or the input, of that name. Throws UsageError when there is none.
+  Value find(std::string_view name) const;
+
+  // --- parameters -----------------------------------------------------------------------------------------
+
+  /// Shows every parameter and buffer as "layer.parameter", in the order of the layers.
+  void visit(const NamedParameterVisitor& visitor);
+  /// Draws every parameter by its filler: a function of the seed and the parameter's name alone.
+  void initialise(std::uint64_t seed);
+  /// The number of learned values (buffers are not counted).
+  std::int64_t parameter_count();
+
+  // --- planning -------------------------------------------------------------------------------------------
+
+  /// Gives an input another shape for the next plan (an image pyramid).
+  void set_input_shape(Value input, Shape shape);
+  /// Memory for forward and backward of `loss`, a value of one element. `keep` may be read after forward or backward.
+  void plan_training(std::int64_t batch, Value loss, std::vector<Value> keep = {});
+  /// Memory for a forward pass; only layers that `keep` depends on run. `keep` may be read until the next forward.
+  void plan_inference(std::int64_t batch, std::vector<Value> keep);
+  /// Bytes that the last plan took for activations, their gradients and saved state.
+  std::size_t planned_bytes() const { return planned_bytes_; }
+  /// Bytes of parameters and buffers, and of the gradients that training allocates.
+  std::size_t parameter_bytes();
+  std::size_t gradient_bytes();
+
+  // --- running --------------------------------------------------------------------------------------------
+
+  /// The tensor of a value under the current plan. Throws UsageError for one the plan does not keep.
+  const Tensor& value(Value value) const;
+  void forward(Context& context);
+  /// After forward of a training plan. `parameters` is assign for a step's first micro-batch and add for later ones.
+  void backward(Context& context, Write parameters = Write::assign);
+  /// Runs forward layer by layer and names the first parameter or output that is not finite; empty when all are.
+  std::string first_non_finite(Context& context);
+
+  DType dtype() const { return dtype_; }
+  TensorSpec spec(Value value) const { return values_[index_of(value)].spec; }
+  /// A line per layer: name, type, output shape, parameters.
+  std::string summary();
+
+ private:
+  struct ValueState {
+    std::string name;
+    TensorSpec spec;
+    int producer;       // node, or -1 for an input
+    int which;          // output of the producer
+    bool readable = false;
+    Tensor tensor = {};
+    Tensor gradient = {};
+  };
+  struct Node {
+    std::string name;
+    std::unique_ptr<Layer> layer;
+    std::vector<int> inputs;
+    std::vector<int> outputs;
+    LayerPlan plan = {};
+    bool runs_forward = false;
+    bool runs_backward = false;
+    // The arguments of this plan, ready to be handed out.
+    std::vector<Tensor> input_tensors, output_tensors, saved;
+    std::vector<Tensor> backward_inputs, backward_outputs, output_gradients;
+    std::vector<Gradient> input_gradients;
+  };
+
+  static std::size_t index_of(Value value) { return static_cast<std::size_t>(value.index); }
+  Value add_layer(std::string name, std::unique_ptr<Layer> layer, std::vector<Value> inputs);
+  std::vector<TensorSpec> input_specs(const Node& node) const;
+  void require_new_name(std::string_view name) const;
+  bool has_trainable(Node& node) const;
+  void plan(std::int64_t batch, Value loss, const std::vector<Value>& keep);
+  void mark_running(Value loss, const std::vector<Value>& keep, std::vector<char>& wants_gradient);
+  void set_shapes(std::int64_t batch);
+  void lay_out(Value loss, const std::vector<Value>& keep, const std::vector<char>& wants_gradient);
+  void hand_out(Value loss, const std::vector<char>& wants_gradient);
+
+  DType dtype_;
+  std::vector<Node> nodes_;
+  std::vector<ValueState> values_;
+  Value loss_;
+  std::size_t planned_bytes_ = 0;
+};
+
+/// Copies into `to` every parameter of `from` with the same name: how a backbone moves to a new head.
+/// Answers the names of `to` that `from` does not have. Throws UsageError naming a parameter whose shape differs.
+std::vector<std::string> copy_parameters(Net& from, Net& to);
+/// Makes every parameter and buffer of `to` the very tensor of that name in `from`: what one learns the other has.
+/// Throws UsageError naming a parameter that `from` lacks or has in another shape.
+void share_parameters(Net& from, Net& to);
+
+}  // namespace amnet

@@ -1,0 +1,82 @@
+// What a user watches to know whether it learns: the loss, the accuracy without margin, the cosine between a feature and its class's
+// weights, and the feature's norm (the loss alone does not tell: its level depends on scale and margin).
+#pragma once
+
+#include <amnet/core/tensor.h>
+
+#include <cstdint>
+#include <filesystem>
+#include <string>
+#include <vector>
+
+namespace amnet {
+
+/// Means over the micro-batches since the last reset.
+struct Meters {
+  double loss = 0;
+  double accuracy = 0;
+  double target_cosine = 0;
+  double feature_norm = 0;
+  std::int64_t count = 0;
+
+  void add(const Meters& one) {
+    loss += one.loss;
+    accuracy += one.accuracy;
+    target_cosine += one.target_cosine;
+    feature_norm += one.feature_norm;
+    count += 1;
+  }
+  Meters mean() const {
+    const double n = static_cast<double>(count > 0 ? count : 1);
+    return {loss / n, accuracy / n, target_cosine / n, feature_norm / n, count};
+  }
+};
+
+/// Mean over the samples of cos(feature, class weights of its label) and of the feature's norm, in double.
+/// features (N,D), class_weights (classes,D), labels (N) of i64. A zero feature or weight has cosine 0.
+struct FeatureStatistics {
+  double target_cosine = 0;
+  double feature_norm = 0;
+};
+FeatureStatistics feature_statistics(const Tensor& features, const Tensor& class_weights, const Tensor& labels);
+
+/// One line of metrics.csv.
+struct MetricsRow {
+  std::int64_t step = 0;
+  double epoch = 0;
+  Meters meters;
+  double learning_rate = 0;
+  double samples_per_second = 0;
+  double wait = 0;  ///< share of the time waiting for data, in [0,1]
+};
+
+/// One line of validation.csv; accuracies in percent.
+struct ValidationRow {
+  std::int64_t step = 0;
+  double accuracy_mean = 0;
+  double accuracy_std = 0;
+  double tar_at_far_1 = 0;    ///< true accept rate at 1 % false accepts
+  double tar_at_far_01 = 0;   ///< at 0.1 %
+};
+
+/// An append-only table in a text file. On resume rows after the resumed step are cut, so that curves never fold back.
+class MetricsFile {
+ public:
+  /// Opens `path`, keeps its rows up to `last_step`, and writes the header where there is none. Throws FileError.
+  MetricsFile(std::filesystem::path path, std::string header, std::int64_t last_step);
+  /// Appends a line; it is in the file when this returns. Throws FileError.
+  void append(const std::string& line);
+
+ private:
+  std::filesystem::path path_;
+};
+
+extern const char* const metrics_header;
+extern const char* const validation_header;
+std::string line_of(const MetricsRow& row);
+std::string line_of(const ValidationRow& row);
+/// Rows of such files; a line that is not one is left out. Empty where the file is absent.
+std::vector<MetricsRow> read_metrics(const std::filesystem::path& path);
+std::vector<ValidationRow> read_validation(const std::filesystem::path& path);
+
+}  // namespace amnet

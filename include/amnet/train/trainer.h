@@ -1,0 +1,65 @@
+// A whole training run: data, steps, verification, checkpoints, resume. What it shows and when it stops is the caller's.
+//
+//   TrainOptions options{.root = "faces", .out = "runs/a"};
+//   TrainOutcome outcome = train(options, {.log = [](std::string_view line) { std::puts(std::string(line).c_str()); }});
+#pragma once
+
+#include <amnet/train/meters.h>
+#include <amnet/train/train_options.h>
+
+#include <filesystem>
+#include <functional>
+#include <optional>
+#include <string>
+#include <string_view>
+
+namespace amnet {
+
+struct TrainProgress {
+  std::int64_t step = 0;
+  std::int64_t steps = 0;
+  double seconds_left = 0;  ///< from the steps since this process started
+  std::string activity;     ///< "training", "verifying", "saving"
+  Meters meters;            ///< means since the last line of the log
+};
+
+/// What the outside may ask between two steps.
+enum class TrainRequest : unsigned char {
+  none,
+  snapshot,  ///< write a checkpoint and go on
+  stop       ///< write a checkpoint and return
+};
+
+struct TrainHooks {
+  std::function<void(std::string_view line)> log = {};  ///< every line of train.log
+  std::function<void(const TrainProgress&)> progress = {};
+  std::function<TrainRequest()> poll = {};
+  std::string config = {};  ///< the resolved configuration, kept as config.toml in the run and in every checkpoint
+};
+
+struct TrainOutcome {
+  std::int64_t step = 0;
+  std::int64_t steps = 0;
+  bool stopped = false;  ///< by a request, before the last step
+  Meters meters;         ///< of the last line of the log
+  std::optional<ValidationRow> validation;  ///< the last one
+  std::filesystem::path checkpoint;         ///< the last one
+};
+
+/// Runs (or resumes) the training that `options` describe and writes `options.out`: train.log, metrics.csv, validation.csv,
+/// environment.json, config.toml, report.html, step_*/ and the links `last` and `best`.
+/// Throws UsageError, DataError, FileError; NonFiniteError at the step whose loss is not finite, naming the first layer with such a
+/// value, after writing the batch's images to non_finite_batch.json and without writing a checkpoint.
+TrainOutcome train(const TrainOptions& options, const TrainHooks& hooks);
+
+/// What the process will take at its largest, in bytes, by purpose.
+struct MemoryForecast {
+  std::size_t parameters = 0;   ///< with gradients and momentum
+  std::size_t activations = 0;  ///< of a training step
+  std::size_t verification = 0;
+  std::size_t data = 0;
+  std::size_t program = 0;
+  std::size_t total() const { return parameters + activations + verification + data + program; }
+};
+
+}  // namespace amnet

@@ -1,0 +1,33 @@
+#include <amnet/kernels/accuracy.h>
+
+#include <vector>
+
+#include "lanes.h"
+
+namespace amnet {
+
+void accuracy_forward(Cpu& cpu, const Tensor& logits, const Tensor& labels, const Tensor& accuracy) {
+  require(logits.rank() == 2, "[accuracy] expected logits (N,classes) but got {}.", logits.shape());
+  check_labels(labels, logits.extent(0), logits.extent(1), "accuracy");
+  with_float(logits.dtype(), "accuracy", [&]<class T>() {
+    const auto [samples, classes] = matrix_of(logits);
+    const T* in = logits.data<T>().data();
+    const std::int64_t* targets = labels.data<std::int64_t>().data();
+    std::vector<unsigned char> right(static_cast<std::size_t>(samples));
+    for_rows(cpu, samples, classes, [&, classes = classes](std::int64_t i) {
+      const T* row = in + i * classes;
+      const std::int64_t label = targets[i];
+      const T target = row[label];
+      // Right unless another class beats the target: one at least as large behind it, or a larger one before it.
+      bool beaten = target != target;
+      for (std::int64_t j = 0; j < label; ++j) beaten |= row[j] > target;
+      for (std::int64_t j = label + 1; j < classes; ++j) beaten |= row[j] >= target;
+      right[static_cast<std::size_t>(i)] = !beaten;
+    });
+    std::int64_t count = 0;
+    for (const unsigned char each : right) count += each;
+    accuracy.data<T>()[0] = static_cast<T>(static_cast<double>(count) / static_cast<double>(std::max<std::int64_t>(samples, 1)));
+  });
+}
+
+}  // namespace amnet

@@ -1,0 +1,34 @@
+#include <amnet/kernels/flip.h>
+
+#include "lanes.h"
+
+namespace amnet {
+namespace {
+
+void flip(Cpu& cpu, const Tensor& from, const Gradient& to) {
+  require(from.rank() == 4 && from.shape() == to.tensor.shape(), "[flip] expected two images (N,H,W,C) but got {} and {}.", from.shape(),
+          to.tensor.shape());
+  with_float(from.dtype(), "flip", [&]<class T>() {
+    const std::int64_t width = from.extent(2);
+    const std::int64_t channels = from.extent(3);
+    const T* source = from.data<T>().data();
+    T* target = to.tensor.data<T>().data();
+    for_rows(cpu, from.extent(0) * from.extent(1), width * channels, [&](std::int64_t line) {
+      for (std::int64_t w = 0; w < width; ++w) {
+        const T* pixel = source + (line * width + width - 1 - w) * channels;
+        T* out = target + (line * width + w) * channels;
+        for (std::int64_t c = 0; c < channels; ++c) put(out[c], pixel[c], to.write);
+      }
+    });
+  });
+}
+
+}  // namespace
+
+void flip_forward(Cpu& cpu, const Tensor& x, const Tensor& y) { flip(cpu, x, {y, Write::assign}); }
+
+void flip_backward(Cpu& cpu, const Tensor& dy, const Gradient& dx) {
+  if (dx) flip(cpu, dy, dx);
+}
+
+}  // namespace amnet

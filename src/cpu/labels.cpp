@@ -1,0 +1,17 @@
+#include <amnet/kernels/labels.h>
+
+namespace amnet {
+
+void check_labels(const Tensor& labels, std::int64_t samples, std::int64_t classes, std::string_view who) {
+  require(labels.dtype() == DType::i64 && labels.count() == samples, "[{}] expected {} labels of i64 but got {} {}.", who, samples,
+          name_of(labels.dtype()), labels.shape());
+  const std::span<const std::int64_t> values = labels.data<const std::int64_t>();
+  for (std::size_t sample = 0; sample < values.size(); ++sample) {
+    require<DataError>(
+        values[sample] >= 0 && values[sample] < classes,
+        "[{}] expected labels from 0 to {} but sample {} of the batch has label {}; check the list or the number of classes.", who,
+        classes - 1, sample, values[sample]);
+  }
+}
+
+}  // namespace amnet

@@ -1,0 +1,57 @@
+// Sums over one row and loops over elements, written so that the compiler vectorises them. The order of a sum depends on
+// the number of terms alone: not on the address, so that a row gives the same bits wherever the net's plan puts it.
+#pragma once
+
+#include "parallel.h"
+
+namespace amnet {
+
+/// The sum of term(i) for i in [0, count): two cache lines of partial sums, then a binary tree over them.
+template <class T, class Term>
+T lane_sum(std::int64_t count, Term&& term) {
+  constexpr int lanes = 128 / sizeof(T);
+  T partial[lanes] = {};
+  std::int64_t i = 0;
+  for (; i + lanes <= count; i += lanes) {
+    for (int lane = 0; lane < lanes; ++lane) partial[lane] += term(i + lane);
+  }
+  for (int lane = 0; i < count; ++i, ++lane) partial[lane] += term(i);
+  for (int width = lanes / 2; width > 0; width /= 2) {
+    for (int lane = 0; lane < width; ++lane) partial[lane] += partial[lane + width];
+  }
+  return partial[0];
+}
+
+/// Calls body(i) for every element i in [0, count), on several threads. The body writes only what belongs to i.
+/// Capture numbers by value: the compiler must assume that a store changes a number behind a reference, and stops vectorising.
+template <class Body>
+void for_elements(const Cpu& cpu, std::int64_t count, Body&& body) {
+  const std::int64_t pieces = pieces_of(count, 1);
+  parallel_for(cpu, pieces, [&](std::int64_t piece, int) {
+    const auto own = body;
+    const auto [begin, end] = piece_rows(count, pieces, piece);
+    for (std::int64_t i = begin; i < end; ++i) own(i);
+  });
+}
+
+/// Calls body(row) for every row of `columns` elements, on several threads. The body writes only what belongs to its row.
+template <class Body>
+void for_rows(const Cpu& cpu, std::int64_t rows, std::int64_t columns, Body&& body) {
+  const std::int64_t pieces = pieces_of(rows, columns);
+  parallel_for(cpu, pieces, [&](std::int64_t piece, int) {
+    const auto own = body;
+    const auto [begin, end] = piece_rows(rows, pieces, piece);
+    for (std::int64_t row = begin; row < end; ++row) own(row);
+  });
+}
+
+/// The last dimension of a tensor, and how many rows of it there are.
+struct Matrix {
+  std::int64_t rows, columns;
+};
+inline Matrix matrix_of(const Tensor& tensor) {
+  const std::int64_t columns = tensor.rank() == 0 ? 1 : tensor.extent(tensor.rank() - 1);
+  return {columns == 0 ? 0 : tensor.count() / columns, columns};
+}
+
+}  // namespace amnet

@@ -1,0 +1,27 @@
+#include <amnet/kernels/sgd.h>
+
+#include "lanes.h"
+
+namespace amnet {
+
+void sgd_step(Cpu& cpu, const SgdOptions& options, const Tensor& gradient, const Tensor& momentum, const Tensor& value) {
+  require(gradient.shape() == value.shape() && momentum.shape() == value.shape(),
+          "[sgd] expected a gradient and a momentum {} but got {} and {}.", value.shape(), gradient.shape(), momentum.shape());
+  with_float(value.dtype(), "sgd", [&]<class T>() {
+    const T* gradients = gradient.data<T>().data();
+    T* velocities = momentum.data<T>().data();
+    T* values = value.data<T>().data();
+    const T rate = static_cast<T>(options.learning_rate);
+    const T keep = static_cast<T>(options.momentum);
+    const T decay = static_cast<T>(options.weight_decay);
+    const T scale = static_cast<T>(options.gradient_scale);
+    for_elements(cpu, value.count(), [=](std::int64_t i) {
+      const T slope = scale * gradients[i] + decay * values[i];
+      const T velocity = keep * velocities[i] + rate * slope;
+      velocities[i] = velocity;
+      values[i] -= velocity;
+    });
+  });
+}
+
+}  // namespace amnet

@@ -1,0 +1,135 @@
+#include <amnet/data/check.h>
+
+#include "pipeline.h"
+#include "read_face.h"
+
+#include <algorithm>
+#include <optional>
+#include <unordered_map>
+
+#define XXH_INLINE_ALL
+#define XXH_VECTOR 0  // plain C++: fast enough here, and free of the warnings that its AVX-512 code draws from GCC 12
+#include <xxhash.h>
+
+namespace amnet {
+namespace {
+
+struct Hash {
+  std::uint64_t low = 0, high = 0;
+  friend bool operator==(const Hash&, const Hash&) = default;
+};
+struct HashOfHash {
+  std::size_t operator()(const Hash& hash) const { return static_cast<std::size_t>(hash.low); }
+};
+
+struct Look {
+  std::optional<Hash> hash;  // of a file that could be read
+  std::optional<Finding> finding;
+};
+
+Look look_at(const FaceList& list, std::int64_t i, const ImageFormat& format) {
+  const std::string where = list.where(i);
+  Look look;
+  Problem problem = Problem::unreadable;
+  try {
+    const std::vector<std::byte> file = read_image_file(list.file(i), where);
+    const XXH128_hash_t hash = XXH3_128bits(file.data(), file.size());
+    look.hash = Hash{hash.low64, hash.high64};
+    problem = Problem::damaged;
+    const Image image = decode_image(file, format.order, where);
+    problem = Problem::wrong_size;
+    require_size(image, format, where);
+  } catch (const DataError& error) {
+    look.finding = Finding{i, -1, problem, error.what()};
+  }
+  return look;
+}
+
+/// What the files have in common with files before them.
+class Duplicates {
+ public:
+  explicit Duplicates(const FaceList& list) : list_(list) {}
+
+  std::optional<Finding> check(std::int64_t i, const std::optional<Hash>& hash) {
+    const auto [path, new_path] = by_path_.emplace(list_.path(i), i);
+    if (!new_path) return finding(i, path->second, Problem::listed_twice, "is listed already, as");
+    if (!hash) return std::nullopt;
+    const auto [bytes, new_bytes] = by_bytes_.emplace(*hash, i);
+    if (!new_bytes) return finding(i, bytes->second, Problem::duplicate, "holds the same bytes as");
+    return std::nullopt;
+  }
+
+ private:
+  Finding finding(std::int64_t i, std::int64_t other, Problem problem, std::string_view relation) const {
+    const std::string labels = list_.label(i) == list_.label(other)
+                                   ? std::string()
+                                   : fmt::format(" under another label ({} here, {} there)", list_.label(i), list_.label(other));
+    return {i, other, problem, fmt::format("{} {} {}{}.", list_.where(i), relation, list_.where(other), labels)};
+  }
+
+  const FaceList& list_;
+  std::unordered_map<std::string_view, std::int64_t> by_path_;
+  std::unordered_map<Hash, std::int64_t, HashOfHash> by_bytes_;
+};
+
+void count_identities(const FaceList& list, CheckReport& report) {
+  std::unordered_map<std::int64_t, std::int64_t> images;
+  for (std::int64_t i = 0; i < list.size(); ++i) ++images[list.label(i)];
+  std::vector<std::int64_t> counts;
+  for (const auto& [label, count] : images) counts.push_back(count);
+  std::ranges::sort(counts);
+  report.identities = static_cast<std::int64_t>(counts.size());
+  report.single_images = std::ranges::count(counts, 1);
+  if (counts.empty()) return;
+  report.fewest = counts.front();
+  report.median = counts[counts.size() / 2];
+  report.most = counts.back();
+}
+
+}  // namespace
+
+std::string_view name_of(Problem problem) {
+  switch (problem) {
+    case Problem::unreadable: return "unreadable";
+    case Problem::damaged: return "damaged";
+    case Problem::wrong_size: return "wrong size";
+    case Problem::duplicate: return "duplicate";
+    case Problem::listed_twice: return "listed twice";
+  }
+  return "?";
+}
+
+std::int64_t CheckReport::count(Problem problem) const { return std::ranges::count(findings, problem, &Finding::problem); }
+
+CheckReport check_data(const FaceList& list, const ImageFormat& format, const CheckOptions& options) {
+  check_image_format(format);
+  CheckReport report;
+  report.images = list.size();
+  report.classes = list.classes();
+  report.unused = unused_labels(list);
+  count_identities(list, report);
+
+  constexpr std::int64_t chunk = 64;  // images per job
+  Pipeline<std::vector<Look>> pipeline(options.workers, options.workers + 1, (list.size() + chunk - 1) / chunk, [&](std::int64_t number) {
+    return [&, number](const std::stop_token& stop) {
+      std::vector<Look> looks;
+      const std::int64_t end = std::min(list.size(), (number + 1) * chunk);
+      for (std::int64_t i = number * chunk; i < end && !stop.stop_requested(); ++i) looks.push_back(look_at(list, i, format));
+      return looks;
+    };
+  });
+  Duplicates duplicates(list);
+  std::int64_t done = 0;
+  while (std::optional<std::vector<Look>> looks = pipeline.next()) {
+    for (Look& look : *looks) {
+      std::optional<Finding> duplicate = duplicates.check(done++, look.hash);
+      report.good += look.finding || duplicate ? 0 : 1;
+      if (look.finding) report.findings.push_back(std::move(*look.finding));
+      if (duplicate) report.findings.push_back(std::move(*duplicate));
+    }
+    if (options.progress) options.progress(done, list.size());
+  }
+  return report;
+}
+
+}  // namespace amnet

@@ -1,0 +1,225 @@
+#include <amnet/core/error.h>
+#include <amnet/data/face_list.h>
+
+#include "exclusions.h"
+
+#include <algorithm>
+#include <charconv>
+#include <fstream>
+#include <limits>
+#include <system_error>
+
+namespace amnet {
+namespace {
+
+constexpr std::int64_t max_classes = std::int64_t{1} << 31;
+constexpr std::string_view blanks = " \t";
+
+struct Entry {
+  std::string_view path;
+  std::int64_t label;
+};
+
+/// Parses one line that is not blank.
+Entry parse_line(std::string_view line, std::string_view source, std::int64_t number) {
+  require<DataError>(line.find('\0') == std::string_view::npos, "{}:{}: the line holds a zero byte; save the list as plain UTF-8 text.",
+                     source, number);
+  const auto split = line.find_last_of(blanks);
+  require<DataError>(split != std::string_view::npos, "{}:{}: expected `path label` but the label of `{}` is missing.", source, number,
+                     line.substr(0, 100));
+  const auto path_end = line.find_last_not_of(blanks, split);
+  require<DataError>(path_end != std::string_view::npos, "{}:{}: expected `path label` but the path is missing.", source, number);
+
+  const std::string_view text = line.substr(split + 1);
+  std::int64_t label = 0;
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), label);
+  const bool integer = end == text.data() + text.size() && error != std::errc::invalid_argument;
+  require<DataError>(integer, "{}:{}: expected an integer label after the last space but got `{}`.", source, number, text.substr(0, 100));
+  require<DataError>(text.front() != '-', "{}:{}: expected a label >= 0 but got {}.", source, number, text);
+  require<DataError>(error == std::errc() && label < max_classes, "{}:{}: expected a label below 2^31 but got {}.", source, number, text);
+  return {line.substr(0, path_end + 1), label};
+}
+
+void sort_unique(std::vector<std::int64_t>& values) {
+  std::ranges::sort(values);
+  values.erase(std::ranges::unique(values).begin(), values.end());
+}
+
+/// The labels of the list, ascending, each once.
+std::vector<std::int64_t> labels_of(const FaceList& list) {
+  std::vector<std::int64_t> labels;
+  for (std::int64_t i = 0; i < list.size(); ++i) {
+    // Lists are mostly in runs of one label: this keeps the vector short.
+    if (labels.empty() || labels.back() != list.label(i)) labels.push_back(list.label(i));
+  }
+  sort_unique(labels);
+  return labels;
+}
+
+void require_folder(const std::filesystem::path& root) {
+  std::error_code ignored;
+  require<DataError>(std::filesystem::is_directory(root, ignored), "the root folder of the images, `{}`, is not there; check --root.",
+                     root.string());
+}
+
+}  // namespace
+
+FaceList::FaceList(std::filesystem::path root, std::string source) : root_(std::move(root)), source_(std::move(source)) {}
+
+void FaceList::add(std::string_view path, std::int64_t label, std::int64_t line) {
+  require(label >= 0 && label < max_classes, "[face list] expected a label from 0 to 2^31-1 but got {}.", label);
+  require(line >= 0 && line <= std::numeric_limits<std::uint32_t>::max(), "[face list] a list has at most 2^32-1 lines; split it.");
+  paths_ += path;
+  ends_.push_back(paths_.size());
+  labels_.push_back(static_cast<std::int32_t>(label));
+  lines_.push_back(static_cast<std::uint32_t>(line));
+  classes_ = std::max(classes_, label + 1);
+}
+
+void FaceList::reserve(std::size_t path_bytes) { paths_.reserve(path_bytes); }
+
+std::string_view FaceList::path(std::int64_t i) const {
+  const auto at = static_cast<std::size_t>(i);
+  const std::size_t begin = at == 0 ? 0 : ends_[at - 1];
+  return std::string_view(paths_).substr(begin, ends_[at] - begin);
+}
+
+std::filesystem::path FaceList::file(std::int64_t i) const { return root_ / path(i); }
+
+std::string FaceList::where(std::int64_t i) const {
+  const std::string name = file(i).string();
+  return line(i) == 0 ? name : fmt::format("{}:{}: {}", source_, line(i), name);
+}
+
+void FaceList::set_classes(std::int64_t classes) {
+  require(classes >= 1 && classes <= max_classes, "[face list] expected a number of classes from 1 to 2^31 but got {}.", classes);
+  for (std::int64_t i = 0; i < size(); ++i) {
+    require<DataError>(label(i) < classes, "{}: label {} does not fit into {} classes; set the classes to at least {}.", where(i), label(i),
+                       classes, classes_);
+  }
+  classes_ = classes;
+}
+
+void FaceList::remove_classes(const std::vector<std::int64_t>& labels) {
+  if (labels.empty()) return;
+  for (std::int32_t& label : labels_) label -= static_cast<std::int32_t>(std::ranges::lower_bound(labels, label) - labels.begin());
+  classes_ -= static_cast<std::int64_t>(labels.size());
+}
+
+std::string_view FaceList::identity_of(std::string_view path) {
+  const auto slash = path.rfind('/');
+  if (slash == std::string_view::npos) return {};
+  const std::string_view folder = path.substr(0, slash);
+  return folder.substr(folder.rfind('/') + 1);
+}
+
+FaceList read_face_list(const std::filesystem::path& list_file, const std::filesystem::path& root, const ListOptions& options) {
+  require_folder(root);
+  const std::string source = list_file.string();
+  std::error_code error;
+  std::ifstream in(list_file, std::ios::binary);
+  require<DataError>(std::filesystem::is_regular_file(list_file, error) && in.good(), "the list {} cannot be read; check its path.",
+                     source);
+  Exclusions exclusions(options.exclude);
+  FaceList list(root, source);
+  const auto bytes = std::filesystem::file_size(list_file, error);
+  if (!error) list.reserve(static_cast<std::size_t>(bytes));
+
+  std::vector<std::int64_t> excluded_labels;
+  std::vector<char> buffer(std::size_t{1} << 16);  // a longer line is no path: this bounds what a hostile file can cost
+  for (std::int64_t number = 1; !in.eof(); ++number) {
+    in.getline(buffer.data(), static_cast<std::streamsize>(buffer.size()));
+    const auto read = in.gcount();
+    require<DataError>(!in.bad(), "{}:{}: the list cannot be read any further; the disk may be failing.", source, number);
+    if (in.fail() && read == 0) break;  // nothing after the last line's end
+    require<DataError>(!in.fail(), "{}:{}: the line is longer than {} bytes; is this a list?", source, number, buffer.size() - 1);
+    // gcount includes the line's end, which the last line may lack.
+    std::string_view line(buffer.data(), static_cast<std::size_t>(in.eof() ? read : read - 1));
+    if (number == 1 && line.starts_with("\xEF\xBB\xBF")) line.remove_prefix(3);
+    const auto last = line.find_last_not_of(" \t\r");
+    if (last == std::string_view::npos) continue;
+    const Entry entry = parse_line(line.substr(0, last + 1), source, number);
+    if (exclusions.excludes(FaceList::identity_of(entry.path))) {
+      excluded_labels.push_back(entry.label);
+    } else {
+      list.add(entry.path, entry.label, number);
+    }
+  }
+  exclusions.report(list.notes());
+  require<DataError>(!list.empty(), "the list {} names no image{}.", source, excluded_labels.empty() ? "" : " that is not excluded");
+
+  sort_unique(excluded_labels);
+  std::vector<std::int64_t> vanished;
+  std::ranges::set_difference(excluded_labels, labels_of(list), std::back_inserter(vanished));
+  // An excluded label above all others has left no class behind already.
+  std::erase_if(vanished, [&](std::int64_t label) { return label >= list.classes(); });
+  list.remove_classes(vanished);
+  if (options.classes != 0) list.set_classes(options.classes);
+  return list;
+}
+
+FaceList list_folder(const std::filesystem::path& root, const ListOptions& options) {
+  namespace fs = std::filesystem;
+  require_folder(root);
+  Exclusions exclusions(options.exclude);
+  FaceList list(root);
+  const auto ignore = [&](const fs::path& path) {
+    ++list.notes().ignored_files;
+    if (list.notes().ignored_examples.size() < 5) list.notes().ignored_examples.push_back(path.lexically_relative(root).string());
+  };
+  const auto sorted = [](const fs::path& folder) {
+    std::vector<fs::directory_entry> entries;
+    for (const auto& entry : fs::directory_iterator(folder)) entries.push_back(entry);
+    std::ranges::sort(entries, {}, [](const fs::directory_entry& entry) { return entry.path().filename().string(); });
+    return entries;
+  };
+  const auto is_image = [](const fs::directory_entry& entry) {
+    std::string extension = entry.path().extension().string();
+    std::ranges::transform(extension, extension.begin(), [](char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c + 32) : c; });
+    constexpr std::string_view known[] = {".jpg", ".jpeg", ".png", ".bmp", ".pgm", ".ppm", ".pnm"};
+    return std::ranges::find(known, extension) != std::end(known) && !entry.is_directory();
+  };
+  try {
+    std::int64_t label = 0;
+    for (const auto& folder : sorted(root)) {
+      const std::string identity = folder.path().filename().string();
+      if (!folder.is_directory() || identity.starts_with('.')) {
+        ignore(folder.path());
+        continue;
+      }
+      std::vector<std::string> images;
+      for (const auto& entry : sorted(folder.path())) {
+        if (is_image(entry)) {
+          images.push_back(identity + "/" + entry.path().filename().string());
+        } else {
+          ignore(entry.path());
+        }
+      }
+      if (images.empty() || exclusions.excludes(identity, static_cast<std::int64_t>(images.size()))) continue;
+      for (const std::string& image : images) list.add(image, label);
+      ++label;
+    }
+  } catch (const fs::filesystem_error& error) {
+    throw DataError(fmt::format("the folder {} cannot be read: {}.", error.path1().string(), error.code().message()));
+  }
+  exclusions.report(list.notes());
+  require<DataError>(!list.empty(), "the folder {} holds no images{}; expected one sub-folder per identity, with images in it.",
+                     root.string(), list.notes().excluded_images > 0 ? " that are not excluded" : "");
+  if (options.classes != 0) list.set_classes(options.classes);
+  return list;
+}
+
+UnusedLabels unused_labels(const FaceList& list) {
+  UnusedLabels unused;
+  std::int64_t expected = 0;
+  const auto skip_to = [&](std::int64_t label) {
+    unused.count += label - expected;
+    for (; expected < label && unused.first.size() < 10; ++expected) unused.first.push_back(expected);
+    expected = label + 1;
+  };
+  for (const std::int64_t label : labels_of(list)) skip_to(label);
+  skip_to(list.classes());
+  return unused;
+}
+
+}  // namespace amnet

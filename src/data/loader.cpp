@@ -1,0 +1,152 @@
+#include <amnet/data/loader.h>
+#include <amnet/data/sampler.h>
+
+#include "pipeline.h"
+#include "read_face.h"
+
+#include <algorithm>
+#include <chrono>
+#include <optional>
+#include <unordered_set>
+
+namespace amnet {
+namespace {
+
+struct Decoded {
+  Batch batch;
+  std::vector<BadImage> bad;  // met while decoding it
+};
+
+/// What to put into a batch, and how.
+struct BatchPlan {
+  std::int64_t first_sample;
+  std::vector<Sample> samples;
+};
+
+/// Decodes image `image`, or with skip the next good one after it, and returns which.
+std::int64_t decode_or_replace(const FaceList& list, std::int64_t image, const ImageFormat& format, BadImages policy,
+                               std::span<std::uint8_t> pixels, std::vector<BadImage>& bad) {
+  for (std::int64_t tried = 0; tried < list.size(); ++tried) {
+    const std::int64_t candidate = (image + tried) % list.size();
+    try {
+      read_face(list, candidate, format, pixels);
+      return candidate;
+    } catch (const DataError& error) {
+      if (policy == BadImages::fail) throw;
+      bad.push_back({candidate, error.what()});
+    }
+  }
+  throw DataError(fmt::format("not one of the {} images can be used; the first: {}", list.size(), bad.front().reason));
+}
+
+Decoded decode_batch(const FaceList& list, const ImageFormat& format, BadImages policy, const BatchPlan& plan,
+                     const std::stop_token& stop) {
+  const auto count = static_cast<std::int64_t>(plan.samples.size());
+  Decoded decoded;
+  Batch& batch = decoded.batch;
+  batch.first_sample = plan.first_sample;
+  batch.pixels = Tensor({count, format.height, format.width, 3}, DType::u8);
+  batch.mirrored = Tensor({count}, DType::u8);
+  batch.labels = Tensor({count}, DType::i64);
+  batch.indices.resize(plan.samples.size());
+  const auto image_bytes = static_cast<std::size_t>(batch.pixels.shape().count_from(1));
+  const auto pixels = batch.pixels.data<std::uint8_t>();
+  const auto mirrored = batch.mirrored.data<std::uint8_t>();
+  const auto labels = batch.labels.data<std::int64_t>();
+  for (std::size_t n = 0; n < plan.samples.size() && !stop.stop_requested(); ++n) {
+    const Sample& sample = plan.samples[n];
+    const std::int64_t image =
+        decode_or_replace(list, sample.image, format, policy, pixels.subspan(n * image_bytes, image_bytes), decoded.bad);
+    batch.indices[n] = image;
+    mirrored[n] = sample.mirror ? 1 : 0;
+    labels[n] = list.label(image);
+  }
+  return decoded;
+}
+
+void check_options(const LoaderOptions& options) {
+  check_image_format(options.format);
+  require(options.batch >= 1 && options.batch <= 1 << 20, "[loader] expected a batch from 1 to {} but got {}.", 1 << 20, options.batch);
+  require(options.queue <= 1 << 16, "[loader] expected a queue of at most {} batches but got {}.", 1 << 16, options.queue);
+  require(options.first_sample >= 0, "[loader] expected a first sample >= 0 but got {}.", options.first_sample);
+  require(options.max_bad_share >= 0 && options.max_bad_share <= 1, "[loader] expected a share of bad images in [0,1] but got {}.",
+          options.max_bad_share);
+}
+
+}  // namespace
+
+struct Loader::State {
+  State(FaceList faces, const LoaderOptions& given)
+      : options(given),
+        list(std::move(faces)),
+        sampler({.images = list.size(), .seed = options.seed, .shuffle = options.shuffle, .mirror = options.mirror}),
+        pipeline(options.workers, options.queue, -1, [this](std::int64_t number) { return plan(number); }) {}
+
+  Pipeline<Decoded>::Job plan(std::int64_t number) {
+    BatchPlan plan{.first_sample = options.first_sample + number * options.batch, .samples = {}};
+    for (std::int64_t n = 0; n < options.batch; ++n) plan.samples.push_back(sampler.at(plan.first_sample + n));
+    return [this, plan = std::move(plan)](const std::stop_token& stop) {
+      return decode_batch(list, options.format, options.bad_images, plan, stop);
+    };
+  }
+
+  void note(BadImage bad) {
+    if (!known_bad.insert(bad.image).second) return;
+    if (options.on_bad_image) options.on_bad_image(bad);
+    all_bad.push_back(std::move(bad));
+    const auto count = static_cast<double>(all_bad.size());
+    require<DataError>(count <= options.max_bad_share * static_cast<double>(list.size()),
+                       "{} of {} images are bad, more than the share of {} that was allowed; the last: {}", all_bad.size(), list.size(),
+                       options.max_bad_share, all_bad.back().reason);
+  }
+
+  const LoaderOptions options;
+  const FaceList list;
+  Sampler sampler;  // used by plan() alone
+  std::vector<BadImage> all_bad;
+  std::unordered_set<std::int64_t> known_bad;
+  double waited = 0;
+  Pipeline<Decoded> pipeline;  // last: its threads end before what they use
+};
+
+Loader::Loader(FaceList list, const LoaderOptions& options) {
+  check_options(options);
+  require(!list.empty(), "[loader] expected at least one image but the list is empty.");
+  state_ = std::make_unique<State>(std::move(list), options);
+}
+Loader::~Loader() = default;
+Loader::Loader(Loader&&) noexcept = default;
+Loader& Loader::operator=(Loader&&) noexcept = default;
+
+Batch Loader::next() {
+  const auto before = std::chrono::steady_clock::now();
+  std::optional<Decoded> decoded = state_->pipeline.next();
+  state_->waited += std::chrono::duration<double>(std::chrono::steady_clock::now() - before).count();
+  for (BadImage& bad : decoded->bad) state_->note(std::move(bad));
+  return std::move(decoded->batch);
+}
+
+const FaceList& Loader::list() const { return state_->list; }
+const std::vector<BadImage>& Loader::bad_images() const { return state_->all_bad; }
+double Loader::wait_seconds() const { return state_->waited; }
+
+std::int64_t Loader::bytes_of(const LoaderOptions& options, std::int64_t batches) {
+  const std::int64_t label_and_flag = 9;
+  return batches * options.batch * (options.format.height * options.format.width * 3 + label_and_flag);
+}
+
+void for_each_batch(const FaceList& list, const ReadOptions& options, const std::function<void(const Batch&)>& body) {
+  check_options({.batch = options.batch, .format = options.format});
+  const std::int64_t batches = (list.size() + options.batch - 1) / options.batch;
+  Pipeline<Decoded> pipeline(options.workers, options.workers + 1, batches, [&](std::int64_t number) {
+    BatchPlan plan{.first_sample = number * options.batch, .samples = {}};
+    const std::int64_t end = std::min(list.size(), plan.first_sample + options.batch);
+    for (std::int64_t image = plan.first_sample; image < end; ++image) plan.samples.push_back({image, false});
+    return [&, plan = std::move(plan)](const std::stop_token& stop) {
+      return decode_batch(list, options.format, BadImages::fail, plan, stop);
+    };
+  });
+  while (const std::optional<Decoded> decoded = pipeline.next()) body(decoded->batch);
+}
+
+}  // namespace amnet

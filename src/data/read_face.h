@@ -1,0 +1,26 @@
+// One image of a list as the bytes a model expects.
+#pragma once
+
+#include <amnet/data/face_list.h>
+#include <amnet/data/image.h>
+
+#include <algorithm>
+
+namespace amnet {
+
+/// Throws DataError naming the list line unless the image is of the format's size.
+inline void require_size(const Image& image, const ImageFormat& format, std::string_view where) {
+  require<DataError>(image.height == format.height && image.width == format.width,
+                     "{} is {}x{} pixels (height x width) but {}x{} are expected; align and resize it.", where, image.height, image.width,
+                     format.height, format.width);
+}
+
+/// Writes image `i` of the list into `pixels` (height, width, 3). Throws DataError naming the list line.
+inline void read_face(const FaceList& list, std::int64_t i, const ImageFormat& format, std::span<std::uint8_t> pixels) {
+  const std::string where = list.where(i);
+  const Image image = decode_image(read_image_file(list.file(i), where), format.order, where);
+  require_size(image, format, where);
+  std::ranges::copy(image.pixels, pixels.begin());
+}
+
+}  // namespace amnet

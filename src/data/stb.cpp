@@ -1,0 +1,64 @@
+// The one file that sees stb_image, compiled for PNG and BMP alone: its JPEG decoder accepts truncated files
+// and has overrun its buffers, its GIF decoder has open reports, and the rest nobody trains on.
+#include "codecs.h"
+
+#include <cstdlib>
+#include <memory>
+#include <utility>
+
+namespace amnet::codecs {
+namespace {
+
+// A small PNG can ask for gigabytes while it inflates; no honest image of max_image_pixels needs more than this.
+constexpr std::size_t max_stb_bytes = static_cast<std::size_t>(max_image_pixels) * 8;
+
+void* stb_allocate(std::size_t bytes) { return bytes <= max_stb_bytes ? std::calloc(bytes, 1) : nullptr; }
+void* stb_reallocate(void* old, std::size_t bytes) { return bytes <= max_stb_bytes ? std::realloc(old, bytes) : nullptr; }
+
+}  // namespace
+}  // namespace amnet::codecs
+
+#define STB_IMAGE_IMPLEMENTATION
+#define STB_IMAGE_STATIC  // a program that embeds amnet may have its own stb_image
+#define STBI_NO_JPEG
+#define STBI_NO_GIF
+#define STBI_NO_PSD
+#define STBI_NO_TGA
+#define STBI_NO_HDR
+#define STBI_NO_LINEAR
+#define STBI_NO_PIC
+#define STBI_NO_PNM
+#define STBI_NO_STDIO
+#define STBI_ASSERT(condition) ((void)0)  // a damaged file must not end the program
+#define STBI_MALLOC(bytes) amnet::codecs::stb_allocate(bytes)
+#define STBI_REALLOC(old, bytes) amnet::codecs::stb_reallocate(old, bytes)
+#define STBI_FREE(old) std::free(old)
+#pragma GCC diagnostic push
+#pragma GCC diagnostic ignored "-Wconversion"
+#pragma GCC diagnostic ignored "-Wshadow"
+#pragma GCC diagnostic ignored "-Wunused-function"
+#pragma GCC diagnostic ignored "-Wsign-compare"
+#if __has_include(<stb/stb_image.h>)
+#include <stb/stb_image.h>
+#else
+#include <stb_image.h>
+#endif
+#pragma GCC diagnostic pop
+
+namespace amnet::codecs {
+
+Image decode_with_stb(Bytes file, ChannelOrder order) {
+  int width = 0, height = 0, channels = 0;
+  const std::unique_ptr<stbi_uc, void (*)(void*)> pixels(
+      stbi_load_from_memory(reinterpret_cast<const stbi_uc*>(file.data()), static_cast<int>(file.size()), &width, &height, &channels, 3),
+      std::free);
+  expect(pixels != nullptr, "is damaged ({}).", stbi_failure_reason() ? stbi_failure_reason() : "no reason given");
+  const auto bytes = static_cast<std::size_t>(height) * static_cast<std::size_t>(width) * 3;
+  Image image{height, width, std::vector<std::uint8_t>(pixels.get(), pixels.get() + bytes)};
+  if (order == ChannelOrder::bgr) {
+    for (std::size_t i = 0; i < bytes; i += 3) std::swap(image.pixels[i], image.pixels[i + 2]);
+  }
+  return image;
+}
+
+}  // namespace amnet::codecs

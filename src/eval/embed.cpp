@@ -1,0 +1,166 @@
+#include <amnet/data/image.h>
+#include <amnet/eval/embed.h>
+#include <amnet/kernels/image_input.h>
+
+#include <algorithm>
+#include <cmath>
+#include <cstring>
+
+namespace amnet {
+namespace {
+
+// Reads `path` into one sample of a batch of bytes; false, with the reason kept, where it is bad and may be skipped.
+bool read_sample(const EmbedRequest& request, const ImageFormat& format, std::size_t index, const Tensor& sample, Views& views) {
+  const std::string& path = request.paths[index];
+  try {
+    const Image image = read_image(request.root / path, format.order);
+    require<DataError>(image.height == format.height && image.width == format.width,
+                       "{} is {}x{} (height x width) but the model expects {}.", path, image.height, image.width, size_text(format));
+    std::ranges::copy(image.pixels, sample.data<std::uint8_t>().begin());
+    return true;
+  } catch (const DataError& error) {
+    if (!request.skip_bad_images) throw;
+    views.failed[index] = 1;
+    views.reasons.emplace_back(error.what());
+    sample.clear();
+    return false;
+  }
+}
+
+Views empty_views(const EmbedRequest& request, std::int64_t size) {
+  const auto images = static_cast<std::int64_t>(request.paths.size());
+  Views views;
+  views.plain = Tensor::zeros({images, size}, DType::f32);
+  if (request.mirrored) views.mirrored = Tensor::zeros({images, size}, DType::f32);
+  views.failed.assign(request.paths.size(), 0);
+  return views;
+}
+
+// Calls use(first, batch of bytes (n,H,W,3)) for consecutive batches of the request.
+template <class Use>
+void for_each_batch(const EmbedRequest& request, const ImageFormat& format, std::int64_t batch, Views& views, Use&& use) {
+  const auto images = static_cast<std::int64_t>(request.paths.size());
+  for (std::int64_t first = 0; first < images; first += batch) {
+    const std::int64_t count = std::min(batch, images - first);
+    const Tensor pixels({count, format.height, format.width, 3}, DType::u8);
+    for (std::int64_t i = 0; i < count; ++i) {
+      read_sample(request, format, static_cast<std::size_t>(first + i), pixels.slice(i, i + 1), views);
+    }
+    use(first, pixels);
+    if (request.progress) request.progress(first + count, images);
+  }
+}
+
+// A failed image has no feature: its rows are zero, not those of a black picture.
+void clear_failed(const Views& views, const Tensor& rows) {
+  if (!rows.defined()) return;
+  for (std::size_t i = 0; i < views.failed.size(); ++i) {
+    const auto row = static_cast<std::int64_t>(i);
+    if (views.failed[i] != 0) rows.slice(row, row + 1).clear();
+  }
+}
+
+}  // namespace
+
+std::string_view name_of(Flip flip) {
+  switch (flip) {
+    case Flip::none: return "none";
+    case Flip::sum: return "sum";
+    case Flip::concat: return "concat";
+  }
+  return "?";
+}
+
+Flip flip_of(std::string_view name) {
+  for (const Flip flip : {Flip::none, Flip::sum, Flip::concat}) {
+    if (name == name_of(flip)) return flip;
+  }
+  throw UsageError(fmt::format("--flip: expected 'none', 'sum' or 'concat' but got '{}'.", name));
+}
+
+Embedder::Embedder(LoadedModel model, std::int64_t batch) : model_(std::move(model)), batch_(batch) {}
+
+Embedder::Embedder(const ModelDescription& description, std::int64_t batch) : batch_(batch) {
+  BuiltModel built = build_model(description);
+  model_ = {.description = description, .net = std::move(built.net), .images = built.images, .embedding = built.embedding};
+}
+
+void Embedder::share(Net& net) { share_parameters(net, model_.net); }
+
+std::size_t Embedder::planned_bytes() {
+  plan(batch_);
+  return model_.net.planned_bytes();
+}
+
+void Embedder::plan(std::int64_t batch) {
+  if (planned_ == batch) return;
+  model_.net.plan_inference(batch, {model_.embedding});
+  planned_ = batch;
+}
+
+Views Embedder::embed(Device& device, const EmbedRequest& request) {
+  const ImageFormat& format = model_.description.input;
+  const std::int64_t size = model_.description.network.embedding;
+  Views views = empty_views(request, size);
+  Context context{.device = device};
+  for_each_batch(request, format, batch_, views, [&](std::int64_t first, const Tensor& pixels) {
+    const std::int64_t count = pixels.extent(0);
+    plan(count);
+    for (const bool mirror : {false, true}) {
+      if (mirror && !request.mirrored) break;
+      const Tensor flags({count}, DType::u8);
+      std::ranges::fill(flags.data<std::uint8_t>(), static_cast<std::uint8_t>(mirror));
+      on(device, [&](auto& backend) { image_input(backend, {format.mean, format.scale}, pixels, flags, model_.net.value(model_.images)); });
+      model_.net.forward(context);
+      (mirror ? views.mirrored : views.plain).slice(first, first + count).copy_from(model_.net.value(model_.embedding));
+    }
+  });
+  clear_failed(views, views.plain);
+  clear_failed(views, views.mirrored);
+  return views;
+}
+
+Views pixel_views(const ImageFormat& format, const EmbedRequest& request) {
+  Views views = empty_views(request, format.height * format.width * 3);
+  Cpu cpu(1);
+  for_each_batch(request, format, 64, views, [&](std::int64_t first, const Tensor& pixels) {
+    const std::int64_t count = pixels.extent(0);
+    for (const bool mirror : {false, true}) {
+      if (mirror && !request.mirrored) break;
+      const Tensor flags({count}, DType::u8);
+      std::ranges::fill(flags.data<std::uint8_t>(), static_cast<std::uint8_t>(mirror));
+      const Tensor rows = (mirror ? views.mirrored : views.plain).slice(first, first + count);
+      image_input(cpu, {format.mean, format.scale}, pixels, flags, rows.reshaped(pixels.shape()));
+    }
+  });
+  clear_failed(views, views.plain);
+  clear_failed(views, views.mirrored);
+  return views;
+}
+
+Tensor combine(const Views& views, Flip flip, bool normalise) {
+  require(flip == Flip::none || views.mirrored.defined(), "[combine] flip {} needs the mirrored view too.", name_of(flip));
+  const std::int64_t images = views.plain.extent(0);
+  const std::int64_t size = views.plain.extent(1);
+  const std::int64_t out_size = flip == Flip::concat ? 2 * size : size;
+  const Tensor result({images, out_size}, DType::f32);
+  const float* plain = views.plain.data<float>().data();
+  const float* mirrored = flip == Flip::none ? plain : views.mirrored.data<float>().data();
+  float* out = result.data<float>().data();
+  for (std::int64_t n = 0; n < images; ++n) {
+    float* row = out + n * out_size;
+    std::copy_n(plain + n * size, size, row);
+    if (flip == Flip::concat) std::copy_n(mirrored + n * size, size, row + size);
+    if (flip == Flip::sum) {
+      for (std::int64_t i = 0; i < size; ++i) row[i] += mirrored[n * size + i];
+    }
+    if (!normalise) continue;
+    double square = 0;
+    for (std::int64_t i = 0; i < out_size; ++i) square += double{row[i]} * double{row[i]};
+    const double inverse = square > 0 ? 1 / std::sqrt(square) : 0;
+    for (std::int64_t i = 0; i < out_size; ++i) row[i] = static_cast<float>(row[i] * inverse);
+  }
+  return result;
+}
+
+}  // namespace amnet

@@ -1,0 +1,150 @@
+#include "posix_file.h"
+
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <cstdio>
+#include <system_error>
+#include <utility>
+
+namespace amnet {
+namespace {
+
+std::string_view hint_for(int error) {
+  switch (error) {
+    case ENOSPC:
+    case EDQUOT: return "; free some space";
+    case EFBIG: return "; raise the limit on file sizes (ulimit -f)";
+    case EACCES:
+    case EPERM:
+    case EROFS: return "; check the permissions or choose another directory";
+    default: return "";
+  }
+}
+
+int open_file(const std::filesystem::path& path, int flags, std::string_view action) {
+  constexpr mode_t readable_by_all = 0666;  // the umask takes away
+  int descriptor = -1;
+  do {
+    descriptor = ::open(path.c_str(), flags | O_CLOEXEC, readable_by_all);
+  } while (descriptor < 0 && errno == EINTR);
+  if (descriptor < 0) fail_file(action, path, errno);
+  return descriptor;
+}
+
+/// What fsync answers for things that have nothing to synchronise: a terminal, or a directory on some network file systems.
+bool cannot_sync(int error) { return error == EINVAL || error == ENOTSUP; }
+
+int sync_descriptor(int descriptor) {
+#ifdef F_FULLFSYNC
+  if (::fcntl(descriptor, F_FULLFSYNC) == 0) return 0;  // macOS: fsync alone leaves the bytes in the drive's cache
+#endif
+  while (::fsync(descriptor) != 0) {
+    if (errno != EINTR) return errno;
+  }
+  return 0;
+}
+
+}  // namespace
+
+void fail_file(std::string_view action, const std::filesystem::path& path, int error) {
+  throw FileError(fmt::format("cannot {} {}: {}{}.", action, path.string(), std::generic_category().message(error), hint_for(error)));
+}
+
+OutputFile::OutputFile(std::filesystem::path path, Mode mode)
+    : path_(std::move(path)), descriptor_(open_file(path_, O_WRONLY | (mode == Mode::create ? O_CREAT | O_EXCL : 0), "create")) {}
+
+OutputFile::~OutputFile() {
+  if (descriptor_ >= 0) ::close(descriptor_);
+}
+
+void OutputFile::write(std::span<const std::byte> bytes) {
+  while (!bytes.empty()) {
+    constexpr std::size_t piece = std::size_t{1} << 30;  // one call may not take more than 2 GiB
+    const ssize_t written = ::write(descriptor_, bytes.data(), std::min(bytes.size(), piece));
+    if (written < 0) {
+      if (errno == EINTR) continue;
+      fail_file("write", path_, errno);
+    }
+    if (written == 0) fail_file("write", path_, EIO);
+    bytes = bytes.subspan(static_cast<std::size_t>(written));
+  }
+}
+
+void OutputFile::sync() {
+  const int error = sync_descriptor(descriptor_);
+  if (error != 0 && !cannot_sync(error)) fail_file("fsync", path_, error);
+}
+
+void OutputFile::close() {
+  // Also after EINTR the descriptor is gone on Linux: closing again could close somebody else's.
+  if (::close(std::exchange(descriptor_, -1)) != 0 && errno != EINTR) fail_file("close", path_, errno);
+}
+
+InputFile::InputFile(std::filesystem::path path)
+    : path_(std::move(path)), descriptor_(open_file(path_, O_RDONLY | O_NONBLOCK, "read")) {  // a pipe must not make us wait
+  struct stat status = {};
+  const bool regular = ::fstat(descriptor_, &status) == 0 && S_ISREG(status.st_mode);
+  if (!regular) {
+    ::close(descriptor_);
+    throw FileError(fmt::format("cannot read {}: it is not a regular file.", path_.string()));
+  }
+  size_ = static_cast<std::uint64_t>(status.st_size);
+}
+
+InputFile::~InputFile() { ::close(descriptor_); }
+
+void InputFile::read(std::span<std::byte> bytes) {
+  while (!bytes.empty()) {
+    constexpr std::size_t piece = std::size_t{1} << 30;
+    const ssize_t got = ::read(descriptor_, bytes.data(), std::min(bytes.size(), piece));
+    if (got < 0) {
+      if (errno == EINTR) continue;
+      fail_file("read", path_, errno);
+    }
+    if (got == 0) throw FileError(fmt::format("cannot read {}: it became shorter while it was read.", path_.string()));
+    bytes = bytes.subspan(static_cast<std::size_t>(got));
+  }
+}
+
+TemporaryPath::TemporaryPath(std::filesystem::path path) : path_(std::move(path)) {}
+
+TemporaryPath::~TemporaryPath() {
+  std::error_code ignored;
+  if (!dismissed_) std::filesystem::remove_all(path_, ignored);
+}
+
+void sync_directory(const std::filesystem::path& directory) {
+  const int descriptor = open_file(directory, O_RDONLY | O_DIRECTORY, "open");
+  const int error = sync_descriptor(descriptor);
+  ::close(descriptor);
+  if (error != 0 && !cannot_sync(error)) fail_file("fsync", directory, error);
+}
+
+void rename_path(const std::filesystem::path& from, const std::filesystem::path& to) {
+  if (::rename(from.c_str(), to.c_str()) != 0) fail_file(fmt::format("rename {} to", from.string()), to, errno);
+}
+
+bool exchange_paths([[maybe_unused]] const std::filesystem::path& one, [[maybe_unused]] const std::filesystem::path& other) {
+#ifdef RENAME_EXCHANGE
+  if (::renameat2(AT_FDCWD, one.c_str(), AT_FDCWD, other.c_str(), RENAME_EXCHANGE) == 0) return true;
+  if (errno != EINVAL && errno != ENOSYS && errno != ENOTSUP) fail_file(fmt::format("exchange {} and", one.string()), other, errno);
+#endif
+  return false;
+}
+
+void remove_tree(const std::filesystem::path& path) {
+  std::error_code error;
+  std::filesystem::remove_all(path, error);
+  if (error) fail_file("remove", path, error.value());
+}
+
+std::filesystem::path directory_of(const std::filesystem::path& path) {
+  const std::filesystem::path parent = path.parent_path();
+  return parent.empty() ? std::filesystem::path(".") : parent;
+}
+
+}  // namespace amnet

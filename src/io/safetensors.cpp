@@ -1,0 +1,109 @@
+#include "posix_file.h"
+#include "safetensors_header.h"
+
+#include <amnet/io/safetensors.h>
+
+#include <algorithm>
+#include <bit>
+#include <cstring>
+#include <functional>
+#include <tuple>
+#include <utility>
+
+namespace amnet {
+namespace {
+
+static_assert(std::endian::native == std::endian::little, "the files are little-endian and are written from memory as it is");
+
+constexpr std::size_t length_bytes = 8;
+constexpr std::size_t header_alignment = 8;
+
+/// Fills a span with the next bytes of the input.
+using ByteSource = std::function<void(std::span<std::byte>)>;
+
+SafetensorsFile read_all(std::uint64_t size, const ByteSource& source, std::string_view name) {
+  require<DataError>(size >= length_bytes, "{}: expected a safetensors file but it has only {} bytes.", name, size);
+  std::uint64_t length = 0;
+  source(std::as_writable_bytes(std::span(&length, 1)));
+  require<DataError>(
+      length <= safetensors_header_limit && length <= size - length_bytes,
+      "{}: expected a header of at most {} bytes but its length says {}; this is not a safetensors file, or it is cut short.", name,
+      std::min<std::uint64_t>(safetensors_header_limit, size - length_bytes), length);
+  std::string json(static_cast<std::size_t>(length), '\0');
+  source(std::as_writable_bytes(std::span(json)));
+  SafetensorsHeader header = parse_safetensors_header(json, size - length_bytes - length, name);
+
+  SafetensorsFile file{.metadata = std::move(header.metadata), .tensors = {}};
+  file.tensors.reserve(header.entries.size());
+  for (SafetensorsEntry& entry : header.entries) {
+    Tensor tensor(entry.shape, entry.dtype);
+    source(std::span(tensor.raw(), tensor.size_bytes()));
+    file.tensors.push_back({std::move(entry.name), std::move(tensor)});
+  }
+  return file;
+}
+
+}  // namespace
+
+const Tensor* SafetensorsFile::find(std::string_view name) const {
+  const auto found = std::ranges::find(tensors, name, &NamedTensor::name);
+  return found == tensors.end() ? nullptr : &found->tensor;
+}
+
+void write_safetensors(const ByteSink& sink, std::span<const NamedTensor> tensors, const Metadata& metadata) {
+  std::vector<const NamedTensor*> order;
+  for (const NamedTensor& named : tensors) order.push_back(&named);
+  std::ranges::sort(order, [](const NamedTensor* a, const NamedTensor* b) {  // widest first: every tensor is then aligned
+    return std::tuple(size_of(b->tensor.dtype()), std::string_view(a->name)) <
+           std::tuple(size_of(a->tensor.dtype()), std::string_view(b->name));
+  });
+
+  SafetensorsHeader header{.metadata = metadata, .entries = {}};
+  std::vector<std::string_view> names;
+  std::uint64_t position = 0;
+  for (const NamedTensor* named : order) {
+    const auto& [name, tensor] = *named;
+    require(name != safetensors_metadata_key, "[safetensors] a tensor cannot be named {}.", name);
+    require(tensor.defined(), "[safetensors] expected elements for `{}` but the tensor is undefined.", name);
+    require(tensor.memory() == Memory::host, "[safetensors] `{}` lies on another device; bring it to the host first.", name);
+    const std::uint64_t end = position + tensor.size_bytes();
+    header.entries.push_back({.name = name, .dtype = tensor.dtype(), .shape = tensor.shape(), .begin = position, .end = end});
+    names.push_back(name);
+    position = end;
+  }
+  std::ranges::sort(names);
+  const auto twice = std::ranges::adjacent_find(names);
+  require(twice == names.end(), "[safetensors] two tensors are named `{}`.", twice == names.end() ? "" : *twice);
+
+  std::string json = format_safetensors_header(header);
+  json.resize((json.size() + header_alignment - 1) / header_alignment * header_alignment, ' ');
+  require(json.size() <= safetensors_header_limit, "[safetensors] the header would have {} bytes but at most {} can be read back.",
+          json.size(), safetensors_header_limit);
+  const std::uint64_t length = json.size();
+  sink(std::as_bytes(std::span(&length, 1)));
+  sink(std::as_bytes(std::span(std::as_const(json))));
+  for (const NamedTensor* named : order) {
+    if (named->tensor.size_bytes() != 0) sink({named->tensor.raw(), named->tensor.size_bytes()});
+  }
+}
+
+void write_safetensors(const std::filesystem::path& path, std::span<const NamedTensor> tensors, const Metadata& metadata) {
+  write_durably(path, [&](const ByteSink& sink) { write_safetensors(sink, tensors, metadata); });
+}
+
+SafetensorsFile read_safetensors(const std::filesystem::path& path) {
+  InputFile file(path);
+  return read_all(
+      file.size(), [&](std::span<std::byte> bytes) { file.read(bytes); }, path.string());
+}
+
+SafetensorsFile parse_safetensors(std::span<const std::byte> bytes, std::string_view name) {
+  std::span<const std::byte> rest = bytes;
+  const auto source = [&](std::span<std::byte> wanted) {  // read_all has checked the sizes against bytes.size()
+    if (!wanted.empty()) std::memcpy(wanted.data(), rest.data(), wanted.size());
+    rest = rest.subspan(wanted.size());
+  };
+  return read_all(bytes.size(), source, name);
+}
+
+}  // namespace amnet

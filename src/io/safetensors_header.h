@@ -1,0 +1,36 @@
+// The JSON header of a safetensors file, checked against everything the format promises.
+#pragma once
+
+#include <amnet/io/safetensors.h>
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace amnet {
+
+struct SafetensorsEntry {
+  std::string name;
+  DType dtype = DType::f32;
+  Shape shape;
+  std::uint64_t begin = 0;  ///< in bytes from the end of the header
+  std::uint64_t end = 0;
+};
+
+struct SafetensorsHeader {
+  Metadata metadata;
+  std::vector<SafetensorsEntry> entries;  ///< in the order of their bytes, without gap or overlap
+};
+
+inline constexpr std::string_view safetensors_metadata_key = "__metadata__";
+
+/// "F32", "F64", "I64" or "U8".
+std::string_view safetensors_dtype(DType dtype);
+
+/// Reads `json`, which must describe exactly `data_bytes` bytes. Throws DataError beginning with `file`.
+SafetensorsHeader parse_safetensors_header(std::string_view json, std::uint64_t data_bytes, std::string_view file);
+/// The header as JSON text, not padded. Throws UsageError for names or metadata that are not UTF-8.
+std::string format_safetensors_header(const SafetensorsHeader& header);
+
+}  // namespace amnet

@@ -1,0 +1,415 @@
+#include <amnet/kernels/finite.h>
+#include <amnet/net/memory_plan.h>
+#include <amnet/net/net.h>
+
+#include <algorithm>
+#include <cassert>
+#include <cmath>
+#include <map>
+
+namespace amnet {
+namespace {
+
+void draw(Parameter& parameter, const std::string& name, std::uint64_t seed) {
+  const Random random(seed, stream_of(name));
+  const Tensor& value = parameter.value;
+  with_float(value.dtype(), name, [&]<class T>() {
+    const std::span<T> elements = value.data<T>();
+    const double fan_in = static_cast<double>(value.count()) / static_cast<double>(std::max<std::int64_t>(1, value.extent(0)));
+    const double bound = std::sqrt(3 / fan_in);
+    for (std::size_t i = 0; i < elements.size(); ++i) {
+      switch (parameter.filler.kind) {
+        case Filler::Kind::constant: elements[i] = static_cast<T>(parameter.filler.value); break;
+        case Filler::Kind::xavier: elements[i] = static_cast<T>(random.uniform(i, -bound, bound)); break;
+        case Filler::Kind::gaussian: elements[i] = static_cast<T>(parameter.filler.value * random.normal(i)); break;
+      }
+    }
+  });
+}
+
+// Calls use(name, parameter of `to`, the one of that name in `from` or nullptr); shapes are found equal first.
+template <class Use>
+void pair_parameters(Net& from, Net& to, Use&& use) {
+  std::map<std::string, Parameter*> sources;
+  from.visit([&](const std::string& name, Parameter& parameter) { sources.emplace(name, &parameter); });
+  to.visit([&](const std::string& name, Parameter& parameter) {
+    const auto found = sources.find(name);
+    const Parameter* source = found == sources.end() ? nullptr : found->second;
+    require(source == nullptr || source->value.shape() == parameter.value.shape(), "[net] '{}' is {} in the source but {} here.", name,
+            source == nullptr ? Shape{} : source->value.shape(), parameter.value.shape());
+    use(name, parameter, source);
+  });
+}
+
+}  // namespace
+
+// --- building ------------------------------------------------------------------------------------------------
+
+void Net::require_new_name(std::string_view name) const {
+  require(!name.empty() && name.find_first_of(". \t\n") == std::string_view::npos,
+          "[net] the name '{}' must not be empty nor hold a dot or a space: parameters are called layer.parameter.", name);
+  for (const ValueState& value : values_) {
+    require(value.name != name, "[net] the name '{}' is taken; every input and layer needs its own.", name);
+  }
+}
+
+Value Net::input(std::string name, Shape shape, DType dtype) {
+  require_new_name(name);
+  require(shape.rank() >= 1, "[net] input '{}' needs the batch as its first extent.", name);
+  values_.push_back({.name = std::move(name), .spec = {shape, dtype}, .producer = -1, .which = 0});
+  return {static_cast<int>(values_.size()) - 1};
+}
+
+std::vector<TensorSpec> Net::input_specs(const Node& node) const {
+  std::vector<TensorSpec> specs;
+  for (const int input : node.inputs) specs.push_back(values_[static_cast<std::size_t>(input)].spec);
+  return specs;
+}
+
+Value Net::add_layer(std::string name, std::unique_ptr<Layer> layer, std::vector<Value> inputs) {
+  require_new_name(name);
+  Node node;
+  node.name = name;
+  node.layer = std::move(layer);
+  for (const Value input : inputs) {
+    require(input.index >= 0 && index_of(input) < values_.size(), "[net] layer '{}' reads a value that this net does not have.", name);
+    node.inputs.push_back(input.index);
+  }
+  try {
+    node.plan = node.layer->setup(input_specs(node));
+  } catch (const UsageError& error) {
+    throw UsageError(fmt::format("layer '{}': {}", name, error.what()));
+  }
+  for (std::size_t which = 0; which < node.plan.outputs.size(); ++which) {
+    node.outputs.push_back(static_cast<int>(values_.size()));
+    values_.push_back({.name = which == 0 ? name : fmt::format("{}:{}", name, which),
+                       .spec = node.plan.outputs[which],
+                       .producer = static_cast<int>(nodes_.size()),
+                       .which = static_cast<int>(which)});
+  }
+  nodes_.push_back(std::move(node));
+  return {nodes_.back().outputs.front()};
+}
+
+Value Net::output(Value first, int which) const {
+  const ValueState& state = values_[index_of(first)];
+  require(state.producer >= 0, "[net] '{}' is an input and has no outputs.", state.name);
+  const Node& node = nodes_[static_cast<std::size_t>(state.producer)];
+  require(which >= 0 && static_cast<std::size_t>(which) < node.outputs.size(), "[net] layer '{}' has {} output(s), not an output {}.",
+          node.name, node.outputs.size(), which);
+  return {node.outputs[static_cast<std::size_t>(which)]};
+}
+
+Value Net::find(std::string_view name) const {
+  for (std::size_t i = 0; i < values_.size(); ++i) {
+    if (values_[i].name == name) return {static_cast<int>(i)};
+  }
+  throw UsageError(fmt::format("[net] there is no input or layer named '{}'.", name));
+}
+
+// --- parameters ----------------------------------------------------------------------------------------------
+
+void Net::visit(const NamedParameterVisitor& visitor) {
+  for (Node& node : nodes_) {
+    node.layer->visit([&](Parameter& parameter) { visitor(node.name + "." + parameter.name, parameter); });
+  }
+}
+
+void Net::initialise(std::uint64_t seed) {
+  visit([&](const std::string& name, Parameter& parameter) { draw(parameter, name, seed); });
+}
+
+std::int64_t Net::parameter_count() {
+  std::int64_t count = 0;
+  visit([&](const std::string&, Parameter& parameter) { count += parameter.buffer ? 0 : parameter.value.count(); });
+  return count;
+}
+
+std::size_t Net::parameter_bytes() {
+  std::size_t bytes = 0;
+  visit([&](const std::string&, Parameter& parameter) { bytes += parameter.value.size_bytes(); });
+  return bytes;
+}
+
+std::size_t Net::gradient_bytes() {
+  std::size_t bytes = 0;
+  visit([&](const std::string&, Parameter& parameter) { bytes += parameter.trainable() ? parameter.value.size_bytes() : 0; });
+  return bytes;
+}
+
+// --- planning ------------------------------------------------------------------------------------------------
+
+void Net::set_input_shape(Value input, Shape shape) {
+  ValueState& state = values_[index_of(input)];
+  require(state.producer < 0, "[net] '{}' is no input.", state.name);
+  require(shape.rank() == state.spec.shape.rank(), "[net] input '{}' is {} and cannot become {}.", state.name, state.spec.shape, shape);
+  state.spec.shape = shape;
+}
+
+void Net::plan_training(std::int64_t batch, Value loss, std::vector<Value> keep) {
+  require(loss.index >= 0, "[net] a training plan needs the value of the loss.");
+  plan(batch, loss, keep);
+}
+
+void Net::plan_inference(std::int64_t batch, std::vector<Value> keep) { plan(batch, Value{}, keep); }
+
+void Net::plan(std::int64_t batch, Value loss, const std::vector<Value>& keep) {
+  require(batch >= 1, "[net] expected a batch of at least 1 but got {}.", batch);
+  loss_ = loss;
+  std::vector<char> wants_gradient(values_.size());
+  mark_running(loss, keep, wants_gradient);
+  set_shapes(batch);
+  require(loss.index < 0 || spec(loss).shape.count() == 1, "[net] the loss '{}' is {} but must have one element.",
+          loss.index < 0 ? "" : values_[index_of(loss)].name, loss.index < 0 ? Shape{} : spec(loss).shape);
+  lay_out(loss, keep, wants_gradient);
+  hand_out(loss, wants_gradient);
+}
+
+bool Net::has_trainable(Node& node) const {
+  bool trainable = false;
+  node.layer->visit([&](const Parameter& parameter) { trainable = trainable || parameter.trainable(); });
+  return trainable;
+}
+
+// Which layers run, and which values get a gradient: those between a trainable parameter and the loss.
+void Net::mark_running(Value loss, const std::vector<Value>& keep, std::vector<char>& wants_gradient) {
+  std::vector<char> needed(values_.size());
+  std::vector<char> reaches_loss(values_.size());
+  for (const Value value : keep) needed[index_of(value)] = 1;
+  if (loss.index >= 0) needed[index_of(loss)] = reaches_loss[index_of(loss)] = 1;
+  const auto any = [](const std::vector<int>& values, const std::vector<char>& flags) {
+    return std::ranges::any_of(values, [&](int v) { return flags[static_cast<std::size_t>(v)] != 0; });
+  };
+  for (std::size_t i = nodes_.size(); i-- > 0;) {
+    Node& node = nodes_[i];
+    node.runs_forward = any(node.outputs, needed);
+    const bool leads = any(node.outputs, reaches_loss) && node.layer->differentiable();
+    for (const int input : node.inputs) {
+      if (node.runs_forward) needed[static_cast<std::size_t>(input)] = 1;
+      if (leads) reaches_loss[static_cast<std::size_t>(input)] = 1;
+    }
+  }
+  std::vector<char> depends(values_.size());  // on a trainable parameter
+  for (Node& node : nodes_) {
+    const bool trainable = has_trainable(node);
+    const bool learns = node.layer->differentiable() && (trainable || any(node.inputs, depends));
+    node.runs_backward = node.runs_forward && learns && any(node.outputs, reaches_loss);
+    for (const int output : node.outputs) depends[static_cast<std::size_t>(output)] = learns;
+  }
+  for (std::size_t i = 0; i < values_.size(); ++i) {
+    wants_gradient[i] = depends[i] != 0 && reaches_loss[i] != 0 && values_[i].spec.dtype == dtype_;
+  }
+}
+
+void Net::set_shapes(std::int64_t batch) {
+  for (ValueState& value : values_) {
+    if (value.producer < 0) value.spec.shape = value.spec.shape.with(0, batch);
+  }
+  for (Node& node : nodes_) {
+    if (!node.runs_forward) continue;
+    try {
+      node.plan = node.layer->setup(input_specs(node));
+    } catch (const UsageError& error) {
+      throw UsageError(fmt::format("layer '{}': {}", node.name, error.what()));
+    }
+    for (std::size_t which = 0; which < node.outputs.size(); ++which) {
+      values_[static_cast<std::size_t>(node.outputs[which])].spec = node.plan.outputs[which];
+    }
+  }
+}
+
+// Moments: layer i runs forward at i and backward at 2L - i, L being the number of layers.
+void Net::lay_out(Value loss, const std::vector<Value>& keep, const std::vector<char>& wants_gradient) {
+  const int layers = static_cast<int>(nodes_.size());
+  const int end = 2 * layers + 1;
+  const auto backward_moment = [&](int node) { return 2 * layers - node; };
+
+  struct Request {
+    TensorSpec spec;
+    Tensor* target;
+  };
+  std::vector<Lifetime> lifetimes;
+  std::vector<Request> requests;
+  const auto want = [&](const TensorSpec& spec, int first, int last, Tensor* target) {
+    lifetimes.push_back({static_cast<std::size_t>(spec.shape.count()) * size_of(spec.dtype), first, last});
+    requests.push_back({spec, target});
+  };
+
+  std::vector<int> last_read(values_.size(), -1);
+  std::vector<int> first_gradient(values_.size(), end);
+  std::vector<char> used(values_.size());
+  for (int i = 0; i < layers; ++i) {
+    Node& node = nodes_[static_cast<std::size_t>(i)];
+    if (!node.runs_forward) continue;
+    const BackwardNeeds needs = node.layer->needs();
+    for (const int input : node.inputs) {
+      const auto v = static_cast<std::size_t>(input);
+      used[v] = 1;
+      last_read[v] = std::max(last_read[v], node.runs_backward && needs.inputs ? backward_moment(i) : i);
+      // Later layers run backward earlier: the last reader writes the gradient first.
+      if (node.runs_backward) first_gradient[v] = std::min(first_gradient[v], backward_moment(i));
+    }
+    for (const int output : node.outputs) {
+      const auto v = static_cast<std::size_t>(output);
+      used[v] = 1;
+      last_read[v] = std::max(last_read[v], node.runs_backward && needs.outputs ? backward_moment(i) : i);
+    }
+  }
+  for (ValueState& value : values_) value.readable = value.producer < 0;
+  for (const Value value : keep) values_[index_of(value)].readable = true;
+  if (loss.index >= 0) values_[index_of(loss)].readable = true;
+
+  for (std::size_t v = 0; v < values_.size(); ++v) {
+    ValueState& value = values_[v];
+    value.tensor = value.gradient = {};
+    if (!used[v] && !value.readable) continue;
+    want(value.spec, std::max(value.producer, 0), value.readable ? end : last_read[v], &value.tensor);
+    if (value.producer < 0) lifetimes.back().first = -1;  // the caller fills inputs before anything runs
+    if (loss.index < 0 || !wants_gradient[v] || value.producer < 0) continue;
+    const bool is_loss = index_of(loss) == v;
+    if (!is_loss && first_gradient[v] == end) continue;  // kept, but not on the way to the loss
+    want(value.spec, is_loss ? layers : first_gradient[v], backward_moment(value.producer), &value.gradient);
+  }
+  for (int i = 0; i < layers; ++i) {
+    Node& node = nodes_[static_cast<std::size_t>(i)];
+    if (!node.runs_forward) continue;
+    node.saved.assign(node.plan.saved.size(), {});
+    for (std::size_t s = 0; s < node.saved.size(); ++s) {
+      want(node.plan.saved[s], i, loss.index >= 0 && node.runs_backward ? backward_moment(i) : i, &node.saved[s]);
+    }
+  }
+
+  const MemoryPlan plan = plan_memory(lifetimes);
+  planned_bytes_ = plan.bytes;
+  const std::shared_ptr<std::byte> block = allocate_host(plan.bytes);
+  for (std::size_t r = 0; r < requests.size(); ++r) {
+    const std::shared_ptr<std::byte> bytes(block, block.get() + plan.offsets[r]);
+    *requests[r].target = Tensor(requests[r].spec.shape, requests[r].spec.dtype, bytes, Memory::host);
+  }
+}
+
+void Net::hand_out(Value loss, const std::vector<char>& wants_gradient) {
+  const auto value = [&](int v) -> ValueState& { return values_[static_cast<std::size_t>(v)]; };
+  for (Node& node : nodes_) {
+    node.input_tensors.clear();
+    node.output_tensors.clear();
+    node.backward_inputs.assign(node.inputs.size(), {});
+    node.backward_outputs.assign(node.outputs.size(), {});
+    node.output_gradients.clear();
+    node.input_gradients.assign(node.inputs.size(), {});
+    if (!node.runs_forward) continue;
+    for (const int input : node.inputs) node.input_tensors.push_back(value(input).tensor);
+    for (const int output : node.outputs) node.output_tensors.push_back(value(output).tensor);
+  }
+  if (loss.index < 0) return;
+
+  visit([](const std::string&, Parameter& parameter) {
+    if (!parameter.trainable()) {
+      parameter.gradient = {};
+    } else if (!parameter.gradient.defined()) {
+      parameter.gradient = Tensor::zeros(parameter.value.shape(), parameter.value.dtype());
+    }
+  });
+  std::vector<char> written(values_.size());
+  written[index_of(loss)] = 1;
+  for (std::size_t i = nodes_.size(); i-- > 0;) {
+    Node& node = nodes_[i];
+    if (!node.runs_backward) continue;
+    const BackwardNeeds needs = node.layer->needs();
+    if (needs.inputs) node.backward_inputs = node.input_tensors;
+    if (needs.outputs) node.backward_outputs = node.output_tensors;
+    for (const int output : node.outputs) {
+      node.output_gradients.push_back(written[static_cast<std::size_t>(output)] ? value(output).gradient : Tensor{});
+    }
+    for (std::size_t k = 0; k < node.inputs.size(); ++k) {
+      const auto v = static_cast<std::size_t>(node.inputs[k]);
+      if (!wants_gradient[v]) continue;
+      node.input_gradients[k] = {values_[v].gradient, written[v] ? Write::add : Write::assign};
+      written[v] = 1;
+    }
+  }
+}
+
+// --- running -------------------------------------------------------------------------------------------------
+
+const Tensor& Net::value(Value value) const {
+  const ValueState& state = values_[index_of(value)];
+  require(state.readable && state.tensor.defined(), "[net] '{}' is not kept by the current plan; name it in `keep`.", state.name);
+  return state.tensor;
+}
+
+void Net::forward(Context& context) {
+  for (Node& node : nodes_) {
+    if (node.runs_forward) node.layer->forward({context, node.input_tensors, node.output_tensors, node.saved});
+  }
+}
+
+void Net::backward(Context& context, Write parameters) {
+  require(loss_.index >= 0, "[net] backward needs a training plan; call plan_training first.");
+  values_[index_of(loss_)].gradient.fill(1);
+  for (std::size_t i = nodes_.size(); i-- > 0;) {
+    Node& node = nodes_[i];
+    if (!node.runs_backward) continue;
+    node.layer->backward({.context = context,
+                          .inputs = node.backward_inputs,
+                          .outputs = node.backward_outputs,
+                          .saved = node.saved,
+                          .output_gradients = node.output_gradients,
+                          .input_gradients = node.input_gradients,
+                          .parameters = parameters});
+  }
+}
+
+std::string Net::first_non_finite(Context& context) {
+  const auto finite = [&](const Tensor& tensor) {
+    return tensor.dtype() != dtype_ || on(context.device, [&](auto& device) { return all_finite(device, tensor); });
+  };
+  for (Node& node : nodes_) {
+    if (!node.runs_forward) continue;
+    for (const Tensor& input : node.input_tensors) {
+      // Outputs of earlier layers were found finite; what is left are the net's own inputs.
+      if (!finite(input)) return fmt::format("an input of layer '{}'", node.name);
+    }
+    std::string bad;
+    node.layer->visit([&](Parameter& parameter) {
+      if (bad.empty() && !finite(parameter.value)) bad = fmt::format("the {} of layer '{}'", parameter.name, node.name);
+    });
+    if (!bad.empty()) return bad;
+    node.layer->forward({context, node.input_tensors, node.output_tensors, node.saved});
+    for (const Tensor& output : node.output_tensors) {
+      if (!finite(output)) return fmt::format("the output of layer '{}'", node.name);
+    }
+  }
+  return {};
+}
+
+std::string Net::summary() {
+  std::string text;
+  for (Node& node : nodes_) {
+    std::int64_t count = 0;
+    node.layer->visit([&](Parameter& parameter) { count += parameter.value.count(); });
+    text += fmt::format("{:<12} {:<22} {:<20} {:>10}\n", node.name, node.layer->type(), node.plan.outputs.front().shape.str(), count);
+  }
+  return text;
+}
+
+std::vector<std::string> copy_parameters(Net& from, Net& to) {
+  std::vector<std::string> missing;
+  pair_parameters(from, to, [&](const std::string& name, Parameter& target, const Parameter* source) {
+    if (source == nullptr) {
+      missing.push_back(name);
+    } else {
+      target.value.copy_from(source->value);
+    }
+  });
+  return missing;
+}
+
+void share_parameters(Net& from, Net& to) {
+  pair_parameters(from, to, [&](const std::string& name, Parameter& target, const Parameter* source) {
+    require(source != nullptr, "[net] '{}' has no counterpart to share.", name);
+    target.value = source->value;
+  });
+}
+
+}  // namespace amnet

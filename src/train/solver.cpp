@@ -1,0 +1,25 @@
+#include <amnet/kernels/sgd.h>
+#include <amnet/train/solver.h>
+
+namespace amnet {
+
+Solver::Solver(Net& net, SolverOptions options) : net_(net), options_(options) {
+  net_.visit([&](const std::string& name, Parameter& parameter) {
+    if (parameter.trainable()) state_.push_back({name, Tensor::zeros(parameter.value.shape(), parameter.value.dtype())});
+  });
+}
+
+void Solver::step(Device& device, double learning_rate, double gradient_scale) {
+  auto momentum = state_.begin();
+  net_.visit([&](const std::string&, Parameter& parameter) {
+    if (!parameter.trainable()) return;
+    const SgdOptions options{.learning_rate = learning_rate * parameter.lr_mult,
+                             .momentum = options_.momentum,
+                             .weight_decay = options_.weight_decay * parameter.decay_mult,
+                             .gradient_scale = gradient_scale};
+    on(device, [&](auto& backend) { sgd_step(backend, options, parameter.gradient, momentum->value, parameter.value); });
+    ++momentum;
+  });
+}
+
+}  // namespace amnet

@@ -1,0 +1,142 @@
+#include <amnet/io/durable_file.h>
+#include <amnet/report/svg.h>
+#include <amnet/train/meters.h>
+#include <amnet/train/train_report.h>
+
+#include <cmath>
+
+namespace amnet {
+namespace {
+
+namespace fs = std::filesystem;
+
+template <class Row, class Pick>
+std::vector<double> column(const std::vector<Row>& rows, Pick&& pick) {
+  std::vector<double> values;
+  values.reserve(rows.size());
+  for (const Row& row : rows) values.push_back(pick(row));
+  return values;
+}
+
+// Where the learning rate falls by more than warm-up or rounding would explain.
+std::vector<Mark> rate_drops(const std::vector<MetricsRow>& rows) {
+  std::vector<Mark> marks;
+  for (std::size_t i = 1; i < rows.size(); ++i) {
+    if (rows[i].learning_rate < 0.9 * rows[i - 1].learning_rate) {
+      marks.push_back({static_cast<double>(rows[i].step), fmt::format("lr {:.3g}", rows[i].learning_rate)});
+    }
+  }
+  return marks;
+}
+
+struct Curve {
+  std::string title, label;
+  std::vector<double> values;
+  Scale scale = Scale::linear;
+};
+
+void add_curve(HtmlReport& report, const std::vector<double>& steps, const Curve& curve, const std::vector<Mark>& marks,
+               std::string_view caption) {
+  constexpr double half_life = 10;  // lines of the log
+  LineChart chart{.title = curve.title, .x = {.label = "step"}, .y = {.label = curve.label, .scale = curve.scale}};
+  chart.series = {{.name = "", .x = steps, .y = curve.values, .style = Style::faint},
+                  {.name = "", .x = steps, .y = smoothed(curve.values, half_life)}};
+  chart.x_marks = marks;
+  report.add_figure(draw(chart), caption);
+}
+
+std::string percent(double value) { return fmt::format("{:.2f} %", value); }
+
+}  // namespace
+
+void add_training_curves(HtmlReport& report, const fs::path& run) {
+  const std::vector<MetricsRow> rows = read_metrics(run / "metrics.csv");
+  const std::vector<double> steps = column(rows, [](const MetricsRow& row) { return static_cast<double>(row.step); });
+  const std::vector<Mark> marks = rate_drops(rows);
+  add_curve(report, steps, {"Loss", "loss", column(rows, [](const MetricsRow& row) { return row.meters.loss; })}, marks,
+            "Its level depends on scale and margin; that it falls is what counts. Pale: means between two lines of the log; dark: smoothed.");
+  add_curve(report, steps, {"Training accuracy", "%", column(rows, [](const MetricsRow& row) { return 100 * row.meters.accuracy; })}, marks,
+            "Share of training images whose largest logit, without margin, is their own class.");
+  add_curve(report, steps,
+            {"Cosine to the own class", "mean cosine", column(rows, [](const MetricsRow& row) { return row.meters.target_cosine; })}, marks,
+            "Between a feature and the weights of its class: what the margin pushes up.");
+  add_curve(report, steps,
+            {"Feature norm", "mean norm", column(rows, [](const MetricsRow& row) { return row.meters.feature_norm; }), Scale::log}, marks,
+            "A norm that runs away by orders of magnitude means the learning rate is too high at the start.");
+  add_curve(report, steps, {"Learning rate", "rate", column(rows, [](const MetricsRow& row) { return row.learning_rate; })}, {},
+            "What the schedule gave at each line of the log.");
+  const std::vector<ValidationRow> checks = read_validation(run / "validation.csv");
+  if (checks.empty()) return;
+  LineChart chart{.title = "Verification while training", .x = {.label = "step"}, .y = {.label = "accuracy, %"}};
+  chart.series = {{.name = "10-fold accuracy",
+                   .x = column(checks, [](const ValidationRow& row) { return static_cast<double>(row.step); }),
+                   .y = column(checks, [](const ValidationRow& row) { return row.accuracy_mean; })}};
+  chart.x_marks = marks;
+  report.add_figure(draw(chart), "On people who are not in the training set.");
+}
+
+std::string train_report(const fs::path& run, const TrainReportOptions& options) {
+  HtmlReport report(options.title, options.subtitle);
+  const std::vector<MetricsRow> rows = read_metrics(run / "metrics.csv");
+  const std::vector<ValidationRow> checks = read_validation(run / "validation.csv");
+  std::vector<HtmlReport::Figure> figures;
+  if (!checks.empty()) {
+    figures.push_back({percent(checks.back().accuracy_mean), "verification accuracy",
+                       fmt::format("± {:.2f} over the folds", checks.back().accuracy_std)});
+  }
+  if (!rows.empty()) {
+    figures.push_back({fmt::format("{:.3f}", rows.back().meters.loss), "loss", "at the last line of the log"});
+    figures.push_back({percent(100 * rows.back().meters.accuracy), "training accuracy", "without margin"});
+    figures.push_back({fmt::format("{:.1f}", rows.back().samples_per_second), "images a second", ""});
+  }
+  report.add_key_figures(figures);
+  report.add_heading("How training went");
+  add_training_curves(report, run);
+  report.add_heading("Settings");
+  const fs::path config = run / "config.toml";
+  report.add_code(fs::exists(config) ? read_file(config) : "The caller kept no configuration.");
+  return report.str();
+}
+
+void add_verification(HtmlReport& report, const Verification& result, const Pairs& pairs) {
+  std::vector<std::vector<std::string>> rows;
+  for (std::size_t i = 0; i < result.folds.size(); ++i) {
+    rows.push_back({fmt::format("{}", i + 1), fmt::format("{:.2f}", result.folds[i].accuracy), fmt::format("{:.4f}", result.folds[i].threshold)});
+  }
+  rows.push_back({"mean ± std", fmt::format("{:.2f} ± {:.2f}", result.accuracy_mean, result.accuracy_std), ""});
+  report.add_table(std::vector<std::string>{"fold", "accuracy, %", "threshold"}, rows,
+                   fmt::format("Protocol {}; the threshold of a fold is chosen on the other folds; population standard deviation.",
+                               name_of(result.protocol)));
+  std::vector<std::vector<std::string>> rates;
+  for (const AcceptRate& rate : result.accept_rates) {
+    rates.push_back({fmt::format("{:g} %", 100 * rate.far), percent(rate.tar), fmt::format("{:.4f}", rate.threshold)});
+  }
+  report.add_table(std::vector<std::string>{"false accepts", "true accepts", "threshold"}, rates,
+                   fmt::format("Over all {} genuine and {} impostor pairs of the {} images named.", result.genuine_pairs,
+                               result.impostor_pairs, result.images));
+  Series curve{.name = "model"};
+  for (const AcceptRate& point : result.roc) {
+    curve.x.push_back(point.far);
+    curve.y.push_back(point.tar);
+  }
+  report.add_figure(draw(roc_chart({curve})), "Receiver operating characteristic over all pairs of the images named.");
+  Histogram histogram{.title = "Scores of the listed pairs", .x = {.label = "cosine"}};
+  histogram.groups = {{.name = "same person"}, {.name = "different people"}};
+  for (std::size_t i = 0; i < pairs.pairs.size(); ++i) {
+    histogram.groups[pairs.pairs[i].same ? 0 : 1].values.push_back(result.scores[i]);
+  }
+  report.add_figure(draw(histogram), "The less the two overlap, the better.");
+}
+
+std::string verification_report(const Verification& result, const Pairs& pairs, const std::string& title) {
+  HtmlReport report("Verification", title);
+  const std::vector<HtmlReport::Figure> figures = {
+      {percent(result.accuracy_mean), "accuracy", fmt::format("± {:.2f} over {} folds", result.accuracy_std, result.folds.size())},
+      {percent(result.accept_rates.at(0).tar), "true accepts", "at 1 % false accepts"},
+      {percent(result.accept_rates.at(1).tar), "true accepts", "at 0.1 % false accepts"}};
+  report.add_key_figures(figures);
+  add_verification(report, result, pairs);
+  return report.str();
+}
+
+}  // namespace amnet

@@ -1,0 +1,71 @@
+#include <amnet/core/error.h>
+#include <amnet/train/train_state.h>
+
+#include <nlohmann/json.hpp>
+
+namespace amnet {
+
+std::string state_json(const TrainState& state) {
+  const nlohmann::json json = {{"version", 1},
+                               {"step", state.step},
+                               {"samples", state.samples},
+                               {"seed", state.seed},
+                               {"images", state.images},
+                               {"classes", state.classes},
+                               {"data_fingerprint", state.data_fingerprint},
+                               {"batch", state.batch},
+                               {"accumulate", state.accumulate},
+                               {"meters",
+                                {{"loss", state.meters.loss},
+                                 {"accuracy", state.meters.accuracy},
+                                 {"target_cosine", state.meters.target_cosine},
+                                 {"feature_norm", state.meters.feature_norm},
+                                 {"count", state.meters.count}}},
+                               {"best_step", state.best_step},
+                               {"best_accuracy", state.best_accuracy}};
+  return json.dump(2) + "\n";
+}
+
+TrainState parse_state(const std::string& text, std::string_view source) {
+  try {
+    const nlohmann::json json = nlohmann::json::parse(text);
+    require<DataError>(json.at("version").get<int>() == 1, "{}: the state has version {} but this amnet reads version 1.", source,
+                       json.at("version").get<int>());
+    TrainState state;
+    json.at("step").get_to(state.step);
+    json.at("samples").get_to(state.samples);
+    json.at("seed").get_to(state.seed);
+    json.at("images").get_to(state.images);
+    json.at("classes").get_to(state.classes);
+    json.at("data_fingerprint").get_to(state.data_fingerprint);
+    json.at("batch").get_to(state.batch);
+    json.at("accumulate").get_to(state.accumulate);
+    const nlohmann::json& meters = json.at("meters");
+    meters.at("loss").get_to(state.meters.loss);
+    meters.at("accuracy").get_to(state.meters.accuracy);
+    meters.at("target_cosine").get_to(state.meters.target_cosine);
+    meters.at("feature_norm").get_to(state.meters.feature_norm);
+    meters.at("count").get_to(state.meters.count);
+    json.at("best_step").get_to(state.best_step);
+    json.at("best_accuracy").get_to(state.best_accuracy);
+    return state;
+  } catch (const nlohmann::json::exception& error) {
+    throw DataError(fmt::format("{}: this is no training state ({}).", source, error.what()));
+  }
+}
+
+void check_resumable(const TrainState& checkpoint, const TrainState& now, std::string_view source) {
+  const auto same = [&](std::string_view what, auto then, auto wanted, std::string_view flag) {
+    require(then == wanted, "{}: the run was started with {} {} but now it is {}; give {} as before or start a new --out.", source, what,
+            then, wanted, flag);
+  };
+  same("seed", checkpoint.seed, now.seed, "--seed");
+  same("batch", checkpoint.batch, now.batch, "--batch");
+  same("accumulate", checkpoint.accumulate, now.accumulate, "--accumulate");
+  same("images", checkpoint.images, now.images, "--root and --train-list");
+  same("classes", checkpoint.classes, now.classes, "--classes");
+  require(checkpoint.data_fingerprint == now.data_fingerprint,
+          "{}: the training list has other paths or labels than when the run was started; restore it or start a new --out.", source);
+}
+
+}  // namespace amnet

@@ -1,0 +1,453 @@
+#include <amnet/core/build_info.h>
+#include <amnet/data/face_list.h>
+#include <amnet/data/loader.h>
+#include <amnet/eval/embed.h>
+#include <amnet/eval/pairs.h>
+#include <amnet/eval/verification.h>
+#include <amnet/io/checkpoint.h>
+#include <amnet/io/durable_file.h>
+#include <amnet/io/model_file.h>
+#include <amnet/kernels/finite.h>
+#include <amnet/kernels/image_input.h>
+#include <amnet/train/run_log.h>
+#include <amnet/train/train_report.h>
+#include <amnet/train/train_state.h>
+#include <amnet/train/trainer.h>
+
+#include <algorithm>
+#include <chrono>
+#include <cmath>
+#include <fmt/format.h>
+#include <nlohmann/json.hpp>
+
+namespace amnet {
+namespace {
+
+namespace fs = std::filesystem;
+
+double seconds_now() { return std::chrono::duration<double>(std::chrono::steady_clock::now().time_since_epoch()).count(); }
+
+// "1.9 h", "12.5 min", "41 s"
+std::string duration_text(double seconds) {
+  if (seconds >= 3600) return fmt::format("{:.1f} h", seconds / 3600);
+  if (seconds >= 60) return fmt::format("{:.1f} min", seconds / 60);
+  return fmt::format("{:.0f} s", seconds);
+}
+
+std::string megabytes(std::size_t bytes) { return fmt::format("{:.0f} MB", static_cast<double>(bytes) / 1e6); }
+
+FaceList read_training_list(const TrainOptions& options) {
+  const ListOptions list_options{.classes = options.classes, .exclude = options.exclude};
+  return options.train_list.empty() ? list_folder(options.root, list_options)
+                                    : read_face_list(options.train_list, options.root, list_options);
+}
+
+// Changes when a path or a label of the training set does.
+std::uint64_t fingerprint_of(const FaceList& list) {
+  std::uint64_t hash = stream_of("training set");
+  for (std::int64_t i = 0; i < list.size(); ++i) {
+    hash = (hash ^ stream_of(list.path(i)) ^ static_cast<std::uint64_t>(list.label(i))) * 1099511628211ULL;
+  }
+  return hash;
+}
+
+class Run {
+ public:
+  Run(const TrainOptions& options, const TrainHooks& hooks)
+      : options_(checked(options)),
+        hooks_(hooks),
+        list_(read_training_list(options)),
+        steps_(total_steps(options, list_.size())),
+        schedule_(schedule_of(options, steps_)),
+        description_{.network = options.network, .input = options.input, .embedding = "fc5"},
+        device_(Cpu(options.threads)),
+        net_(build_model(description_)),
+        labels_(net_.net.input("labels", {1}, DType::i64)),
+        head_(add_head(net_.net, net_.embedding, labels_, head_options())),
+        embedder_(description_, std::min<std::int64_t>(64, options.batch)),
+        log_(options.out / "train.log", hooks.log) {
+    state_.seed = options.seed;
+    state_.images = list_.size();
+    state_.classes = list_.classes();
+    state_.data_fingerprint = fingerprint_of(list_);
+    state_.batch = options.batch;
+    state_.accumulate = options.accumulate;
+    if (!options_.val_pairs.empty()) pairs_ = read_pairs(options_.val_pairs, options_.val_root);
+    net_.net.initialise(options.seed);
+    embedder_.share(net_.net);
+    solver_.emplace(net_.net, options.solver);
+  }
+
+  TrainOutcome go() {
+    const std::optional<FoundCheckpoint> resumed = open_directory();
+    plan();
+    write_first_lines(resumed);
+    open_tables();
+    start_loader();
+    train_started_ = seconds_now();
+    bool stopped = false;
+    while (state_.step < steps_ && !stopped) stopped = one_step();
+    return finish(stopped);
+  }
+
+ private:
+  static const TrainOptions& checked(const TrainOptions& options) {
+    check_options(options);
+    return options;
+  }
+
+  HeadOptions head_options() const {
+    HeadOptions head = options_.head;
+    head.classes = list_.classes();
+    return head;
+  }
+
+  // --- start -------------------------------------------------------------------------------------------------
+
+  std::optional<FoundCheckpoint> open_directory() {
+    clean_run_directory(options_.out);
+    std::vector<std::string> notes;
+    std::optional<FoundCheckpoint> found;
+    if (options_.resume == "auto" || options_.resume.empty()) {
+      if (fs::exists(options_.out)) found = newest_intact(options_.out, notes);
+      require(!found || options_.resume == "auto", "{}: there is a run of {} steps here already; add --resume auto to go on, or name another --out.",
+              options_.out.string(), found ? found->step : 0);
+    } else {
+      found = FoundCheckpoint{options_.resume, verify_checkpoint(options_.resume)};
+    }
+    probe_run_directory(options_.out, 2 * net_.net.parameter_bytes());
+    if (found) {
+      load_checkpoint(found->directory);
+      log_.cut_after(state_.step);
+    } else {
+      log_.cut_after(0);
+      if (!options_.init_from.empty()) start_from_model();
+    }
+    for (const std::string& note : notes) log_.line(note);
+    return found;
+  }
+
+  void load_checkpoint(const fs::path& directory) {
+    const fs::path state_path = directory / "state.json";
+    const TrainState stored = parse_state(read_file(state_path), state_path.string());
+    check_resumable(stored, state_, state_path.string());
+    state_ = stored;
+    const fs::path model_path = directory / "model.safetensors";
+    load_tensors(net_.net, read_safetensors(model_path), model_path.string());
+    const fs::path solver_path = directory / "solver.safetensors";
+    const SafetensorsFile solver = read_safetensors(solver_path);
+    for (Solver::Momentum& momentum : solver_->state()) {
+      const Tensor* stored_momentum = solver.find(momentum.name);
+      require<DataError>(stored_momentum != nullptr && stored_momentum->shape() == momentum.value.shape(),
+                         "{}: the momentum of '{}' is missing or has another shape.", solver_path.string(), momentum.name);
+      momentum.value.copy_from(*stored_momentum);
+    }
+  }
+
+  void start_from_model() {
+    const fs::path path = model_file_of(options_.init_from);
+    const std::vector<std::string> missing = load_known_tensors(net_.net, read_safetensors(path), path.string());
+    log_.line(fmt::format("Started from {}; drawn anew: {}.", path.string(), missing.empty() ? "nothing" : fmt::format("{}", fmt::join(missing, ", "))));
+  }
+
+  void plan() {
+    std::vector<Value> keep = {net_.embedding, head_.accuracy};
+    net_.net.plan_training(options_.batch, head_.loss, keep);
+  }
+
+  MemoryForecast forecast() {
+    const std::size_t image = static_cast<std::size_t>(options_.input.height * options_.input.width * 3);
+    MemoryForecast memory;
+    memory.parameters = net_.net.parameter_bytes() + 2 * net_.net.gradient_bytes();
+    memory.activations = net_.net.planned_bytes();
+    memory.data = static_cast<std::size_t>(options_.batch) * image * static_cast<std::size_t>(loader_queue + 2);
+    if (pairs_) {
+      const std::size_t features = pairs_->images.size() * static_cast<std::size_t>(options_.network.embedding) * 2 * sizeof(float);
+      memory.verification = embedder_.planned_bytes() + features;
+    }
+    memory.program = 16'000'000;
+    return memory;
+  }
+
+  void write_first_lines(const std::optional<FoundCheckpoint>& resumed) {
+    const BuildInfo build = build_info();
+    const int threads = std::get<Cpu>(device_).threads();
+    const MemoryForecast memory = forecast();
+    log_.line(fmt::format("amnet {} ({}), {}, {}, cpu with {} thread(s)", build.version, build.commit, build.compiler, build.simd, threads));
+    log_.line(fmt::format("Data: {} images of {} people under {}, {} {}, mean {:g}, seed {}", list_.size(), list_.classes(),
+                          options_.root.string(), size_text(options_.input), name_of(options_.input.order), options_.input.mean,
+                          options_.seed));
+    const ListNotes& notes = list_.notes();
+    if (notes.excluded_images > 0) {
+      log_.line(fmt::format("Left out: {} images of {} identities named in {}", notes.excluded_images, notes.excluded_identities,
+                            options_.exclude.string()));
+    }
+    if (!notes.unmatched_exclusions.empty()) {
+      log_.line(fmt::format("Names to leave out that no image belongs to: {}", fmt::join(notes.unmatched_exclusions, ", ")));
+    }
+    if (notes.ignored_files > 0) {
+      log_.line(fmt::format("Ignored {} files that are no images, such as {}", notes.ignored_files, notes.ignored_examples.front()));
+    }
+    if (const UnusedLabels unused = unused_labels(list_); unused.count > 0) {
+      log_.line(fmt::format("Labels that no image has: {}, the first {}; does the list count from 1, or is --classes too large?",
+                            unused.count, unused.first.front()));
+    }
+    log_.line(fmt::format("Network: depth {}, width {:g}, embedding {}, {} parameters; effective batch {}; {} steps", options_.network.depth,
+                          options_.network.width, options_.network.embedding, net_.net.parameter_count(),
+                          options_.batch * options_.accumulate, steps_));
+    log_.line(fmt::format("Memory: {} in all = parameters {} + activations {} + verification {} + data {} + program {}",
+                          megabytes(memory.total()), megabytes(memory.parameters), megabytes(memory.activations),
+                          megabytes(memory.verification), megabytes(memory.data), megabytes(memory.program)));
+    if (resumed) log_.line(fmt::format("Resumed from {} at step {}", resumed->directory.string(), state_.step));
+    const nlohmann::json environment = {{"version", build.version},
+                                        {"commit", build.commit},
+                                        {"compiler", build.compiler},
+                                        {"simd", build.simd},
+                                        {"device", "cpu"},
+                                        {"threads", threads},
+                                        {"seed", options_.seed},
+                                        {"images", list_.size()},
+                                        {"classes", list_.classes()},
+                                        {"parameters", net_.net.parameter_count()},
+                                        {"memory_forecast_bytes", memory.total()}};
+    write_durably(options_.out / "environment.json", environment.dump(2) + "\n");
+    if (!hooks_.config.empty()) write_durably(options_.out / "config.toml", hooks_.config);
+  }
+
+  void open_tables() {
+    metrics_.emplace(options_.out / "metrics.csv", metrics_header, state_.step);
+    validation_file_.emplace(options_.out / "validation.csv", validation_header, state_.step);
+  }
+
+  void start_loader() {
+    loader_.emplace(list_, LoaderOptions{.batch = options_.batch,
+                                         .format = options_.input,
+                                         .seed = options_.seed,
+                                         .shuffle = true,
+                                         .mirror = options_.mirror,
+                                         .workers = options_.workers,
+                                         .queue = loader_queue,
+                                         .first_sample = state_.samples,
+                                         .bad_images = options_.skip_bad_images ? BadImages::skip : BadImages::fail,
+                                         .on_bad_image = [this](const BadImage& bad) {
+                                           log_.line(fmt::format("Skipped a bad image: {}", bad.reason));
+                                         }});
+  }
+
+  // --- a step ------------------------------------------------------------------------------------------------
+
+  // One update, and what is due after it. True when the run is to stop.
+  bool one_step() {
+    const double begin = seconds_now();
+    const double rate = schedule_.at(state_.step);
+    for (std::int64_t micro = 0; micro < options_.accumulate; ++micro) {
+      const Batch batch = next_batch();
+      accumulate_gradients(batch, micro == 0 ? Write::assign : Write::add);
+    }
+    solver_->step(device_, rate, 1.0 / static_cast<double>(options_.accumulate));
+    state_.step += 1;
+    interval_seconds_ += seconds_now() - begin;
+    training_seconds_ += seconds_now() - begin;
+    steps_done_ += 1;
+    report_progress("training");
+
+    if (state_.step % options_.log_every == 0 || state_.step == steps_) log_status(rate);
+    const bool best = validation_due() && verify_now();
+    const TrainRequest request = hooks_.poll ? hooks_.poll() : TrainRequest::none;
+    const bool last = state_.step == steps_;
+    if (last || best || request != TrainRequest::none || state_.step % options_.checkpoint_every == 0) save(best);
+    return request == TrainRequest::stop && !last;
+  }
+
+  Batch next_batch() {
+    const double begin = seconds_now();
+    Batch batch = loader_->next();
+    interval_wait_ += seconds_now() - begin;
+    return batch;
+  }
+
+  void accumulate_gradients(const Batch& batch, Write write) {
+    Net& net = net_.net;
+    Context context{.device = device_, .phase = Phase::train, .step = {.number = state_.step, .seed = options_.seed}};
+    on(device_, [&](auto& backend) {
+      image_input(backend, {options_.input.mean, options_.input.scale}, batch.pixels, batch.mirrored, net.value(net_.images));
+    });
+    net.value(labels_).copy_from(batch.labels);
+    net.forward(context);
+    const double loss = net.value(head_.loss).item();
+    if (!std::isfinite(loss)) stop_non_finite(batch, context);
+    measure(loss, batch.labels);
+    net.backward(context, write);
+    state_.samples += options_.batch;
+  }
+
+  void measure(double loss, const Tensor& labels) {
+    Tensor class_weights;
+    net_.net.visit([&](const std::string& name, Parameter& parameter) {
+      if (name == class_weights_name) class_weights = parameter.value;
+    });
+    const FeatureStatistics features = feature_statistics(net_.net.value(net_.embedding), class_weights, labels);
+    state_.meters.add({.loss = loss,
+                       .accuracy = net_.net.value(head_.accuracy).item(),
+                       .target_cosine = features.target_cosine,
+                       .feature_norm = features.feature_norm});
+  }
+
+  [[noreturn]] void stop_non_finite(const Batch& batch, Context& context) {
+    std::string where = net_.net.first_non_finite(context);
+    if (where.empty()) where = "the loss alone";
+    nlohmann::json images = nlohmann::json::array();
+    for (const std::int64_t index : batch.indices) {
+      images.push_back({{"index", index}, {"image", list_.where(index)}});
+    }
+    const fs::path dump = options_.out / "non_finite_batch.json";
+    write_durably(dump, nlohmann::json{{"step", state_.step}, {"first_non_finite", where}, {"images", images}}.dump(2) + "\n");
+    const std::string text = fmt::format(
+        "The loss is not finite at step {}: the first such value is in {}; its images are in {}. Lower --lr, add --warm-up, or look at "
+        "the images; the last checkpoint is from before.",
+        state_.step, where, dump.string());
+    log_.line(text);
+    throw NonFiniteError(text);
+  }
+
+  // --- after a step ------------------------------------------------------------------------------------------
+
+  void report_progress(std::string activity) {
+    if (!hooks_.progress) return;
+    hooks_.progress({.step = state_.step,
+                     .steps = steps_,
+                     .seconds_left = seconds_left(),
+                     .activity = std::move(activity),
+                     .meters = state_.meters.count > 0 ? state_.meters.mean() : last_meters_});
+  }
+
+  double seconds_left() const {
+    return steps_done_ == 0 ? 0 : training_seconds_ / static_cast<double>(steps_done_) * static_cast<double>(steps_ - state_.step);
+  }
+
+  void log_status(double rate) {
+    const double samples = static_cast<double>(state_.meters.count * options_.batch);
+    last_meters_ = state_.meters.mean();
+    const MetricsRow row{.step = state_.step,
+                         .epoch = static_cast<double>(state_.samples) / static_cast<double>(list_.size()),
+                         .meters = last_meters_,
+                         .learning_rate = rate,
+                         .samples_per_second = interval_seconds_ > 0 ? samples / interval_seconds_ : 0,
+                         .wait = interval_seconds_ > 0 ? interval_wait_ / interval_seconds_ : 0};
+    metrics_->append(line_of(row));
+    log_.line(fmt::format("Speed {:.1f} samples/sec  Loss {:.4f}  Accuracy {:.1f}%  TargetCosine {:.3f}  FeatureNorm {:.2f}  "
+                          "LearningRate {:g}  Epoch {:.2f}  Step {}/{}  Wait {:.1f}%  Required {}",
+                          row.samples_per_second, row.meters.loss, 100 * row.meters.accuracy, row.meters.target_cosine,
+                          row.meters.feature_norm, rate, row.epoch, state_.step, steps_, 100 * row.wait, duration_text(seconds_left())));
+    state_.meters = {};
+    interval_seconds_ = interval_wait_ = 0;
+  }
+
+  bool validation_due() const {
+    if (!pairs_ || options_.val_every == 0) return false;
+    if (state_.step == steps_) return true;
+    const std::int64_t epoch = std::max<std::int64_t>(1, list_.size() / (options_.batch * options_.accumulate));
+    return state_.step % (options_.val_every > 0 ? options_.val_every : epoch) == 0;
+  }
+
+  // True when this is the best so far.
+  bool verify_now() {
+    report_progress("verifying");
+    const double begin = seconds_now();
+    const Views views = embedder_.embed(device_, {.root = options_.val_root, .paths = pairs_->images, .skip_bad_images = options_.skip_bad_images});
+    const Verification result = verify(*pairs_, views.plain, views.mirrored, {.protocol = options_.protocol, .failed = views.failed});
+    last_validation_ = ValidationRow{.step = state_.step,
+                                     .accuracy_mean = result.accuracy_mean,
+                                     .accuracy_std = result.accuracy_std,
+                                     .tar_at_far_1 = result.accept_rates.at(0).tar,
+                                     .tar_at_far_01 = result.accept_rates.at(1).tar};
+    validation_file_->append(line_of(*last_validation_));
+    const bool best = result.accuracy_mean > state_.best_accuracy;
+    if (best) {
+      state_.best_accuracy = result.accuracy_mean;
+      state_.best_step = state_.step;
+    }
+    log_.line(fmt::format("[val][{}] Accuracy {:.2f}+-{:.2f}%  TAR@FAR=1e-2 {:.2f}%  TAR@FAR=1e-3 {:.2f}%  Best {:.2f}% @{}  failed {}  {}",
+                          state_.step, result.accuracy_mean, result.accuracy_std, last_validation_->tar_at_far_1,
+                          last_validation_->tar_at_far_01, state_.best_accuracy, state_.best_step, result.failed_images,
+                          duration_text(seconds_now() - begin)));
+    return best;
+  }
+
+  void save(bool best) {
+    require_finite_weights();
+    report_progress("saving");
+    std::vector<NamedTensor> momentum;
+    for (const Solver::Momentum& one : solver_->state()) momentum.push_back({one.name, one.value});
+    Metadata metadata = metadata_of(description_);
+    metadata["amnet.step"] = std::to_string(state_.step);
+    std::vector<CheckpointFile> files = {{"model.safetensors", SafetensorsFile{.metadata = metadata, .tensors = tensors_of(net_.net)}},
+                                         {"solver.safetensors", SafetensorsFile{.metadata = {}, .tensors = std::move(momentum)}},
+                                         {"state.json", state_json(state_)}};
+    if (!hooks_.config.empty()) files.push_back({"config.toml", hooks_.config});
+    last_checkpoint_ = write_checkpoint(options_.out, state_.step, files);
+    const std::string name = checkpoint_name(state_.step);
+    set_pointer(options_.out, "last", name);
+    if (best) set_pointer(options_.out, "best", name);
+    keep_newest(options_.out, options_.keep_checkpoints);
+    log_.line(fmt::format("saved {}", name));
+  }
+
+  void require_finite_weights() {
+    net_.net.visit([&](const std::string& name, Parameter& parameter) {
+      const bool finite = on(device_, [&](auto& backend) { return all_finite(backend, parameter.value); });
+      require<NonFiniteError>(finite,
+                              "The parameter '{}' is not finite after step {}, so no checkpoint was written; lower --lr or add --warm-up.",
+                              name, state_.step);
+    });
+  }
+
+  TrainOutcome finish(bool stopped) {
+    if (state_.step == steps_ && steps_done_ == 0) log_.line(fmt::format("Nothing to do: all {} steps are done.", steps_));
+    if (last_checkpoint_.empty()) last_checkpoint_ = options_.out / "last";
+    write_durably(options_.out / "report.html", train_report(options_.out, {.title = options_.out.filename().string()}));
+    log_.line(stopped ? fmt::format("Stopped on request at step {} of {}; --resume auto goes on from here.", state_.step, steps_)
+                      : fmt::format("Finished {} steps in {}.", steps_, duration_text(seconds_now() - train_started_)));
+    return {.step = state_.step,
+            .steps = steps_,
+            .stopped = stopped,
+            .meters = last_meters_,
+            .validation = last_validation_,
+            .checkpoint = last_checkpoint_};
+  }
+
+  static constexpr int loader_queue = 4;  // batches decoded ahead
+
+  TrainOptions options_;
+  TrainHooks hooks_;
+  FaceList list_;
+  std::int64_t steps_;
+  Schedule schedule_;
+  ModelDescription description_;
+  Device device_;
+  BuiltModel net_;
+  Value labels_;
+  Head head_;
+  Embedder embedder_;
+  RunLog log_;
+  std::optional<Solver> solver_;
+  std::optional<Pairs> pairs_;
+  TrainState state_;
+  std::optional<MetricsFile> metrics_, validation_file_;
+  std::optional<Loader> loader_;
+
+  double train_started_ = 0;
+  double training_seconds_ = 0;  // steps of this process, without verification and saving
+  std::int64_t steps_done_ = 0;  // by this process
+  double interval_seconds_ = 0;  // since the last line of the log
+  double interval_wait_ = 0;
+  Meters last_meters_;
+  std::optional<ValidationRow> last_validation_;
+  fs::path last_checkpoint_;
+};
+
+}  // namespace
+
+TrainOutcome train(const TrainOptions& options, const TrainHooks& hooks) { return Run(options, hooks).go(); }
+
+}  // namespace amnet

@@ -1,0 +1,296 @@
+#include <amnet/data/image.h>
+
+#include "catch.h"
+#include "test_images.h"
+
+#include <turbojpeg.h>
+
+#include <algorithm>
+#include <chrono>
+#include <limits>
+
+using namespace amnet;
+using namespace test_images;
+
+namespace {
+
+/// What decoding says is wrong with a file; "" when it decodes.
+std::string refusal(const Bytes& file) {
+  try {
+    decode_image(file, ChannelOrder::rgb, "list.txt:7: x.jpg");
+    return "";
+  } catch (const DataError& error) {
+    const std::string what = error.what();
+    CHECK(what.starts_with("list.txt:7: x.jpg "));
+    CHECK(what.ends_with("."));
+    return what;
+  }
+}
+bool refused_for(const Bytes& file, std::string_view reason) { return refusal(file).find(reason) != std::string::npos; }
+
+/// A JPEG made by TurboJPEG itself, for the kinds that encode_jpeg does not write.
+Bytes turbo_jpeg(std::int64_t height, std::int64_t width, int pixel_format, int chroma, int flags = 0) {
+  std::vector<unsigned char> pixels;
+  for (std::size_t i = 0; i < static_cast<std::size_t>(height * width * tjPixelSize[pixel_format]); ++i) {
+    pixels.push_back(static_cast<unsigned char>(90 + i % 61));
+  }
+  void* handle = tjInitCompress();
+  unsigned char* out = nullptr;
+  unsigned long size = 0;
+  REQUIRE(tjCompress2(handle, pixels.data(), static_cast<int>(width), 0, static_cast<int>(height), pixel_format, &out, &size, chroma, 90,
+                      flags) == 0);
+  const auto* begin = reinterpret_cast<const std::byte*>(out);
+  Bytes bytes(begin, begin + size);
+  tjFree(out);
+  tjDestroy(handle);
+  return bytes;
+}
+
+Bytes bmp(std::int32_t height, std::int32_t width, int bits, const Bytes& palette, const Bytes& rows) {
+  Bytes file = bytes_of("BM");
+  const auto offset = static_cast<std::uint32_t>(54 + palette.size());
+  append_little(file, offset + static_cast<std::uint32_t>(rows.size()), 4);
+  append_little(file, 0, 4);
+  append_little(file, offset, 4);
+  append_little(file, 40, 4);
+  append_little(file, static_cast<std::uint32_t>(width), 4);
+  append_little(file, static_cast<std::uint32_t>(height), 4);
+  append_little(file, 1, 2);
+  append_little(file, static_cast<std::uint32_t>(bits), 2);
+  for (int i = 0; i < 6; ++i) append_little(file, 0, 4);
+  append(file, palette);
+  append(file, rows);
+  return file;
+}
+
+Bytes filled(std::size_t count, int value) { return Bytes(count, static_cast<std::byte>(value)); }
+Bytes prefix(const Bytes& file, std::size_t size) { return {file.begin(), file.begin() + static_cast<std::ptrdiff_t>(size)}; }
+
+/// Flips `flips` bits of a file, one at a time, and decodes: nothing but DataError may come of it.
+void survive_bit_flips(const Bytes& file, std::uint64_t flips) {
+  const Random random(3);
+  for (std::uint64_t i = 0; i < flips; ++i) {
+    Bytes damaged = file;
+    damaged[random.below(2 * i, damaged.size())] ^= std::byte(1U << random.below(2 * i + 1, 8));
+    refusal(damaged);
+  }
+}
+
+}  // namespace
+
+TEST_CASE("image: a JPEG comes back nearly as it was, in the order asked for", "[image]") {
+  const Image image = picture(112, 96);
+  const Bytes file = encode_jpeg(image, ChannelOrder::rgb, 95);
+  const Image rgb = decode_image(file, ChannelOrder::rgb, "x");
+  const Image bgr = decode_image(file, ChannelOrder::bgr, "x");
+  REQUIRE((rgb.height == 112 && rgb.width == 96 && rgb.pixels.size() == 112 * 96 * 3));
+  double difference = 0;
+  for (std::size_t i = 0; i < rgb.pixels.size(); ++i) {
+    difference += std::abs(int{rgb.pixels[i]} - int{image.pixels[i]});
+    REQUIRE(rgb.pixels[i] == bgr.pixels[i / 3 * 3 + 2 - i % 3]);
+  }
+  CHECK(difference / static_cast<double>(rgb.pixels.size()) < 4);
+  CHECK(encode_jpeg(image, ChannelOrder::rgb, 95) == file);
+  CHECK_THROWS_AS(encode_jpeg(image, ChannelOrder::rgb, 0), UsageError);
+  CHECK_THROWS_AS(encode_jpeg({2, 2, {1, 2, 3}}, ChannelOrder::rgb, 90), UsageError);
+}
+
+TEST_CASE("image: PNG, BMP, PGM and PPM come back exactly", "[image]") {
+  const Image image = picture(5, 6);
+  CHECK(decode_image(png_of(image), ChannelOrder::rgb, "x").pixels == image.pixels);
+
+  Bytes ppm = bytes_of("P6\n# a comment\n6 5\n255\n");
+  Bytes rows;
+  for (std::int64_t y = 4; y >= 0; --y) {
+    for (std::int64_t x = 0; x < 6; ++x) {
+      for (std::int64_t c = 2; c >= 0; --c) rows.push_back(std::byte{image.pixels[static_cast<std::size_t>((y * 6 + x) * 3 + c)]});
+    }
+    append_little(rows, 0, 2);  // rows are padded to 4 bytes
+  }
+  for (const std::uint8_t value : image.pixels) ppm.push_back(std::byte{value});
+  CHECK(decode_image(ppm, ChannelOrder::rgb, "x").pixels == image.pixels);
+  CHECK(decode_image(bmp(5, 6, 24, {}, rows), ChannelOrder::rgb, "x").pixels == image.pixels);
+
+  const Image bgr = decode_image(ppm, ChannelOrder::bgr, "x");
+  CHECK((bgr.pixels[0] == image.pixels[2] && bgr.pixels[1] == image.pixels[1] && bgr.pixels[2] == image.pixels[0]));
+  CHECK(decode_image(png_of(image), ChannelOrder::bgr, "x").pixels == bgr.pixels);
+
+  Bytes half = bytes_of("P5 2 1 100\n");
+  append(half, {std::byte{50}, std::byte{100}});
+  CHECK(decode_image(half, ChannelOrder::rgb, "x").pixels == std::vector<std::uint8_t>{128, 128, 128, 255, 255, 255});
+}
+
+TEST_CASE("image: grey, palette and alpha become three channels", "[image]") {
+  const Image grey = decode_image(png({.height = 1, .width = 2, .colour = 0}, {std::byte{7}, std::byte{200}}), ChannelOrder::rgb, "x");
+  CHECK(grey.pixels == std::vector<std::uint8_t>{7, 7, 7, 200, 200, 200});
+  const Image one_bit = decode_image(png({.height = 1, .width = 2, .depth = 1, .colour = 0}, {std::byte{0x40}}), ChannelOrder::rgb, "x");
+  CHECK(one_bit.pixels == std::vector<std::uint8_t>{0, 0, 0, 255, 255, 255});
+  const Image alpha = decode_image(png({.height = 1, .width = 1, .colour = 6}, {std::byte{1}, std::byte{2}, std::byte{3}, std::byte{0}}),
+                                   ChannelOrder::rgb, "x");
+  CHECK(alpha.pixels == std::vector<std::uint8_t>{1, 2, 3});  // the alpha is dropped, not composed
+  const Bytes palette{std::byte{9}, std::byte{8}, std::byte{7}, std::byte{6}, std::byte{5}, std::byte{4}};
+  // The third pixel points past the palette: black, and not whatever was on the stack.
+  const Image indexed = decode_image(
+      png({.height = 1, .width = 3, .colour = 3, .palette = palette}, {std::byte{1}, std::byte{0}, std::byte{77}}), ChannelOrder::rgb, "x");
+  CHECK(indexed.pixels == std::vector<std::uint8_t>{6, 5, 4, 9, 8, 7, 0, 0, 0});
+  CHECK(refused_for(png({.height = 1, .width = 1, .colour = 3}, {std::byte{0}}), "palette is missing"));
+
+  const Image grey_jpeg = decode_image(turbo_jpeg(16, 16, TJPF_GRAY, TJSAMP_GRAY), ChannelOrder::bgr, "x");
+  REQUIRE(grey_jpeg.pixels.size() == 16 * 16 * 3);
+  for (std::size_t i = 0; i < grey_jpeg.pixels.size(); i += 3) {
+    REQUIRE((grey_jpeg.pixels[i] == grey_jpeg.pixels[i + 1] && grey_jpeg.pixels[i] == grey_jpeg.pixels[i + 2]));
+  }
+  const Image grey_bmp =
+      decode_image(bmp(1, 2, 8, filled(256 * 4, 33), {std::byte{0}, std::byte{255}, std::byte{0}, std::byte{0}}), ChannelOrder::rgb, "x");
+  CHECK(grey_bmp.pixels == std::vector<std::uint8_t>(6, 33));
+  CHECK(refused_for(bmp(1, 2, 8, filled(4 * 4, 33), {std::byte{0}, std::byte{4}, std::byte{0}, std::byte{0}}), "past its palette"));
+  CHECK(refusal(turbo_jpeg(24, 16, TJPF_RGB, TJSAMP_420, TJFLAG_PROGRESSIVE)).empty());
+}
+
+TEST_CASE("image: what could only be guessed at is refused by name", "[image]") {
+  Bytes inks = turbo_jpeg(16, 16, TJPF_CMYK, TJSAMP_444);
+  CHECK(refused_for(inks, "CMYK"));  // as YCCK
+  const Bytes adobe = bytes_of("Adobe");
+  const auto marker = std::search(inks.begin(), inks.end(), adobe.begin(), adobe.end());
+  REQUIRE(inks.end() - marker > 11);
+  REQUIRE(marker[11] == std::byte{2});
+  marker[11] = std::byte{0};  // the marker's colour transform: none, so plain CMYK
+  CHECK(refused_for(inks, "CMYK"));
+  CHECK(refused_for(png({.height = 1, .width = 1, .depth = 16, .colour = 0}, filled(2, 1)), "16 bits"));
+  CHECK(refused_for(png({.height = 1, .width = 1, .depth = 16}, filled(6, 1)), "16 bits"));
+  CHECK(refused_for(bytes_of(std::string_view("P5 1 1 65535\n\0\1", 15)), "16 bits"));
+  CHECK(refused_for(png({.height = 1, .width = 1, .extra = png_chunk("acTL", filled(8, 0))}, filled(3, 1)), "animated"));
+  CHECK(refused_for(png({.height = 1, .width = 1, .extra = png_chunk("CgBI", filled(4, 0))}, filled(3, 1)), "critical"));
+  CHECK(refused_for(bytes_of("GIF89a\x01\x01"), "GIF"));
+  CHECK(refused_for({}, "empty"));
+  CHECK(refused_for(bytes_of("x"), "not an image"));
+  CHECK(refused_for(bytes_of("<!DOCTYPE html><html>404</html>"), "HTML"));
+  CHECK(refused_for(bytes_of("ann/01.jpg 3\nann/02.jpg 3\n"), "not an image"));
+  CHECK(refused_for(bytes_of("P6 2 2 0\n............"), "largest value is 0"));
+  CHECK(refused_for(bmp(4, 4, 16, {}, filled(64, 0)), "16 bits"));
+}
+
+TEST_CASE("image: a huge header is refused before memory is taken", "[image]") {
+  Bytes jpeg = encode_jpeg(picture(16, 16), ChannelOrder::rgb, 90);
+  bool found = false;
+  for (std::size_t i = 0; i + 9 < jpeg.size() && !found; ++i) {
+    if (jpeg[i] != std::byte{0xFF} || jpeg[i + 1] != std::byte{0xC0}) continue;  // the frame header
+    for (const std::size_t at : {i + 5, i + 7}) {
+      jpeg[at] = std::byte{60000 >> 8};
+      jpeg[at + 1] = std::byte{60000 & 0xFF};
+    }
+    found = true;
+  }
+  REQUIRE(found);
+  const auto before = std::chrono::steady_clock::now();
+  CHECK(refused_for(jpeg, "60000x60000"));
+  CHECK(refused_for(png({.height = 60000, .width = 60000}, {}), "60000x60000"));
+  CHECK(refused_for(bmp(60000, 60000, 24, {}, {}), "60000x60000"));
+  CHECK(refused_for(bmp(std::numeric_limits<std::int32_t>::min(), 1, 24, {}, {}), "more than"));
+  CHECK(refused_for(bytes_of("P6 60000 60000 255\n"), "60000x60000"));
+  CHECK(refused_for(bytes_of("P6 99999999999999999999 2 255\n"), "too long"));
+  CHECK(refused_for(png({.height = 0, .width = 5}, {}), "empty image"));
+  CHECK(std::chrono::steady_clock::now() - before < std::chrono::milliseconds(500));
+}
+
+TEST_CASE("image: every truncation of every kind is flagged", "[image]") {
+  const Image image = picture(24, 20);
+  Bytes rows;
+  for (const std::uint8_t value : image.pixels) rows.push_back(std::byte{value});
+  Bytes ppm = bytes_of("P6\n20 24\n255\n");
+  append(ppm, rows);
+  const std::vector<Bytes> files{encode_jpeg(image, ChannelOrder::rgb, 90),
+                                 turbo_jpeg(24, 20, TJPF_RGB, TJSAMP_420, TJFLAG_PROGRESSIVE),
+                                 turbo_jpeg(24, 20, TJPF_GRAY, TJSAMP_GRAY),
+                                 png_of(image),
+                                 bmp(24, 20, 24, {}, rows),
+                                 ppm};
+  for (const Bytes& file : files) {
+    REQUIRE(refusal(file).empty());
+    std::size_t missed = 0;
+    for (std::size_t size = 0; size < file.size(); ++size) missed += refusal(prefix(file, size)).empty() ? 1 : 0;
+    CHECK(missed == 0);
+  }
+}
+
+TEST_CASE("image: bit flips never crash, and a PNG's checksums find them all", "[image]") {
+  const Image image = picture(24, 20);
+  survive_bit_flips(encode_jpeg(image, ChannelOrder::rgb, 90), 3000);
+  survive_bit_flips(turbo_jpeg(24, 20, TJPF_RGB, TJSAMP_420, TJFLAG_PROGRESSIVE), 2000);
+  survive_bit_flips(bmp(24, 20, 8, filled(1024, 5), filled(24 * 20, 1)), 2000);
+  survive_bit_flips(bmp(24, 20, 32, {}, filled(24 * 80, 1)), 2000);
+  Bytes ppm = bytes_of("P5\n20 24\n255\n");
+  append(ppm, filled(480, 255));
+  survive_bit_flips(ppm, 1000);
+
+  const Bytes file = png_of(image);
+  const Random random(4);
+  std::size_t missed = 0;
+  for (std::uint64_t i = 0; i < 1000; ++i) {
+    Bytes damaged = file;
+    damaged[random.below(2 * i, damaged.size())] ^= std::byte(1U << random.below(2 * i + 1, 8));
+    missed += refusal(damaged).empty() ? 1 : 0;
+  }
+  CHECK(missed == 0);
+
+  // The same inside the chunks, with checksums made right again: this is what reaches the PNG decoder.
+  Bytes raw;
+  for (std::size_t i = 0; i < 24 * 61; ++i) raw.push_back(static_cast<std::byte>(i % 61 == 0 ? i / 61 % 5 : random.below(i, 256)));
+  const Bytes data = zlib_stored(raw);
+  for (std::uint64_t i = 0; i < 3000; ++i) {
+    Bytes header;
+    append_big32(header, 20);
+    append_big32(header, 24);
+    append(header, {std::byte{8}, std::byte{2}, std::byte{0}, std::byte{0}, std::byte{0}});
+    Bytes damaged = data;
+    Bytes& target = i % 4 == 0 ? header : damaged;
+    // Mostly near the front, where the structure is.
+    const std::size_t reach = i % 2 == 0 ? std::min<std::size_t>(16, target.size()) : target.size();
+    target[random.below(2 * i, reach)] ^= std::byte(1U << random.below(2 * i + 1, 8));
+    Bytes whole = bytes_of("\x89PNG\r\n\x1A\n");
+    append(whole, png_chunk("IHDR", header));
+    append(whole, png_chunk("IDAT", damaged));
+    append(whole, png_chunk("IEND", {}));
+    refusal(whole);
+  }
+}
+
+TEST_CASE("image: a handle that saw an error does not spoil the next image", "[image]") {
+  const Bytes file = encode_jpeg(picture(24, 20), ChannelOrder::rgb, 90);
+  for (std::size_t size = 2; size < file.size(); size += 7) {
+    CHECK(!refusal(prefix(file, size)).empty());
+    REQUIRE(refusal(file).empty());
+  }
+}
+
+TEST_CASE("image: files are named when they cannot be read", "[image]") {
+  const TemporaryFolder folder;
+  const auto says = [&](const std::filesystem::path& file) {
+    try {
+      read_image(file, ChannelOrder::rgb);
+      return std::string("nothing");
+    } catch (const DataError& error) {
+      CHECK(std::string(error.what()).starts_with(file.string()));
+      return std::string(error.what());
+    }
+  };
+  CHECK(says(folder.path() / "missing.jpg").find("is not there") != std::string::npos);
+  CHECK(says(folder.path()).find("is a folder") != std::string::npos);
+  CHECK(says(folder.write("zero.jpg", "")).find("is empty") != std::string::npos);
+  CHECK(says("/dev/zero").find("not a regular file") != std::string::npos);
+  CHECK(read_image(folder.write("a.jpg", png_of(picture(3, 4))), ChannelOrder::rgb).width == 4);  // a PNG by its bytes
+}
+
+TEST_CASE("image: a format's size is read and checked", "[image]") {
+  ImageFormat format;
+  parse_size("64x48", format);
+  CHECK((format.height == 64 && format.width == 48 && size_text(format) == "64x48"));
+  for (const char* bad : {"", "64", "64x", "x48", "64x48x3", "0x48", "64x-1", "64 x 48", "9999x9999", "99999999999999999999x1"}) {
+    CHECK_THROWS_AS(parse_size(bad, format), UsageError);
+  }
+  CHECK(format.height == 64);
+  CHECK(parse_channel_order("rgb") == ChannelOrder::rgb);
+  CHECK_THROWS_AS(parse_channel_order("gbr"), UsageError);
+  CHECK_THROWS_AS(check_image_format({.scale = 0}), UsageError);
+  CHECK_THROWS_AS(check_image_format({.mean = std::nan("")}), UsageError);
+}

@@ -1,0 +1,26 @@
+#include <amnet/kernels/finite.h>
+
+#include <limits>
+
+#include "catch.h"
+
+using namespace amnet;
+
+TEST_CASE("finite: one bad element anywhere is found", "[finite]") {
+  constexpr float nan = std::numeric_limits<float>::quiet_NaN();
+  Cpu cpu(2);
+  for (const std::int64_t count : {1, 31, 40000}) {
+    const Tensor tensor({count}, DType::f32);
+    tensor.fill(std::numeric_limits<float>::max());
+    CHECK(all_finite(cpu, tensor));
+    for (const float bad : {nan, std::numeric_limits<float>::infinity(), -std::numeric_limits<float>::infinity()}) {
+      for (const std::int64_t at : {std::int64_t{0}, count / 2, count - 1}) {
+        float& element = tensor.data<float>()[static_cast<std::size_t>(at)];
+        element = bad;
+        CHECK_FALSE(all_finite(cpu, tensor));
+        element = 1;
+      }
+    }
+  }
+  CHECK(all_finite(cpu, Tensor({0}, DType::f32)));
+}

@@ -1,0 +1,276 @@
+#include "catch.h"
+
+#include <amnet/core/random.h>
+#include <amnet/kernels/fully_connected.h>
+#include <amnet/layers/fully_connected.h>
+
+#include <cmath>
+#include <cstring>
+#include <limits>
+#include <vector>
+
+using namespace amnet;
+
+namespace {
+
+struct Case {
+  std::int64_t samples, inputs, outputs;
+  Shape x() const { return {samples, inputs}; }
+  Shape w() const { return {outputs, inputs}; }
+  Shape y() const { return {samples, outputs}; }
+};
+
+/// Integers in [-4, 4]: products and sums of them are exact in float, in any order.
+template <class T>
+Tensor integers(const Shape& shape, std::uint64_t seed) {
+  const Random random(seed);
+  std::vector<T> values(static_cast<std::size_t>(shape.count()));
+  for (std::size_t i = 0; i < values.size(); ++i) values[i] = static_cast<T>(random.below(i, 9)) - T{4};
+  return Tensor::of(shape, std::span<const T>(values));
+}
+
+/// Rounded to float, so that both precisions compute on the same numbers.
+Tensor normals(const Shape& shape, std::uint64_t seed) {
+  const Random random(seed);
+  std::vector<double> values(static_cast<std::size_t>(shape.count()));
+  for (std::size_t i = 0; i < values.size(); ++i) values[i] = random.normal(i);
+  return Tensor::of(shape, std::span<const double>(values)).cast(DType::f32).cast(DType::f64);
+}
+
+Tensor garbage(const Shape& shape, DType dtype) {
+  Tensor tensor(shape, dtype);
+  tensor.fill(std::numeric_limits<double>::quiet_NaN());
+  return tensor;
+}
+
+/// Equal element by element: a zero may have either sign.
+template <class T>
+bool equal(const Tensor& a, const Tensor& b) {
+  const auto left = a.data<T>(), right = b.data<T>();
+  return std::equal(left.begin(), left.end(), right.begin(), right.end());
+}
+
+template <class T>
+Tensor plus(const Tensor& a, const Tensor& b) {
+  Tensor sum = a.clone();
+  for (std::size_t i = 0; i < sum.data<T>().size(); ++i) sum.data<T>()[i] += b.data<T>()[i];
+  return sum;
+}
+
+template <class T>
+void compare_with_plain_loop(Cpu& cpu, const Case& test) {
+  INFO("x " << test.x().str() << " w " << test.w().str() << " " << name_of(dtype_of<T>()));
+  const DType dtype = dtype_of<T>();
+  const Tensor x = integers<T>(test.x(), 1), w = integers<T>(test.w(), 2), bias = integers<T>({test.outputs}, 3),
+               dy = integers<T>(test.y(), 4);
+  const Tensor y = Tensor::zeros(test.y(), dtype), biased = Tensor::zeros(test.y(), dtype), dx = Tensor::zeros(test.x(), dtype),
+               dw = Tensor::zeros(test.w(), dtype);
+  for (std::int64_t n = 0; n < test.samples; ++n) {
+    for (std::int64_t o = 0; o < test.outputs; ++o) {
+      const auto iy = static_cast<std::size_t>(n * test.outputs + o);
+      for (std::int64_t i = 0; i < test.inputs; ++i) {
+        const auto ix = static_cast<std::size_t>(n * test.inputs + i), iw = static_cast<std::size_t>(o * test.inputs + i);
+        y.data<T>()[iy] += x.data<T>()[ix] * w.data<T>()[iw];
+        dx.data<T>()[ix] += dy.data<T>()[iy] * w.data<T>()[iw];
+        dw.data<T>()[iw] += dy.data<T>()[iy] * x.data<T>()[ix];
+      }
+      biased.data<T>()[iy] = y.data<T>()[iy] + bias.data<T>()[static_cast<std::size_t>(o)];
+    }
+  }
+  Tensor out = garbage(test.y(), dtype);
+  fully_connected_forward(cpu, x, w, {}, out);
+  CHECK(equal<T>(out, y));
+  out = garbage(test.y(), dtype);
+  fully_connected_forward(cpu, x, w, bias, out);
+  CHECK(equal<T>(out, biased));
+
+  Tensor dx_out = garbage(test.x(), dtype), dw_out = garbage(test.w(), dtype);
+  fully_connected_backward_data(cpu, dy, w, {dx_out, Write::assign});
+  fully_connected_backward_weights(cpu, x, dy, {dw_out, Write::assign});
+  CHECK(equal<T>(dx_out, dx));
+  CHECK(equal<T>(dw_out, dw));
+
+  const Tensor dx_before = integers<T>(test.x(), 5), dw_before = integers<T>(test.w(), 6);
+  dx_out = dx_before.clone();
+  dw_out = dw_before.clone();
+  fully_connected_backward_data(cpu, dy, w, {dx_out, Write::add});
+  fully_connected_backward_weights(cpu, x, dy, {dw_out, Write::add});
+  CHECK(equal<T>(dx_out, plus<T>(dx, dx_before)));
+  CHECK(equal<T>(dw_out, plus<T>(dw, dw_before)));
+}
+
+struct Results {
+  Tensor y, dx, dw;
+};
+
+Results run(Cpu& cpu, const Case& test, DType dtype) {
+  const Tensor x = normals(test.x(), 1).cast(dtype), w = normals(test.w(), 2).cast(dtype), dy = normals(test.y(), 4).cast(dtype);
+  Results results{.y = {test.y(), dtype}, .dx = {test.x(), dtype}, .dw = {test.w(), dtype}};
+  fully_connected_forward(cpu, x, w, {}, results.y);
+  fully_connected_backward_data(cpu, dy, w, {results.dx, Write::assign});
+  fully_connected_backward_weights(cpu, x, dy, {results.dw, Write::assign});
+  return results;
+}
+
+double relative_distance(const Tensor& values, const Tensor& reference) {
+  const auto a = values.data<float>();
+  const auto b = reference.data<double>();
+  double difference = 0, norm = 0;
+  for (std::size_t i = 0; i < a.size(); ++i) {
+    difference += (a[i] - b[i]) * (a[i] - b[i]);
+    norm += b[i] * b[i];
+  }
+  return std::sqrt(difference / norm);
+}
+
+bool same_bits(const Tensor& a, const Tensor& b) {
+  return a.shape() == b.shape() && a.dtype() == b.dtype() && std::memcmp(a.raw(), b.raw(), a.size_bytes()) == 0;
+}
+
+/// fc5 and the head of the 20-layer network at a small batch, and a face-sized number of classes.
+const std::vector<Case> network_cases{{5, 21504, 64}, {32, 512, 1051}, {130, 512, 300}, {1, 1344, 512}};
+
+/// A layer with its tensors, run once forward and backward on integers.
+struct Run {
+  Device device = Cpu(2);
+  Context context{.device = device};
+  Tensor x, dy, y, dx, stored, dw;
+  std::vector<Tensor> saved;
+
+  Run(FullyConnectedOptions options, const Tensor& weights, std::int64_t samples) {
+    const DType dtype = weights.dtype();
+    FullyConnected layer(options);
+    const std::vector<TensorSpec> specs{{{samples, weights.extent(1)}, dtype}};
+    const LayerPlan plan = layer.setup(specs);
+    std::vector<Parameter*> parameters;
+    layer.visit([&](Parameter& parameter) { parameters.push_back(&parameter); });
+    REQUIRE(parameters.size() == (options.with_bias ? 2 : 1));
+    CHECK(parameters[0]->name == "weight");
+    parameters[0]->value.copy_from(weights);
+    dw = parameters[0]->gradient = garbage(weights.shape(), dtype);
+    if (options.with_bias) parameters[1]->gradient = garbage({weights.extent(0)}, dtype);
+    x = integers<double>(specs[0].shape, 1).cast(dtype);
+    dy = integers<double>(plan.outputs[0].shape, 2).cast(dtype);
+    y = garbage(dy.shape(), dtype);
+    dx = garbage(x.shape(), dtype);
+    for (const TensorSpec& spec : plan.saved) saved.push_back(garbage(spec.shape, spec.dtype));
+    const std::vector<Tensor> inputs{x}, outputs{y}, output_gradients{dy};
+    const std::vector<Gradient> input_gradients{{dx, Write::assign}};
+    layer.forward({.context = context, .inputs = inputs, .outputs = outputs, .saved = saved});
+    stored = parameters[0]->value.clone();
+    layer.backward({.context = context,
+                    .inputs = inputs,
+                    .outputs = {},
+                    .saved = saved,
+                    .output_gradients = output_gradients,
+                    .input_gradients = input_gradients});
+  }
+};
+
+/// w / sqrt(sum of w^2 + epsilon), row by row.
+Tensor unit_rows(const Tensor& w, double epsilon) {
+  Tensor unit = w.clone();
+  const auto values = unit.data<double>();
+  const auto columns = static_cast<std::size_t>(w.extent(1));
+  for (std::size_t row = 0; row < static_cast<std::size_t>(w.extent(0)); ++row) {
+    double sum = epsilon;
+    for (std::size_t i = 0; i < columns; ++i) sum += values[row * columns + i] * values[row * columns + i];
+    for (std::size_t i = 0; i < columns; ++i) values[row * columns + i] /= std::sqrt(sum);
+  }
+  return unit;
+}
+
+void check_close(const Tensor& a, const Tensor& b) {
+  for (std::size_t i = 0; i < a.data<double>().size(); ++i) CHECK(a.data<double>()[i] == Approx(b.data<double>()[i]).margin(1e-13));
+}
+
+}  // namespace
+
+TEST_CASE("fully_connected: equals a plain loop bit for bit on integers", "[fully_connected]") {
+  Cpu cpu(2);
+  std::vector<Case> cases{{1, 1, 1}, {1, 700, 3}, {257, 3, 2}, {3, 64, 300}, {513, 33, 40}, {2, 1030, 161}, {128, 64, 128}};
+  for (std::uint64_t draw = 0; draw < 200; ++draw) {
+    const Random random(7, draw);
+    cases.push_back({1 + static_cast<std::int64_t>(random.below(0, 20)), 1 + static_cast<std::int64_t>(random.below(1, 70)),
+                     1 + static_cast<std::int64_t>(random.below(2, 70))});
+  }
+  for (const Case& test : cases) {
+    compare_with_plain_loop<float>(cpu, test);
+    compare_with_plain_loop<double>(cpu, test);
+  }
+}
+
+TEST_CASE("fully_connected: float agrees with double on the network's shapes", "[fully_connected]") {
+  Cpu cpu(2);
+  for (const Case& test : network_cases) {
+    INFO("x " << test.x().str() << " w " << test.w().str());
+    const Results single = run(cpu, test, DType::f32), twice = run(cpu, test, DType::f64);
+    CHECK(relative_distance(single.y, twice.y) < 1e-5);
+    CHECK(relative_distance(single.dx, twice.dx) < 1e-5);
+    CHECK(relative_distance(single.dw, twice.dw) < 1e-5);
+  }
+}
+
+TEST_CASE("fully_connected: the same bits with 1, 2 and 4 threads", "[fully_connected]") {
+  Cpu one(1), two(2), four(4);
+  for (const Case& test : network_cases) {
+    const Results expected = run(one, test, DType::f32);
+    for (Cpu* cpu : {&two, &four}) {
+      const Results results = run(*cpu, test, DType::f32);
+      CHECK(same_bits(results.y, expected.y));
+      CHECK(same_bits(results.dx, expected.dx));
+      CHECK(same_bits(results.dw, expected.dw));
+    }
+  }
+}
+
+TEST_CASE("fully_connected: projected rows leave the stored weights alone and have an orthogonal gradient", "[fully_connected]") {
+  const Tensor w = integers<double>({5, 7}, 3), unit = unit_rows(w, 1e-12);
+  const Run run({.outputs = 5, .with_bias = false, .row_norm = RowNorm::projected}, w, 4);
+  Cpu cpu(1);
+  CHECK(equal<double>(run.stored, w));
+  Tensor y({4, 5}, DType::f64), dx({4, 7}, DType::f64), plain({5, 7}, DType::f64);
+  fully_connected_forward(cpu, run.x, unit, {}, y);
+  fully_connected_backward_data(cpu, run.dy, unit, {dx, Write::assign});
+  fully_connected_backward_weights(cpu, run.x, run.dy, {plain, Write::assign});
+  check_close(run.y, y);
+  check_close(run.dx, dx);
+  double largest = 0;
+  for (std::size_t row = 0; row < 5; ++row) {
+    double along = 0;
+    for (std::size_t i = 0; i < 7; ++i) {
+      along += run.dw.data<double>()[row * 7 + i] * w.data<double>()[row * 7 + i];
+      largest = std::max(largest, std::abs(run.dw.data<double>()[row * 7 + i]));
+    }
+    CHECK(along == Approx(0).margin(1e-9));
+  }
+  CHECK(largest > 0.1);
+}
+
+TEST_CASE("fully_connected: rows in place change the stored weights and nothing of the gradient", "[fully_connected]") {
+  const Tensor w = integers<double>({5, 7}, 3), unit = unit_rows(w, 0.5);
+  const Run run({.outputs = 5, .row_norm = RowNorm::in_place, .epsilon = 0.5}, w, 4);
+  Cpu cpu(1);
+  check_close(run.stored, unit);
+  Tensor y({4, 5}, DType::f64), dx({4, 7}, DType::f64), dw({5, 7}, DType::f64);
+  fully_connected_forward(cpu, run.x, unit, {}, y);
+  fully_connected_backward_data(cpu, run.dy, unit, {dx, Write::assign});
+  fully_connected_backward_weights(cpu, run.x, run.dy, {dw, Write::assign});
+  check_close(run.y, y);
+  check_close(run.dx, dx);
+  CHECK(equal<double>(run.dw, dw));
+}
+
+TEST_CASE("fully_connected: shapes that do not belong together are refused", "[fully_connected]") {
+  Cpu cpu(1);
+  const Tensor x = Tensor::zeros({2, 4}, DType::f32), w = Tensor::zeros({3, 4}, DType::f32), y({2, 3}, DType::f32);
+  CHECK_NOTHROW(fully_connected_forward(cpu, x, w, {}, y));
+  CHECK_THROWS_AS(fully_connected_forward(cpu, x, Tensor::zeros({3, 5}, DType::f32), {}, y), UsageError);
+  CHECK_THROWS_AS(fully_connected_forward(cpu, x, w, {}, Tensor({3, 2}, DType::f32)), UsageError);
+  CHECK_THROWS_AS(fully_connected_forward(cpu, x, w, Tensor::zeros({2}, DType::f32), y), UsageError);
+  FullyConnected layer({.outputs = 3});
+  const std::vector<TensorSpec> image{{{2, 7, 6, 4}, DType::f32}}, rows{{{2, 4}, DType::f32}}, wider{{{2, 5}, DType::f32}};
+  CHECK_THROWS_AS(layer.setup(image), UsageError);
+  CHECK_NOTHROW(layer.setup(rows));
+  CHECK_THROWS_AS(layer.setup(wider), UsageError);
+}

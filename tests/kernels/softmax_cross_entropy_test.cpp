@@ -1,0 +1,191 @@
+#include <amnet/kernels/normalize.h>
+#include <amnet/kernels/softmax_cross_entropy.h>
+#include <amnet/layers/softmax_cross_entropy.h>
+
+#include <algorithm>
+#include <cmath>
+#include <limits>
+#include <vector>
+
+#include "catch.h"
+
+namespace {
+
+using namespace amnet;
+
+Tensor random_values(const Shape& shape, std::uint64_t seed, double deviation) {
+  Tensor tensor(shape, DType::f64);
+  const Random random(seed);
+  for (std::size_t i = 0; i < tensor.data<double>().size(); ++i) tensor.data<double>()[i] = deviation * random.normal(i);
+  return tensor;
+}
+
+Tensor some_labels(std::int64_t samples, std::int64_t classes) {
+  Tensor labels({samples}, DType::i64);
+  for (std::int64_t i = 0; i < samples; ++i) labels.data<std::int64_t>()[static_cast<std::size_t>(i)] = (i * 7 + 3) % classes;
+  return labels;
+}
+
+struct Result {
+  double loss;
+  Tensor probabilities, gradient;
+};
+
+Result run(const MarginOptions& options, const Tensor& logits, const Tensor& labels, const Tensor& sample_scale = {}) {
+  Cpu cpu(2);
+  const Tensor loss({1}, logits.dtype());
+  const Tensor dloss = Tensor({1}, logits.dtype());
+  dloss.fill(1);
+  Result result{0, Tensor(logits.shape(), logits.dtype()), Tensor(logits.shape(), logits.dtype())};
+  softmax_cross_entropy_forward(cpu, options, logits, labels, sample_scale, result.probabilities, loss);
+  softmax_cross_entropy_backward(cpu, options, logits, labels, sample_scale, result.probabilities, dloss, {result.gradient, Write::assign},
+                                 {});
+  result.loss = loss.item();
+  return result;
+}
+
+/// The formula of the header, word for word, in long double.
+double plain_loss(const MarginOptions& options, const Tensor& cosines, const Tensor& labels, const Tensor& sample_scale) {
+  const std::int64_t samples = cosines.extent(0), classes = cosines.extent(1);
+  const auto c = cosines.data<double>();
+  long double total = 0;
+  for (std::int64_t i = 0; i < samples; ++i) {
+    const std::int64_t y = labels.data<std::int64_t>()[static_cast<std::size_t>(i)];
+    const double s = sample_scale.defined() ? sample_scale.data<double>()[static_cast<std::size_t>(i)] : options.scale;
+    const auto z = [&](std::int64_t j) -> long double {
+      const double cosine = c[static_cast<std::size_t>(i * classes + j)];
+      if (j != y || (options.rule == MarginRule::cos_gt_m && cosine <= options.margin)) return s * cosine;
+      return s * (cosine - options.margin);
+    };
+    long double sum = 0;
+    for (std::int64_t j = 0; j < classes; ++j) sum += std::exp(z(j));
+    total += std::log(sum) - z(y);
+  }
+  return static_cast<double>(total / samples);
+}
+
+}  // namespace
+
+TEST_CASE("softmax_cross_entropy: the loss equals a plain loop over the formula", "[softmax_cross_entropy]") {
+  for (const Shape& shape : {Shape{1, 1}, Shape{3, 5}, Shape{4, 513}, Shape{7, 1100}}) {
+    const Tensor cosines = random_values(shape, 1, 0.3);
+    const Tensor labels = some_labels(shape[0], shape[1]);
+    Tensor norms = random_values({shape[0], 1}, 2, 1);
+    for (double& value : norms.data<double>()) value += 6;
+    for (const MarginRule rule : {MarginRule::always, MarginRule::cos_gt_m}) {
+      const MarginOptions options{.scale = 12, .margin = 0.1, .rule = rule};
+      CHECK(run(options, cosines, labels).loss == Approx(plain_loss(options, cosines, labels, {})).epsilon(1e-12).margin(1e-12));
+      CHECK(run(options, cosines, labels, norms).loss == Approx(plain_loss(options, cosines, labels, norms)).epsilon(1e-12).margin(1e-12));
+    }
+  }
+}
+
+TEST_CASE("softmax_cross_entropy: the margin is taken from the target alone, by its rule, before the scale", "[softmax_cross_entropy]") {
+  Cpu cpu(1);
+  const Tensor cosines = Tensor::of<double>({3, 2}, {0.5, 0.9, 0.2, 0.9, 0.9, 0.35});
+  const Tensor labels = Tensor::of<std::int64_t>({3}, {0, 0, 1});
+  const Tensor scaled(cosines.shape(), DType::f64);
+  const auto expect = [&](std::initializer_list<double> values) {
+    for (std::size_t i = 0; i < values.size(); ++i) CHECK(scaled.data<double>()[i] == Approx(values.begin()[i]).margin(1e-12));
+  };
+  margin_logits(cpu, {.scale = 10, .margin = 0.35, .rule = MarginRule::always}, cosines, labels, {}, scaled);
+  expect({1.5, 9, -1.5, 9, 9, 0});
+  margin_logits(cpu, {.scale = 10, .margin = 0.35, .rule = MarginRule::cos_gt_m}, cosines, labels, {}, scaled);
+  expect({1.5, 9, 2, 9, 9, 3.5});
+  margin_logits(cpu, {.scale = 10, .margin = 0.35}, cosines, labels, Tensor::of<double>({3, 1}, {1.0, 2.0, 4.0}), scaled);
+  expect({0.15, 0.9, -0.3, 1.8, 3.6, 0});
+}
+
+TEST_CASE("softmax_cross_entropy: margin 0 equals normalised softmax, and every row of the gradient sums to 0", "[softmax_cross_entropy]") {
+  const Tensor cosines = random_values({6, 40}, 3, 0.3);
+  const Tensor labels = some_labels(6, 40);
+  Tensor scaled = cosines.clone();
+  for (double& value : scaled.data<double>()) value *= 30;
+  const Result margin = run({.scale = 30, .margin = 0}, cosines, labels);
+  const Result plain = run({}, scaled, labels);
+  CHECK(margin.loss == Approx(plain.loss).epsilon(1e-14));
+  for (std::int64_t i = 0; i < 6; ++i) {
+    double sum = 0;
+    for (std::int64_t j = 0; j < 40; ++j) {
+      const auto at = static_cast<std::size_t>(i * 40 + j);
+      CHECK(margin.gradient.data<double>()[at] == Approx(30 * plain.gradient.data<double>()[at]).margin(1e-14));
+      sum += margin.gradient.data<double>()[at];
+    }
+    CHECK(sum == Approx(0).margin(1e-13));
+  }
+}
+
+TEST_CASE("softmax_cross_entropy: never overflows", "[softmax_cross_entropy]") {
+  const Tensor logits = Tensor::of<float>({3, 3}, {1e4F, -1e4F, 0, -1e4F, 1e4F, 1e4F, -1e4F, -1e4F, -1e4F});
+  const Tensor labels = Tensor::of<std::int64_t>({3}, {0, 0, 2});
+  const Result result = run({}, logits, labels);
+  CHECK(result.loss == Approx((0 + (2e4 + std::log(2.0)) + std::log(3.0)) / 3));
+  for (const float value : result.gradient.data<float>()) CHECK(std::isfinite(value));
+  CHECK(result.gradient.data<float>()[3] == Approx(-1.0 / 3));
+
+  const Tensor cosines = Tensor::of<float>({2, 4}, {1, -1, 0, 0.2F, -1, 1, 1, 1});
+  const Result hard = run({.scale = 64, .margin = 0.5}, cosines, Tensor::of<std::int64_t>({2}, {0, 0}));
+  CHECK(std::isfinite(hard.loss));
+  for (const float value : hard.gradient.data<float>()) CHECK(std::isfinite(value));
+
+  const Tensor nothing = Tensor::zeros({2, 4}, DType::f32);  // the cosines of a zero feature
+  CHECK(run({.scale = 64}, nothing, Tensor::of<std::int64_t>({2}, {0, 3})).loss == Approx(std::log(4.0)));
+
+  const Tensor broken = Tensor::of<float>({1, 3}, {0, std::numeric_limits<float>::quiet_NaN(), 1});
+  CHECK(std::isnan(run({}, broken, Tensor::of<std::int64_t>({1}, {0})).loss));  // seen, not hidden
+}
+
+TEST_CASE("softmax_cross_entropy: a label out of range is refused by name before anything is computed", "[softmax_cross_entropy]") {
+  Cpu cpu(1);
+  const Tensor logits = Tensor::zeros({3, 5}, DType::f32);
+  const Tensor probabilities(logits.shape(), DType::f32);
+  const Tensor loss({1}, DType::f32);
+  probabilities.fill(7);
+  for (const std::int64_t bad : {std::int64_t{5}, std::int64_t{-1}, std::numeric_limits<std::int64_t>::max()}) {
+    const Tensor labels = Tensor::of<std::int64_t>({3}, {0, bad, 4});
+    try {
+      softmax_cross_entropy_forward(cpu, {}, logits, labels, {}, probabilities, loss);
+      FAIL("label " << bad << " was taken");
+    } catch (const DataError& error) {
+      const std::string message = error.what();
+      INFO(message);
+      CHECK(message.find("label " + std::to_string(bad)) != std::string::npos);
+      CHECK(message.find("sample 1") != std::string::npos);
+      CHECK(message.find("from 0 to 4") != std::string::npos);
+    }
+  }
+  CHECK(probabilities.data<float>()[0] == 7);
+  CHECK_THROWS_AS(check_labels(Tensor({3}, DType::f32), 3, 5, "test"), UsageError);
+}
+
+TEST_CASE("softmax_cross_entropy: random features at 512 dimensions and 10,516 classes start at the known losses",
+          "[softmax_cross_entropy]") {
+  // 64 samples instead of 256: the mean is as sharp, because nearly every sample has the same loss.
+  constexpr std::int64_t samples = 64, classes = 10516;
+  Tensor cosines = random_values({samples, classes}, 8, 1 / std::sqrt(512.0)).cast(DType::f32);
+  const Tensor labels = some_labels(samples, classes);
+  CHECK(run({.scale = 30, .margin = 0.35, .rule = MarginRule::always}, cosines, labels).loss == Approx(20.64).margin(0.3));
+  CHECK(run({.scale = 30, .margin = 0.35, .rule = MarginRule::cos_gt_m}, cosines, labels).loss == Approx(10.14).margin(0.3));
+}
+
+TEST_CASE("softmax_cross_entropy: the annealed margin follows the seed's schedule, and testing has none", "[softmax_cross_entropy]") {
+  const MarginSchedule seed{.base = 0, .gamma = -5e-5, .power = 1, .min = -0.4, .max = 0, .first_step = 3000};
+  CHECK(seed.margin_at(0) == Approx(0.15));
+  CHECK(seed.margin_at(1000) == Approx(0.2));
+  CHECK(seed.margin_at(100000) == Approx(0.4));
+  CHECK(MarginSchedule{.base = -0.2}.margin_at(5) == 0);  // min = max = 0 clamp it, as in the seed
+
+  SoftmaxCrossEntropy layer({.scale = 10, .schedule = seed});
+  const Tensor cosines = random_values({4, 6}, 5, 0.3);
+  const std::vector<Tensor> inputs{cosines, some_labels(4, 6)};
+  layer.setup(std::vector<TensorSpec>{{cosines.shape(), DType::f64}, {Shape{4}, DType::i64}});
+  Device device = Cpu(1);
+  const auto loss_at = [&](Phase phase, std::int64_t number) {
+    Context context{.device = device, .phase = phase, .step = {.number = number}};
+    const std::vector<Tensor> loss{Tensor({1}, DType::f64)}, saved{Tensor(cosines.shape(), DType::f64)};
+    layer.forward({context, inputs, loss, saved});
+    return loss[0].item();
+  };
+  CHECK(loss_at(Phase::train, 1000) == Approx(run({.scale = 10, .margin = 0.2}, cosines, inputs[1]).loss));
+  CHECK(loss_at(Phase::test, 1000) == Approx(run({.scale = 10}, cosines, inputs[1]).loss));
+}

@@ -1,0 +1,146 @@
+// Every layer in f32 against itself in f64 (bar N2: 1e-5), and the same bits with 1, 2 and 4 threads.
+#include <amnet/layers/accuracy.h>
+#include <amnet/layers/add.h>
+#include <amnet/layers/batch_norm.h>
+#include <amnet/layers/dropout.h>
+#include <amnet/layers/flatten.h>
+#include <amnet/layers/flip.h>
+#include <amnet/layers/normalize.h>
+#include <amnet/layers/pool.h>
+#include <amnet/layers/prelu.h>
+#include <amnet/layers/relu.h>
+#include <amnet/layers/scale_shift.h>
+#include <amnet/layers/softmax_cross_entropy.h>
+
+#include <cmath>
+#include <memory>
+#include <vector>
+
+#include "catch.h"
+
+namespace {
+
+using namespace amnet;
+
+Tensor random_values(const Shape& shape, std::uint64_t seed, double deviation = 1, double mean = 0) {
+  Tensor tensor(shape, DType::f32);
+  const Random random(seed);
+  for (std::size_t i = 0; i < tensor.data<float>().size(); ++i)
+    tensor.data<float>()[i] = static_cast<float>(mean + deviation * random.normal(i));
+  return tensor;
+}
+
+Tensor in(DType dtype, const Tensor& tensor) { return tensor.dtype() == DType::f32 ? tensor.cast(dtype) : tensor.clone(); }
+
+/// Outputs and then all gradients of one forward and backward pass, with the values that an f32 run has, in the given dtype.
+std::vector<Tensor> run(Layer& layer, const std::vector<Tensor>& inputs, DType dtype, int threads) {
+  Device device = Cpu(threads);
+  Context context{.device = device, .phase = Phase::train, .step = {.number = 3, .seed = 4}};
+  std::vector<Tensor> values;
+  std::vector<TensorSpec> specs;
+  for (const Tensor& input : inputs) {
+    values.push_back(in(dtype, input));
+    specs.push_back({input.shape(), values.back().dtype()});
+  }
+  const LayerPlan plan = layer.setup(specs);
+  layer.visit([&](Parameter& parameter) {
+    parameter.value.copy_from(random_values(parameter.value.shape(), stream_of(parameter.name), 0.3, 1).cast(dtype));
+    if (parameter.trainable()) parameter.gradient = Tensor(parameter.value.shape(), dtype);
+  });
+  std::vector<Tensor> outputs, saved, slopes, results;
+  for (const TensorSpec& spec : plan.outputs) {
+    outputs.emplace_back(spec.shape, spec.dtype);
+    slopes.push_back(random_values(spec.shape, 77).cast(dtype));
+  }
+  for (const TensorSpec& spec : plan.saved) saved.emplace_back(spec.shape, spec.dtype);
+  std::vector<Gradient> gradients;
+  for (const Tensor& value : values) {
+    const bool wanted = value.dtype() == dtype;
+    gradients.push_back(wanted ? Gradient{Tensor(value.shape(), dtype), Write::assign} : Gradient{});
+  }
+  layer.forward({context, values, outputs, saved});
+  for (const Tensor& output : outputs) results.push_back(output.clone());
+  if (layer.differentiable()) {
+    layer.backward({context, values, outputs, saved, slopes, gradients});
+    for (const Gradient& gradient : gradients) {
+      if (gradient) results.push_back(gradient.tensor);
+    }
+  }
+  layer.visit([&](Parameter& parameter) { results.push_back(parameter.trainable() ? parameter.gradient : parameter.value); });
+  return results;
+}
+
+struct Case {
+  std::string name;
+  std::function<std::unique_ptr<Layer>()> make;
+  std::vector<Tensor> inputs;
+};
+
+template <class L, class... Args>
+Case layer_case(std::string name, std::vector<Tensor> inputs, Args... args) {
+  return {std::move(name), [=] { return std::make_unique<L>(args...); }, std::move(inputs)};
+}
+
+// Several pieces of work each, so that threads have something to share.
+std::vector<Case> cases() {
+  const Tensor image = random_values({3, 31, 21, 19}, 1);
+  const Tensor rows = random_values({64, 700}, 2);
+  const Tensor cosines = random_values({32, 1500}, 3, 0.05);
+  const Tensor norms = random_values({32, 1}, 4, 1, 12);
+  Tensor labels({32}, DType::i64);
+  for (std::size_t i = 0; i < 32; ++i) labels.data<std::int64_t>()[i] = static_cast<std::int64_t>(i * 46);
+  return {
+      layer_case<PRelu>("prelu", {image}),
+      layer_case<PRelu>("prelu shared", {image}, PReluOptions{.shared = true}),
+      layer_case<Relu>("relu", {image}),
+      layer_case<Add>("add", {image, random_values(image.shape(), 9), random_values(image.shape(), 10)}),
+      layer_case<ScaleShift>("scale_shift", {image}, ScaleShiftOptions{.has_shift = true}),
+      layer_case<ScaleShift>("scale_shift shared", {image}, ScaleShiftOptions{.shared = true, .has_shift = true}),
+      layer_case<BatchNorm>("batch_norm", {random_values(image.shape(), 5, 2, 3)}),
+      layer_case<BatchNorm>("batch_norm stored", {image}, BatchNormOptions{.stored_statistics = true}),
+      layer_case<Normalize>("normalize", {rows}, NormalizeOptions{.norm_output = true}),
+      layer_case<Pool>("pool max", {image}, PoolOptions{.kernel_height = 3, .kernel_width = 3}),
+      layer_case<Pool>("pool average", {image}, PoolOptions{.kind = PoolKind::average, .kernel_height = 3, .kernel_width = 3}),
+      layer_case<Dropout>("dropout", {image}),
+      layer_case<Flatten>("flatten", {image}),
+      layer_case<Flip>("flip", {image}),
+      layer_case<SoftmaxCrossEntropy>("softmax", {cosines, labels}, SoftmaxCrossEntropyOptions{.scale = 30, .margin = 0.35}),
+      layer_case<SoftmaxCrossEntropy>("softmax scaled", {cosines, labels, norms},
+                                      SoftmaxCrossEntropyOptions{.margin = 0.02, .rule = MarginRule::cos_gt_m, .sample_scale = true}),
+      layer_case<Accuracy>("accuracy", {cosines, labels}),
+  };
+}
+
+}  // namespace
+
+TEST_CASE("precision: f32 outputs and gradients equal those of f64 to 1e-5", "[precision]") {
+  for (const Case& each : cases()) {
+    const std::vector<Tensor> single = run(*each.make(), each.inputs, DType::f32, 2);
+    const std::vector<Tensor> exact = run(*each.make(), each.inputs, DType::f64, 2);
+    REQUIRE(single.size() == exact.size());
+    for (std::size_t t = 0; t < single.size(); ++t) {
+      const auto a = single[t].data<float>();
+      const auto b = exact[t].data<double>();
+      double error = 0, square = 0;
+      for (std::size_t i = 0; i < a.size(); ++i) {
+        error += (a[i] - b[i]) * (a[i] - b[i]);
+        square += b[i] * b[i];
+      }
+      INFO(each.name << ", tensor " << t << " " << single[t].shape().str());
+      CHECK(std::sqrt(error) <= 1e-5 * std::sqrt(square));
+    }
+  }
+}
+
+TEST_CASE("precision: 1, 2 and 4 threads give the same bits", "[precision]") {
+  for (const Case& each : cases()) {
+    const std::vector<Tensor> one = run(*each.make(), each.inputs, DType::f32, 1);
+    for (const int threads : {2, 4}) {
+      const std::vector<Tensor> more = run(*each.make(), each.inputs, DType::f32, threads);
+      for (std::size_t t = 0; t < one.size(); ++t) {
+        INFO(each.name << ", tensor " << t << ", " << threads << " threads");
+        CHECK(std::memcmp(one[t].raw(), more[t].raw(), one[t].size_bytes()) == 0);
+      }
+    }
+  }
+}

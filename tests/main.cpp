@@ -1,0 +1,71 @@
+// The test program: Catch2's main, and `--ctest-script FILE`, which writes one ctest test for each test case, its tags as labels.
+// (Catch2's own CMake script knows labels only from version 3 on.)
+#define CATCH_CONFIG_RUNNER
+#include "catch.h"
+
+#include <cstdio>
+#include <cstring>
+#include <fstream>
+#include <string>
+#include <vector>
+
+namespace {
+
+struct Case {
+  std::string name;
+  std::vector<std::string> tags;
+};
+
+std::vector<Case> registered_cases(const Catch::Config& config) {
+  std::vector<Case> cases;
+  for (const auto& test : Catch::getAllTestCasesSorted(config)) {
+    const auto& info = test.getTestCaseInfo();
+    Case found{std::string(info.name), {}};
+    for (const auto& tag : info.tags) {
+#if defined(CATCH_VERSION_MAJOR) && CATCH_VERSION_MAJOR >= 3
+      found.tags.emplace_back(tag.original);
+#else
+      found.tags.push_back(tag);
+#endif
+    }
+    cases.push_back(std::move(found));
+  }
+  return cases;
+}
+
+/// The name as Catch2's test specification wants it.
+std::string escaped(const std::string& name) {
+  std::string spec;
+  for (const char c : name) {
+    if (std::strchr(",[]\\\"", c) != nullptr) spec += '\\';
+    spec += c;
+  }
+  return spec;
+}
+
+/// Catch2 2 passes when a name matches no test unless told; Catch2 3 always fails then.
+#if defined(CATCH_VERSION_MAJOR) && CATCH_VERSION_MAJOR >= 3
+constexpr const char* strict = "";
+#else
+constexpr const char* strict = " --warn NoTests";
+#endif
+
+int write_ctest_script(const char* program, const char* path, const Catch::Config& config) {
+  std::ofstream script(path);
+  for (const Case& test : registered_cases(config)) {
+    std::string labels;
+    for (const std::string& tag : test.tags) labels += labels.empty() ? tag : ";" + tag;
+    script << "add_test([==[" << test.name << "]==] [==[" << program << "]==] [==[" << escaped(test.name) << "]==]" << strict << ")\n"
+           << "set_tests_properties([==[" << test.name << "]==] PROPERTIES LABELS [==[" << labels << "]==] ${amnet_test_properties})\n";
+  }
+  script.close();
+  return script.good() ? 0 : 1;
+}
+
+}  // namespace
+
+int main(int argc, char* argv[]) {
+  Catch::Session session;
+  if (argc == 3 && std::strcmp(argv[1], "--ctest-script") == 0) return write_ctest_script(argv[0], argv[2], session.config());
+  return session.run(argc, argv);
+}

@@ -1,0 +1,153 @@
+#!/usr/bin/env python3
+"""Seeds known bugs (table.py), one at a time, into a copy of the tree and expects the test named for each to go red.
+
+A mutant that does not compile does not count. Ends with 1 if a mutant survives, does not compile, or is not as the rules say.
+
+    ./run mutants [--only WORD] [--list] [--jobs N]
+"""
+import argparse
+import os
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from collections import Counter
+from pathlib import Path
+
+from table import MUTANTS
+
+ROOT = Path(__file__).resolve().parents[2]
+LEAST = 20
+TEST_SECONDS = 120
+
+
+def line_of(mutant):
+    """The line that the mutant changes, counted from 1; exits where the old text is not there exactly once."""
+    text = (ROOT / mutant.file).read_text()
+    if text.count(mutant.old) != 1:
+        sys.exit(f"{mutant.name}: its old text stands {text.count(mutant.old)} times in {mutant.file}, expected once: {mutant.old}")
+    return text[:text.index(mutant.old)].count("\n") + 1
+
+
+def check_rules():
+    if len(MUTANTS) < LEAST:
+        sys.exit(f"expected at least {LEAST} mutants but the table has {len(MUTANTS)}")
+    for what, values in (("name", [m.name for m in MUTANTS]), ("line", [f"{m.file}:{line_of(m)}" for m in MUTANTS])):
+        twice = [value for value, count in Counter(values).items() if count > 1]
+        if twice:
+            sys.exit(f"two mutants share one {what}: {', '.join(twice)}")
+    for mutant in MUTANTS:
+        if mutant.old == mutant.new or re.search(r"return\s+[-+]?[\w.{}]*\d[\w.{}]*;", mutant.new):
+            sys.exit(f"{mutant.name}: changes nothing, or merely returns a constant")
+    without = {f"src/cpu/{path.name}" for path in (ROOT / "src/cpu").glob("*.cpp")} - {mutant.file for mutant in MUTANTS}
+    if without:
+        sys.exit(f"kernel files without a mutant: {', '.join(sorted(without))}")
+
+
+def copy_tree(target, tests):
+    """Copies what the build needs, with only those test files in which the named tests stand."""
+    for name in ("CMakeLists.txt", "cmake", "docs", "include", "src", "tests", "third_party"):
+        source = ROOT / name
+        if source.is_dir():
+            shutil.copytree(source, target / name, ignore=shutil.ignore_patterns("__pycache__"))
+        else:
+            shutil.copy(source, target / name)
+    missing = set(tests)
+    for path in (target / "tests").rglob("*_test.cpp"):
+        text = path.read_text()
+        here = {test for test in tests if f'"{test}"' in text}
+        if not here:
+            path.unlink()
+        missing -= here
+    if missing:
+        sys.exit("no test file holds the test case(s): " + "; ".join(sorted(missing)))
+
+
+class Copy:
+    def __init__(self, directory, jobs):
+        self.source = directory / "amnet"
+        self.build = directory / "build"
+        self.jobs = str(jobs)
+        self.environment = dict(os.environ, OMP_NUM_THREADS="2")
+        self.environment.setdefault("AMNET_SHARED", str(ROOT.parent / "shared"))
+        self.source.mkdir()
+
+    def configure(self):
+        command = ["cmake", "-S", str(self.source), "-B", str(self.build), "-G", "Ninja", "-DCMAKE_BUILD_TYPE=Debug",
+                   "-DCMAKE_CXX_FLAGS_DEBUG=-O1", "-DAMNET_NATIVE=ON", "-DAMNET_BUILD_EXAMPLES=OFF", "-DAMNET_INSTALL=OFF"]
+        subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
+
+    def compiles(self):
+        self.log = subprocess.run(["cmake", "--build", str(self.build), "-j", self.jobs, "--target", "amnet_tests"],
+                                  stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, errors="replace")
+        return self.log.returncode == 0
+
+    def passes(self, test):
+        """True or False; None when it did not end in time."""
+        name = re.sub(r'([,\[\]"\\])', r"\\\1", test)
+        command = [str(self.build / "tests" / "amnet_tests"), name]
+        try:
+            result = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, env=self.environment, timeout=TEST_SECONDS,
+                                    text=True, errors="replace")
+        except subprocess.TimeoutExpired:
+            return None
+        self.output = result.stdout
+        if "No test cases matched" in result.stdout or "No tests ran" in result.stdout:
+            sys.exit(f"amnet_tests has no test case '{test}'")
+        return result.returncode == 0
+
+
+def main():
+    parser = argparse.ArgumentParser(prog="./run mutants", description="Seeds known bugs and expects the named tests to catch them.")
+    parser.add_argument("--only", default="", metavar="WORD", help="only mutants whose name or file holds WORD")
+    parser.add_argument("--list", action="store_true", help="show the table and stop")
+    parser.add_argument("--jobs", type=int, default=os.cpu_count(), help="compilers at once (default: %(default)s)")
+    arguments = parser.parse_args()
+
+    check_rules()
+    chosen = sorted((m for m in MUTANTS if arguments.only in m.name or arguments.only in m.file), key=lambda m: m.file)
+    if arguments.list:
+        for mutant in chosen:
+            print(f"{mutant.name:32} {mutant.file}:{line_of(mutant)}  ->  {mutant.test}")
+        return 0
+
+    started = time.monotonic()
+    tests = sorted({mutant.test for mutant in chosen})
+    with tempfile.TemporaryDirectory(prefix="amnet_mutants_") as scratch:
+        copy = Copy(Path(scratch), arguments.jobs)
+        copy_tree(copy.source, tests)
+        print(f"Building the tests without a mutant ({len(tests)} named) …", flush=True)
+        copy.configure()
+        if not copy.compiles():
+            sys.exit(f"{copy.log.stdout[-4000:]}\nthe tree does not build without a mutant")
+        for test in tests:
+            if not copy.passes(test):
+                sys.exit(f"{copy.output[-4000:]}\n'{test}' is red without a mutant")
+        print(f"All are green after {time.monotonic() - started:.0f} s; now {len(chosen)} mutants.", flush=True)
+
+        bad = []
+        for number, mutant in enumerate(chosen, 1):
+            begun = time.monotonic()
+            path = copy.source / mutant.file
+            original = path.read_text()
+            path.write_text(original.replace(mutant.old, mutant.new))
+            if not copy.compiles():
+                errors = [line for line in copy.log.stdout.splitlines() if "error" in line]
+                verdict = "DOES NOT COMPILE  " + "; ".join(errors[:2])
+            else:
+                passed = copy.passes(mutant.test)
+                verdict = "SURVIVED" if passed else "caught" if passed is False else "caught (did not end)"
+            path.write_text(original)  # compiled again together with the next mutant
+            if not verdict.startswith("caught"):
+                bad.append(mutant.name)
+            print(f"{number:3}/{len(chosen)}  {mutant.name:32} {mutant.file:34} {verdict:10} {time.monotonic() - begun:4.0f} s", flush=True)
+
+    minutes = (time.monotonic() - started) / 60
+    print(f"{len(chosen) - len(bad)} of {len(chosen)} mutants caught in {minutes:.1f} minutes." + (f" Not: {', '.join(bad)}" if bad else ""))
+    return 1 if bad else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,250 @@
+#include "catch.h"
+
+#include <amnet/layers/add.h>
+#include <amnet/layers/conv2d.h>
+#include <amnet/layers/flatten.h>
+#include <amnet/layers/fully_connected.h>
+#include <amnet/layers/prelu.h>
+#include <amnet/net/heads.h>
+#include <amnet/net/net.h>
+#include <amnet/net/sphere_face.h>
+
+#include <cmath>
+#include <map>
+
+using namespace amnet;
+
+namespace {
+
+void fill_random(const Tensor& tensor, std::uint64_t seed) {
+  const Random random(seed, stream_of("net test"));
+  with_float(tensor.dtype(), "test", [&]<class T>() {
+    std::uint64_t i = 0;
+    for (T& value : tensor.data<T>()) value = static_cast<T>(random.normal(i++));
+  });
+}
+
+// A small face network with a head, ready for a step.
+struct FaceNet {
+  explicit FaceNet(DType dtype, HeadOptions options = {.classes = 5}, std::int64_t batch = 3) : net(dtype) {
+    images = net.input("data", {1, 16, 16, 3});
+    labels = net.input("labels", {1}, DType::i64);
+    embedding = sphere_face(net, images, {.depth = 20, .width = 0.0625, .embedding = 8});
+    head = add_head(net, embedding, labels, options);
+    net.initialise(3);
+    net.visit([](const std::string& name, Parameter& parameter) {
+      // Larger than the seed's 0.01, so that every block matters in a small net.
+      if (name.starts_with("conv") && parameter.filler.kind == Filler::Kind::gaussian) fill_random(parameter.value, stream_of(name));
+    });
+    replan(batch);
+  }
+  void replan(std::int64_t batch) {
+    net.plan_training(batch, head.loss, {embedding, head.accuracy});
+    fill_random(net.value(images), 9);
+    std::int64_t label = 0;
+    for (std::int64_t& one : net.value(labels).data<std::int64_t>()) one = label++ % 5;
+  }
+  double loss() {
+    Context context{.device = device, .phase = Phase::train};
+    net.forward(context);
+    return net.value(head.loss).item();
+  }
+  void backward(Write write = Write::assign) {
+    Context context{.device = device, .phase = Phase::train};
+    net.backward(context, write);
+  }
+
+  Device device = Cpu(1);
+  Net net;
+  Value images, labels, embedding;
+  Head head;
+};
+
+}  // namespace
+
+TEST_CASE("net: the gradients of a whole network with residual sums are those of its loss", "[net][gradcheck]") {
+  for (const LossKind loss : {LossKind::amsoftmax, LossKind::softmax, LossKind::normface}) {
+    FaceNet face(DType::f64, {.loss = loss, .classes = 5, .scale = 4, .margin = 0.2});
+    face.loss();
+    face.backward();
+    // Along a random direction in all parameters at once: d loss = <gradient, direction>.
+    double analytic = 0;
+    std::vector<std::pair<Tensor, Tensor>> moved;
+    face.net.visit([&](const std::string& name, Parameter& parameter) {
+      Tensor direction(parameter.value.shape(), DType::f64);
+      fill_random(direction, stream_of(name));
+      for (std::size_t i = 0; i < direction.data<double>().size(); ++i) {
+        analytic += direction.data<double>()[i] * parameter.gradient.data<double>()[i];
+      }
+      moved.emplace_back(parameter.value, direction);
+    });
+    const auto move = [&](double step) {
+      for (auto& [value, direction] : moved) {
+        for (std::size_t i = 0; i < value.data<double>().size(); ++i) value.data<double>()[i] += step * direction.data<double>()[i];
+      }
+    };
+    const double step = 1e-7;
+    move(step);
+    const double above = face.loss();
+    move(-2 * step);
+    const double below = face.loss();
+    CHECK((above - below) / (2 * step) == Approx(analytic).epsilon(1e-5));
+  }
+}
+
+TEST_CASE("net: float gradients of the whole network agree with double", "[net]") {
+  FaceNet wide(DType::f64);
+  FaceNet narrow(DType::f32);
+  std::map<std::string, Tensor> values;
+  wide.net.visit([&](const std::string& name, Parameter& parameter) {
+    values[name] = parameter.value.cast(DType::f32);
+    parameter.value.copy_from(values[name].cast(DType::f64));
+  });
+  narrow.net.visit([&](const std::string& name, Parameter& parameter) { parameter.value.copy_from(values.at(name)); });
+  wide.net.value(wide.images).copy_from(narrow.net.value(narrow.images).cast(DType::f64));
+  CHECK(narrow.loss() == Approx(wide.loss()).epsilon(1e-6));
+  wide.backward();
+  narrow.backward();
+  std::map<std::string, Tensor> exact;
+  wide.net.visit([&](const std::string& name, Parameter& parameter) { exact[name] = parameter.gradient; });
+  narrow.net.visit([&](const std::string& name, Parameter& parameter) {
+    double difference = 0;
+    double square = 0;
+    for (std::size_t i = 0; i < exact[name].data<double>().size(); ++i) {
+      difference += std::pow(exact[name].data<double>()[i] - double{parameter.gradient.data<float>()[i]}, 2);
+      square += std::pow(exact[name].data<double>()[i], 2);
+    }
+    INFO(name);
+    CHECK(std::sqrt(difference) <= 1e-4 * std::sqrt(square));
+  });
+}
+
+TEST_CASE("net: micro-batches add up, and frozen parameters get no gradient", "[net]") {
+  FaceNet face(DType::f64);
+  face.loss();
+  face.backward(Write::assign);
+  std::map<std::string, Tensor> once;
+  face.net.visit([&](const std::string& name, Parameter& parameter) { once[name] = parameter.gradient.clone(); });
+  face.loss();
+  face.backward(Write::add);
+  face.net.visit([&](const std::string& name, Parameter& parameter) {
+    for (std::size_t i = 0; i < once[name].data<double>().size(); ++i) {
+      REQUIRE(parameter.gradient.data<double>()[i] == Approx(2 * once[name].data<double>()[i]).margin(1e-14));
+    }
+  });
+
+  face.net.visit([](const std::string& name, Parameter& parameter) {
+    if (name.starts_with("conv") || name.starts_with("relu")) parameter.lr_mult = 0;
+  });
+  face.replan(3);
+  face.loss();
+  face.backward();
+  face.net.visit([&](const std::string& name, Parameter& parameter) {
+    INFO(name);
+    CHECK(parameter.gradient.defined() == parameter.trainable());
+    if (!parameter.trainable()) return;
+    for (std::size_t i = 0; i < once[name].data<double>().size(); ++i) {
+      REQUIRE(parameter.gradient.data<double>()[i] == Approx(once[name].data<double>()[i]).margin(1e-14));
+    }
+  });
+}
+
+TEST_CASE("net: a new plan for another batch or image size leaves the parameters alone", "[net]") {
+  FaceNet face(DType::f32);
+  const double before = face.loss();
+  std::map<std::string, Tensor> values;
+  face.net.visit([&](const std::string& name, Parameter& parameter) { values[name] = parameter.value.clone(); });
+  face.replan(7);
+  face.loss();
+  face.net.plan_inference(2, {face.embedding});
+  face.replan(3);
+  CHECK(face.loss() == before);
+  face.net.visit([&](const std::string& name, Parameter& parameter) {
+    CHECK(std::ranges::equal(values[name].data<float>(), parameter.value.data<float>()));
+  });
+
+  Net pyramid;
+  const Value data = pyramid.input("data", {1, 12, 12, 3});
+  const Value out = pyramid.add("conv", Conv2d({.outputs = 2, .geometry = {.kernel_h = 3, .kernel_w = 3}}), {data});
+  pyramid.set_input_shape(data, {1, 20, 16, 3});
+  pyramid.plan_inference(1, {out});
+  CHECK(pyramid.value(out).shape() == Shape{1, 18, 14, 2});
+}
+
+TEST_CASE("net: inference shares memory, training keeps what backward reads", "[net]") {
+  Net net;
+  const Value images = net.input("data", {1, 112, 96, 3});
+  const Value labels = net.input("labels", {1}, DType::i64);
+  const Value embedding = sphere_face(net, images, {.depth = 20, .width = 0.25});
+  const Head head = add_head(net, embedding, labels, {.classes = 10});
+  net.plan_inference(8, {embedding});
+  const std::size_t inference = net.planned_bytes();
+  net.plan_training(8, head.loss);
+  const std::size_t training = net.planned_bytes();
+  // The three largest maps of stage 1 and the input live together at most.
+  CHECK(inference <= 8 * 4 * (3 * 56 * 48 * 16 + 112 * 96 * 3) + 100'000);
+  CHECK(training > 4 * inference);
+  CHECK(training < 12 * inference);
+}
+
+TEST_CASE("net: copies a subgraph's weights by name and says what is missing", "[net]") {
+  FaceNet from(DType::f32);
+  FaceNet to(DType::f32, {.classes = 5});
+  from.net.visit([](const std::string& name, Parameter& parameter) { fill_random(parameter.value, stream_of(name) + 1); });
+  CHECK(copy_parameters(from.net, to.net).empty());
+  CHECK(from.loss() == to.loss());
+
+  FaceNet other(DType::f32, {.loss = LossKind::softmax, .classes = 5});
+  CHECK(copy_parameters(from.net, other.net) == std::vector<std::string>{"fc6.bias"});
+  FaceNet larger(DType::f32, {.classes = 6});
+  CHECK_THROWS_WITH(copy_parameters(from.net, larger.net), "[net] 'fc6.weight' is (5,8) in the source but (6,8) here.");
+}
+
+TEST_CASE("net: mistakes are refused with the layer's name", "[net]") {
+  Net net;
+  const Value data = net.input("data", {1, 8, 8, 3});
+  CHECK_THROWS_WITH(net.input("data", {1, 2}), "[net] the name 'data' is taken; every input and layer needs its own.");
+  CHECK_THROWS_WITH(net.add("fc", FullyConnected({.outputs = 2}), {data}), Catch::Contains("layer 'fc': "));
+  CHECK_THROWS_WITH(net.find("nothing"), "[net] there is no input or layer named 'nothing'.");
+  const Value a = net.add("a", PRelu(), {data});
+  const Value b = net.add("b", PRelu(), {a});
+  net.plan_inference(1, {b});
+  CHECK_THROWS_WITH(net.value(a), "[net] 'a' is not kept by the current plan; name it in `keep`.");
+  CHECK_THROWS_WITH(net.plan_training(1, b), Catch::Contains("the loss 'b' is (1,8,8,3) but must have one element"));
+}
+
+TEST_CASE("net: names the first layer with a value that is not finite", "[net]") {
+  FaceNet face(DType::f32);
+  Context context{.device = face.device, .phase = Phase::train};
+  CHECK(face.net.first_non_finite(context).empty());
+  face.net.visit([](const std::string& name, Parameter& parameter) {
+    if (name == "conv3_2.weight") parameter.value.data<float>()[0] = std::nanf("");
+  });
+  CHECK(face.net.first_non_finite(context) == "the weight of layer 'conv3_2'");
+  face.net.visit([](const std::string& name, Parameter& parameter) {
+    if (name == "conv3_2.weight") parameter.value.data<float>()[0] = 1e38F;
+  });
+  CHECK(face.net.first_non_finite(context) == "the output of layer 'conv3_2'");
+}
+
+TEST_CASE("heads: random features start at the losses that the paper's and the seed's rules imply", "[heads]") {
+  // ln 10516 + 30^2 / (2*512) = 10.14, and 30*0.35 more where the margin is always subtracted (facts of the seed).
+  constexpr std::int64_t batch = 256;
+  constexpr std::int64_t classes = 10516;
+  for (const MarginRule rule : {MarginRule::always, MarginRule::cos_gt_m}) {
+    Net net;
+    const Value features = net.input("features", {1, 512});
+    const Value labels = net.input("labels", {1}, DType::i64);
+    const Head head = add_head(net, features, labels, {.classes = classes, .scale = 30, .margin = 0.35, .margin_rule = rule});
+    net.plan_training(batch, head.loss);
+    net.visit([](const std::string&, Parameter& parameter) { fill_random(parameter.value, 5); });
+    fill_random(net.value(features), 6);
+    const Random random(7);
+    std::uint64_t i = 0;
+    for (std::int64_t& label : net.value(labels).data<std::int64_t>()) label = static_cast<std::int64_t>(random.below(i++, classes));
+    Device device = Cpu(2);
+    Context context{.device = device, .phase = Phase::train};
+    net.forward(context);
+    CHECK(net.value(head.loss).item() == Approx(rule == MarginRule::always ? 20.64 : 10.14).margin(0.3));
+  }
+}
