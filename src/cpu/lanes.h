@@ -4,6 +4,9 @@
 
 #include "parallel.h"
 
+#include <span>
+#include <vector>
+
 namespace amnet {
 
 /// The sum of term(i) for i in [0, count): two cache lines of partial sums, then a binary tree over them.
@@ -52,6 +55,43 @@ struct Matrix {
 inline Matrix matrix_of(const Tensor& tensor) {
   const std::int64_t columns = tensor.rank() == 0 ? 1 : tensor.extent(tensor.rank() - 1);
   return {columns == 0 ? 0 : tensor.count() / columns, columns};
+}
+
+/// A run is some whole rows, about 512 elements: channels may be few, and a loop over them alone too short to vectorise well.
+inline std::int64_t run_of(std::int64_t columns) { return columns * std::max<std::int64_t>(1, 512 / std::max<std::int64_t>(1, columns)); }
+
+/// The values of each column (or the one value of all), repeated over a run.
+template <class T>
+std::vector<T> over_a_run(std::span<const T> values, std::int64_t columns) {
+  std::vector<T> repeated(static_cast<std::size_t>(run_of(columns)));
+  for (std::size_t i = 0; i < repeated.size(); ++i) repeated[i] = values[i % values.size()];
+  return repeated;
+}
+
+/// Calls body(first element, elements) for every run, on several threads.
+template <class Body>
+void for_runs(const Cpu& cpu, std::int64_t rows, std::int64_t columns, Body&& body) {
+  const std::int64_t run = run_of(columns);
+  const std::int64_t pieces = pieces_of(rows, columns);
+  parallel_for(cpu, pieces, [&](std::int64_t piece, int) {
+    const auto range = piece_rows(rows, pieces, piece);
+    const std::int64_t end = range.end * columns;
+    for (std::int64_t begin = range.begin * columns; begin < end; begin += run) body(begin, std::min(run, end - begin));
+  });
+}
+
+/// out[c] (+)= a sum over the rows of column c: add(first element, elements, partial) adds a run's terms, one by one, to `partial`.
+template <class T, class Add>
+void sum_over_runs(Cpu& cpu, std::int64_t rows, std::int64_t columns, T* out, Write write, Add&& add) {
+  const std::int64_t run = run_of(columns);
+  sum_over_rows<T>(cpu, rows, columns, out, write, [&](Rows range, T* partial) {
+    std::vector<T> lanes(static_cast<std::size_t>(run));
+    const std::int64_t end = range.end * columns;
+    for (std::int64_t begin = range.begin * columns; begin < end; begin += run) add(begin, std::min(run, end - begin), lanes.data());
+    for (std::int64_t i = 0; i < run; i += columns) {
+      for (std::int64_t c = 0; c < columns; ++c) partial[c] += lanes[static_cast<std::size_t>(i + c)];
+    }
+  });
 }
 
 }  // namespace amnet

@@ -9,12 +9,26 @@
 namespace amnet {
 namespace {
 
-/// One slope per channel, whether or not they are shared, so that the loops over channels vectorise.
+/// One slope for each element of a run, whether or not they are shared.
 template <class T>
 std::vector<T> slopes_of(const Tensor& slope, std::int64_t channels) {
-  const std::span<const T> values = slope.data<const T>();
-  if (slope.count() == 1) return std::vector<T>(static_cast<std::size_t>(channels), values[0]);
-  return {values.begin(), values.end()};
+  return over_a_run<T>(slope.data<const T>(), channels);
+}
+
+/// y = x > 0 ? v : slope v: the forward with v = x, the backward with v = dy.
+template <class T>
+void rectify(std::int64_t count, const T* x, const T* slopes, const T* v, T* __restrict y, Write write) {
+  if (write == Write::add) {
+    for (std::int64_t i = 0; i < count; ++i) y[i] += x[i] > 0 ? v[i] : slopes[i] * v[i];
+  } else {
+    for (std::int64_t i = 0; i < count; ++i) y[i] = x[i] > 0 ? v[i] : slopes[i] * v[i];
+  }
+}
+
+/// sums += x dy where x <= 0.
+template <class T>
+void add_negative_products(std::int64_t count, const T* x, const T* dy, T* __restrict sums) {
+  for (std::int64_t i = 0; i < count; ++i) sums[i] += std::min(x[i], T{0}) * dy[i];
 }
 
 void check(const Tensor& x, const Tensor& slope, const Tensor& y) {
@@ -31,14 +45,11 @@ void prelu_forward(Cpu& cpu, const Tensor& x, const Tensor& slope, const Tensor&
   check(x, slope, y);
   with_float(x.dtype(), "prelu", [&]<class T>() {
     const auto [rows, channels] = matrix_of(x);
-    const std::vector<T> expanded = slopes_of<T>(slope, channels);
-    const T* slopes = expanded.data();
+    const std::vector<T> slopes = slopes_of<T>(slope, channels);
     const T* in = x.data<T>().data();
     T* out = y.data<T>().data();
-    for_rows(cpu, rows, channels, [=, channels = channels](std::int64_t row) {
-      const T* from = in + row * channels;
-      T* to = out + row * channels;
-      for (std::int64_t c = 0; c < channels; ++c) to[c] = from[c] > 0 ? from[c] : slopes[c] * from[c];
+    for_runs(cpu, rows, channels, [in, out, slopes = slopes.data()](std::int64_t begin, std::int64_t length) {
+      rectify(length, in + begin, slopes, in + begin, out + begin, Write::assign);
     });
   });
 }
@@ -47,30 +58,19 @@ void prelu_backward(Cpu& cpu, const Tensor& x, const Tensor& slope, const Tensor
   check(x, slope, dy);
   with_float(x.dtype(), "prelu", [&]<class T>() {
     const auto [rows, channels] = matrix_of(x);
-    const std::vector<T> expanded = slopes_of<T>(slope, channels);
-    const T* slopes = expanded.data();
+    const std::vector<T> slopes = slopes_of<T>(slope, channels);
     const T* in = x.data<T>().data();
     const T* dout = dy.data<T>().data();
-    T* din = dx ? dx.tensor.data<T>().data() : nullptr;
-    const auto write_row = [=, write = dx.write, channels = channels](std::int64_t row) {
-      const T* from = in + row * channels;
-      const T* slope_of_y = dout + row * channels;
-      T* to = din + row * channels;
-      for (std::int64_t c = 0; c < channels; ++c) put(to[c], from[c] > 0 ? slope_of_y[c] : slopes[c] * slope_of_y[c], write);
-    };
-    if (!dslope) {
-      if (dx) for_rows(cpu, rows, channels, write_row);
-      return;
+    if (dx) {
+      T* din = dx.tensor.data<T>().data();
+      for_runs(cpu, rows, channels, [in, dout, din, write = dx.write, slopes = slopes.data()](std::int64_t begin, std::int64_t length) {
+        rectify(length, in + begin, slopes, dout + begin, din + begin, write);
+      });
     }
-    // Both gradients in one pass over x and dy, which come from memory.
+    if (!dslope) return;
     std::vector<T> sums(static_cast<std::size_t>(channels));
-    sum_over_rows<T>(cpu, rows, channels, sums.data(), Write::assign, [&, channels = channels](Rows range, T* partial) {
-      for (std::int64_t row = range.begin; row < range.end; ++row) {
-        const T* from = in + row * channels;
-        const T* slope_of_y = dout + row * channels;
-        for (std::int64_t c = 0; c < channels; ++c) partial[c] += std::min(from[c], T{0}) * slope_of_y[c];
-      }
-      for (std::int64_t row = range.begin; din != nullptr && row < range.end; ++row) write_row(row);
+    sum_over_runs<T>(cpu, rows, channels, sums.data(), Write::assign, [in, dout](std::int64_t begin, std::int64_t length, T* partial) {
+      add_negative_products(length, in + begin, dout + begin, partial);
     });
     const std::span<T> out = dslope.tensor.data<T>();
     if (slope.count() == 1) {

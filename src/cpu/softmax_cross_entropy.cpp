@@ -1,5 +1,8 @@
 #include <amnet/kernels/softmax_cross_entropy.h>
 
+#if defined(__GNUC__) && !defined(__clang__) && __GNUC__ < 13
+#pragma GCC diagnostic ignored "-Wuninitialized"  // a false alarm in the system's AVX-512 header (GCC bug 105593)
+#endif
 #include <Eigen/Core>
 #include <cmath>
 #include <limits>

@@ -1,4 +1,3 @@
-#include <amnet/core/error.h>
 #include <amnet/core/random.h>
 #include <amnet/data/synthetic_faces.h>
 

@@ -1,5 +1,6 @@
 #include "synthetic_faces_model.h"
 
+#include <amnet/core/error.h>
 #include <amnet/core/random.h>
 
 #include <cmath>
@@ -92,6 +93,9 @@ Looks looks_of(const FaceIdentity& person) {
 }
 
 Shot draw_shot(const FaceKey& key, const FaceVariation& variation) {
+  for (const double strength : {variation.pose, variation.expression, variation.light, variation.background, variation.camera}) {
+    require(strength >= 0 && strength <= 2, "[synth] expected every strength of variation from 0 to 2 but got {}.", strength);
+  }
   // Draws have numbers, not an order, so that adding one changes no other.
   const Random person(key.seed, stream_of("synthetic face shot"), key.identity);
   const auto uniform = [&](std::uint64_t draw, double low, double high) {
@@ -156,7 +160,7 @@ Shot draw_shot(const FaceKey& key, const FaceVariation& variation) {
   const double camera = variation.camera;
   shot.contrast = varied(50, camera, 0.9, 0.15);
   shot.haze = varied(51, camera, 0, 0.07);
-  shot.blur = static_cast<float>(camera) * std::max(uniform(52, -0.1, 0.22), 0.0F);
+  shot.blur = static_cast<float>(camera) * std::max(uniform(52, -0.1, 0.22), 0.0F);  // at most 0.44, so it only smooths
   shot.noise = static_cast<float>(camera) * uniform(53, 0, 5);
   shot.quality = static_cast<int>(std::clamp(95 - camera * static_cast<double>(uniform(54, 0, 30)), 5.0, 95.0));
   shot.noise_key = person.bits(key.image << 8 | 55);

@@ -104,11 +104,17 @@ TEST_CASE("synthetic_faces: an image depends on its key alone", "[synthetic_face
 
 TEST_CASE("synthetic_faces: each cause of variation can be switched off", "[synthetic_faces]") {
   CHECK(face(0, 0, still).pixels == face(0, 1, still).pixels);
+  constexpr FaceVariation most = {.pose = 2, .expression = 2, .light = 2, .background = 2, .camera = 2};
+  for (std::uint64_t n = 0; n < 40; ++n) CHECK(face(n, n, most).pixels != face(n, n).pixels);  // and no value leaves its range (UBSan)
   for (double FaceVariation::*const cause :
        {&FaceVariation::pose, &FaceVariation::expression, &FaceVariation::light, &FaceVariation::background, &FaceVariation::camera}) {
     FaceVariation one = still;
     one.*cause = 1;
     CHECK(face(0, 0, one).pixels != face(0, 1, one).pixels);
+    one.*cause = 2.5;
+    CHECK_THROWS_AS(face(0, 0, one), UsageError);
+    one.*cause = std::nan("");
+    CHECK_THROWS_AS(face(0, 0, one), UsageError);
   }
 }
 

@@ -85,7 +85,7 @@ bool equal(const Tensor& a, const Tensor& b) {
 /// The definition, as plain loops.
 template <class T>
 struct Reference {
-  Tensor x, w, bias, dy, y, dx, dw;
+  Tensor x, w, bias, dy, y, dx, dw, dbias;
 
   explicit Reference(const Case& test)
       : x(integers<T>(test.x(), 1)),
@@ -94,13 +94,15 @@ struct Reference {
         dy(integers<T>(test.y(), 4)),
         y(Tensor::zeros(test.y(), dtype_of<T>())),
         dx(Tensor::zeros(test.x(), dtype_of<T>())),
-        dw(Tensor::zeros(test.weights(), dtype_of<T>())) {
+        dw(Tensor::zeros(test.weights(), dtype_of<T>())),
+        dbias(Tensor::zeros({test.o}, dtype_of<T>())) {
     const auto xs = x.data<T>(), ws = w.data<T>(), dys = dy.data<T>(), ys = y.data<T>(), dxs = dx.data<T>(), dws = dw.data<T>();
     for_each_product(test, [&](std::size_t ix, std::size_t iw, std::size_t iy) {
       ys[iy] += xs[ix] * ws[iw];
       dxs[ix] += dys[iy] * ws[iw];
       dws[iw] += dys[iy] * xs[ix];
     });
+    for (std::size_t i = 0; i < dys.size(); ++i) dbias.data<T>()[i % static_cast<std::size_t>(test.o)] += dys[i];
   }
 };
 
@@ -129,19 +131,25 @@ void compare_with_reference(Cpu& cpu, const Case& test) {
   conv2d_forward(cpu, test.options, expected.x, expected.w, expected.bias, y);
   CHECK(equal<T>(y, biased));
 
-  Tensor dx(test.x(), dtype_of<T>()), dw(test.weights(), dtype_of<T>());
+  Tensor dx(test.x(), dtype_of<T>()), dw(test.weights(), dtype_of<T>()), dbias({test.o}, dtype_of<T>());
   dx.fill(nan);
   dw.fill(nan);
+  dbias.fill(nan);
   conv2d_backward_data(cpu, test.options, expected.dy, expected.w, {dx, Write::assign});
   conv2d_backward_weights(cpu, test.options, expected.x, expected.dy, {dw, Write::assign});
+  bias_backward(cpu, expected.dy, {dbias, Write::assign});
   CHECK(equal<T>(dx, expected.dx));
   CHECK(equal<T>(dw, expected.dw));
+  CHECK(equal<T>(dbias, expected.dbias));
 
   const Tensor dx_before = integers<T>(test.x(), 5), dw_before = integers<T>(test.weights(), 6);
   dx.copy_from(dx_before);
   dw.copy_from(dw_before);
   conv2d_backward_data(cpu, test.options, expected.dy, expected.w, {dx, Write::add});
   conv2d_backward_weights(cpu, test.options, expected.x, expected.dy, {dw, Write::add});
+  dbias.copy_from(expected.bias);
+  bias_backward(cpu, expected.dy, {dbias, Write::add});
+  CHECK(equal<T>(dbias, plus<T>(expected.dbias, expected.bias)));
   CHECK(equal<T>(dx, plus<T>(expected.dx, dx_before)));
   CHECK(equal<T>(dw, plus<T>(expected.dw, dw_before)));
 }

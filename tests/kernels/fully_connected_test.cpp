@@ -261,6 +261,17 @@ TEST_CASE("fully_connected: rows in place change the stored weights and nothing 
   CHECK(equal<double>(run.dw, dw));
 }
 
+TEST_CASE("fully_connected: an empty batch has a weight gradient of zero", "[fully_connected]") {
+  Cpu cpu(2);
+  const Tensor x({0, 4}, DType::f32), dy({0, 3}, DType::f32), dw = Tensor::zeros({3, 4}, DType::f32);
+  dw.fill(7);
+  fully_connected_forward(cpu, x, dw, {}, dy);
+  fully_connected_backward_weights(cpu, x, dy, {dw, Write::add});
+  CHECK(dw.data<float>()[0] == 7);
+  fully_connected_backward_weights(cpu, x, dy, {dw, Write::assign});
+  CHECK(equal<float>(dw, Tensor::zeros({3, 4}, DType::f32)));
+}
+
 TEST_CASE("fully_connected: shapes that do not belong together are refused", "[fully_connected]") {
   Cpu cpu(1);
   const Tensor x = Tensor::zeros({2, 4}, DType::f32), w = Tensor::zeros({3, 4}, DType::f32), y({2, 3}, DType::f32);

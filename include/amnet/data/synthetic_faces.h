@@ -100,8 +100,8 @@ struct FaceIdentity {
 /// Person number `index` of `seed`: every trait uniform in [-1,1].
 FaceIdentity synthetic_identity(std::uint64_t seed, std::uint64_t index);
 
-/// How strongly the images of one person differ: 0 switches a cause off (all are 0: one picture per person), 1 is the default, more is
-/// harder.
+/// How strongly the images of one person differ: 0 switches a cause off, 1 is the default, 2 the most (UsageError beyond).
+/// With all of them 0 there is one picture per person.
 struct FaceVariation {
   double pose = 1;        ///< yaw, pitch, roll, scale and shift
   double expression = 1;  ///< mouth, brows, lids and gaze
