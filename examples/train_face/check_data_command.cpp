@@ -27,16 +27,16 @@ int check_data_command(Arguments arguments) {
   const FaceList list = list_file.empty() ? list_folder(root, {.exclude = exclude}) : read_face_list(list_file, root, {.exclude = exclude});
   ProgressBar bar;
   const CheckReport report = check_data(
-      list, format,
-      {.workers = workers, .progress = [&](std::int64_t done, std::int64_t all) { bar.show("checking", done, all, -1); }});
+      list, format, {.workers = workers, .progress = [&](std::int64_t done, std::int64_t all) { bar.show("checking", done, all, -1); }});
   bar.clear();
 
   for (const Finding& finding : report.findings) std::printf("%s\n", finding.message.c_str());
   const auto count = [](std::int64_t value) { return static_cast<long long>(value); };
-  std::printf("%lld images of %lld people: %lld good, %lld unreadable, %lld damaged, %lld of the wrong size, %lld duplicates, %lld listed twice\n",
-              count(report.images), count(report.identities), count(report.good), count(report.count(Problem::unreadable)),
-              count(report.count(Problem::damaged)), count(report.count(Problem::wrong_size)), count(report.count(Problem::duplicate)),
-              count(report.count(Problem::listed_twice)));
+  std::printf(
+      "%lld images of %lld people: %lld good, %lld unreadable, %lld damaged, %lld of the wrong size, %lld duplicates, %lld listed twice\n",
+      count(report.images), count(report.identities), count(report.good), count(report.count(Problem::unreadable)),
+      count(report.count(Problem::damaged)), count(report.count(Problem::wrong_size)), count(report.count(Problem::duplicate)),
+      count(report.count(Problem::listed_twice)));
   std::printf("images per person: fewest %lld, median %lld, most %lld; %lld people with a single image\n", count(report.fewest),
               count(report.median), count(report.most), count(report.single_images));
   if (report.unused.count > 0) {

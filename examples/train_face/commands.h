@@ -12,6 +12,7 @@ using Arguments = std::vector<std::string>;
 int first_run_command(Arguments arguments);
 int train_command(Arguments arguments);
 int eval_command(Arguments arguments);
+int compare_command(Arguments arguments);
 int extract_command(Arguments arguments);
 int check_data_command(Arguments arguments);
 int synth_command(Arguments arguments);

@@ -30,7 +30,8 @@ void print_result(const Verification& result) {
   std::printf("mean +- population std over the folds: %.2f +- %.2f %% (%.*s protocol)\n", result.accuracy_mean, result.accuracy_std,
               static_cast<int>(name_of(result.protocol).size()), name_of(result.protocol).data());
   for (const AcceptRate& rate : result.accept_rates) {
-    std::printf("TAR at FAR %g %%: %.2f %% over %lld genuine and %lld impostor pairs of the %lld images named\n", 100 * rate.far, rate.tar, static_cast<long long>(result.genuine_pairs), static_cast<long long>(result.impostor_pairs),
+    std::printf("TAR at FAR %g %%: %.2f %% over %lld genuine and %lld impostor pairs of the %lld images named\n", 100 * rate.far, rate.tar,
+                static_cast<long long>(result.genuine_pairs), static_cast<long long>(result.impostor_pairs),
                 static_cast<long long>(result.images));
   }
   if (result.failed_images > 0) {

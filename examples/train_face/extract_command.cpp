@@ -62,11 +62,12 @@ int extract_command(Arguments arguments) {
   Embedder embedder(load_model(model));
   const std::vector<std::string> paths = paths_of(root, list);
   ProgressBar bar;
-  const Views views = embedder.embed(device, {.root = root,
-                                              .paths = paths,
-                                              .mirrored = flip_of(flip) != Flip::none,
-                                              .skip_bad_images = bad_images == "skip",
-                                              .progress = [&](std::int64_t done, std::int64_t all) { bar.show("embedding", done, all, -1); }});
+  const Views views =
+      embedder.embed(device, {.root = root,
+                              .paths = paths,
+                              .mirrored = flip_of(flip) != FlipMode::none,
+                              .skip_bad_images = bad_images == "skip",
+                              .progress = [&](std::int64_t done, std::int64_t all) { bar.show("embedding", done, all, -1); }});
   bar.clear();
   for (const std::string& reason : views.reasons) std::fprintf(stderr, "skipped: %s\n", reason.c_str());
   const Tensor features = combine(views, flip_of(flip), normalise);

@@ -43,9 +43,9 @@ void draw_faces(const fs::path& faces, std::uint64_t seed, int threads, Progress
     bar.show("drawing", static_cast<std::int64_t>(done), static_cast<std::int64_t>(all), -1, "synthetic faces");
   };
   write_synthetic_faces(faces / "train", {.identities = train_people, .images = train_images, .seed = seed, .threads = threads}, progress);
-  write_synthetic_faces(faces / "test",
-                        {.first_identity = train_people, .identities = test_people, .images = test_images, .seed = seed, .threads = threads},
-                        progress);
+  write_synthetic_faces(
+      faces / "test", {.first_identity = train_people, .identities = test_people, .images = test_images, .seed = seed, .threads = threads},
+      progress);
   write_synthetic_pairs(faces / "pairs.txt", {.first_identity = train_people,
                                               .identities = test_people,
                                               .images = test_images,
@@ -81,7 +81,8 @@ struct Measured {
 
 std::string what_it_is(const fs::path& out) {
   return fmt::format(
-      "A 20-layer network (width 0.25) was trained with AM-Softmax on {} drawings of {} synthetic people and tested on {} pairs of {} others. "
+      "A 20-layer network (width 0.25) was trained with AM-Softmax on {} drawings of {} synthetic people and tested on {} pairs of {} "
+      "others. "
       "These are drawings: what a network reaches on them says nothing about real faces. To train on yours: "
       "train_face train --preset small --root FOLDER --out {}",
       train_people * train_images, train_people, 2 * test_folds * test_pairs, test_people, (out.parent_path() / "mine").string());
@@ -99,8 +100,7 @@ std::string report_of(const fs::path& out, const Measured& measured, const Pairs
   report.add_key_figures(figures);
   report.add_paragraph(what_it_is(out));
   report.add_heading("The faces");
-  const Image sheet =
-      synthetic_contact_sheet({.first_identity = train_people, .identities = 8, .images = 10, .seed = seed});
+  const Image sheet = synthetic_contact_sheet({.first_identity = train_people, .identities = 8, .images = 10, .seed = seed});
   report.add_image(encode_jpeg(sheet, ChannelOrder::rgb, 88), "image/jpeg", "Eight rows of ten synthetic faces, a row for each person",
                    "Each row is one person of the test set: pose, expression, light, background and camera change, the person does not.");
   report.add_heading("Verification on people it never saw");
@@ -127,7 +127,7 @@ int first_run_command(Arguments arguments) {
   int threads = 0;
   CLI::App app(
       "Trains a small face network on synthesised faces and writes a report: the first run, no data needed.\n\n"
-      "Commands, each with its own --help: train, eval, extract, check-data, synth, bench.",
+      "Commands, each with its own --help: train, eval, compare, extract, check-data, synth, bench.",
       "train_face");
   use_our_style(app);
   app.add_option("--out", out, "Folder to write to (default: runs/first, or the next free number)");
@@ -164,22 +164,23 @@ int first_run_command(Arguments arguments) {
   bar.print(fmt::format("On {} pairs of {} people it will never see: raw pixels {:.1f} %, untrained network {:.1f} %", pairs.pairs.size(),
                         test_people, measured.pixels.accuracy_mean, measured.untrained.accuracy_mean));
 
-  const TrainOutcome outcome = train(
-      options, {.log = [&](std::string_view line) { bar.print(line); },
-                .progress =
-                    [&](const TrainProgress& progress) {
-                      bar.show(progress.activity, progress.step, progress.steps, progress.seconds_left,
-                               fmt::format("loss {:.3f}  accuracy {:.0f}%", progress.meters.loss, 100 * progress.meters.accuracy));
-                    },
-                .poll = poll_signals});
+  const TrainOutcome outcome =
+      train(options, {.log = [&](std::string_view line) { bar.print(line); },
+                      .progress =
+                          [&](const TrainProgress& progress) {
+                            bar.show(progress.activity, progress.step, progress.steps, progress.seconds_left,
+                                     fmt::format("loss {:.3f}  accuracy {:.0f}%", progress.meters.loss, 100 * progress.meters.accuracy));
+                          },
+                      .poll = poll_signals});
   if (outcome.stopped) return signal_exit_code();
   measured.trained = verify_views(Embedder(load_model(outcome.checkpoint)).embed(device, request));
   const double seconds = seconds_now() - begin;
   const fs::path report = out / "report.html";
   write_durably(report, report_of(out, measured, pairs, seed, seconds));
   bar.clear();
-  std::printf("Reached %.1f %% on %zu pairs of people it never saw (untrained %.1f %%, raw pixels %.1f %%) in %.0f s; report %s, model %s\n",
-              measured.trained.accuracy_mean, pairs.pairs.size(), measured.untrained.accuracy_mean, measured.pixels.accuracy_mean, seconds,
-              report.c_str(), (outcome.checkpoint / "model.safetensors").c_str());
+  std::printf(
+      "Reached %.1f %% on %zu pairs of people it never saw (untrained %.1f %%, raw pixels %.1f %%) in %.0f s; report %s, model %s\n",
+      measured.trained.accuracy_mean, pairs.pairs.size(), measured.untrained.accuracy_mean, measured.pixels.accuracy_mean, seconds,
+      report.c_str(), (outcome.checkpoint / "model.safetensors").c_str());
   return 0;
 }

@@ -2,10 +2,10 @@
 
 #include <fmt/core.h>
 
+#include <unistd.h>
 #include <algorithm>
 #include <chrono>
 #include <cstdio>
-#include <unistd.h>
 
 namespace {
 
@@ -31,8 +31,8 @@ void ProgressBar::show(std::string_view activity, std::int64_t done, std::int64_
   constexpr std::int64_t width = 30;
   const std::int64_t filled = all > 0 ? std::clamp<std::int64_t>(done * width / all, 0, width) : 0;
   const std::string bar = std::string(static_cast<std::size_t>(filled), '#') + std::string(static_cast<std::size_t>(width - filled), ' ');
-  const std::string line = fmt::format("{:<12} [{}] {:>3}%  {} left  {}", activity, bar, all > 0 ? done * 100 / all : 0,
-                                       time_text(seconds_left), detail);
+  const std::string line =
+      fmt::format("{:<12} [{}] {:>3}%  {} left  {}", activity, bar, all > 0 ? done * 100 / all : 0, time_text(seconds_left), detail);
   std::fprintf(stderr, "\r\033[K%s", line.c_str());
   shown_ = true;
 }

@@ -1,8 +1,8 @@
 #include "signals.h"
 
+#include <unistd.h>
 #include <atomic>
 #include <csignal>
-#include <unistd.h>
 
 namespace {
 

@@ -49,7 +49,8 @@ void add_options(CLI::App& app, TrainOptions& options, Words& words) {
       ->check(CLI::IsMember({"amsoftmax", "small"}));
 
   const std::string data = "Data";
-  app.add_option("--root", options.root, "Folder of the images: one sub-folder per person, or what the list's paths start from")->group(data);
+  app.add_option("--root", options.root, "Folder of the images: one sub-folder per person, or what the list's paths start from")
+      ->group(data);
   app.add_option("--train-list", options.train_list, "Lines `path label`")->group(data);
   app.add_option("--exclude", options.exclude, "File of names of people to leave out")->group(data);
   app.add_option("--classes", options.classes, "Number of people; 0: the largest label + 1")->group(data);
@@ -112,7 +113,8 @@ void add_options(CLI::App& app, TrainOptions& options, Words& words) {
   app.add_option("--resume", options.resume, "auto: the newest intact checkpoint of --out; or a checkpoint folder")
       ->configurable(false)
       ->group(run);
-  app.add_option("--init-from", options.init_from, "Model file to take the weights from; other people need no more than a new head")->group(run);
+  app.add_option("--init-from", options.init_from, "Model file to take the weights from; other people need no more than a new head")
+      ->group(run);
 }
 
 }  // namespace
@@ -137,23 +139,22 @@ int train_command(Arguments arguments) {
 
   watch_signals();
   ProgressBar bar;
-  const TrainHooks hooks{
-      .log = [&](std::string_view line) { bar.print(line); },
-      .progress =
-          [&](const TrainProgress& progress) {
-            bar.show(progress.activity, progress.step, progress.steps, progress.seconds_left, fmt::format("loss {:.3f}", progress.meters.loss));
-          },
-      .poll = poll_signals,
-      .config = app.config_to_str(true, false)};
+  const TrainHooks hooks{.log = [&](std::string_view line) { bar.print(line); },
+                         .progress =
+                             [&](const TrainProgress& progress) {
+                               bar.show(progress.activity, progress.step, progress.steps, progress.seconds_left,
+                                        fmt::format("loss {:.3f}", progress.meters.loss));
+                             },
+                         .poll = poll_signals,
+                         .config = app.config_to_str(true, false)};
   const TrainOutcome outcome = train(options, hooks);
   bar.clear();
-  std::printf("%s %lld of %lld steps, loss %.4f, accuracy %.1f %%%s; model %s, report %s\n", outcome.stopped ? "Stopped after" : "Trained",
-              static_cast<long long>(outcome.step), static_cast<long long>(outcome.steps), outcome.meters.loss,
-              100 * outcome.meters.accuracy,
-              outcome.validation ? fmt::format(", verification {:.2f}+-{:.2f} %", outcome.validation->accuracy_mean,
-                                               outcome.validation->accuracy_std)
-                                       .c_str()
-                                 : "",
-              (outcome.checkpoint / "model.safetensors").c_str(), (options.out / "report.html").c_str());
+  std::printf(
+      "%s %lld of %lld steps, loss %.4f, accuracy %.1f %%%s; model %s, report %s\n", outcome.stopped ? "Stopped after" : "Trained",
+      static_cast<long long>(outcome.step), static_cast<long long>(outcome.steps), outcome.meters.loss, 100 * outcome.meters.accuracy,
+      outcome.validation
+          ? fmt::format(", verification {:.2f}+-{:.2f} %", outcome.validation->accuracy_mean, outcome.validation->accuracy_std).c_str()
+          : "",
+      (outcome.checkpoint / "model.safetensors").c_str(), (options.out / "report.html").c_str());
   return outcome.stopped ? signal_exit_code() : 0;
 }

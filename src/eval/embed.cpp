@@ -62,17 +62,17 @@ void clear_failed(const Views& views, const Tensor& rows) {
 
 }  // namespace
 
-std::string_view name_of(Flip flip) {
+std::string_view name_of(FlipMode flip) {
   switch (flip) {
-    case Flip::none: return "none";
-    case Flip::sum: return "sum";
-    case Flip::concat: return "concat";
+    case FlipMode::none: return "none";
+    case FlipMode::sum: return "sum";
+    case FlipMode::concat: return "concat";
   }
   return "?";
 }
 
-Flip flip_of(std::string_view name) {
-  for (const Flip flip : {Flip::none, Flip::sum, Flip::concat}) {
+FlipMode flip_of(std::string_view name) {
+  for (const FlipMode flip : {FlipMode::none, FlipMode::sum, FlipMode::concat}) {
     if (name == name_of(flip)) return flip;
   }
   throw UsageError(fmt::format("--flip: expected 'none', 'sum' or 'concat' but got '{}'.", name));
@@ -138,20 +138,20 @@ Views pixel_views(const ImageFormat& format, const EmbedRequest& request) {
   return views;
 }
 
-Tensor combine(const Views& views, Flip flip, bool normalise) {
-  require(flip == Flip::none || views.mirrored.defined(), "[combine] flip {} needs the mirrored view too.", name_of(flip));
+Tensor combine(const Views& views, FlipMode flip, bool normalise) {
+  require(flip == FlipMode::none || views.mirrored.defined(), "[combine] flip {} needs the mirrored view too.", name_of(flip));
   const std::int64_t images = views.plain.extent(0);
   const std::int64_t size = views.plain.extent(1);
-  const std::int64_t out_size = flip == Flip::concat ? 2 * size : size;
+  const std::int64_t out_size = flip == FlipMode::concat ? 2 * size : size;
   const Tensor result({images, out_size}, DType::f32);
   const float* plain = views.plain.data<float>().data();
-  const float* mirrored = flip == Flip::none ? plain : views.mirrored.data<float>().data();
+  const float* mirrored = flip == FlipMode::none ? plain : views.mirrored.data<float>().data();
   float* out = result.data<float>().data();
   for (std::int64_t n = 0; n < images; ++n) {
     float* row = out + n * out_size;
     std::copy_n(plain + n * size, size, row);
-    if (flip == Flip::concat) std::copy_n(mirrored + n * size, size, row + size);
-    if (flip == Flip::sum) {
+    if (flip == FlipMode::concat) std::copy_n(mirrored + n * size, size, row + size);
+    if (flip == FlipMode::sum) {
       for (std::int64_t i = 0; i < size; ++i) row[i] += mirrored[n * size + i];
     }
     if (!normalise) continue;

@@ -2,7 +2,7 @@
 //
 //   Embedder embedder(load_model("runs/a/last"));
 //   Views views = embedder.embed(device, "faces", paths);
-//   Tensor sum = combine(views, Flip::sum);
+//   Tensor sum = combine(views, FlipMode::sum);
 #pragma once
 
 #include <amnet/io/model_file.h>
@@ -26,10 +26,10 @@ struct Views {
 };
 
 /// How the two views become one feature.
-enum class Flip : unsigned char { none, sum, concat };
-std::string_view name_of(Flip flip);
+enum class FlipMode : unsigned char { none, sum, concat };
+std::string_view name_of(FlipMode flip);
 /// Throws UsageError that lists the names.
-Flip flip_of(std::string_view name);
+FlipMode flip_of(std::string_view name);
 
 struct EmbedRequest {
   std::filesystem::path root;
@@ -66,6 +66,6 @@ class Embedder {
 Views pixel_views(const ImageFormat& format, const EmbedRequest& request);
 
 /// (images, D) for none and sum, (images, 2D) for concat; with rows of length 1 where `normalise` is set.
-Tensor combine(const Views& views, Flip flip, bool normalise = false);
+Tensor combine(const Views& views, FlipMode flip, bool normalise = false);
 
 }  // namespace amnet
