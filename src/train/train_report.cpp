@@ -33,14 +33,20 @@ struct Curve {
   std::string title, label;
   std::vector<double> values;
   Scale scale = Scale::linear;
+  bool smooth = true;
 };
 
 void add_curve(HtmlReport& report, const std::vector<double>& steps, const Curve& curve, const std::vector<Mark>& marks,
                std::string_view caption) {
-  constexpr double half_life = 10;  // lines of the log
+  // Smoothing hides what it lags behind: a fiftieth of the run at most.
+  const double half_life = static_cast<double>(steps.size()) / 50;
   LineChart chart{.title = curve.title, .x = {.label = "step"}, .y = {.label = curve.label, .scale = curve.scale}};
-  chart.series = {{.name = "", .x = steps, .y = curve.values, .style = Style::faint},
-                  {.name = "", .x = steps, .y = smoothed(curve.values, half_life)}};
+  if (curve.smooth && half_life >= 2) {
+    chart.series = {{.name = "", .x = steps, .y = curve.values, .style = Style::faint},
+                    {.name = "", .x = steps, .y = smoothed(curve.values, half_life)}};
+  } else {
+    chart.series = {{.name = "", .x = steps, .y = curve.values}};
+  }
   chart.x_marks = marks;
   report.add_figure(draw(chart), caption);
 }
@@ -53,8 +59,10 @@ void add_training_curves(HtmlReport& report, const fs::path& run) {
   const std::vector<MetricsRow> rows = read_metrics(run / "metrics.csv");
   const std::vector<double> steps = column(rows, [](const MetricsRow& row) { return static_cast<double>(row.step); });
   const std::vector<Mark> marks = rate_drops(rows);
-  add_curve(report, steps, {"Loss", "loss", column(rows, [](const MetricsRow& row) { return row.meters.loss; })}, marks,
-            "Its level depends on scale and margin; that it falls is what counts. Pale: means between two lines of the log; dark: smoothed.");
+  add_curve(
+      report, steps, {"Loss", "loss", column(rows, [](const MetricsRow& row) { return row.meters.loss; })}, marks,
+      "Its level depends on scale and margin; with the seed's margin rule it rises at first, while more and more targets come under the "
+      "margin. Means between two lines of the log; in long runs pale, with a smoothed curve before them.");
   add_curve(report, steps, {"Training accuracy", "%", column(rows, [](const MetricsRow& row) { return 100 * row.meters.accuracy; })}, marks,
             "Share of training images whose largest logit, without margin, is their own class.");
   add_curve(report, steps,
@@ -63,7 +71,8 @@ void add_training_curves(HtmlReport& report, const fs::path& run) {
   add_curve(report, steps,
             {"Feature norm", "mean norm", column(rows, [](const MetricsRow& row) { return row.meters.feature_norm; }), Scale::log}, marks,
             "A norm that runs away by orders of magnitude means the learning rate is too high at the start.");
-  add_curve(report, steps, {"Learning rate", "rate", column(rows, [](const MetricsRow& row) { return row.learning_rate; })}, {},
+  add_curve(report, steps,
+            {"Learning rate", "rate", column(rows, [](const MetricsRow& row) { return row.learning_rate; }), Scale::linear, false}, {},
             "What the schedule gave at each line of the log.");
   const std::vector<ValidationRow> checks = read_validation(run / "validation.csv");
   if (checks.empty()) return;
@@ -101,10 +110,11 @@ std::string train_report(const fs::path& run, const TrainReportOptions& options)
 void add_verification(HtmlReport& report, const Verification& result, const Pairs& pairs) {
   std::vector<std::vector<std::string>> rows;
   for (std::size_t i = 0; i < result.folds.size(); ++i) {
-    rows.push_back({fmt::format("{}", i + 1), fmt::format("{:.2f}", result.folds[i].accuracy), fmt::format("{:.4f}", result.folds[i].threshold)});
+    rows.push_back(
+        {fmt::format("{}", i + 1), fmt::format("{:.2f}", result.folds[i].accuracy), fmt::format("{:.4f}", result.folds[i].threshold)});
   }
   rows.push_back({"mean ± std", fmt::format("{:.2f} ± {:.2f}", result.accuracy_mean, result.accuracy_std), ""});
-  report.add_table(std::vector<std::string>{"fold", "accuracy, %", "threshold"}, rows,
+  report.add_table(std::vector<std::string>{"", "accuracy, %", "threshold"}, rows,
                    fmt::format("Protocol {}; the threshold of a fold is chosen on the other folds; population standard deviation.",
                                name_of(result.protocol)));
   std::vector<std::vector<std::string>> rates;

@@ -226,25 +226,3 @@ TEST_CASE("net: names the first layer with a value that is not finite", "[net]")
   });
   CHECK(face.net.first_non_finite(context) == "the output of layer 'conv3_2'");
 }
-
-TEST_CASE("heads: random features start at the losses that the paper's and the seed's rules imply", "[heads]") {
-  // ln 10516 + 30^2 / (2*512) = 10.14, and 30*0.35 more where the margin is always subtracted (facts of the seed).
-  constexpr std::int64_t batch = 256;
-  constexpr std::int64_t classes = 10516;
-  for (const MarginRule rule : {MarginRule::always, MarginRule::cos_gt_m}) {
-    Net net;
-    const Value features = net.input("features", {1, 512});
-    const Value labels = net.input("labels", {1}, DType::i64);
-    const Head head = add_head(net, features, labels, {.classes = classes, .scale = 30, .margin = 0.35, .margin_rule = rule});
-    net.plan_training(batch, head.loss);
-    net.visit([](const std::string&, Parameter& parameter) { fill_random(parameter.value, 5); });
-    fill_random(net.value(features), 6);
-    const Random random(7);
-    std::uint64_t i = 0;
-    for (std::int64_t& label : net.value(labels).data<std::int64_t>()) label = static_cast<std::int64_t>(random.below(i++, classes));
-    Device device = Cpu(2);
-    Context context{.device = device, .phase = Phase::train};
-    net.forward(context);
-    CHECK(net.value(head.loss).item() == Approx(rule == MarginRule::always ? 20.64 : 10.14).margin(0.3));
-  }
-}

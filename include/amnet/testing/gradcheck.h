@@ -44,8 +44,7 @@ struct GradcheckOptions {
 
   /// Floating-point inputs that take no gradient. Integer inputs never do.
   std::vector<std::size_t> not_differentiable = {};
-  /// Draws the parameters; without it they are normal (buffers uniform in [0.5, 1.5]). An empty function keeps no value:
-  /// set keep_parameters for that.
+  /// Draws each parameter and buffer; without it they are normal, and buffers uniform in [0.5, 1.5].
   std::function<void(Parameter&)> draw_parameter = {};
   bool keep_parameters = false;  ///< checks at the values that the parameters already have
 };
