@@ -6,6 +6,11 @@
 #include <amnet/eval/pairs.h>
 #include <amnet/eval/verification.h>
 #include <amnet/io/durable_file.h>
+#include <amnet/report/html.h>
+#include <amnet/report/svg.h>
+#include <amnet/train/meters.h>
+
+#include <fmt/format.h>
 
 #include <cstdio>
 #include <nlohmann/json.hpp>
@@ -38,11 +43,57 @@ Side measure(const std::vector<fs::path>& models, const Pairs& pairs, const fs::
   return side;
 }
 
+struct Drawing {
+  std::string name, svg, caption;
+};
+
+// One curve for each model that is a run folder: the sides differ in style, so that colour is not all that tells them apart.
+template <class Row, class Read, class Pick>
+std::vector<Series> curves_of(const std::vector<fs::path>& a, const std::vector<fs::path>& b, Read&& read, Pick&& pick) {
+  std::vector<Series> curves;
+  for (const bool first_side : {true, false}) {
+    for (const fs::path& run : first_side ? a : b) {
+      const std::vector<Row> rows = read(run);
+      if (rows.empty()) continue;
+      Series curve{.name = run.filename().string(), .style = first_side ? Style::line : Style::dashed};
+      for (const Row& row : rows) {
+        curve.x.push_back(static_cast<double>(row.step));
+        curve.y.push_back(pick(row));
+      }
+      curves.push_back(std::move(curve));
+    }
+  }
+  return curves;
+}
+
+std::vector<Drawing> draw_curves(const std::vector<fs::path>& a, const std::vector<fs::path>& b) {
+  const auto metrics = [](const fs::path& run) { return read_metrics(run / "metrics.csv"); };
+  const auto validation = [](const fs::path& run) { return read_validation(run / "validation.csv"); };
+  const auto chart = [](std::string title, std::string label, std::vector<Series> curves) {
+    return draw(
+        LineChart{.title = std::move(title), .x = {.label = "step"}, .y = {.label = std::move(label)}, .series = std::move(curves)});
+  };
+  return {{"loss", chart("Loss", "loss", curves_of<MetricsRow>(a, b, metrics, [](const MetricsRow& row) { return row.meters.loss; })),
+           "Losses with and without a margin are not comparable in level."},
+          {"accuracy",
+           chart("Training accuracy", "%",
+                 curves_of<MetricsRow>(a, b, metrics, [](const MetricsRow& row) { return 100 * row.meters.accuracy; })),
+           "Without margin."},
+          {"target_cosine",
+           chart("Cosine to the own class", "mean cosine",
+                 curves_of<MetricsRow>(a, b, metrics, [](const MetricsRow& row) { return row.meters.target_cosine; })),
+           "Between a feature and the weights of its class."},
+          {"verification",
+           chart("Verification while training", "accuracy, %",
+                 curves_of<ValidationRow>(a, b, validation, [](const ValidationRow& row) { return row.accuracy_mean; })),
+           "On the validation pairs of the runs."}};
+}
+
 }  // namespace
 
 int compare_command(Arguments arguments) {
   std::vector<fs::path> a, b;
-  fs::path pairs_file, root, json;
+  fs::path pairs_file, root, json, report, drawings;
   std::string protocol = "amsoftmax";
   int threads = 0;
   std::uint64_t seed = 1;
@@ -57,6 +108,8 @@ int compare_command(Arguments arguments) {
   app.add_option("--threads", threads, "Compute threads; 0: all cores")->check(CLI::Range(0, 1024));
   app.add_option("--seed", seed, "Of the bootstrap's draws");
   app.add_option("--json", json, "File for the numbers");
+  app.add_option("--report", report, "HTML file with the result and, for run folders, the curves of both sides");
+  app.add_option("--drawings", drawings, "Folder for those curves as SVG files");
   if (!parse_arguments(app, std::move(arguments))) return 0;
 
   const Pairs pairs = read_pairs(pairs_file, root);
@@ -76,6 +129,19 @@ int compare_command(Arguments arguments) {
                                     {"share_above_zero", result.share_above_zero},
                                     {"resamples", result.resamples}};
     write_durably(json, numbers.dump(2) + "\n");
+  }
+  const std::vector<Drawing> curves = draw_curves(a, b);
+  if (!report.empty()) {
+    HtmlReport page("Comparison", pairs_file.string());
+    page.add_key_figures(std::vector<HtmlReport::Figure>{
+        {fmt::format("{:+.2f}", result.difference), "points, a - b",
+         fmt::format("95 % interval [{:+.2f}, {:+.2f}]", result.low, result.high)},
+        {fmt::format("{:.1f} %", 100 * result.share_above_zero), "of resamples", "of the people, where a is better"}});
+    for (const Drawing& drawing : curves) page.add_figure(drawing.svg, drawing.caption);
+    write_durably(report, page.str());
+  }
+  for (const Drawing& drawing : curves) {
+    if (!drawings.empty()) write_durably(drawings / (drawing.name + ".svg"), drawing.svg);
   }
   return 0;
 }

@@ -18,7 +18,7 @@ def run(*command, **options):
 
 def configure_build_run(arguments, source, build, *definitions):
     run("cmake", "-S", source, "-B", build, "-G", arguments.generator, f"-DCMAKE_CXX_COMPILER={arguments.compiler}",
-        "-DCMAKE_BUILD_TYPE=Debug", "-DCMAKE_CXX_FLAGS=-Wall -Wextra -Werror", *definitions)
+        "-DCMAKE_BUILD_TYPE=Debug", "-DCMAKE_CXX_FLAGS_DEBUG=-O0", "-DCMAKE_CXX_FLAGS=-Wall -Wextra -Werror", *definitions)
     run("cmake", "--build", build)
     program = next(path for path in build.rglob("embed") if path.is_file() and os.access(path, os.X_OK))
     run(program)

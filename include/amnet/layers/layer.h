@@ -71,7 +71,7 @@ using ParameterVisitor = std::function<void(Parameter&)>;
 
 /// The multipliers of one parameter, as layers take them in their options.
 struct ParameterOptions {
-  Filler filler;
+  Filler filler = {};
   double lr_mult = 1;
   double decay_mult = 1;
 };

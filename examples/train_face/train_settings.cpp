@@ -1,0 +1,234 @@
+#include "train_settings.h"
+#include "toml.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <functional>
+#include <vector>
+
+using namespace amnet;
+
+namespace {
+
+// What the command line spells as words.
+struct Words {
+  std::string loss, margin_rule, feature_norm, rows, input, order, bad_images, protocol;
+};
+
+Words words_of(const TrainOptions& options) {
+  Words words;
+  words.loss = options.head.loss == LossKind::softmax ? "softmax" : options.head.loss == LossKind::normface ? "normface" : "amsoftmax";
+  words.margin_rule = options.head.margin_rule == MarginRule::always ? "always" : "cos_gt_m";
+  words.feature_norm = options.head.feature_norm ? "on" : "off";
+  words.rows = options.head.rows == RowNorm::in_place ? "in-place" : "projected";
+  words.input = size_text(options.input);
+  words.order = name_of(options.input.order);
+  words.bad_images = options.skip_bad_images ? "skip" : "fail";
+  words.protocol = name_of(options.protocol);
+  return words;
+}
+
+void understand(const Words& words, TrainOptions& options) {
+  options.head.loss = words.loss == "softmax" ? LossKind::softmax : words.loss == "normface" ? LossKind::normface : LossKind::amsoftmax;
+  options.head.margin_rule = words.margin_rule == "always" ? MarginRule::always : MarginRule::cos_gt_m;
+  options.head.feature_norm = words.feature_norm == "on";
+  options.head.rows = words.rows == "in-place" ? RowNorm::in_place : RowNorm::projected;
+  read_size_option(words.input, options.input);
+  options.input.order = parse_channel_order(words.order);
+  options.skip_bad_images = words.bad_images == "skip";
+  options.protocol = protocol_of(words.protocol);
+}
+
+// The command line of `train`, bound to options of its own. Not to be moved: the parser holds addresses of its members.
+class Parser {
+ public:
+  explicit Parser(const std::string& preset = {}) {
+    if (!preset.empty()) apply_preset(options_, preset);
+    words_ = words_of(options_);
+    use_our_style(app_);
+    app_.add_option("--config", config_, "TOML file with any of these options; the command line overrides it");
+    app_.add_option("--preset", preset_, "A whole recipe: amsoftmax (the seed's) or small (hundreds to thousands of people)")
+        ->check(CLI::IsMember({"amsoftmax", "small"}));
+    add_data();
+    add_validation();
+    add_model();
+    add_recipe();
+    add_run();
+  }
+  Parser(const Parser&) = delete;
+  Parser& operator=(const Parser&) = delete;
+
+  /// False when --help was printed.
+  bool parse(const Arguments& arguments) { return parse_arguments(app_, arguments); }
+  bool has(const std::string& key) const { return key != "config" && key != "resume" && find(key) != nullptr; }
+  bool given(const std::string& key) const { return find(key)->count() > 0; }
+  const std::string& config() const { return config_; }
+  const std::string& preset() const { return preset_; }
+
+  /// Of what was parsed, checked.
+  TrainSettings settings() {
+    understand(words_, options_);
+    if (given("iterations") && !given("epochs")) options_.epochs = 0;  // overrides a preset's epochs
+    require(!given("iterations") || options_.epochs <= 0, "--iterations, --epochs: give one of the two.");
+    check_options(options_);
+    return {options_, toml()};
+  }
+
+ private:
+  struct Setting {
+    std::string group, name;
+    std::function<std::string()> text;  // "" where it says nothing
+  };
+
+  const CLI::Option* find(const std::string& key) const { return app_.get_option_no_throw("--" + key); }
+
+  template <class T>
+  CLI::Option* add(const std::string& name, T& value, const std::string& description) {
+    settings_.push_back({group_, name, [&value] { return toml_text(value); }});
+    return app_.add_option("--" + name, value, description)->group(group_);
+  }
+
+  void add_data() {
+    group_ = "Data";
+    add("root", options_.root, "Folder of the images: one sub-folder per person, or what the list's paths start from");
+    add("train-list", options_.train_list, "Lines `path label`");
+    add("exclude", options_.exclude, "File of names of people to leave out");
+    add("classes", options_.classes, "Number of people; 0: the largest label + 1");
+    add("bad-images", words_.bad_images, "What an unreadable image does: fail or skip (logged)")->check(CLI::IsMember({"fail", "skip"}));
+    add("input", words_.input, "Image size, height x width");
+    add("channel-order", words_.order, "bgr (the seed's) or rgb")->check(CLI::IsMember({"bgr", "rgb"}));
+    add("mean", options_.input.mean, "Subtracted from every pixel in [0,255]");
+    add("mirror", options_.mirror, "Mirror half of the images");
+    add("workers", options_.workers, "Decoding threads");
+  }
+
+  void add_validation() {
+    group_ = "Verification while training";
+    add("val-pairs", options_.val_pairs, "Pairs in the format of LFW's pairs.txt");
+    add("val-root", options_.val_root, "Folder of their images");
+    add("val-every", options_.val_every, "Steps between verifications; 0 never, -1 once an epoch");
+    add("protocol", words_.protocol, "amsoftmax or sphereface")->check(CLI::IsMember({"amsoftmax", "sphereface"}));
+  }
+
+  void add_model() {
+    group_ = "Network and loss";
+    add("depth", options_.network.depth, "Layers")->check(depths());
+    add("width", options_.network.width, "Multiplies the channels 64, 128, 256, 512");
+    add("embedding", options_.network.embedding, "Size of the embedding");
+    add("loss", words_.loss, "amsoftmax, softmax or normface")->check(CLI::IsMember({"amsoftmax", "softmax", "normface"}));
+    add("scale", options_.head.scale, "s, multiplies the cosines");
+    add("margin", options_.head.margin, "m, subtracted from the target cosine");
+    add("margin-rule", words_.margin_rule, "always (the paper) or cos_gt_m (the seed: only where cos > m)")
+        ->check(CLI::IsMember({"always", "cos_gt_m"}));
+    add("feature-norm", words_.feature_norm, "on, or off: cosines times the feature's norm, margin annealed")
+        ->check(CLI::IsMember({"on", "off"}));
+    add("weight-norm", words_.rows, "Class weights: projected (true gradient) or in-place (the seed's rule)")
+        ->check(CLI::IsMember({"projected", "in-place"}));
+  }
+
+  void add_recipe() {
+    group_ = "Recipe";
+    add("batch", options_.batch, "Images of a micro-batch");
+    add("accumulate", options_.accumulate, "Micro-batches of a step");
+    add("iterations", options_.iterations, "Steps");
+    settings_.back().text = [this] { return options_.epochs > 0 ? "" : toml_text(options_.iterations); };
+    add("epochs", options_.epochs, "Passes over the data; 0: as --iterations says");
+    settings_.back().text = [this] { return options_.epochs > 0 ? toml_text(options_.epochs) : ""; };
+    add("lr", options_.learning_rate, "Learning rate");
+    add("lr-steps", options_.lr_steps, "When it drops: steps, or fractions of all steps below 1")->delimiter(',');
+    add("lr-gamma", options_.lr_gamma, "What it is multiplied by there");
+    add("warm-up", options_.warm_up, "Steps over which it climbs to --lr");
+    add("momentum", options_.solver.momentum, "Momentum");
+    add("weight-decay", options_.solver.weight_decay, "Weight decay");
+  }
+
+  void add_run() {
+    group_ = "Run";
+    add("out", options_.out, "Folder to write the run to");
+    add("threads", options_.threads, "Compute threads; 0: all cores")->check(CLI::Range(0, 1024));
+    add("seed", options_.seed, "Every random draw follows from it")->check(CLI::NonNegativeNumber);
+    add("log-every", options_.log_every, "Steps between lines of the log");
+    add("checkpoint-every", options_.checkpoint_every, "Steps between checkpoints");
+    add("keep-checkpoints", options_.keep_checkpoints, "Newest checkpoints kept, besides the best");
+    app_.add_option("--resume", options_.resume, "auto: the newest intact checkpoint of --out; or a checkpoint folder")->group(group_);
+    add("init-from", options_.init_from, "Model file to take the weights from; other people need no more than a new head");
+  }
+
+  std::string toml() const {
+    std::string text = preset_.empty() ? "" : fmt::format("preset = {}\n", toml_text(preset_));
+    std::string group;
+    for (const Setting& setting : settings_) {
+      const std::string value = setting.text();
+      if (value.empty() || value == "\"\"") continue;
+      if (setting.group != group) text += fmt::format("{}# {}\n", text.empty() ? "" : "\n", setting.group);
+      group = setting.group;
+      text += fmt::format("{} = {}\n", setting.name, value);
+    }
+    return text;
+  }
+
+  TrainOptions options_;
+  Words words_;
+  std::string config_, preset_, group_;
+  std::vector<Setting> settings_;
+  CLI::App app_{"Trains on a folder or a list of aligned faces.", "train_face train"};
+};
+
+std::string as_argument(const TomlEntry& entry) { return fmt::format("--{}={}", entry.key, fmt::join(entry.values, ",")); }
+
+// Names the file and line in whatever `body` says about this entry.
+template <class Body>
+void with_line(const std::string& file, const TomlEntry& entry, Body&& body) {
+  try {
+    body();
+  } catch (const UsageError& error) {
+    throw UsageError(fmt::format("{}:{}: {}", file, entry.line, error.what()));
+  }
+}
+
+bool overridden(const std::string& key, const Parser& command_line) {
+  const bool is_length = key == "iterations" || key == "epochs";
+  return command_line.given(key) || (is_length && (command_line.given("iterations") || command_line.given("epochs")));
+}
+
+// The entries of the file that the command line does not override.
+std::vector<TomlEntry> read_config(const Parser& command_line) {
+  std::vector<TomlEntry> entries = read_toml(command_line.config());
+  for (const TomlEntry& entry : entries) {
+    with_line(command_line.config(), entry, [&] {
+      require(command_line.has(entry.key), "there is no setting `{}`; train_face train --help lists them.", entry.key);
+      Parser().parse({as_argument(entry)});
+    });
+  }
+  std::erase_if(entries, [&](const TomlEntry& entry) {
+    return overridden(entry.key, command_line) || entry.values.empty() || entry.values.front().empty();
+  });
+  return entries;
+}
+
+}  // namespace
+
+std::optional<TrainSettings> read_train_settings(const Arguments& arguments) {
+  Parser command_line;
+  if (!command_line.parse(arguments)) return std::nullopt;
+  std::vector<TomlEntry> entries;
+  if (!command_line.config().empty()) entries = read_config(command_line);
+  Arguments all;
+  for (const TomlEntry& entry : entries) all.push_back(as_argument(entry));
+  all.insert(all.end(), arguments.begin(), arguments.end());
+
+  Parser preset;
+  preset.parse(all);
+  Parser resolved(preset.preset());
+  resolved.parse(all);
+  try {
+    return resolved.settings();
+  } catch (const UsageError& error) {
+    const std::string_view what = error.what();
+    for (const TomlEntry& entry : entries) {
+      if (what.starts_with("--" + entry.key + ":")) with_line(command_line.config(), entry, [&] { throw; });
+    }
+    throw;
+  }
+}

@@ -1,0 +1,19 @@
+// The settings of a training run, from three places: a preset, a TOML file that overrides it, and the command line that overrides both.
+//
+//   if (auto settings = read_train_settings(arguments)) train(settings->options, {.config = settings->toml});
+#pragma once
+
+#include "commands.h"
+
+#include <amnet/train/train_options.h>
+
+#include <optional>
+#include <string>
+
+struct TrainSettings {
+  amnet::TrainOptions options;
+  std::string toml;  // all of it as a file for --config, which then gives the same run
+};
+
+/// Nothing when --help was asked for and printed. Throws amnet::UsageError that names the option, or the file and line, and what is wrong.
+std::optional<TrainSettings> read_train_settings(const Arguments& arguments);

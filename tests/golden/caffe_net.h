@@ -1,0 +1,110 @@
+// A net of ours under the names of the seed's: which value and which parameter stand for which blob, and how.
+#pragma once
+
+#include <amnet/layers/softmax_cross_entropy.h>
+#include <amnet/net/net.h>
+
+#include <map>
+#include <memory>
+#include <set>
+#include <string>
+#include <vector>
+
+#include "golden/judge.h"
+
+namespace golden {
+
+/// What of ours holds a blob of the seed, and how.
+struct Blob {
+  enum class Kind : unsigned char {
+    plain,       ///< the parameter
+    transposed,  ///< the parameter with its two extents exchanged
+    running,     ///< a running statistic of ours times its weight: the seed stores the sum
+    constant     ///< an option of ours, the scale of a loss: the seed has a frozen blob of that value
+  } kind = Kind::plain;
+  std::string parameter = {};  ///< "conv1_1.weight"; of a running statistic also where its weight is
+  std::string weight = {};
+  float value = 0;  ///< of a constant
+};
+
+/// A margin step whose scale and loss may still come: with us the three are one layer.
+struct MarginStep {
+  amnet::Value cosines;
+  amnet::SoftmaxCrossEntropyOptions options;
+};
+
+/// A net with the seed's names.
+struct CaffeNet {
+  amnet::Net net;
+  std::map<std::string, amnet::Value> values;                       ///< by the name of the seed's blob; the last writer of it
+  std::map<std::string, Blob> blobs;                                ///< parameters by "layer/index"
+  std::map<std::string, MarginStep> margins;                        ///< by the name of the margin step's output
+  std::set<std::string> without_gradient;                           ///< outputs whose gradient the seed ignores
+  std::map<std::string, std::shared_ptr<amnet::Tensor>> gradients;  ///< of the values that were to be tapped
+  amnet::Value last;                                                ///< output of the last layer: the loss of a whole net
+
+  amnet::Parameter& parameter(const std::string& name) {
+    amnet::Parameter* found = nullptr;
+    net.visit([&](const std::string& each, amnet::Parameter& parameter) { found = each == name ? &parameter : found; });
+    amnet::require(found != nullptr, "the net has no parameter {}.", name);
+    return *found;
+  }
+
+  /// Fills the parameters from the seed's arrays; `array_of(name)` has the blob of that name.
+  template <class ArrayOf>
+  void load(ArrayOf&& array_of) {
+    for (const auto& [name, blob] : blobs) {
+      const Array array = array_of(name);
+      if (blob.kind == Blob::Kind::constant) {
+        INFO(name << " is an option of ours");
+        REQUIRE(std::ranges::all_of(array.values, [&](float value) { return value == blob.value; }));
+        continue;
+      }
+      const amnet::Tensor value = parameter(blob.parameter).value;
+      amnet::Tensor filled = tensor_of(array);
+      if (blob.kind == Blob::Kind::transposed) filled = transposed(filled);
+      value.copy_from(filled.reshaped(value.shape()));
+      if (blob.kind == Blob::Kind::running) {
+        const float weight = array_of(name.substr(0, name.find('/')) + "/2").values.at(0);
+        for (float& each : value.data<float>()) each = weight == 0 ? each : each / weight;
+      }
+    }
+  }
+
+  /// A tensor that goes with the parameter behind a blob (its value, gradient or momentum), as the seed's array of `shape` has it.
+  amnet::Tensor as_blob(const std::string& name, const amnet::Tensor& tensor, const Array& shape) {
+    const Blob& blob = blobs.at(name);
+    if (blob.kind == Blob::Kind::transposed) return transposed(tensor);
+    if (blob.kind == Blob::Kind::plain) return tensor;
+    amnet::Tensor result = tensor_of(shape);
+    result.fill(static_cast<double>(blob.value));
+    if (blob.kind == Blob::Kind::constant) return result;
+    result.copy_from(tensor.reshaped(result.shape()));
+    const float weight = parameter(blob.weight).value.data<float>()[0];
+    for (float& each : result.data<float>()) each *= weight;
+    return result;
+  }
+  amnet::Tensor value_of(const std::string& name, const Array& shape) {
+    const Blob& blob = blobs.at(name);
+    return as_blob(name, blob.kind == Blob::Kind::constant ? amnet::Tensor() : parameter(blob.parameter).value, shape);
+  }
+  /// Zeros where the parameter takes none, as a buffer.
+  amnet::Tensor gradient_of(const std::string& name, const Array& shape) {
+    const Blob& blob = blobs.at(name);
+    const bool learned = blob.kind != Blob::Kind::constant && parameter(blob.parameter).trainable();
+    if (learned) return as_blob(name, parameter(blob.parameter).gradient, shape);
+    return amnet::Tensor::zeros(tensor_of(shape).shape(), amnet::DType::f32);
+  }
+
+ private:
+  static amnet::Tensor transposed(const amnet::Tensor& matrix) {
+    amnet::Tensor result({matrix.extent(1), matrix.extent(0)}, amnet::DType::f32);
+    const std::int64_t rows = matrix.extent(0), columns = matrix.extent(1);
+    for (std::int64_t i = 0; i < rows * columns; ++i) {
+      result.data<float>()[static_cast<std::size_t>(i % columns * rows + i / columns)] = matrix.data<float>()[static_cast<std::size_t>(i)];
+    }
+    return result;
+  }
+};
+
+}  // namespace golden

@@ -1,0 +1,135 @@
+// Runs of the seed's solver on its tiny nets, step by step: parameters, momentum and losses.
+#include <amnet/train/schedule.h>
+#include <amnet/train/solver.h>
+
+#include <cmath>
+#include <cstdio>
+#include <fstream>
+#include <functional>
+#include <nlohmann/json.hpp>
+
+#include "golden/caffe_import.h"
+#include "shared_data.h"
+
+namespace {
+
+using namespace amnet;
+using namespace golden;
+using Json = nlohmann::json;
+
+/// The learning rate of an iteration. Ours knows steps alone: `by_hand` tells that the test computes the seed's formula itself.
+struct Rate {
+  std::function<double(int)> at;
+  bool by_hand = false;
+};
+
+Rate rate_of(const Message& solver) {
+  const std::string policy = solver.text("lr_policy");
+  const double base = solver.number("base_lr", 0), gamma = solver.number("gamma", 1), power = solver.number("power", 1);
+  Schedule schedule{.base = base, .steps = {}, .gamma = gamma};
+  if (policy == "multistep") {
+    for (const std::string& step : solver.texts("stepvalue")) schedule.steps.push_back(std::stoll(step));
+    return {[=](int iteration) { return schedule.at(iteration); }};
+  }
+  if (policy == "fixed") return {[=](int iteration) { return schedule.at(iteration); }};
+  const double last = solver.number("max_iter", 1), middle = solver.number("stepsize", 0);
+  if (policy == "exp") return {[=](int iteration) { return base * std::pow(gamma, iteration); }, true};
+  if (policy == "inv") return {[=](int iteration) { return base * std::pow(1 + gamma * iteration, -power); }, true};
+  if (policy == "poly") return {[=](int iteration) { return base * std::pow(1 - iteration / last, power); }, true};
+  if (policy == "sigmoid") return {[=](int iteration) { return base / (1 + std::exp(-gamma * (iteration - middle))); }, true};
+  throw Waits{"the learning rate policy " + policy};
+}
+
+/// Samples [begin, end) of the data, which the seed reads round and round.
+Array batch_of(const Array& all, std::int64_t begin, std::int64_t size) {
+  Array batch{all.shape, {}};
+  const std::int64_t samples = all.shape[0];
+  const auto each = static_cast<std::ptrdiff_t>(all.values.size()) / samples;
+  batch.shape[0] = size;
+  for (std::int64_t i = 0; i < size; ++i) {
+    const auto from = all.values.begin() + (begin + i) % samples * each;
+    batch.values.insert(batch.values.end(), from, from + each);
+  }
+  return batch;
+}
+
+/// Runs one case; answers whether the rate was computed here.
+bool run_solver(const std::string& name, const Json& json, const Npz& file, Device& device, Judge& judge) {
+  const Message options = parse_prototxt(std::string(json.at("solver")));
+  if (options.text("type", "SGD") != "SGD") throw Waits{"the solver " + options.text("type")};
+  if (options.has("clip_gradients")) throw Waits{"clip_gradients"};
+  const Rate rate = rate_of(options);
+  const auto array = [&](const std::string& key) { return file.at(name + "/" + key); };
+
+  const Message prototxt = parse_prototxt(std::string(json.at("net")));
+  const std::int64_t batch = prototxt.messages("layer").front()->message("memory_data_param").integer("batch_size", 0);
+  const Array data = file.at("in/data"), labels = file.at("in/label");
+  CaffeNet caffe;
+  caffe.values["data"] = caffe.net.input("data", tensor_of(data).shape());
+  caffe.values["label"] = caffe.net.input("label", labels_of(labels).shape(), DType::i64);
+  Importer(caffe, 1e-6, false).add(prototxt);
+  caffe.net.initialise(1);
+  caffe.net.plan_training(batch, caffe.last);
+  const std::vector<std::string> order = json.at("history_order");
+  caffe.load([&](const std::string& blob) { return array("init/" + blob); });
+  REQUIRE(caffe.blobs.size() == order.size());
+
+  Solver solver(caffe.net, {.momentum = options.number("momentum", 0), .weight_decay = options.number("weight_decay", 0)});
+  Context context{.device = device, .phase = Phase::train};
+  const std::int64_t parts = options.integer("iter_size", 1);
+  Array losses = array("loss");
+  Tensor loss(tensor_of(losses).shape(), DType::f32);
+  std::int64_t read = 0;
+  for (int step = 0; step < json.at("steps"); ++step) {
+    context.step.number = step;
+    for (std::int64_t part = 0; part < parts; ++part, read += batch) {
+      caffe.net.value(caffe.values.at("data")).copy_from(tensor_of(batch_of(data, read, batch)));
+      caffe.net.value(caffe.values.at("label")).copy_from(labels_of(batch_of(labels, read, batch)));
+      caffe.net.forward(context);
+      caffe.net.backward(context, part == 0 ? Write::assign : Write::add);
+    }
+    loss.data<float>()[static_cast<std::size_t>(step)] = static_cast<float>(caffe.net.value(caffe.last).item());
+    solver.step(device, rate.at(step), 1.0 / static_cast<double>(parts));
+
+    const std::string done = fmt::format("step{}/", step + 1);
+    for (std::size_t i = 0; i < order.size(); ++i) {
+      const Array parameter = array(done + "param/" + order[i]);
+      judge.compare(name + "/" + done + "param/" + order[i], parameter, caffe.value_of(order[i], parameter));
+      const Array history = array(fmt::format("{}history/{}", done, i));
+      Tensor momentum = Tensor::zeros(tensor_of(history).shape(), DType::f32);  // of a frozen blob
+      for (const Solver::Momentum& each : solver.state()) {
+        if (each.name == caffe.blobs.at(order[i]).parameter) momentum = caffe.as_blob(order[i], each.value, history);
+      }
+      judge.compare(fmt::format("{}/{}history of {}", name, done, order[i]), history, momentum);
+    }
+  }
+  judge.compare(name + "/loss", losses, loss);
+  return rate.by_hand;
+}
+
+}  // namespace
+
+TEST_CASE("golden: the solver's steps agree with the seed's", "[golden]") {
+  const auto shared = shared_directory();
+  if (!shared) return skip_visibly("golden: the solver's steps agree with the seed's");
+  const std::filesystem::path folder = *shared / "golden";
+  const Json manifest = Json::parse(std::ifstream(folder / "manifest.json"));
+  const Npz file(folder / "solver.cpu.npz");
+  Device device = Cpu(2);
+  Judge judge(1e-4);
+  std::vector<std::string> waiting;
+  int ran = 0;
+  for (const auto& [name, json] : manifest.at("solver").items()) {
+    try {
+      if (run_solver(name, json, file, device, judge)) {
+        waiting.push_back(name + ": its learning rate policy in our Schedule; the updates ran, with rates that the test computes");
+      }
+      ++ran;
+    } catch (const Waits& waits) {
+      waiting.push_back(name + ": " + waits.reason);
+    }
+  }
+  std::printf("golden solver: %d of %d runs; %s\nwaiting:\n", ran, static_cast<int>(manifest.at("solver").size()), judge.summary().c_str());
+  for (const std::string& line : waiting) std::printf("  %s\n", line.c_str());
+  REQUIRE(ran >= 7);
+}

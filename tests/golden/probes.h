@@ -1,0 +1,71 @@
+// Three layers that open a net to a test: a value that takes a gradient, a gradient that is looked at, and a given one.
+#pragma once
+
+#include <amnet/layers/layer.h>
+
+#include <memory>
+#include <vector>
+
+namespace golden {
+
+inline void write(const amnet::Gradient& gradient, const amnet::Tensor& values) {
+  if (!gradient) return;
+  const auto from = values.data<float>();
+  const auto to = gradient.tensor.data<float>();
+  for (std::size_t i = 0; i < to.size(); ++i) to[i] = gradient.write == amnet::Write::add ? to[i] + from[i] : from[i];
+}
+
+/// An input that takes a gradient: it is the parameter "value".
+class Source final : public amnet::Layer {
+ public:
+  explicit Source(amnet::Shape shape) : shape_(shape) {}
+  std::string_view type() const override { return "source"; }
+  amnet::LayerPlan setup(std::span<const amnet::TensorSpec>) override {
+    create(value_, "value", shape_, amnet::DType::f32, {});
+    return {.outputs = {{shape_, amnet::DType::f32}}, .saved = {}};
+  }
+  void forward(const amnet::ForwardArgs& args) override { args.outputs[0].copy_from(value_.value); }
+  void backward(const amnet::BackwardArgs& args) override { write(args.gradient_of(value_), args.output_gradients[0]); }
+  void visit(const amnet::ParameterVisitor& visitor) override { visitor(value_); }
+
+ private:
+  amnet::Shape shape_;
+  amnet::Parameter value_;
+};
+
+/// The identity; it leaves a copy of the gradient that passes in `seen`.
+class Tap final : public amnet::Layer {
+ public:
+  explicit Tap(std::shared_ptr<amnet::Tensor> seen) : seen_(std::move(seen)) {}
+  std::string_view type() const override { return "tap"; }
+  amnet::LayerPlan setup(std::span<const amnet::TensorSpec> inputs) override { return {.outputs = {inputs[0]}, .saved = {}}; }
+  amnet::BackwardNeeds needs() const override { return {.inputs = false, .outputs = false}; }
+  void forward(const amnet::ForwardArgs& args) override { args.outputs[0].copy_from(args.inputs[0]); }
+  void backward(const amnet::BackwardArgs& args) override {
+    *seen_ = args.output_gradients[0].clone();
+    write(args.input_gradients[0], args.output_gradients[0]);
+  }
+
+ private:
+  std::shared_ptr<amnet::Tensor> seen_;
+};
+
+/// A loss whose gradients to its inputs are the given tensors.
+class GivenGradients final : public amnet::Layer {
+ public:
+  explicit GivenGradients(std::shared_ptr<std::vector<amnet::Tensor>> gradients) : gradients_(std::move(gradients)) {}
+  std::string_view type() const override { return "given_gradients"; }
+  amnet::LayerPlan setup(std::span<const amnet::TensorSpec>) override {
+    return {.outputs = {{amnet::Shape{1}, amnet::DType::f32}}, .saved = {}};
+  }
+  amnet::BackwardNeeds needs() const override { return {.inputs = false, .outputs = false}; }
+  void forward(const amnet::ForwardArgs& args) override { args.outputs[0].clear(); }
+  void backward(const amnet::BackwardArgs& args) override {
+    for (std::size_t i = 0; i < gradients_->size(); ++i) write(args.input_gradients[i], (*gradients_)[i]);
+  }
+
+ private:
+  std::shared_ptr<std::vector<amnet::Tensor>> gradients_;
+};
+
+}  // namespace golden

@@ -1,0 +1,117 @@
+"""The seeded bugs: what a slip of the hand looks like, and the test case that must notice.
+
+`old` stands exactly once in the file. No two mutants change one line, none merely returns a constant, and every file src/cpu/*.cpp
+has one: mutants.py checks all that.
+"""
+from typing import NamedTuple
+
+
+class Mutant(NamedTuple):
+    name: str
+    file: str
+    old: str
+    new: str
+    test: str
+
+
+INTEGERS = "conv2d: equals a plain loop bit for bit on integers"
+MARGIN = "softmax_cross_entropy: the margin is taken from the target alone, by its rule, before the scale"
+
+MUTANTS = [
+    # signs
+    Mutant("batch_norm_projection_sign", "src/cpu/batch_norm.cpp", "- (from[c] - means[c]) * scale_terms[c]",
+           "+ (from[c] - means[c]) * scale_terms[c]", "gradcheck: batch normalisation (train)"),
+    Mutant("normalize_projection_sign", "src/cpu/normalize.cpp", "radial - along * inverse", "radial + along * inverse",
+           "gradcheck: l2 normalise"),
+    Mutant("sgd_uphill", "src/cpu/sgd.cpp", "values[i] -= velocity", "values[i] += velocity",
+           "sgd: the learning rate is inside the momentum, and decay acts on the old weight"),
+    Mutant("softmax_target_sign", "src/cpu/softmax_cross_entropy.cpp", "factor * (row[targets[i]] - 1)", "factor * (row[targets[i]] + 1)",
+           "gradcheck: softmax cross-entropy"),
+    # factors that are missing
+    Mutant("softmax_no_batch_mean", "src/cpu/softmax_cross_entropy.cpp",
+           "dloss.data<T>()[0] / static_cast<T>(std::max<std::int64_t>(samples, 1))", "dloss.data<T>()[0]",
+           "gradcheck: softmax cross-entropy"),
+    Mutant("batch_norm_biased_variance", "src/cpu/batch_norm.cpp", "static_cast<T>(samples) / static_cast<T>(samples - 1)",
+           "static_cast<T>(samples) / static_cast<T>(samples)",
+           "batch_norm: running statistics are Caffe's S / factor, with an unbiased variance"),
+    Mutant("dropout_backward_no_scale", "src/cpu/dropout.cpp", "kept[i] != 0 ? dout[i] * scale : T{0}", "kept[i] != 0 ? dout[i] : T{0}",
+           "gradcheck: dropout"),
+    Mutant("normalize_no_epsilon", "src/cpu/normalize.cpp", "std::sqrt(squares + static_cast<T>(epsilon))", "std::sqrt(squares)",
+           "normalize: a zero row has finite values and gradients"),
+    Mutant("pool_average_ignores_padding", "src/cpu/pool.cpp", "std::min(begin + kernel, extent + pad) - begin",
+           "std::min(begin + kernel, extent) - std::max<std::int64_t>(begin, 0)", "pool: maxima and averages equal a plain loop"),
+    Mutant("softmax_no_shift", "src/cpu/softmax_cross_entropy.cpp", "buffer[i] = values[begin + i] - shift;",
+           "buffer[i] = values[begin + i];", "softmax_cross_entropy: never overflows"),
+    # margins
+    Mutant("margin_on_wrong_class", "src/cpu/softmax_cross_entropy.cpp", "scaled[label] = scale * (cosines[label] - margin.of(cosines[label]));",
+           "scaled[(label + 1) % classes] = scale * (cosines[(label + 1) % classes] - margin.of(cosines[label]));", MARGIN),
+    Mutant("margin_rule_compares_with_zero", "src/cpu/softmax_cross_entropy.cpp", "cosine > margin_ ? margin_ : T{0}",
+           "cosine > 0 ? margin_ : T{0}", MARGIN),
+    # transposed or misplaced operands
+    Mutant("weights_transposed", "src/cpu/correlation.h", "to[c * padded + j] = from[j * weights.target_step + c * weights.source_step]",
+           "to[c * padded + j] = from[c * weights.target_step + j * weights.source_step]", INTEGERS),
+    Mutant("flatten_keeps_hwc", "src/cpu/flatten.cpp", "source[row * columns + column]", "source[column * rows + row]",
+           "flatten: rows in C,H,W order"),
+    Mutant("flip_channels_too", "src/cpu/flip.cpp", "put(out[c], pixel[c], to.write)", "put(out[c], pixel[channels - 1 - c], to.write)",
+           "flip: columns in reverse, channels as they were"),
+    Mutant("scale_shift_first_channel", "src/cpu/scale_shift.cpp", "put(to[c], from[c] * scales[c], dx.write)",
+           "put(to[c], from[c] * scales[0], dx.write)", "gradcheck: scale and shift"),
+    Mutant("batch_norm_scale_gets_shift", "src/cpu/batch_norm.cpp", "write_sums(dscale, channels)", "write_sums(dscale, 0)",
+           "gradcheck: batch normalisation (inference)"),
+    Mutant("conv2d_kernel_not_rotated", "src/cpu/conv2d.cpp", ".tap_column_step = -options.stride_w * group_channels",
+           ".tap_column_step = options.stride_w * group_channels", INTEGERS),
+    Mutant("conv2d_bias_of_first_group", "src/cpu/conv2d.cpp", "bias.data<T>().data() + first : nullptr", "bias.data<T>().data() : nullptr",
+           INTEGERS),
+    Mutant("conv2d_weights_wrong_group", "src/cpu/conv2d_weights.cpp", "dy.data<T>().data() + group * group_outputs",
+           "dy.data<T>().data() + (options.groups - 1 - group) * group_outputs", INTEGERS),
+    Mutant("finite_first_piece_only", "src/cpu/finite.cpp", "return values[begin + i] - values[begin + i];",
+           "return values[i] - values[i];", "finite: one bad element anywhere is found"),
+    # slopes and kinks
+    Mutant("prelu_slope_sum_positive_side", "src/cpu/prelu.cpp", "std::min(x[i], T{0}) * dy[i]", "std::max(x[i], T{0}) * dy[i]",
+           "gradcheck: prelu"),
+    Mutant("prelu_shared_slope_one_channel", "src/cpu/prelu.cpp", "std::accumulate(sums.begin(), sums.end(), 0.0)",
+           "std::accumulate(sums.begin(), sums.begin() + 1, 0.0)", "gradcheck: prelu"),
+    Mutant("relu_gradient_at_zero", "src/cpu/relu.cpp", "out[i] > 0 ? dout[i]", "out[i] >= 0 ? dout[i]", "gradcheck: relu"),
+    # a gradient assigned where it is to be added, and the other way round
+    Mutant("add_backward_assigns", "src/cpu/add.cpp", "put(din[i], dout[i], write)", "put(din[i], dout[i], Write::assign)",
+           "gradcheck: element-wise sum"),
+    Mutant("bias_backward_assigns", "src/cpu/bias.cpp", "dbias.tensor.data<T>().data(), dbias.write,",
+           "dbias.tensor.data<T>().data(), Write::assign,", "gradcheck: convolution"),
+    Mutant("fully_connected_backward_adds", "src/cpu/fully_connected.cpp", "{as_kernels(dw.tensor), dw.write}",
+           "{as_kernels(dw.tensor), Write::add}", "gradcheck: fully connected"),
+    Mutant("net_second_reader_assigns", "src/net/net.cpp", "written[v] ? Write::add : Write::assign",
+           "Write::assign", "net: the gradients of a whole network with residual sums are those of its loss"),
+    # ends of ranges and ties
+    Mutant("accuracy_ties_count", "src/cpu/accuracy.cpp", "row[j] >= target", "row[j] > target",
+           "accuracy: the share of right samples, ties to the larger index"),
+    Mutant("labels_one_too_many", "src/cpu/labels.cpp", "values[sample] < classes", "values[sample] <= classes",
+           "softmax_cross_entropy: a label out of range is refused by name before anything is computed"),
+    Mutant("pool_last_of_ties", "src/cpu/pool.cpp", "pixel[c] > best[c] ||", "pixel[c] >= best[c] ||",
+           "pool: on a tie the first pixel wins, and a NaN is not lost"),
+    Mutant("pool_backward_misses_a_window", "src/cpu/pool.cpp", "std::min(pooled, (at + pad) / stride + 1)",
+           "std::min(pooled, (at + pad) / stride)", "gradcheck: average pooling"),
+    Mutant("pool_rounds_down", "src/cpu/pool.cpp", "round_up ? (room + stride - 1) / stride", "round_up ? (room + stride - 1) / (stride + 1)",
+           "pool: the number of windows follows both rounding rules"),
+    Mutant("convolution_loses_last_column", "src/cpu/convolution_tiles.h", "std::clamp<std::int64_t>(window.source_w - first, inside_begin",
+           "std::clamp<std::int64_t>(window.source_w - first - 1, inside_begin", INTEGERS),
+    Mutant("memory_plan_shares_a_moment", "src/net/memory_plan.cpp", "wanted.first <= other.last", "wanted.first < other.last",
+           "memory plan: no two tensors that share a moment share a byte, on random lifetimes"),
+    Mutant("threshold_tie_accepted", "src/eval/threshold.cpp", "std::upper_bound(same_.begin()", "std::lower_bound(same_.begin()",
+           "verification: a score equal to the threshold counts wrong, of either kind"),
+    Mutant("far_tie_rejected", "src/eval/accept_rate.cpp", "std::lower_bound(genuine.begin()", "std::upper_bound(genuine.begin()",
+           "verification: the true accept rate follows BLUFR's rule"),
+    # formulas
+    Mutant("add_third_input_replaces", "src/cpu/add.cpp", "out[i] += next[i]", "out[i] = next[i]", "add: sums any number of tensors"),
+    Mutant("bias_once_per_block", "src/cpu/correlation.h", "task.bias == nullptr || block > 0 ? nullptr", "task.bias == nullptr ? nullptr",
+           INTEGERS),
+    Mutant("conv2d_weights_lose_a_part", "src/cpu/conv2d_weights.cpp", "for (std::int64_t part = 1; part < parts.count; ++part)",
+           "for (std::int64_t part = 2; part < parts.count; ++part)", INTEGERS),
+    Mutant("image_input_mean_after_scale", "src/cpu/image_input.cpp", "to[i] = (static_cast<T>(from[i]) - mean) * scale",
+           "to[i] = static_cast<T>(from[i]) * scale - mean", "image_input: mean, scale and mirror per image"),
+    Mutant("image_input_mirrors_the_others", "src/cpu/image_input.cpp", "flags[line / height] == 0", "flags[line / height] != 0",
+           "image_input: mean, scale and mirror per image"),
+    Mutant("dropout_scale_of_dropped", "src/cpu/dropout.cpp", "static_cast<T>(1 / (1 - draw.ratio))", "static_cast<T>(1 / draw.ratio)",
+           "dropout: the share, the scale and the draws"),
+    Mutant("sgd_decay_scaled", "src/cpu/sgd.cpp", "scale * gradients[i] + decay * values[i]", "scale * (gradients[i] + decay * values[i])",
+           "sgd: the learning rate is inside the momentum, and decay acts on the old weight"),
+]

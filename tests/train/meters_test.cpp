@@ -1,0 +1,140 @@
+#include <amnet/core/error.h>
+#include <amnet/io/durable_file.h>
+#include <amnet/train/meters.h>
+
+#include <algorithm>
+
+#include "catch.h"
+#include "data/test_images.h"
+
+using namespace amnet;
+using test_images::TemporaryFolder;
+
+namespace {
+
+MetricsRow row_of(std::int64_t step) {
+  const double t = static_cast<double>(step);
+  return {.step = step,
+          .epoch = t / 100,
+          .meters = {.loss = 20.5 - t / 8, .accuracy = 0.25, .target_cosine = -0.125, .feature_norm = 12.5, .count = 1},
+          .learning_rate = 0.05,
+          .samples_per_second = 321.25,
+          .wait = 0.0625};
+}
+
+std::vector<std::int64_t> steps_of(const std::filesystem::path& path) {
+  std::vector<std::int64_t> steps;
+  for (const MetricsRow& row : read_metrics(path)) steps.push_back(row.step);
+  return steps;
+}
+
+}  // namespace
+
+TEST_CASE("meters: means over what was added, and nothing added is zero", "[meters]") {
+  Meters meters;
+  meters.add({.loss = 3, .accuracy = 0.5, .target_cosine = -0.5, .feature_norm = 10});
+  meters.add({.loss = 5, .accuracy = 1, .target_cosine = 0.25, .feature_norm = 30});
+  const Meters mean = meters.mean();
+  CHECK(mean.loss == 4);
+  CHECK(mean.accuracy == 0.75);
+  CHECK(mean.target_cosine == -0.125);
+  CHECK(mean.feature_norm == 20);
+  CHECK(mean.count == 2);
+  CHECK(meters.loss == 8);
+  CHECK(Meters().mean().loss == 0);
+}
+
+TEST_CASE("meters: cosine to the own class and feature norm, by hand", "[meters]") {
+  const Tensor features = Tensor::of<float>({4, 2}, {3, 4, 0, 0, -5, 12, 1e-30F, 0});
+  const Tensor weights = Tensor::of<float>({3, 2}, {2, 0, 0, 0.5F, 0, 0});
+  const Tensor labels = Tensor::of<std::int64_t>({4}, {0, 1, 1, 0});
+  const FeatureStatistics found = feature_statistics(features, weights, labels);
+  // 3/5 with class 0; a zero feature counts 0; 12/13 with class 1; a tiny feature has a direction like any other.
+  CHECK(found.target_cosine == Approx((0.6 + 0 + 12.0 / 13 + 1) / 4));
+  CHECK(found.feature_norm == Approx((5 + 0 + 13 + 1e-30) / 4));
+  const Tensor unlearned = Tensor::of<std::int64_t>({4}, {2, 2, 2, 2});  // weights of zero
+  CHECK(feature_statistics(features, weights, unlearned).target_cosine == 0);
+}
+
+TEST_CASE("metrics file: rows come back as they were written", "[meters]") {
+  const TemporaryFolder folder;
+  const auto path = folder.path() / "metrics.csv";
+  CHECK(read_metrics(path).empty());
+  MetricsFile file(path, metrics_header, 0);
+  file.append(line_of(row_of(20)));
+  file.append(line_of(row_of(40)));
+  const std::vector<MetricsRow> rows = read_metrics(path);
+  REQUIRE(rows.size() == 2);
+  CHECK(rows[1].step == 40);
+  CHECK(rows[1].epoch == 0.4);
+  CHECK(rows[1].meters.loss == 15.5);
+  CHECK(rows[1].meters.accuracy == 0.25);
+  CHECK(rows[1].meters.target_cosine == -0.125);
+  CHECK(rows[1].meters.feature_norm == 12.5);
+  CHECK(rows[1].learning_rate == 0.05);
+  CHECK(rows[1].samples_per_second == 321.25);
+  CHECK(rows[1].wait == 0.0625);
+  // One name for each number.
+  const std::string text = read_file(path);
+  CHECK(text.substr(0, text.find('\n')) == metrics_header);
+  const std::string line = line_of(row_of(20));
+  CHECK(std::ranges::count(line, ',') == std::ranges::count(std::string(metrics_header), ','));
+
+  const auto validation = folder.path() / "validation.csv";
+  MetricsFile(validation, validation_header, 0).append(line_of(ValidationRow{500, 87.125, 2.5, 61.25, 33.75}));
+  const std::vector<ValidationRow> verified = read_validation(validation);
+  REQUIRE(verified.size() == 1);
+  CHECK(verified[0].step == 500);
+  CHECK(verified[0].accuracy_mean == 87.125);
+  CHECK(verified[0].accuracy_std == 2.5);
+  CHECK(verified[0].tar_at_far_1 == 61.25);
+  CHECK(verified[0].tar_at_far_01 == 33.75);
+}
+
+TEST_CASE("metrics file: a resume cuts the rows that come again, and goes on", "[meters]") {
+  const TemporaryFolder folder;
+  const auto path = folder.path() / "metrics.csv";
+  {
+    MetricsFile file(path, metrics_header, 0);
+    for (const std::int64_t step : {20, 40, 60, 80, 100}) file.append(line_of(row_of(step)));
+  }
+  MetricsFile resumed(path, metrics_header, 60);
+  CHECK(steps_of(path) == std::vector<std::int64_t>{20, 40, 60});
+  resumed.append(line_of(row_of(80)));
+  CHECK(steps_of(path) == std::vector<std::int64_t>{20, 40, 60, 80});
+  const MetricsFile again(path, metrics_header, 0);  // from the start
+  CHECK(steps_of(path).empty());
+  CHECK(read_file(path) == std::string(metrics_header) + "\n");
+}
+
+TEST_CASE("metrics file: a last line that a crash cut off is no row", "[meters]") {
+  const TemporaryFolder folder;
+  const auto path = folder.path() / "metrics.csv";
+  const std::string whole = std::string(metrics_header) + "\n" + line_of(row_of(20)) + "\n";
+  const std::string last = line_of(row_of(40));
+  for (std::size_t length = 0; length <= last.rfind(','); ++length) {
+    write_durably(path, whole + last.substr(0, length));
+    MetricsFile file(path, metrics_header, 1000);
+    INFO("cut after " << last.substr(0, length));
+    REQUIRE(steps_of(path) == std::vector<std::int64_t>{20});
+    file.append(last);  // the next row starts on a line of its own
+    REQUIRE(steps_of(path) == std::vector<std::int64_t>{20, 40});
+  }
+}
+
+TEST_CASE("metrics file: lines that are no rows are left out, and an unwritable file is said so", "[meters]") {
+  const TemporaryFolder folder;
+  const auto path = folder.path() / "metrics.csv";
+  const std::string row = line_of(row_of(20));
+  write_durably(path, std::string(metrics_header) + "\n" + row + "\n" + row + ",1\nx" + row + "\n\n1,2,3\n");
+  CHECK(steps_of(path) == std::vector<std::int64_t>{20});
+  const MetricsFile cleaned(path, metrics_header, 1000);
+  CHECK(read_file(path) == std::string(metrics_header) + "\n" + row + "\n");
+
+  CHECK_THROWS_AS(MetricsFile(folder.path() / "nowhere" / "metrics.csv", metrics_header, 0), FileError);
+  MetricsFile lost(folder.path() / "gone.csv", metrics_header, 0);
+  std::filesystem::remove(folder.path() / "gone.csv");
+  std::filesystem::create_directory(folder.path() / "gone.csv");
+  CHECK_THROWS_AS(lost.append(row), FileError);
+  CHECK_THROWS_WITH(lost.append(row), Catch::Matchers::Contains("gone.csv"));
+}

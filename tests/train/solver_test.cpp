@@ -1,0 +1,134 @@
+#include <amnet/layers/batch_norm.h>
+#include <amnet/layers/fully_connected.h>
+#include <amnet/layers/softmax_cross_entropy.h>
+#include <amnet/train/solver.h>
+
+#include <map>
+#include <string>
+#include <vector>
+
+#include "catch.h"
+#include "kernels/values.h"
+
+namespace {
+
+using namespace amnet;
+
+/// Two layers with multipliers of every kind, and a batch norm for its buffers; in double, so that a plain loop can be compared closely.
+struct SmallNet {
+  SmallNet() : net(DType::f64) {
+    const Value x = net.input("x", {1, 3});
+    const Value labels = net.input("labels", {1}, DType::i64);
+    FullyConnectedOptions first{.outputs = 4};
+    first.weight = {.filler = Filler::gaussian(0.5), .lr_mult = 0.5, .decay_mult = 3};
+    first.bias = {.filler = Filler::constant(0.3), .lr_mult = 2, .decay_mult = 0};
+    FullyConnectedOptions second{.outputs = 2};
+    second.weight.lr_mult = 0;  // frozen
+    const Value hidden = net.add("bn", BatchNorm(), {net.add("a", FullyConnected(first), {x})});
+    const Value loss = net.add("loss", SoftmaxCrossEntropy(), {net.add("b", FullyConnected(second), {hidden}), labels});
+    net.initialise(3);
+    net.plan_training(2, loss);
+  }
+  Parameter& parameter(const std::string& wanted) {
+    Parameter* found = nullptr;
+    net.visit([&](const std::string& name, Parameter& each) {
+      if (name == wanted) found = &each;
+    });
+    REQUIRE(found != nullptr);
+    return *found;
+  }
+  /// Gradients that are a function of the step alone.
+  void fill_gradients(std::uint64_t step) {
+    net.visit([&](const std::string& name, Parameter& each) {
+      if (!each.trainable()) return;
+      const Random random(9, stream_of(name), step);
+      std::uint64_t i = 0;
+      for (double& value : each.gradient.data<double>()) value = random.normal(i++);
+    });
+  }
+  Net net;
+};
+
+}  // namespace
+
+TEST_CASE("solver: steps equal a plain loop over the seed's rule, with its multipliers", "[solver]") {
+  SmallNet model;
+  Device device = Cpu(2);
+  Solver solver(model.net, {.momentum = 0.9, .weight_decay = 0.01});
+  struct Expected {
+    double lr_mult, decay_mult;
+    std::vector<double> value, momentum;
+  };
+  std::map<std::string, Expected> expected;
+  model.net.visit([&](const std::string& name, Parameter& each) {
+    const std::vector<double> value = values_of<double>(each.value);
+    expected[name] = {each.buffer ? 0 : each.lr_mult, each.decay_mult, value, std::vector<double>(value.size())};
+  });
+  CHECK(expected.at("a.weight").lr_mult == 0.5);
+
+  for (std::uint64_t step = 0; step < 5; ++step) {
+    // The rate drops on the way: what was learned before it goes on at the old rate, because it stands inside the momentum.
+    const double rate = step < 3 ? 0.1 : 0.01;
+    const double scale = step == 1 ? 0.25 : 1;
+    model.fill_gradients(step);
+    solver.step(device, rate, scale);
+    for (auto& [name, each] : expected) {
+      const Parameter& parameter = model.parameter(name);
+      for (std::size_t i = 0; i < each.value.size() && each.lr_mult != 0; ++i) {
+        const double gradient = scale * parameter.gradient.data<double>()[i] + 0.01 * each.decay_mult * each.value[i];
+        each.momentum[i] = 0.9 * each.momentum[i] + rate * each.lr_mult * gradient;
+        each.value[i] -= each.momentum[i];
+      }
+      for (std::size_t i = 0; i < each.value.size(); ++i) {
+        INFO(name << "[" << i << "], step " << step);
+        CHECK(parameter.value.data<double>()[i] == Approx(each.value[i]).epsilon(1e-13).margin(1e-15));
+      }
+    }
+  }
+}
+
+TEST_CASE("solver: frozen parameters and running statistics have no momentum and do not move", "[solver]") {
+  SmallNet model;
+  Device device = Cpu(1);
+  Solver solver(model.net, {});
+  std::vector<std::string> names;
+  for (const Solver::Momentum& each : solver.state()) {
+    names.push_back(each.name);
+    CHECK(each.value.shape() == model.parameter(each.name).value.shape());
+    for (const double value : each.value.data<double>()) CHECK(value == 0);
+  }
+  CHECK(names == std::vector<std::string>{"a.weight", "a.bias", "bn.scale", "bn.shift", "b.bias"});
+
+  const std::vector<double> frozen = values_of<double>(model.parameter("b.weight").value);
+  const std::vector<double> buffer = values_of<double>(model.parameter("bn.running_variance").value);
+  const std::vector<double> learned = values_of<double>(model.parameter("b.bias").value);
+  model.fill_gradients(0);
+  solver.step(device, 0.1);
+  CHECK(values_of<double>(model.parameter("b.weight").value) == frozen);
+  CHECK(values_of<double>(model.parameter("bn.running_variance").value) == buffer);
+  CHECK(values_of<double>(model.parameter("b.bias").value) != learned);
+}
+
+TEST_CASE("solver: momentum that is brought back continues as if it had not stopped", "[solver]") {
+  Device device = Cpu(1);
+  SmallNet straight, resumed;
+  Solver one(straight.net, {}), two(resumed.net, {});
+  for (std::uint64_t step = 0; step < 6; ++step) {
+    straight.fill_gradients(step);
+    one.step(device, 0.05);
+    resumed.fill_gradients(step);
+    if (step == 3) {
+      Solver fresh(resumed.net, {});
+      for (std::size_t i = 0; i < fresh.state().size(); ++i) fresh.state()[i].value.copy_from(two.state()[i].value);
+      for (Solver::Momentum& each : two.state()) each.value.fill(0);
+      fresh.step(device, 0.05);
+      for (std::size_t i = 0; i < fresh.state().size(); ++i) two.state()[i].value.copy_from(fresh.state()[i].value);
+    } else {
+      two.step(device, 0.05);
+    }
+  }
+  straight.net.visit([&](const std::string& name, Parameter& each) {
+    INFO(name);
+    CHECK(values_of<double>(each.value) == values_of<double>(resumed.parameter(name).value));
+  });
+}
