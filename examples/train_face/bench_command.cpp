@@ -56,8 +56,8 @@ int bench_command(Arguments arguments) {
   app.add_option("--batch", options.batch, "Images of a step")->check(CLI::Range(1, 100'000));
   app.add_option("--iterations", options.iterations, "Steps that are timed, after 2 of warm-up")->check(CLI::Range(1, 1'000'000));
   app.add_option("--threads", options.threads, "Compute threads; 0: all cores")->check(CLI::Range(0, 1024));
-  app.add_option("--depth", options.depth, "Layers");
-  app.add_option("--width", options.width, "Width multiplier");
+  app.add_option("--depth", options.depth, "Layers")->check(depths());
+  app.add_option("--width", options.width, "Width multiplier")->check(CLI::Range(1e-3, 16.0));
   app.add_option("--classes", options.classes, "Classes of the head")->check(CLI::Range(1, 100'000'000));
   app.add_flag("--forward-only", options.forward_only, "Time embedding instead of training");
   app.add_option("--json", options.json, "File for the numbers");

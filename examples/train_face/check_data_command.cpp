@@ -23,7 +23,7 @@ int check_data_command(Arguments arguments) {
   if (!parse_arguments(app, std::move(arguments))) return 0;
 
   ImageFormat format;
-  parse_size(input, format);
+  read_size_option(input, format);
   const FaceList list = list_file.empty() ? list_folder(root, {.exclude = exclude}) : read_face_list(list_file, root, {.exclude = exclude});
   ProgressBar bar;
   const CheckReport report = check_data(

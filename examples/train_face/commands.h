@@ -2,6 +2,8 @@
 // errors are exceptions, which main() turns into one sentence and the exit code of their type.
 #pragma once
 
+#include <amnet/core/image_format.h>
+
 #include <CLI/CLI.hpp>
 
 #include <string>
@@ -23,3 +25,9 @@ bool parse_arguments(CLI::App& app, Arguments arguments);
 
 /// Shows defaults in --help, and takes options by their long names only once.
 void use_our_style(CLI::App& app);
+
+/// The depths a network can have, as a check of an option.
+CLI::Validator depths();
+
+/// Reads the value of --input, "112x96", into the format's size. Throws UsageError that names the option.
+void read_size_option(const std::string& text, amnet::ImageFormat& format);

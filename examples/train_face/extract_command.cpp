@@ -55,7 +55,7 @@ int extract_command(Arguments arguments) {
   app.add_flag("--normalize", normalise, "Rows of length 1");
   app.add_option("--bad-images", bad_images, "What an unreadable image does: fail, or skip (a row of zeros, named on stderr)")
       ->check(CLI::IsMember({"fail", "skip"}));
-  app.add_option("--threads", threads, "Compute threads; 0: all cores");
+  app.add_option("--threads", threads, "Compute threads; 0: all cores")->check(CLI::Range(0, 1024));
   if (!parse_arguments(app, std::move(arguments))) return 0;
 
   Device device = Cpu(threads);

@@ -37,6 +37,16 @@ bool parse_arguments(CLI::App& app, Arguments arguments) {
   }
 }
 
+CLI::Validator depths() { return CLI::IsMember({4, 10, 20, 36, 64}); }
+
+void read_size_option(const std::string& text, amnet::ImageFormat& format) {
+  try {
+    amnet::parse_size(text, format);
+  } catch (const UsageError& error) {
+    throw UsageError(std::string("--input: ") + error.what());
+  }
+}
+
 namespace {
 
 int run(Arguments arguments) {
@@ -54,12 +64,19 @@ int run(Arguments arguments) {
   return command->second(std::move(arguments));
 }
 
+// What was printed is part of the work: a full disk behind `> file` is a failure.
+int with_output_written(int exit_code) {
+  const bool written = std::fflush(stdout) == 0 && std::ferror(stdout) == 0;
+  amnet::require<amnet::FileError>(written || exit_code != 0, "The standard output could not be written; is the disk full?");
+  return exit_code;
+}
+
 }  // namespace
 
 int main(int argc, char** argv) {
   ignore_file_size_signal();
   try {
-    return run(Arguments(argv + 1, argv + argc));
+    return with_output_written(run(Arguments(argv + 1, argv + argc)));
   } catch (const amnet::Error& error) {
     std::fprintf(stderr, "train_face: %s\n", error.what());
     return error.exit_code();

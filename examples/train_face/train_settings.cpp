@@ -177,6 +177,9 @@ class Parser {
 
 std::string as_argument(const TomlEntry& entry) { return fmt::format("--{}={}", entry.key, fmt::join(entry.values, ",")); }
 
+// `exclude = ""` says nothing.
+bool is_empty(const TomlEntry& entry) { return entry.values.size() == 1 && entry.values.front().empty(); }
+
 // Names the file and line in whatever `body` says about this entry.
 template <class Body>
 void with_line(const std::string& file, const TomlEntry& entry, Body&& body) {
@@ -198,12 +201,11 @@ std::vector<TomlEntry> read_config(const Parser& command_line) {
   for (const TomlEntry& entry : entries) {
     with_line(command_line.config(), entry, [&] {
       require(command_line.has(entry.key), "there is no setting `{}`; train_face train --help lists them.", entry.key);
-      Parser().parse({as_argument(entry)});
+      require(!entry.values.empty(), "`{}` needs a value.", entry.key);
+      if (!is_empty(entry)) Parser().parse({as_argument(entry)});
     });
   }
-  std::erase_if(entries, [&](const TomlEntry& entry) {
-    return overridden(entry.key, command_line) || entry.values.empty() || entry.values.front().empty();
-  });
+  std::erase_if(entries, [&](const TomlEntry& entry) { return is_empty(entry) || overridden(entry.key, command_line); });
   return entries;
 }
 

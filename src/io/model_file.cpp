@@ -74,6 +74,16 @@ T number(const Metadata& metadata, const std::string& key, const std::string& so
   return value;
 }
 
+// Values that no network can have are the file's fault here, not the caller's.
+BuiltModel built_from_file(const ModelDescription& description, const std::string& source) {
+  try {
+    check_image_format(description.input);
+    return build_model(description);
+  } catch (const UsageError& error) {
+    throw DataError(fmt::format("{}: the metadata describes no network that can be built: {}", source, error.what()));
+  }
+}
+
 }  // namespace
 
 BuiltModel build_model(const ModelDescription& description, DType dtype) {
@@ -100,7 +110,7 @@ LoadedModel load_model(const fs::path& path) {
   const fs::path file_path = model_file_of(path);
   const SafetensorsFile file = read_safetensors(file_path);
   const ModelDescription description = description_of(file.metadata, file_path.string());
-  BuiltModel built = build_model(description);
+  BuiltModel built = built_from_file(description, file_path.string());
   load_tensors(built.net, file, file_path.string());
   return {.description = description, .net = std::move(built.net), .images = built.images, .embedding = built.embedding};
 }

@@ -76,7 +76,7 @@ MetricsFile::MetricsFile(fs::path path, std::string header, std::int64_t last_st
     std::stringstream text(read_file(path_, std::numeric_limits<std::size_t>::max()));
     for (std::string line; std::getline(text, line);) {
       const std::vector<double> values = numbers_of(line);
-      // A line cut short by a crash is no row; its step comes again.
+      if (text.eof()) break;  // no newline: cut short by a crash, perhaps inside its last number
       if (values.size() == columns && values[0] <= static_cast<double>(last_step)) kept += line + "\n";
     }
   }
@@ -92,8 +92,7 @@ void MetricsFile::append(const std::string& line) {
   require<FileError>(written && closed, "{}: a row could not be written; is the disk full?", path_.string());
 }
 
-const char* const metrics_header =
-    "step,epoch,loss,accuracy,target_cosine,feature_norm,learning_rate,samples_per_second,wait_fraction";
+const char* const metrics_header = "step,epoch,loss,accuracy,target_cosine,feature_norm,learning_rate,samples_per_second,wait_fraction";
 const char* const validation_header = "step,accuracy_mean,accuracy_std,tar_at_far_1_percent,tar_at_far_0.1_percent";
 
 std::string line_of(const MetricsRow& row) {

@@ -36,13 +36,25 @@ std::string time_stamp() {
 
 void RunLog::line(std::string_view text) {
   const std::string full = time_stamp() + " " + std::string(text);
+  write(full);
+  if (echo_) echo_(full);
+}
+
+void RunLog::last_words(std::string_view text) noexcept {
+  try {
+    write(time_stamp() + " " + std::string(text));
+  } catch (const std::exception&) {
+    return;
+  }
+}
+
+void RunLog::write(const std::string& line) {
   std::FILE* file = std::fopen(path_.c_str(), "ab");
   require<FileError>(file != nullptr, "{}: the log cannot be opened for writing.", path_.string());
-  const std::string with_end = full + "\n";
+  const std::string with_end = line + "\n";
   const bool written = std::fwrite(with_end.data(), 1, with_end.size(), file) == with_end.size();
   const bool closed = std::fclose(file) == 0;
   require<FileError>(written && closed, "{}: a line of the log could not be written; is the disk full?", path_.string());
-  if (echo_) echo_(full);
 }
 
 void RunLog::cut_after(std::int64_t step) {

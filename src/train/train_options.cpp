@@ -44,12 +44,15 @@ void check_options(const TrainOptions& options) {
   };
   require(!options.root.empty(), "--root: name the folder that holds the images.");
   require(!options.out.empty(), "--out: name the folder to write the run to.");
+  in_range("--mean", options.input.mean, 0, 255);
   check_image_format(options.input);
   at_least("--batch", options.batch, 1);
   require(options.batch <= 1'000'000, "--batch: expected at most 1000000 but got {}.", options.batch);
   at_least("--accumulate", options.accumulate, 1);
+  require(options.accumulate <= 1'000'000, "--accumulate: expected at most 1000000 but got {}.", options.accumulate);
   at_least("--iterations", options.iterations, 1);
-  in_range("--epochs", options.epochs, 0, 1e9);
+  require(options.iterations <= 1'000'000'000, "--iterations: expected at most 1000000000 but got {}.", options.iterations);
+  in_range("--epochs", options.epochs, 0, 1e6);
   at_least("--classes", options.classes, 0);
   at_least("--threads", options.threads, 0);
   require(options.workers >= 1 && options.workers <= 256, "--workers: expected 1 to 256 but got {}.", options.workers);
@@ -70,7 +73,7 @@ void check_options(const TrainOptions& options) {
           options.network.embedding);
   sphere_face_blocks(options.network.depth);
   for (const double step : options.lr_steps) {
-    require(std::isfinite(step) && step > 0, "--lr-steps: expected steps, or fractions of all steps below 1, but got {}.", step);
+    require(step > 0 && step <= 1e9, "--lr-steps: expected steps, or fractions of all steps below 1, but got {}.", step);
   }
   require(options.val_pairs.empty() == options.val_root.empty(), "--val-pairs and --val-root: give both or neither.");
 }

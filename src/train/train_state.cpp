@@ -1,7 +1,9 @@
 #include <amnet/core/error.h>
 #include <amnet/train/train_state.h>
 
+#include <map>
 #include <nlohmann/json.hpp>
+#include <sstream>
 
 namespace amnet {
 
@@ -21,6 +23,7 @@ std::string state_json(const TrainState& state) {
                                  {"target_cosine", state.meters.target_cosine},
                                  {"feature_norm", state.meters.feature_norm},
                                  {"count", state.meters.count}}},
+                               {"verified_step", state.verified_step},
                                {"best_step", state.best_step},
                                {"best_accuracy", state.best_accuracy}};
   return json.dump(2) + "\n";
@@ -46,6 +49,7 @@ TrainState parse_state(const std::string& text, std::string_view source) {
     meters.at("target_cosine").get_to(state.meters.target_cosine);
     meters.at("feature_norm").get_to(state.meters.feature_norm);
     meters.at("count").get_to(state.meters.count);
+    state.verified_step = json.value("verified_step", state.step);
     json.at("best_step").get_to(state.best_step);
     json.at("best_accuracy").get_to(state.best_accuracy);
     return state;
@@ -66,6 +70,42 @@ void check_resumable(const TrainState& checkpoint, const TrainState& now, std::s
   same("classes", checkpoint.classes, now.classes, "--classes");
   require(checkpoint.data_fingerprint == now.data_fingerprint,
           "{}: the training list has other paths or labels than when the run was started; restore it or start a new --out.", source);
+}
+
+void check_same_model(const ModelDescription& checkpoint, const ModelDescription& now, std::string_view source) {
+  const auto same = [&](auto then, auto wanted, std::string_view flag) {
+    require(then == wanted, "{}: the run was started with {} {} but now it is {}; give it as before or start a new --out.", source, flag,
+            then, wanted);
+  };
+  same(checkpoint.network.depth, now.network.depth, "--depth");
+  same(checkpoint.network.width, now.network.width, "--width");
+  same(checkpoint.network.embedding, now.network.embedding, "--embedding");
+  same(size_text(checkpoint.input), size_text(now.input), "--input");
+  same(name_of(checkpoint.input.order), name_of(now.input.order), "--channel-order");
+  same(checkpoint.input.mean, now.input.mean, "--mean");
+}
+
+std::vector<std::string> changed_settings(std::string_view before, std::string_view now) {
+  const auto settings_of = [](std::string_view text) {
+    std::map<std::string, std::string> settings;
+    std::stringstream lines{std::string(text)};
+    for (std::string line; std::getline(lines, line);) {
+      const std::size_t equals = line.find(" = ");
+      if (!line.starts_with('#') && equals != std::string::npos) settings[line.substr(0, equals)] = line.substr(equals + 3);
+    }
+    for (const char* without_effect : {"out", "root", "val-root", "threads", "workers"}) settings.erase(without_effect);
+    return settings;
+  };
+  std::map<std::string, std::string> then = settings_of(before), wanted = settings_of(now);
+  std::vector<std::string> changes;
+  for (const auto& [key, value] : wanted) {
+    const std::string& old = then.try_emplace(key, "not set").first->second;
+    if (old != value) changes.push_back(fmt::format("Setting changed since the checkpoint: {} = {}, was {}", key, value, old));
+  }
+  for (const auto& [key, value] : then) {
+    if (!wanted.contains(key)) changes.push_back(fmt::format("Setting changed since the checkpoint: {} is not set, was {}", key, value));
+  }
+  return changes;
 }
 
 }  // namespace amnet

@@ -34,6 +34,16 @@ std::string duration_text(double seconds) {
   return fmt::format("{:.0f} s", seconds);
 }
 
+// What verify() holds beside the network: both views, the features in double twice, and the scores of impostors (verification.cpp).
+std::size_t verification_bytes(const Pairs& pairs, std::int64_t embedding, Protocol protocol) {
+  constexpr std::size_t impostors_kept = std::size_t{1} << 22;
+  const std::size_t images = pairs.images.size();
+  const std::size_t values = images * static_cast<std::size_t>(embedding);
+  const std::size_t width = protocol == Protocol::sphereface ? 2 : 1;
+  const std::size_t scores = std::min(images * (images - 1) / 2, 2 * impostors_kept);
+  return values * 2 * sizeof(float) + values * width * 2 * sizeof(double) + scores * sizeof(double);
+}
+
 std::string megabytes(std::size_t bytes) { return fmt::format("{:.0f} MB", static_cast<double>(bytes) / 1e6); }
 
 FaceList read_training_list(const TrainOptions& options) {
@@ -80,14 +90,19 @@ class Run {
 
   TrainOutcome go() {
     const std::optional<FoundCheckpoint> resumed = open_directory();
-    plan();
-    write_first_lines(resumed);
-    open_tables();
-    start_loader();
-    train_started_ = seconds_now();
-    bool stopped = false;
-    while (state_.step < steps_ && !stopped) stopped = one_step();
-    return finish(stopped);
+    try {
+      plan();
+      write_first_lines(resumed);
+      open_tables();
+      start_loader();
+      train_started_ = seconds_now();
+      bool stopped = resumed && finish_step();
+      while (state_.step < steps_ && !stopped) stopped = one_step();
+      return finish(stopped);
+    } catch (const Error& error) {
+      log_.last_words(fmt::format("Ended by an error: {}", error.what()));
+      throw;
+    }
   }
 
  private:
@@ -107,18 +122,12 @@ class Run {
   std::optional<FoundCheckpoint> open_directory() {
     clean_run_directory(options_.out);
     std::vector<std::string> notes;
-    std::optional<FoundCheckpoint> found;
-    if (options_.resume == "auto" || options_.resume.empty()) {
-      if (fs::exists(options_.out)) found = newest_intact(options_.out, notes);
-      require(!found || options_.resume == "auto", "{}: there is a run of {} steps here already; add --resume auto to go on, or name another --out.",
-              options_.out.string(), found ? found->step : 0);
-    } else {
-      found = FoundCheckpoint{options_.resume, verify_checkpoint(options_.resume)};
-    }
+    const std::optional<FoundCheckpoint> found = find_checkpoint(notes);
     probe_run_directory(options_.out, 2 * net_.net.parameter_bytes());
     if (found) {
       load_checkpoint(found->directory);
       log_.cut_after(state_.step);
+      if (in_out(found->directory)) restore_pointers(found->directory);
     } else {
       log_.cut_after(0);
       if (!options_.init_from.empty()) start_from_model();
@@ -127,13 +136,46 @@ class Run {
     return found;
   }
 
+  bool in_out(const fs::path& checkpoint) const {
+    return fs::weakly_canonical(checkpoint).parent_path() == fs::weakly_canonical(options_.out);
+  }
+
+  // The checkpoint to go on from; nothing for a new run.
+  std::optional<FoundCheckpoint> find_checkpoint(std::vector<std::string>& notes) const {
+    std::optional<FoundCheckpoint> newest;
+    if (fs::exists(options_.out)) newest = newest_intact(options_.out, notes);
+    if (options_.resume == "auto") return newest;
+    const std::string out = options_.out.string();
+    if (options_.resume.empty()) {
+      require(!newest && notes.empty(), "--out: {} holds a run of {} steps already; add --resume auto to go on, or name another --out.", out,
+              newest ? newest->step : 0);
+      return std::nullopt;
+    }
+    const FoundCheckpoint named{options_.resume, verify_checkpoint(options_.resume)};
+    // A later --resume auto would take the newest checkpoint of the directory, and so leave the branch that begins here.
+    require(in_out(named.directory) ? !newest || newest->step <= named.step : !newest,
+            "--resume: {} is of step {} but {} has a checkpoint of step {}; name another --out, or take --resume auto.",
+            named.directory.string(), named.step, out, newest ? newest->step : 0);
+    return named;
+  }
+
+  // A crash can come between the rename of a checkpoint and the links to it.
+  void restore_pointers(const fs::path& checkpoint) {
+    set_pointer(options_.out, "last", fs::weakly_canonical(checkpoint).filename().string());
+    const std::string best = checkpoint_name(std::max<std::int64_t>(state_.best_step, 0));
+    if (state_.best_step > 0 && fs::exists(options_.out / best)) set_pointer(options_.out, "best", best);
+  }
+
   void load_checkpoint(const fs::path& directory) {
     const fs::path state_path = directory / "state.json";
     const TrainState stored = parse_state(read_file(state_path), state_path.string());
     check_resumable(stored, state_, state_path.string());
     state_ = stored;
+    last_checkpoint_ = directory;
     const fs::path model_path = directory / "model.safetensors";
-    load_tensors(net_.net, read_safetensors(model_path), model_path.string());
+    const SafetensorsFile model = read_safetensors(model_path);
+    check_same_model(description_of(model.metadata, model_path.string()), description_, model_path.string());
+    load_tensors(net_.net, model, model_path.string());
     const fs::path solver_path = directory / "solver.safetensors";
     const SafetensorsFile solver = read_safetensors(solver_path);
     for (Solver::Momentum& momentum : solver_->state()) {
@@ -142,6 +184,13 @@ class Run {
                          "{}: the momentum of '{}' is missing or has another shape.", solver_path.string(), momentum.name);
       momentum.value.copy_from(*stored_momentum);
     }
+  }
+
+  // A resumed run may have other settings; what changed should not go unnoticed.
+  void log_changed_settings(const fs::path& checkpoint) {
+    const fs::path stored = checkpoint / "config.toml";
+    if (hooks_.config.empty() || !fs::exists(stored)) return;
+    for (const std::string& change : changed_settings(read_file(stored), hooks_.config)) log_.line(change);
   }
 
   void start_from_model() {
@@ -160,12 +209,14 @@ class Run {
     MemoryForecast memory;
     memory.parameters = net_.net.parameter_bytes() + 2 * net_.net.gradient_bytes();
     memory.activations = net_.net.planned_bytes();
-    memory.data = static_cast<std::size_t>(options_.batch) * image * static_cast<std::size_t>(loader_queue + 2);
-    if (pairs_) {
-      const std::size_t features = pairs_->images.size() * static_cast<std::size_t>(options_.network.embedding) * 2 * sizeof(float);
-      memory.verification = embedder_.planned_bytes() + features;
-    }
-    memory.program = 16'000'000;
+    net_.net.visit([&](const std::string&, Parameter& parameter) {
+      const std::size_t bytes = parameter.value.size_bytes();
+      memory.kernels = std::max(memory.kernels, bytes);  // a product packs its weights, and keeps the room
+      if (parameter.layout == ParameterLayout::convolution) memory.saving += bytes;
+    });
+    memory.data = static_cast<std::size_t>(options_.batch) * image * static_cast<std::size_t>(loader_queue + 1);  // one in use
+    if (pairs_) memory.verification = embedder_.planned_bytes() + verification_bytes(*pairs_, options_.network.embedding, options_.protocol);
+    memory.program = 12'000'000;
     return memory;
   }
 
@@ -195,10 +246,14 @@ class Run {
     log_.line(fmt::format("Network: depth {}, width {:g}, embedding {}, {} parameters; effective batch {}; {} steps", options_.network.depth,
                           options_.network.width, options_.network.embedding, net_.net.parameter_count(),
                           options_.batch * options_.accumulate, steps_));
-    log_.line(fmt::format("Memory: {} in all = parameters {} + activations {} + verification {} + data {} + program {}",
-                          megabytes(memory.total()), megabytes(memory.parameters), megabytes(memory.activations),
-                          megabytes(memory.verification), megabytes(memory.data), megabytes(memory.program)));
-    if (resumed) log_.line(fmt::format("Resumed from {} at step {}", resumed->directory.string(), state_.step));
+    log_.line(fmt::format(
+        "Memory: {} in all = parameters {} + activations {} + kernels {} + saving {} + verification {} + data {} + program {}",
+        megabytes(memory.total()), megabytes(memory.parameters), megabytes(memory.activations), megabytes(memory.kernels),
+        megabytes(memory.saving), megabytes(memory.verification), megabytes(memory.data), megabytes(memory.program)));
+    if (resumed) {
+      log_.line(fmt::format("Resumed from {} at step {}", resumed->directory.string(), state_.step));
+      log_changed_settings(resumed->directory);
+    }
     const nlohmann::json environment = {{"version", build.version},
                                         {"commit", build.commit},
                                         {"compiler", build.compiler},
@@ -216,7 +271,7 @@ class Run {
 
   void open_tables() {
     metrics_.emplace(options_.out / "metrics.csv", metrics_header, state_.step);
-    validation_file_.emplace(options_.out / "validation.csv", validation_header, state_.step);
+    validation_file_.emplace(options_.out / "validation.csv", validation_header, state_.verified_step);
   }
 
   void start_loader() {
@@ -253,10 +308,26 @@ class Run {
 
     if (state_.step % options_.log_every == 0 || state_.step == steps_) log_status(rate);
     const bool best = validation_due() && verify_now();
-    const TrainRequest request = hooks_.poll ? hooks_.poll() : TrainRequest::none;
+    poll();
     const bool last = state_.step == steps_;
-    if (last || best || request != TrainRequest::none || state_.step % options_.checkpoint_every == 0) save(best);
-    return request == TrainRequest::stop && !last;
+    if (last || best || request_ != TrainRequest::none || state_.step % options_.checkpoint_every == 0) save(best);
+    return request_ == TrainRequest::stop && (!last || validation_due());
+  }
+
+  // After a resume: the verification that a stop had cut short. True when the run is to stop again.
+  bool finish_step() {
+    if (!validation_due()) return false;
+    const bool best = verify_now();
+    if (!validation_due()) save(best);
+    return poll() == TrainRequest::stop;
+  }
+
+  // Asks the outside; what was asked for stays until save() answers it, and a stop for good.
+  TrainRequest poll() {
+    if (hooks_.poll && request_ != TrainRequest::stop) {
+      if (const TrainRequest asked = hooks_.poll(); asked != TrainRequest::none) request_ = asked;
+    }
+    return request_;
   }
 
   Batch next_batch() {
@@ -268,6 +339,7 @@ class Run {
 
   void accumulate_gradients(const Batch& batch, Write write) {
     Net& net = net_.net;
+    batch_indices_ = batch.indices;
     Context context{.device = device_, .phase = Phase::train, .step = {.number = state_.step, .seed = options_.seed}};
     on(device_, [&](auto& backend) {
       image_input(backend, {options_.input.mean, options_.input.scale}, batch.pixels, batch.mirrored, net.value(net_.images));
@@ -275,7 +347,10 @@ class Run {
     net.value(labels_).copy_from(batch.labels);
     net.forward(context);
     const double loss = net.value(head_.loss).item();
-    if (!std::isfinite(loss)) stop_non_finite(batch, context);
+    if (!std::isfinite(loss)) {
+      const std::string where = net.first_non_finite(context);
+      stop_non_finite(state_.step + 1, where.empty() ? "the loss" : where);
+    }
     measure(loss, batch.labels);
     net.backward(context, write);
     state_.samples += options_.batch;
@@ -293,21 +368,16 @@ class Run {
                        .feature_norm = features.feature_norm});
   }
 
-  [[noreturn]] void stop_non_finite(const Batch& batch, Context& context) {
-    std::string where = net_.net.first_non_finite(context);
-    if (where.empty()) where = "the loss alone";
+  // `step` counts from 1, as the log does.
+  [[noreturn]] void stop_non_finite(std::int64_t step, const std::string& where) {
     nlohmann::json images = nlohmann::json::array();
-    for (const std::int64_t index : batch.indices) {
-      images.push_back({{"index", index}, {"image", list_.where(index)}});
-    }
+    for (const std::int64_t index : batch_indices_) images.push_back({{"index", index}, {"image", list_.where(index)}});
     const fs::path dump = options_.out / "non_finite_batch.json";
-    write_durably(dump, nlohmann::json{{"step", state_.step}, {"first_non_finite", where}, {"images", images}}.dump(2) + "\n");
-    const std::string text = fmt::format(
-        "The loss is not finite at step {}: the first such value is in {}; its images are in {}. Lower --lr, add --warm-up, or look at "
-        "the images; the last checkpoint is from before.",
-        state_.step, where, dump.string());
-    log_.line(text);
-    throw NonFiniteError(text);
+    write_durably(dump, nlohmann::json{{"step", step}, {"first_non_finite", where}, {"images", images}}.dump(2) + "\n");
+    throw NonFiniteError(
+        fmt::format("Step {} is not finite, first of all in {}; lower --lr, add --warm-up, or look at the images of its batch, which are in {} "
+                    "(no checkpoint was written since the last one that the log names).",
+                    step, where, dump.string()));
   }
 
   // --- after a step ------------------------------------------------------------------------------------------
@@ -344,18 +414,37 @@ class Run {
   }
 
   bool validation_due() const {
-    if (!pairs_ || options_.val_every == 0) return false;
+    if (!pairs_ || options_.val_every == 0 || state_.verified_step == state_.step) return false;
     if (state_.step == steps_) return true;
     const std::int64_t epoch = std::max<std::int64_t>(1, list_.size() / (options_.batch * options_.accumulate));
     return state_.step % (options_.val_every > 0 ? options_.val_every : epoch) == 0;
   }
 
-  // True when this is the best so far.
+  // The embeddings of the pairs; nothing when a stop was asked for meanwhile.
+  std::optional<Views> embed_pairs() {
+    struct Interrupted : std::exception {};
+    const auto progress = [this](std::int64_t, std::int64_t) {
+      report_progress("verifying");
+      if (poll() == TrainRequest::stop) throw Interrupted();
+    };
+    try {
+      return embedder_.embed(device_, {.root = options_.val_root,
+                                       .paths = pairs_->images,
+                                       .skip_bad_images = options_.skip_bad_images,
+                                       .progress = progress});
+    } catch (const Interrupted&) {
+      return std::nullopt;
+    }
+  }
+
+  // True when this is the best so far. A stop cuts it short; the resumed run then begins with it.
   bool verify_now() {
-    report_progress("verifying");
     const double begin = seconds_now();
-    const Views views = embedder_.embed(device_, {.root = options_.val_root, .paths = pairs_->images, .skip_bad_images = options_.skip_bad_images});
-    const Verification result = verify(*pairs_, views.plain, views.mirrored, {.protocol = options_.protocol, .failed = views.failed});
+    const std::optional<Views> views = embed_pairs();
+    if (!views) return false;
+    for (const std::string& reason : views->reasons) log_.line(fmt::format("Skipped a bad image: {}", reason));
+    const Verification result = verify(*pairs_, views->plain, views->mirrored, {.protocol = options_.protocol, .failed = views->failed});
+    state_.verified_step = state_.step;
     last_validation_ = ValidationRow{.step = state_.step,
                                      .accuracy_mean = result.accuracy_mean,
                                      .accuracy_std = result.accuracy_std,
@@ -391,23 +480,25 @@ class Run {
     if (best) set_pointer(options_.out, "best", name);
     keep_newest(options_.out, options_.keep_checkpoints);
     log_.line(fmt::format("saved {}", name));
+    if (request_ == TrainRequest::snapshot) request_ = TrainRequest::none;
   }
 
   void require_finite_weights() {
     net_.net.visit([&](const std::string& name, Parameter& parameter) {
       const bool finite = on(device_, [&](auto& backend) { return all_finite(backend, parameter.value); });
-      require<NonFiniteError>(finite,
-                              "The parameter '{}' is not finite after step {}, so no checkpoint was written; lower --lr or add --warm-up.",
-                              name, state_.step);
+      if (!finite) stop_non_finite(state_.step, name);
     });
   }
 
   TrainOutcome finish(bool stopped) {
-    if (state_.step == steps_ && steps_done_ == 0) log_.line(fmt::format("Nothing to do: all {} steps are done.", steps_));
-    if (last_checkpoint_.empty()) last_checkpoint_ = options_.out / "last";
     write_durably(options_.out / "report.html", train_report(options_.out, {.title = options_.out.filename().string()}));
-    log_.line(stopped ? fmt::format("Stopped on request at step {} of {}; --resume auto goes on from here.", state_.step, steps_)
-                      : fmt::format("Finished {} steps in {}.", steps_, duration_text(seconds_now() - train_started_)));
+    if (stopped) {
+      log_.line(fmt::format("Stopped on request after step {} of {}; --resume auto goes on from here.", state_.step, steps_));
+    } else if (steps_done_ == 0) {
+      log_.line(fmt::format("Nothing to do: the run is at step {} of {}.", state_.step, steps_));
+    } else {
+      log_.line(fmt::format("Finished {} steps in {}.", steps_, duration_text(seconds_now() - train_started_)));
+    }
     return {.step = state_.step,
             .steps = steps_,
             .stopped = stopped,
@@ -433,6 +524,8 @@ class Run {
   std::optional<Solver> solver_;
   std::optional<Pairs> pairs_;
   TrainState state_;
+  TrainRequest request_ = TrainRequest::none;
+  std::vector<std::int64_t> batch_indices_;  // images of the last micro-batch
   std::optional<MetricsFile> metrics_, validation_file_;
   std::optional<Loader> loader_;
 

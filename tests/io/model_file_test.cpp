@@ -189,6 +189,25 @@ TEST_CASE("model file: a written model is rebuilt from the file alone", "[model_
   }
 }
 
+TEST_CASE("model file: metadata of a network that cannot be is the file's fault", "[model_file]") {
+  const TemporaryFolder folder;
+  const auto path = folder.path() / "model.safetensors";
+  BuiltModel model = learned_model(small_model(), 1);
+  const std::vector<std::pair<const char*, const char*>> impossible = {
+      {"amnet.depth", "7"},         {"amnet.width", "nan"},     {"amnet.width", "-1"}, {"amnet.embedding_size", "0"},
+      {"amnet.input_height", "-3"}, {"amnet.input_width", "0"}, {"amnet.mean", "nan"}, {"amnet.scale", "inf"},
+      {"amnet.scale", "0"},         {"amnet.embedding", "fc9"},
+  };
+  for (const auto& [key, value] : impossible) {
+    Metadata metadata = metadata_of(small_model());
+    metadata[key] = value;
+    write_safetensors(path, tensors_of(model.net), metadata);
+    INFO(key << " = " << value);
+    CHECK_THROWS_AS(load_model(path), DataError);
+    CHECK_THROWS_WITH(load_model(path), Contains("model.safetensors: "));
+  }
+}
+
 TEST_CASE("model file: a run directory stands for its newest intact checkpoint", "[model_file]") {
   const TemporaryFolder folder;
   CHECK_THROWS_AS(load_model(folder.path() / "nothing"), FileError);

@@ -97,6 +97,8 @@ MUTANTS = [
     Mutant("memory_plan_shares_a_moment", "src/net/memory_plan.cpp", "wanted.first <= other.last", "wanted.first < other.last",
            "memory plan: no two tensors that share a moment share a byte, on random lifetimes"),
     Mutant("threshold_tie_accepted", "src/eval/threshold.cpp", "std::upper_bound(same_.begin()", "std::lower_bound(same_.begin()",
+           "verification: P5, thresholds and accuracies equal a slow implementation on 100 random score sets"),
+    Mutant("accuracy_tie_counts_right", "src/eval/threshold.cpp", "same[i] != 0 ? scores[i] > threshold", "same[i] != 0 ? scores[i] >= threshold",
            "verification: a score equal to the threshold counts wrong, of either kind"),
     Mutant("far_tie_rejected", "src/eval/accept_rate.cpp", "std::lower_bound(genuine.begin()", "std::upper_bound(genuine.begin()",
            "verification: the true accept rate follows BLUFR's rule"),

@@ -24,6 +24,7 @@ TrainState some_state() {
           .batch = 128,
           .accumulate = 2,
           .meters = {.loss = 1.0 / 3, .accuracy = 0.1, .target_cosine = -1e-17, .feature_norm = 12.345678901234567, .count = 7},
+          .verified_step = 1230,
           .best_step = 1000,
           .best_accuracy = 87.1};
 }
@@ -35,7 +36,8 @@ bool same(const TrainState& a, const TrainState& b) {
          a.data_fingerprint == b.data_fingerprint && a.batch == b.batch && a.accumulate == b.accumulate &&
          same_bits(a.meters.loss, b.meters.loss) && same_bits(a.meters.accuracy, b.meters.accuracy) &&
          same_bits(a.meters.target_cosine, b.meters.target_cosine) && same_bits(a.meters.feature_norm, b.meters.feature_norm) &&
-         a.meters.count == b.meters.count && a.best_step == b.best_step && same_bits(a.best_accuracy, b.best_accuracy);
+         a.meters.count == b.meters.count && a.verified_step == b.verified_step && a.best_step == b.best_step &&
+         same_bits(a.best_accuracy, b.best_accuracy);
 }
 
 std::string replaced(std::string text, const std::string& old, const std::string& with) {
@@ -60,6 +62,8 @@ TEST_CASE("train state: every number comes back to the last bit", "[train_state]
   TrainState large = some_state();
   large.step = large.samples = std::numeric_limits<std::int64_t>::max();
   CHECK(same(parse_state(state_json(large), "x"), large));
+  // A state of before there was a verified step: the step itself, so that nothing is verified twice.
+  CHECK(parse_state(replaced(state_json(some_state()), "verified_step", "other"), "x").verified_step == 1234);
   CHECK(state_json(some_state()) == state_json(parse_state(state_json(some_state()), "x")));
 }
 

@@ -35,7 +35,7 @@ class Random {
   double uniform(std::uint64_t index, double low, double high) const { return low + (high - low) * uniform(index); }
   /// Normal with mean 0 and standard deviation 1 (Box and Muller, 1958).
   double normal(std::uint64_t index) const;
-  /// Uniform in {0, ..., bound-1}, without bias for any bound < 2^32; bound >= 1.
+  /// Uniform in {0, ..., bound-1} with a bias below bound / 2^64; bound >= 1.
   std::uint64_t below(std::uint64_t index, std::uint64_t bound) const;
 
  private:

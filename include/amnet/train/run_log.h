@@ -23,10 +23,14 @@ class RunLog {
 
   /// Writes one line with the time before it. It is in the file when this returns. Throws FileError.
   void line(std::string_view text);
+  /// The same for an error that the caller is going to show: not echoed, and a log that cannot be written is not another error.
+  void last_words(std::string_view text) noexcept;
   /// Removes the lines about steps after `step`, which a resumed run is going to take again.
   void cut_after(std::int64_t step);
 
  private:
+  void write(const std::string& line);
+
   std::filesystem::path path_;
   Echo echo_;
 };

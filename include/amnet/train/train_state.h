@@ -1,11 +1,13 @@
 // What a checkpoint holds besides the model: where the run is, so that resuming is the same as not having stopped.
 #pragma once
 
+#include <amnet/io/model_file.h>
 #include <amnet/train/meters.h>
 
 #include <cstdint>
 #include <string>
 #include <string_view>
+#include <vector>
 
 namespace amnet {
 
@@ -19,6 +21,7 @@ struct TrainState {
   std::int64_t batch = 0;
   std::int64_t accumulate = 0;
   Meters meters;                      ///< sums since the last line of the log
+  std::int64_t verified_step = -1;    ///< of the last verification that came to its end
   std::int64_t best_step = -1;
   double best_accuracy = -1;          ///< percent, of the best verification so far
 };
@@ -30,5 +33,10 @@ TrainState parse_state(const std::string& json, std::string_view source);
 
 /// Throws UsageError saying which setting of a resumed run differs from the checkpoint's.
 void check_resumable(const TrainState& checkpoint, const TrainState& now, std::string_view source);
+/// The same for the network and its input.
+void check_same_model(const ModelDescription& checkpoint, const ModelDescription& now, std::string_view source);
+
+/// What differs between two configurations of lines `key = value` and can change what is learned: a sentence for each.
+std::vector<std::string> changed_settings(std::string_view before, std::string_view now);
 
 }  // namespace amnet
