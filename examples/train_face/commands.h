@@ -29,5 +29,8 @@ void use_our_style(CLI::App& app);
 /// The depths a network can have, as a check of an option.
 CLI::Validator depths();
 
+/// What a --seed can be, as a check of an option.
+CLI::Validator seeds();
+
 /// Reads the value of --input, "112x96", into the format's size. Throws UsageError that names the option.
 void read_size_option(const std::string& text, amnet::ImageFormat& format);

@@ -106,7 +106,7 @@ int compare_command(Arguments arguments) {
   app.add_option("--root", root, "Folder of their images")->required();
   app.add_option("--protocol", protocol, "amsoftmax or sphereface")->check(CLI::IsMember({"amsoftmax", "sphereface"}));
   app.add_option("--threads", threads, "Compute threads; 0: all cores")->check(CLI::Range(0, 1024));
-  app.add_option("--seed", seed, "Of the bootstrap's draws");
+  app.add_option("--seed", seed, "Of the bootstrap's draws")->check(seeds());
   app.add_option("--json", json, "File for the numbers");
   app.add_option("--report", report, "HTML file with the result and, for run folders, the curves of both sides");
   app.add_option("--drawings", drawings, "Folder for those curves as SVG files");

@@ -7,6 +7,8 @@
 #include <amnet/io/durable_file.h>
 #include <amnet/train/train_report.h>
 
+#include <fmt/format.h>
+
 #include <cstdio>
 #include <optional>
 
@@ -21,6 +23,11 @@ struct EvalOptions {
   bool raw_pixels = false;
   int threads = 0;
 };
+
+// "pairs.txt:12: faces/ann/ann_0001.jpg"
+std::string where_of(const EvalOptions& options, const Pairs& pairs, std::size_t image) {
+  return fmt::format("{}:{}: {}", options.pairs.string(), pairs.lines[image], (options.root / pairs.images[image]).string());
+}
 
 void print_result(const Verification& result) {
   std::printf("fold  accuracy %%  threshold\n");
@@ -59,10 +66,15 @@ int eval_command(Arguments arguments) {
   if (!parse_arguments(app, std::move(arguments))) return 0;
   require(options.raw_pixels != !options.model.empty(), "train_face eval: give either --model or --raw-pixels.");
 
+  if (options.report.empty() && !options.json.empty()) options.report = fs::path(options.json).replace_extension(".html");
+  require(options.json.empty() || options.json != options.report, "--json, --report: {} cannot be both; give two names.",
+          options.json.string());
+
   const Pairs pairs = read_pairs(options.pairs, options.root);
   ProgressBar bar;
   const EmbedRequest request{.root = options.root,
                              .paths = pairs.images,
+                             .where = [&](std::size_t i) { return where_of(options, pairs, i); },
                              .skip_bad_images = options.bad_images == "skip",
                              .progress = [&](std::int64_t done, std::int64_t all) { bar.show("embedding", done, all, -1); }};
   Views views;
@@ -79,7 +91,6 @@ int eval_command(Arguments arguments) {
       verify(pairs, views.plain, views.mirrored, {.protocol = protocol_of(options.protocol), .failed = views.failed});
   print_result(result);
   if (!options.json.empty()) write_durably(options.json, verification_json(result) + "\n");
-  if (options.report.empty() && !options.json.empty()) options.report = fs::path(options.json).replace_extension(".html");
   if (!options.report.empty()) {
     const std::string what = options.raw_pixels ? "raw pixels" : options.model.string();
     write_durably(options.report, verification_report(result, pairs, what + " on " + options.pairs.string()));

@@ -6,6 +6,8 @@
 #include <amnet/io/durable_file.h>
 #include <amnet/io/npy.h>
 
+#include <fmt/format.h>
+
 #include <cstdio>
 #include <fstream>
 
@@ -14,26 +16,34 @@ namespace fs = std::filesystem;
 
 namespace {
 
+struct Listed {
+  std::vector<std::string> paths;   // relative to the root
+  std::vector<std::int64_t> lines;  // of the list; empty without one
+};
+
 // Lines `path`, or `path label` as a training list has them: the label is taken off where the whole line is no file.
-std::vector<std::string> paths_of(const fs::path& root, const fs::path& list_file) {
-  std::vector<std::string> paths;
+Listed read_paths(const fs::path& root, const fs::path& list_file) {
+  Listed listed;
+  require<DataError>(fs::is_directory(root), "{}: expected the folder of the images but there is none.", root.string());
   if (list_file.empty()) {
     const FaceList list = list_folder(root);
-    for (std::int64_t i = 0; i < list.size(); ++i) paths.emplace_back(list.path(i));
-    return paths;
+    for (std::int64_t i = 0; i < list.size(); ++i) listed.paths.emplace_back(list.path(i));
+    return listed;
   }
   require<DataError>(fs::is_regular_file(list_file), "{}: there is no such list.", list_file.string());
   std::ifstream lines(list_file);
+  std::int64_t number = 0;
   for (std::string line; std::getline(lines, line);) {
-    if (paths.empty() && line.starts_with("\xEF\xBB\xBF")) line.erase(0, 3);
+    if (++number == 1 && line.starts_with("\xEF\xBB\xBF")) line.erase(0, 3);
     while (!line.empty() && (line.back() == '\r' || line.back() == ' ' || line.back() == '\t')) line.pop_back();
     if (line.empty()) continue;
     const std::size_t blank = line.find_last_of(" \t");
-    if (blank != std::string::npos && !fs::exists(root / line)) line.erase(blank);
-    paths.push_back(line);
+    if (blank != std::string::npos && !fs::exists(root / line)) line.erase(line.find_last_not_of(" \t", blank) + 1);
+    listed.paths.push_back(line);
+    listed.lines.push_back(number);
   }
-  require<DataError>(!paths.empty(), "{}: the list names no image.", list_file.string());
-  return paths;
+  require<DataError>(!listed.paths.empty(), "{}: the list names no image.", list_file.string());
+  return listed;
 }
 
 }  // namespace
@@ -57,14 +67,20 @@ int extract_command(Arguments arguments) {
       ->check(CLI::IsMember({"fail", "skip"}));
   app.add_option("--threads", threads, "Compute threads; 0: all cores")->check(CLI::Range(0, 1024));
   if (!parse_arguments(app, std::move(arguments))) return 0;
+  require(out.extension() == ".npy", "--out: expected the name of a .npy file but got {}; the names go beside it.", out.string());
 
   Device device = Cpu(threads);
   Embedder embedder(load_model(model));
-  const std::vector<std::string> paths = paths_of(root, list);
+  const Listed listed = read_paths(root, list);
+  const auto where = [&](std::size_t i) {
+    const std::string file = (root / listed.paths[i]).string();
+    return listed.lines.empty() ? file : fmt::format("{}:{}: {}", list.string(), listed.lines[i], file);
+  };
   ProgressBar bar;
   const Views views =
       embedder.embed(device, {.root = root,
-                              .paths = paths,
+                              .paths = listed.paths,
+                              .where = where,
                               .mirrored = flip_of(flip) != FlipMode::none,
                               .skip_bad_images = bad_images == "skip",
                               .progress = [&](std::int64_t done, std::int64_t all) { bar.show("embedding", done, all, -1); }});
@@ -73,10 +89,10 @@ int extract_command(Arguments arguments) {
   const Tensor features = combine(views, flip_of(flip), normalise);
   write_npy(out, features);
   std::string names;
-  for (const std::string& path : paths) names += path + "\n";
+  for (const std::string& path : listed.paths) names += path + "\n";
   const fs::path names_file = fs::path(out).replace_extension(".txt");
   write_durably(names_file, names);
-  std::printf("%zu embeddings of %lld values in %s, names in %s\n", paths.size(), static_cast<long long>(features.extent(1)), out.c_str(),
-              names_file.c_str());
+  std::printf("%zu embeddings of %lld values in %s, names in %s\n", listed.paths.size(), static_cast<long long>(features.extent(1)),
+              out.c_str(), names_file.c_str());
   return 0;
 }

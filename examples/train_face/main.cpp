@@ -10,6 +10,7 @@
 
 #include <amnet/core/error.h>
 
+#include <charconv>
 #include <cstdio>
 #include <functional>
 #include <map>
@@ -39,9 +40,21 @@ bool parse_arguments(CLI::App& app, Arguments arguments) {
 
 CLI::Validator depths() { return CLI::IsMember({4, 10, 20, 36, 64}); }
 
+CLI::Validator seeds() {
+  const auto check = [](const std::string& text) -> std::string {
+    std::uint64_t seed = 0;
+    const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), seed);
+    return error == std::errc() && end == text.data() + text.size() ? "" : text + " is not a whole number from 0 to 18446744073709551615";
+  };
+  return {check, "", ""};
+}
+
 void read_size_option(const std::string& text, amnet::ImageFormat& format) {
   try {
-    amnet::parse_size(text, format);
+    amnet::ImageFormat size;
+    amnet::parse_size(text, size);
+    format.height = size.height;
+    format.width = size.width;
   } catch (const UsageError& error) {
     throw UsageError(std::string("--input: ") + error.what());
   }

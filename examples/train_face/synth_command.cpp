@@ -19,7 +19,7 @@ int synth_command(Arguments arguments) {
   app.add_option("--out", out, "Folder to write id_00000/id_00000_0001.jpg … and list.txt to")->required();
   app.add_option("--identities", identities, "Number of people")->required()->check(CLI::Range(1, 1'000'000));
   app.add_option("--images", images, "Images of each")->required()->check(CLI::Range(1, 9999));
-  app.add_option("--seed", seed, "Every face follows from it")->check(CLI::NonNegativeNumber);
+  app.add_option("--seed", seed, "Every face follows from it")->check(seeds());
   if (!parse_arguments(app, std::move(arguments))) return 0;
 
   ProgressBar bar;

@@ -147,7 +147,7 @@ class Parser {
     group_ = "Run";
     add("out", options_.out, "Folder to write the run to");
     add("threads", options_.threads, "Compute threads; 0: all cores")->check(CLI::Range(0, 1024));
-    add("seed", options_.seed, "Every random draw follows from it")->check(CLI::NonNegativeNumber);
+    add("seed", options_.seed, "Every random draw follows from it")->check(seeds());
     add("log-every", options_.log_every, "Steps between lines of the log");
     add("checkpoint-every", options_.checkpoint_every, "Steps between checkpoints");
     add("keep-checkpoints", options_.keep_checkpoints, "Newest checkpoints kept, besides the best");

@@ -11,11 +11,13 @@ namespace {
 
 // Reads `path` into one sample of a batch of bytes; false, with the reason kept, where it is bad and may be skipped.
 bool read_sample(const EmbedRequest& request, const ImageFormat& format, std::size_t index, const Tensor& sample, Views& views) {
-  const std::string& path = request.paths[index];
+  const std::filesystem::path file = request.root / request.paths[index];
+  const std::string where = request.where ? request.where(index) : file.string();
   try {
-    const Image image = read_image(request.root / path, format.order);
+    const Image image = decode_image(read_image_file(file, where), format.order, where);
     require<DataError>(image.height == format.height && image.width == format.width,
-                       "{} is {}x{} (height x width) but the model expects {}.", path, image.height, image.width, size_text(format));
+                       "{} is {}x{} pixels (height x width) but the model expects {}; align and resize it.", where, image.height,
+                       image.width, size_text(format));
     std::ranges::copy(image.pixels, sample.data<std::uint8_t>().begin());
     return true;
   } catch (const DataError& error) {
@@ -120,21 +122,17 @@ Views Embedder::embed(Device& device, const EmbedRequest& request) {
   return views;
 }
 
-Views pixel_views(const ImageFormat& format, const EmbedRequest& request) {
+Views pixel_views(const ImageFormat& format, EmbedRequest request) {
+  request.mirrored = false;
   Views views = empty_views(request, format.height * format.width * 3);
   Cpu cpu(1);
   for_each_batch(request, format, 64, views, [&](std::int64_t first, const Tensor& pixels) {
-    const std::int64_t count = pixels.extent(0);
-    for (const bool mirror : {false, true}) {
-      if (mirror && !request.mirrored) break;
-      const Tensor flags({count}, DType::u8);
-      std::ranges::fill(flags.data<std::uint8_t>(), static_cast<std::uint8_t>(mirror));
-      const Tensor rows = (mirror ? views.mirrored : views.plain).slice(first, first + count);
-      image_input(cpu, {format.mean, format.scale}, pixels, flags, rows.reshaped(pixels.shape()));
-    }
+    const Tensor flags = Tensor::zeros({pixels.extent(0)}, DType::u8);
+    const Tensor rows = views.plain.slice(first, first + pixels.extent(0));
+    image_input(cpu, {format.mean, format.scale}, pixels, flags, rows.reshaped(pixels.shape()));
   });
   clear_failed(views, views.plain);
-  clear_failed(views, views.mirrored);
+  views.mirrored = views.plain;
   return views;
 }
 

@@ -54,6 +54,7 @@ void check_options(const TrainOptions& options) {
   require(options.iterations <= 1'000'000'000, "--iterations: expected at most 1000000000 but got {}.", options.iterations);
   in_range("--epochs", options.epochs, 0, 1e6);
   at_least("--classes", options.classes, 0);
+  require(options.classes <= std::int64_t{1} << 31, "--classes: expected at most 2147483648 but got {}.", options.classes);
   at_least("--threads", options.threads, 0);
   require(options.workers >= 1 && options.workers <= 256, "--workers: expected 1 to 256 but got {}.", options.workers);
   at_least("--log-every", options.log_every, 1);
@@ -62,7 +63,7 @@ void check_options(const TrainOptions& options) {
   at_least("--warm-up", options.warm_up, 0);
   require(options.val_every >= -1, "--val-every: expected a number of steps, 0 for never or -1 for once an epoch, but got {}.",
           options.val_every);
-  in_range("--lr", options.learning_rate, 0, 1e6);
+  in_range("--lr", options.learning_rate, 0, 1e30);
   in_range("--lr-gamma", options.lr_gamma, 0, 1);
   in_range("--momentum", options.solver.momentum, 0, 1);
   in_range("--weight-decay", options.solver.weight_decay, 0, 1e3);

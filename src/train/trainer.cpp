@@ -14,10 +14,10 @@
 #include <amnet/train/train_state.h>
 #include <amnet/train/trainer.h>
 
+#include <fmt/format.h>
 #include <algorithm>
 #include <chrono>
 #include <cmath>
-#include <fmt/format.h>
 #include <nlohmann/json.hpp>
 
 namespace amnet {
@@ -147,8 +147,8 @@ class Run {
     if (options_.resume == "auto") return newest;
     const std::string out = options_.out.string();
     if (options_.resume.empty()) {
-      require(!newest && notes.empty(), "--out: {} holds a run of {} steps already; add --resume auto to go on, or name another --out.", out,
-              newest ? newest->step : 0);
+      require(!newest && notes.empty(), "--out: {} holds a run of {} steps already; add --resume auto to go on, or name another --out.",
+              out, newest ? newest->step : 0);
       return std::nullopt;
     }
     const FoundCheckpoint named{options_.resume, verify_checkpoint(options_.resume)};
@@ -196,7 +196,8 @@ class Run {
   void start_from_model() {
     const fs::path path = model_file_of(options_.init_from);
     const std::vector<std::string> missing = load_known_tensors(net_.net, read_safetensors(path), path.string());
-    log_.line(fmt::format("Started from {}; drawn anew: {}.", path.string(), missing.empty() ? "nothing" : fmt::format("{}", fmt::join(missing, ", "))));
+    log_.line(fmt::format("Started from {}; drawn anew: {}.", path.string(),
+                          missing.empty() ? "nothing" : fmt::format("{}", fmt::join(missing, ", "))));
   }
 
   void plan() {
@@ -215,8 +216,9 @@ class Run {
       if (parameter.layout == ParameterLayout::convolution) memory.saving += bytes;
     });
     memory.data = static_cast<std::size_t>(options_.batch) * image * static_cast<std::size_t>(loader_queue + 1);  // one in use
-    if (pairs_) memory.verification = embedder_.planned_bytes() + verification_bytes(*pairs_, options_.network.embedding, options_.protocol);
-    memory.program = 12'000'000;
+    if (pairs_)
+      memory.verification = embedder_.planned_bytes() + verification_bytes(*pairs_, options_.network.embedding, options_.protocol);
+    memory.program = 11'000'000;
     return memory;
   }
 
@@ -224,7 +226,8 @@ class Run {
     const BuildInfo build = build_info();
     const int threads = std::get<Cpu>(device_).threads();
     const MemoryForecast memory = forecast();
-    log_.line(fmt::format("amnet {} ({}), {}, {}, cpu with {} thread(s)", build.version, build.commit, build.compiler, build.simd, threads));
+    log_.line(
+        fmt::format("amnet {} ({}), {}, {}, cpu with {} thread(s)", build.version, build.commit, build.compiler, build.simd, threads));
     log_.line(fmt::format("Data: {} images of {} people under {}, {} {}, mean {:g}, seed {}", list_.size(), list_.classes(),
                           options_.root.string(), size_text(options_.input), name_of(options_.input.order), options_.input.mean,
                           options_.seed));
@@ -243,13 +246,13 @@ class Run {
       log_.line(fmt::format("Labels that no image has: {}, the first {}; does the list count from 1, or is --classes too large?",
                             unused.count, unused.first.front()));
     }
-    log_.line(fmt::format("Network: depth {}, width {:g}, embedding {}, {} parameters; effective batch {}; {} steps", options_.network.depth,
-                          options_.network.width, options_.network.embedding, net_.net.parameter_count(),
+    log_.line(fmt::format("Network: depth {}, width {:g}, embedding {}, {} parameters; effective batch {}; {} steps",
+                          options_.network.depth, options_.network.width, options_.network.embedding, net_.net.parameter_count(),
                           options_.batch * options_.accumulate, steps_));
-    log_.line(fmt::format(
-        "Memory: {} in all = parameters {} + activations {} + kernels {} + saving {} + verification {} + data {} + program {}",
-        megabytes(memory.total()), megabytes(memory.parameters), megabytes(memory.activations), megabytes(memory.kernels),
-        megabytes(memory.saving), megabytes(memory.verification), megabytes(memory.data), megabytes(memory.program)));
+    log_.line(
+        fmt::format("Memory: {} in all = parameters {} + activations {} + kernels {} + saving {} + verification {} + data {} + program {}",
+                    megabytes(memory.total()), megabytes(memory.parameters), megabytes(memory.activations), megabytes(memory.kernels),
+                    megabytes(memory.saving), megabytes(memory.verification), megabytes(memory.data), megabytes(memory.program)));
     if (resumed) {
       log_.line(fmt::format("Resumed from {} at step {}", resumed->directory.string(), state_.step));
       log_changed_settings(resumed->directory);
@@ -374,10 +377,10 @@ class Run {
     for (const std::int64_t index : batch_indices_) images.push_back({{"index", index}, {"image", list_.where(index)}});
     const fs::path dump = options_.out / "non_finite_batch.json";
     write_durably(dump, nlohmann::json{{"step", step}, {"first_non_finite", where}, {"images", images}}.dump(2) + "\n");
-    throw NonFiniteError(
-        fmt::format("Step {} is not finite, first of all in {}; lower --lr, add --warm-up, or look at the images of its batch, which are in {} "
-                    "(no checkpoint was written since the last one that the log names).",
-                    step, where, dump.string()));
+    throw NonFiniteError(fmt::format(
+        "Step {} is not finite, first of all in {}; lower --lr, add --warm-up, or look at the images of its batch, which are in {} "
+        "(no checkpoint was written since the last one that the log names).",
+        step, where, dump.string()));
   }
 
   // --- after a step ------------------------------------------------------------------------------------------
@@ -405,10 +408,11 @@ class Run {
                          .samples_per_second = interval_seconds_ > 0 ? samples / interval_seconds_ : 0,
                          .wait = interval_seconds_ > 0 ? interval_wait_ / interval_seconds_ : 0};
     metrics_->append(line_of(row));
-    log_.line(fmt::format("Speed {:.1f} samples/sec  Loss {:.4f}  Accuracy {:.1f}%  TargetCosine {:.3f}  FeatureNorm {:.2f}  "
-                          "LearningRate {:g}  Epoch {:.2f}  Step {}/{}  Wait {:.1f}%  Required {}",
-                          row.samples_per_second, row.meters.loss, 100 * row.meters.accuracy, row.meters.target_cosine,
-                          row.meters.feature_norm, rate, row.epoch, state_.step, steps_, 100 * row.wait, duration_text(seconds_left())));
+    log_.line(
+        fmt::format("Speed {:.1f} samples/sec  Loss {:.4f}  Accuracy {:.1f}%  TargetCosine {:.3f}  FeatureNorm {:.2f}  "
+                    "LearningRate {:g}  Epoch {:.2f}  Step {}/{}  Wait {:.1f}%  Required {}",
+                    row.samples_per_second, row.meters.loss, 100 * row.meters.accuracy, row.meters.target_cosine, row.meters.feature_norm,
+                    rate, row.epoch, state_.step, steps_, 100 * row.wait, duration_text(seconds_left())));
     state_.meters = {};
     interval_seconds_ = interval_wait_ = 0;
   }
@@ -423,6 +427,9 @@ class Run {
   // The embeddings of the pairs; nothing when a stop was asked for meanwhile.
   std::optional<Views> embed_pairs() {
     struct Interrupted : std::exception {};
+    const auto where = [this](std::size_t i) {
+      return fmt::format("{}:{}: {}", options_.val_pairs.string(), pairs_->lines[i], (options_.val_root / pairs_->images[i]).string());
+    };
     const auto progress = [this](std::int64_t, std::int64_t) {
       report_progress("verifying");
       if (poll() == TrainRequest::stop) throw Interrupted();
@@ -430,6 +437,7 @@ class Run {
     try {
       return embedder_.embed(device_, {.root = options_.val_root,
                                        .paths = pairs_->images,
+                                       .where = where,
                                        .skip_bad_images = options_.skip_bad_images,
                                        .progress = progress});
     } catch (const Interrupted&) {

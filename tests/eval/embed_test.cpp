@@ -123,10 +123,9 @@ TEST_CASE("embed: channel order, mean and scale are those that the model states"
   const ImageFormat format{.height = height, .width = width, .order = ChannelOrder::rgb, .mean = 100, .scale = 0.5};
   const Views pixels = pixel_views(format, {.root = folder.path(), .paths = paths});
   REQUIRE(pixels.plain.shape() == Shape{2, height * width * 3});
-  const Image flipped = mirrored(picture);
   for (std::size_t i = 0; i < picture.pixels.size(); ++i) {
     REQUIRE(pixels.plain.data<float>()[i] == (picture.pixels[i] - 100.0F) * 0.5F);
-    REQUIRE(pixels.mirrored.data<float>()[i] == (flipped.pixels[i] - 100.0F) * 0.5F);
+    REQUIRE(pixels.mirrored.data<float>()[i] == pixels.plain.data<float>()[i]);  // a baseline without tricks
   }
 }
 

@@ -33,7 +33,8 @@ FlipMode flip_of(std::string_view name);
 
 struct EmbedRequest {
   std::filesystem::path root;
-  std::span<const std::string> paths;  ///< relative to root
+  std::span<const std::string> paths;                        ///< relative to root
+  std::function<std::string(std::size_t index)> where = {};  ///< names an image in messages, with its list and line; else its file
   bool mirrored = true;
   bool skip_bad_images = false;  ///< else a bad image throws DataError
   std::function<void(std::int64_t done, std::int64_t all)> progress = {};
@@ -63,7 +64,8 @@ class Embedder {
 };
 
 /// The pixels themselves as features, minus the format's mean: the baseline every model must beat. (images, H*W*3)
-Views pixel_views(const ImageFormat& format, const EmbedRequest& request);
+/// Both views are the image as it is, so that either protocol compares images without mirroring.
+Views pixel_views(const ImageFormat& format, EmbedRequest request);
 
 /// (images, D) for none and sum, (images, 2D) for concat; with rows of length 1 where `normalise` is set.
 Tensor combine(const Views& views, FlipMode flip, bool normalise = false);

@@ -55,8 +55,8 @@ struct ValidationRow {
   std::int64_t step = 0;
   double accuracy_mean = 0;
   double accuracy_std = 0;
-  double tar_at_far_1 = 0;    ///< true accept rate at 1 % false accepts
-  double tar_at_far_01 = 0;   ///< at 0.1 %
+  double tar_at_far_1 = 0;   ///< true accept rate at 1 % false accepts
+  double tar_at_far_01 = 0;  ///< at 0.1 %
 };
 
 /// An append-only table in a text file. On resume rows after the resumed step are cut, so that curves never fold back.

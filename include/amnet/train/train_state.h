@@ -12,18 +12,18 @@
 namespace amnet {
 
 struct TrainState {
-  std::int64_t step = 0;              ///< updates done
-  std::int64_t samples = 0;           ///< samples consumed: the cursor of the data
+  std::int64_t step = 0;     ///< updates done
+  std::int64_t samples = 0;  ///< samples consumed: the cursor of the data
   std::uint64_t seed = 0;
-  std::int64_t images = 0;            ///< of the training set
+  std::int64_t images = 0;  ///< of the training set
   std::int64_t classes = 0;
   std::uint64_t data_fingerprint = 0;  ///< of its paths and labels
   std::int64_t batch = 0;
   std::int64_t accumulate = 0;
-  Meters meters;                      ///< sums since the last line of the log
-  std::int64_t verified_step = -1;    ///< of the last verification that came to its end
+  Meters meters;                    ///< sums since the last line of the log
+  std::int64_t verified_step = -1;  ///< of the last verification that came to its end
   std::int64_t best_step = -1;
-  double best_accuracy = -1;          ///< percent, of the best verification so far
+  double best_accuracy = -1;  ///< percent, of the best verification so far
 };
 
 /// The state as JSON. Every number comes back to the last bit.

@@ -40,8 +40,8 @@ struct TrainHooks {
 struct TrainOutcome {
   std::int64_t step = 0;
   std::int64_t steps = 0;
-  bool stopped = false;  ///< by a request, before the last step
-  Meters meters;         ///< of the last line of the log
+  bool stopped = false;                     ///< by a request, before the last step
+  Meters meters;                            ///< of the last line of the log
   std::optional<ValidationRow> validation;  ///< the last one
   std::filesystem::path checkpoint;         ///< the last one
 };
