@@ -32,7 +32,7 @@ Head add_head(Net& net, Value features, Value labels, const HeadOptions& options
     head.logits = net.add("fc6", FullyConnected({.outputs = options.classes, .with_bias = false, .row_norm = options.rows, .epsilon = options.epsilon}), {unit});
     if (options.loss == LossKind::normface) {
       // One learned scale; it multiplies both sides of the arg max, so accuracy may read the plain cosines.
-      ScaleShiftOptions scale{.shared = true, .has_shift = false};
+      ScaleShiftOptions scale{.shared = true, .with_shift = false};
       scale.scale = {.filler = Filler::constant(options.scale), .lr_mult = 1, .decay_mult = 0};
       loss_inputs = {net.add("scale", ScaleShift(scale), {head.logits}), labels};
     } else {

@@ -1,4 +1,5 @@
-#include <amnet/core/build_info.h>
+#include "first_lines.h"
+
 #include <amnet/data/face_list.h>
 #include <amnet/data/loader.h>
 #include <amnet/eval/embed.h>
@@ -33,18 +34,6 @@ std::string duration_text(double seconds) {
   if (seconds >= 60) return fmt::format("{:.1f} min", seconds / 60);
   return fmt::format("{:.0f} s", seconds);
 }
-
-// What verify() holds beside the network: both views, the features in double twice, and the scores of impostors (verification.cpp).
-std::size_t verification_bytes(const Pairs& pairs, std::int64_t embedding, Protocol protocol) {
-  constexpr std::size_t impostors_kept = std::size_t{1} << 22;
-  const std::size_t images = pairs.images.size();
-  const std::size_t values = images * static_cast<std::size_t>(embedding);
-  const std::size_t width = protocol == Protocol::sphereface ? 2 : 1;
-  const std::size_t scores = std::min(images * (images - 1) / 2, 2 * impostors_kept);
-  return values * 2 * sizeof(float) + values * width * 2 * sizeof(double) + scores * sizeof(double);
-}
-
-std::string megabytes(std::size_t bytes) { return fmt::format("{:.0f} MB", static_cast<double>(bytes) / 1e6); }
 
 FaceList read_training_list(const TrainOptions& options) {
   const ListOptions list_options{.classes = options.classes, .exclude = options.exclude};
@@ -206,69 +195,24 @@ class Run {
   }
 
   MemoryForecast forecast() {
-    const std::size_t image = static_cast<std::size_t>(options_.input.height * options_.input.width * 3);
-    MemoryForecast memory;
-    memory.parameters = net_.net.parameter_bytes() + 2 * net_.net.gradient_bytes();
-    memory.activations = net_.net.planned_bytes();
-    net_.net.visit([&](const std::string&, Parameter& parameter) {
-      const std::size_t bytes = parameter.value.size_bytes();
-      memory.kernels = std::max(memory.kernels, bytes);  // a product packs its weights, and keeps the room
-      if (parameter.layout == ParameterLayout::convolution) memory.saving += bytes;
-    });
-    memory.data = static_cast<std::size_t>(options_.batch) * image * static_cast<std::size_t>(loader_queue + 1);  // one in use
-    if (pairs_)
+    MemoryForecast memory = forecast_memory(net_.net, options_, loader_queue + 1);  // one batch is in use
+    if (pairs_) {
       memory.verification = embedder_.planned_bytes() + verification_bytes(*pairs_, options_.network.embedding, options_.protocol);
-    memory.program = 11'000'000;
+    }
     return memory;
   }
 
   void write_first_lines(const std::optional<FoundCheckpoint>& resumed) {
-    const BuildInfo build = build_info();
-    const int threads = std::get<Cpu>(device_).threads();
-    const MemoryForecast memory = forecast();
-    log_.line(
-        fmt::format("amnet {} ({}), {}, {}, cpu with {} thread(s)", build.version, build.commit, build.compiler, build.simd, threads));
-    log_.line(fmt::format("Data: {} images of {} people under {}, {} {}, mean {:g}, seed {}", list_.size(), list_.classes(),
-                          options_.root.string(), size_text(options_.input), name_of(options_.input.order), options_.input.mean,
-                          options_.seed));
-    const ListNotes& notes = list_.notes();
-    if (notes.excluded_images > 0) {
-      log_.line(fmt::format("Left out: {} images of {} identities named in {}", notes.excluded_images, notes.excluded_identities,
-                            options_.exclude.string()));
-    }
-    if (!notes.unmatched_exclusions.empty()) {
-      log_.line(fmt::format("Names to leave out that no image belongs to: {}", fmt::join(notes.unmatched_exclusions, ", ")));
-    }
-    if (notes.ignored_files > 0) {
-      log_.line(fmt::format("Ignored {} files that are no images, such as {}", notes.ignored_files, notes.ignored_examples.front()));
-    }
-    if (const UnusedLabels unused = unused_labels(list_); unused.count > 0) {
-      log_.line(fmt::format("Labels that no image has: {}, the first {}; does the list count from 1, or is --classes too large?",
-                            unused.count, unused.first.front()));
-    }
-    log_.line(fmt::format("Network: depth {}, width {:g}, embedding {}, {} parameters; effective batch {}; {} steps",
-                          options_.network.depth, options_.network.width, options_.network.embedding, net_.net.parameter_count(),
-                          options_.batch * options_.accumulate, steps_));
-    log_.line(
-        fmt::format("Memory: {} in all = parameters {} + activations {} + kernels {} + saving {} + verification {} + data {} + program {}",
-                    megabytes(memory.total()), megabytes(memory.parameters), megabytes(memory.activations), megabytes(memory.kernels),
-                    megabytes(memory.saving), megabytes(memory.verification), megabytes(memory.data), megabytes(memory.program)));
+    amnet::write_first_lines(log_, {.options = options_,
+                                    .list = list_,
+                                    .net = net_.net,
+                                    .memory = forecast(),
+                                    .steps = steps_,
+                                    .threads = std::get<Cpu>(device_).threads()});
     if (resumed) {
       log_.line(fmt::format("Resumed from {} at step {}", resumed->directory.string(), state_.step));
       log_changed_settings(resumed->directory);
     }
-    const nlohmann::json environment = {{"version", build.version},
-                                        {"commit", build.commit},
-                                        {"compiler", build.compiler},
-                                        {"simd", build.simd},
-                                        {"device", "cpu"},
-                                        {"threads", threads},
-                                        {"seed", options_.seed},
-                                        {"images", list_.size()},
-                                        {"classes", list_.classes()},
-                                        {"parameters", net_.net.parameter_count()},
-                                        {"memory_forecast_bytes", memory.total()}};
-    write_durably(options_.out / "environment.json", environment.dump(2) + "\n");
     if (!hooks_.config.empty()) write_durably(options_.out / "config.toml", hooks_.config);
   }
 

@@ -242,7 +242,7 @@ class FileSystem(Data):
                 self.refused(code, ["extract", "--model", name, "--root", "faces", "--out", "x.npy"], name)
                 self.refused(code, ["compare", "--a", name, "--b", name, "--pairs", "pairs.txt", "--root", "faces"], name)
 
-    @unittest.skipIf("SANITIZE" in os.environ.get("AMNET_TEST_BUILD", ""), "a sanitizer's allocator ends the process itself")
+    @unittest.skipIf(harness.SANITIZED, "a sanitizer's allocator ends the process itself")
     def test_memory_that_is_not_to_be_had(self):
         def limit():
             resource.setrlimit(resource.RLIMIT_AS, (600 << 20, 600 << 20))

@@ -252,14 +252,14 @@ class Importer {
     amnet::ScaleShiftOptions scale;
     if (p.integer("num_axes", 1) > 1) throw Waits{"Scale with num_axes " + p.text("num_axes")};
     scale.shared = p.integer("num_axes", 1) == 0;
-    scale.has_shift = is_bias || p.flag("bias_term", false);
+    scale.with_shift = is_bias || p.flag("bias_term", false);
     scale.shift = multipliers(is_bias ? 0 : 1);
     scale.scale = multipliers(0);
     scale.scale.filler = amnet::Filler::constant(1);
     if (is_bias) scale.scale.lr_mult = 0;  // a bias is a shift behind a scale that stays 1
     int index = 0;
     if (!is_bias) stands_for(index++, "scale");
-    if (scale.has_shift) stands_for(index, "shift");
+    if (scale.with_shift) stands_for(index, "shift");
     top(to_.net.add(name_, amnet::ScaleShift(scale), {bottom(0)}));
   }
 

@@ -230,9 +230,9 @@ TEST_CASE("gradcheck: element-wise sum", "[gradcheck]") {
 
 TEST_CASE("gradcheck: scale and shift", "[gradcheck]") {
   for (const bool shared : {false, true}) {
-    for (const bool has_shift : {false, true}) {
-      check_layer([&] { return ScaleShift({.shared = shared, .has_shift = has_shift}); }, images_or_rows);
-      check_layer([&] { return ScaleShift({.shared = shared, .has_shift = has_shift, .scale = frozen}); }, images_or_rows);
+    for (const bool with_shift : {false, true}) {
+      check_layer([&] { return ScaleShift({.shared = shared, .with_shift = with_shift}); }, images_or_rows);
+      check_layer([&] { return ScaleShift({.shared = shared, .with_shift = with_shift, .scale = frozen}); }, images_or_rows);
     }
   }
 }

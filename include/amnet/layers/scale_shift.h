@@ -10,7 +10,7 @@ namespace amnet {
 
 struct ScaleShiftOptions {
   bool shared = false;     ///< one scale (and shift) in all instead of one per channel
-  bool has_shift = false;  ///< adds the parameter "shift"
+  bool with_shift = false;  ///< adds the parameter "shift"
   ParameterOptions scale = {.filler = Filler::constant(1)};
   ParameterOptions shift = {.filler = Filler::constant(0)};
 };
@@ -28,7 +28,7 @@ class ScaleShift final : public Layer {
     require(shape.rank() >= 1, "[scale_shift] expected an input (..., C) but got {}.", shape);
     const Shape each{options_.shared ? 1 : shape[shape.rank() - 1]};
     create(scale_, "scale", each, dtype, options_.scale);
-    if (options_.has_shift) create(shift_, "shift", each, dtype, options_.shift);
+    if (options_.with_shift) create(shift_, "shift", each, dtype, options_.shift);
     return {.outputs = {inputs[0]}, .saved = {}};
   }
 
@@ -43,13 +43,13 @@ class ScaleShift final : public Layer {
   void backward(const BackwardArgs& args) override {
     on_device(args.context, [&](auto& device) {
       scale_shift_backward(device, args.inputs[0], scale_.value, args.output_gradients[0], args.input_gradients[0],
-                           args.gradient_of(scale_), options_.has_shift ? args.gradient_of(shift_) : Gradient{});
+                           args.gradient_of(scale_), options_.with_shift ? args.gradient_of(shift_) : Gradient{});
     });
   }
 
   void visit(const ParameterVisitor& visitor) override {
     visitor(scale_);
-    if (options_.has_shift) visitor(shift_);
+    if (options_.with_shift) visitor(shift_);
   }
 
  private:

@@ -53,16 +53,4 @@ struct TrainOutcome {
 /// A stop lets the current step end and is asked for again while verifying; a verification that it cuts short comes first after a resume.
 TrainOutcome train(const TrainOptions& options, const TrainHooks& hooks);
 
-/// What the process will take at its largest, in bytes, by purpose.
-struct MemoryForecast {
-  std::size_t parameters = 0;   ///< with gradients and momentum
-  std::size_t activations = 0;  ///< of a training step
-  std::size_t kernels = 0;      ///< their scratch
-  std::size_t saving = 0;       ///< weights in the order of the file
-  std::size_t verification = 0;
-  std::size_t data = 0;
-  std::size_t program = 0;
-  std::size_t total() const { return parameters + activations + kernels + saving + verification + data + program; }
-};
-
 }  // namespace amnet

@@ -1,0 +1,32 @@
+// What a training run will take of memory at its largest, told before the first step.
+#pragma once
+
+#include <amnet/eval/pairs.h>
+#include <amnet/train/train_options.h>
+
+#include <cstddef>
+#include <string>
+
+namespace amnet {
+
+/// Bytes, by purpose.
+struct MemoryForecast {
+  std::size_t parameters = 0;    ///< with gradients and momentum
+  std::size_t activations = 0;   ///< of a training step
+  std::size_t kernels = 0;       ///< their scratch
+  std::size_t saving = 0;        ///< weights in the order of the file
+  std::size_t verification = 0;  ///< see verification_bytes
+  std::size_t data = 0;          ///< batches decoded ahead
+  std::size_t program = 0;
+  std::size_t total() const { return parameters + activations + kernels + saving + verification + data + program; }
+  /// "Memory: 63 MB in all = parameters 19 MB + …"
+  std::string str() const;
+};
+
+/// Of a net that is planned for training, with `batches` batches of images in memory; verification is left at 0.
+MemoryForecast forecast_memory(Net& net, const TrainOptions& options, std::int64_t batches);
+
+/// What verify() holds beside the network: both views, the features in double twice, and the scores of impostors.
+std::size_t verification_bytes(const Pairs& pairs, std::int64_t embedding, Protocol protocol);
+
+}  // namespace amnet

@@ -1,0 +1,58 @@
+#include "first_lines.h"
+
+#include <amnet/core/build_info.h>
+#include <amnet/io/durable_file.h>
+
+#include <fmt/format.h>
+#include <nlohmann/json.hpp>
+
+namespace amnet {
+namespace {
+
+void write_data_notes(RunLog& log, const TrainOptions& options, const FaceList& list) {
+  const ListNotes& notes = list.notes();
+  if (notes.excluded_images > 0) {
+    log.line(fmt::format("Left out: {} images of {} identities named in {}", notes.excluded_images, notes.excluded_identities,
+                         options.exclude.string()));
+  }
+  if (!notes.unmatched_exclusions.empty()) {
+    log.line(fmt::format("Names to leave out that no image belongs to: {}", fmt::join(notes.unmatched_exclusions, ", ")));
+  }
+  if (notes.ignored_files > 0) {
+    log.line(fmt::format("Ignored {} files that are no images, such as {}", notes.ignored_files, notes.ignored_examples.front()));
+  }
+  if (const UnusedLabels unused = unused_labels(list); unused.count > 0) {
+    log.line(fmt::format("Labels that no image has: {}, the first {}; does the list count from 1, or is --classes too large?", unused.count,
+                         unused.first.front()));
+  }
+}
+
+}  // namespace
+
+void write_first_lines(RunLog& log, const FirstLines& run) {
+  const BuildInfo build = build_info();
+  const TrainOptions& options = run.options;
+  log.line(
+      fmt::format("amnet {} ({}), {}, {}, cpu with {} thread(s)", build.version, build.commit, build.compiler, build.simd, run.threads));
+  log.line(fmt::format("Data: {} images of {} people under {}, {} {}, mean {:g}, seed {}", run.list.size(), run.list.classes(),
+                       options.root.string(), size_text(options.input), name_of(options.input.order), options.input.mean, options.seed));
+  write_data_notes(log, options, run.list);
+  log.line(fmt::format("Network: depth {}, width {:g}, embedding {}, {} parameters; effective batch {}; {} steps", options.network.depth,
+                       options.network.width, options.network.embedding, run.net.parameter_count(), options.batch * options.accumulate,
+                       run.steps));
+  log.line(run.memory.str());
+  const nlohmann::json environment = {{"version", build.version},
+                                      {"commit", build.commit},
+                                      {"compiler", build.compiler},
+                                      {"simd", build.simd},
+                                      {"device", "cpu"},
+                                      {"threads", run.threads},
+                                      {"seed", options.seed},
+                                      {"images", run.list.size()},
+                                      {"classes", run.list.classes()},
+                                      {"parameters", run.net.parameter_count()},
+                                      {"memory_forecast_bytes", run.memory.total()}};
+  write_durably(options.out / "environment.json", environment.dump(2) + "\n");
+}
+
+}  // namespace amnet

@@ -1,0 +1,22 @@
+// The first lines of a run: what was built, which data, which network, how much memory.
+#pragma once
+
+#include <amnet/data/face_list.h>
+#include <amnet/train/memory_forecast.h>
+#include <amnet/train/run_log.h>
+
+namespace amnet {
+
+struct FirstLines {
+  const TrainOptions& options;
+  const FaceList& list;
+  Net& net;
+  MemoryForecast memory;
+  std::int64_t steps;
+  int threads;
+};
+
+/// Writes them to the log, and the numbers among them to environment.json.
+void write_first_lines(RunLog& log, const FirstLines& run);
+
+}  // namespace amnet

@@ -1,0 +1,41 @@
+#include <amnet/train/memory_forecast.h>
+
+#include <algorithm>
+
+namespace amnet {
+namespace {
+
+std::string megabytes(std::size_t bytes) { return fmt::format("{:.0f} MB", static_cast<double>(bytes) / 1e6); }
+
+}  // namespace
+
+std::string MemoryForecast::str() const {
+  return fmt::format("Memory: {} in all = parameters {} + activations {} + kernels {} + saving {} + verification {} + data {} + program {}",
+                     megabytes(total()), megabytes(parameters), megabytes(activations), megabytes(kernels), megabytes(saving),
+                     megabytes(verification), megabytes(data), megabytes(program));
+}
+
+MemoryForecast forecast_memory(Net& net, const TrainOptions& options, std::int64_t batches) {
+  MemoryForecast memory;
+  memory.parameters = net.parameter_bytes() + 2 * net.gradient_bytes();
+  memory.activations = net.planned_bytes();
+  net.visit([&](const std::string&, Parameter& parameter) {
+    const std::size_t bytes = parameter.value.size_bytes();
+    memory.kernels = std::max(memory.kernels, bytes);  // a product packs its weights, and keeps the room
+    if (parameter.layout == ParameterLayout::convolution) memory.saving += bytes;
+  });
+  memory.data = static_cast<std::size_t>(batches * options.batch * options.input.height * options.input.width * 3);
+  memory.program = 11'000'000;  // measured: code, libraries and stacks
+  return memory;
+}
+
+std::size_t verification_bytes(const Pairs& pairs, std::int64_t embedding, Protocol protocol) {
+  constexpr std::size_t impostors_kept = std::size_t{1} << 22;  // by accept_rates_of in eval
+  const std::size_t images = pairs.images.size();
+  const std::size_t values = images * static_cast<std::size_t>(embedding);
+  const std::size_t width = protocol == Protocol::sphereface ? 2 : 1;
+  const std::size_t scores = std::min(images * (images - 1) / 2, 2 * impostors_kept);
+  return values * 2 * sizeof(float) + values * width * 2 * sizeof(double) + scores * sizeof(double);
+}
+
+}  // namespace amnet

@@ -1,0 +1,44 @@
+#!/usr/bin/env python3
+"""The memory forecast of the first lines of a run against what the process took at its largest: right within 10 %."""
+
+import os
+import re
+import subprocess
+import unittest
+
+import harness
+from harness import CliTest, environment, faces, pairs, read, start, train_arguments
+
+VERIFY = ["--val-pairs", "pairs.txt", "--val-root", "faces"]
+RUNS = {
+    "plain": ["--depth", 20, "--width", 0.25, "--embedding", 512, "--batch", 32, "--iterations", 3],
+    "verified": ["--depth", 20, "--width", 0.25, "--embedding", 512, "--batch", 32, "--iterations", 2, *VERIFY],
+    "two threads, many classes": ["--depth", 10, "--width", 0.25, "--embedding", 512, "--batch", 16, "--iterations", 2, "--threads", 2, "--classes", 10516],
+    "wide": ["--depth", 10, "--width", 0.5, "--embedding", 512, "--batch", 8, "--iterations", 2, "--workers", 3],
+}  # fmt: skip
+
+
+@unittest.skipIf(harness.SANITIZED, "a sanitizer takes memory of its own")
+class Memory(CliTest):
+    def test_forecast(self):
+        faces()
+        pairs()
+        for number, (name, flags) in enumerate(RUNS.items()):
+            with self.subTest(name=name):
+                out = f"run-{number}"
+                process = start(*train_arguments(out, *flags), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+                _, status, usage = os.wait4(process.pid, 0)
+                process.returncode = status
+                self.assertEqual(status, 0, read(f"{out}/train.log"))
+                peak, forecast = usage.ru_maxrss * 1024, environment(out)["memory_forecast_bytes"]
+                print(f"{name}: forecast {forecast / 1e6:.0f} MB, took {peak / 1e6:.0f} MB")
+                self.assertGreater(peak, 100e6, "large enough to matter")
+                self.assertLess(abs(forecast / peak - 1), 0.1)
+                in_the_log = re.search(r"Memory: (\d+) MB in all = (.*)", read(f"{out}/train.log"))
+                self.assertEqual(int(in_the_log[1]), round(forecast / 1e6))
+                self.assertAlmostEqual(sum(map(int, re.findall(r"(\d+) MB", in_the_log[2]))), int(in_the_log[1]), delta=4)
+        self.assertGreater(environment("run-1")["memory_forecast_bytes"], environment("run-0")["memory_forecast_bytes"])
+
+
+if __name__ == "__main__":
+    harness.main()
