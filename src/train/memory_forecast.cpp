@@ -30,7 +30,7 @@ MemoryForecast forecast_memory(Net& net, const TrainOptions& options, std::int64
 }
 
 std::size_t verification_bytes(const Pairs& pairs, std::int64_t embedding, Protocol protocol) {
-  constexpr std::size_t impostors_kept = std::size_t{1} << 22;  // by accept_rates_of in eval
+  constexpr std::size_t impostors_kept = std::size_t{1} << 22;  // by verification.cpp
   const std::size_t images = pairs.images.size();
   const std::size_t values = images * static_cast<std::size_t>(embedding);
   const std::size_t width = protocol == Protocol::sphereface ? 2 : 1;
