@@ -140,8 +140,11 @@ int compare_command(Arguments arguments) {
     for (const Drawing& drawing : curves) page.add_figure(drawing.svg, drawing.caption);
     write_durably(report, page.str());
   }
-  for (const Drawing& drawing : curves) {
-    if (!drawings.empty()) write_durably(drawings / (drawing.name + ".svg"), drawing.svg);
+  if (!drawings.empty()) {
+    std::error_code error;
+    fs::create_directories(drawings, error);
+    require<FileError>(!error, "--drawings: cannot create {}: {}.", drawings.string(), error.message());
+    for (const Drawing& drawing : curves) write_durably(drawings / (drawing.name + ".svg"), drawing.svg);
   }
   return 0;
 }

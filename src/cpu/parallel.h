@@ -18,7 +18,7 @@ namespace amnet {
 /// Calls body(piece, worker) for every piece in [0, pieces); worker is in [0, cpu.threads()).
 /// The body writes only what belongs to its piece, and does not throw.
 template <class Body>
-void parallel_for(const Cpu& cpu, std::int64_t pieces, Body&& body) {
+void parallel_for([[maybe_unused]] const Cpu& cpu, std::int64_t pieces, Body&& body) {
 #if defined(_OPENMP)
   if (cpu.threads() > 1 && pieces > 1) {
     const int threads = static_cast<int>(std::min<std::int64_t>(cpu.threads(), pieces));

@@ -42,7 +42,7 @@ Entry parse_line(std::string_view line, std::string_view source, std::int64_t nu
 
 void sort_unique(std::vector<std::int64_t>& values) {
   std::ranges::sort(values);
-  values.erase(std::ranges::unique(values).begin(), values.end());
+  values.erase(std::unique(values.begin(), values.end()), values.end());
 }
 
 /// The labels of the list, ascending, each once.

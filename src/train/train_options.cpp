@@ -63,7 +63,7 @@ void check_options(const TrainOptions& options) {
   at_least("--warm-up", options.warm_up, 0);
   require(options.val_every >= -1, "--val-every: expected a number of steps, 0 for never or -1 for once an epoch, but got {}.",
           options.val_every);
-  in_range("--lr", options.learning_rate, 0, 1e30);
+  in_range("--lr", options.learning_rate, 0, 1e38);
   in_range("--lr-gamma", options.lr_gamma, 0, 1);
   in_range("--momentum", options.solver.momentum, 0, 1);
   in_range("--weight-decay", options.solver.weight_decay, 0, 1e3);

@@ -6,6 +6,7 @@ import re
 import resource
 import shutil
 import struct
+import time
 import unittest
 import zlib
 
@@ -78,6 +79,12 @@ class Lists(Data):
                 write("labels.txt", f"{image_of(0, 0)} 0\n\n{image_of(1, 0)}{label}\n")
                 self.refused_training(3, ["--train-list", "labels.txt"], "labels.txt:3:", what)
                 self.refused(3, ["check-data", "--root", "faces", "--train-list", "labels.txt"], "labels.txt:3:")
+
+    def test_a_long_list_is_read_quickly(self):
+        write("long.txt", "".join(f"{image_of(i % 12, 0)} {i // 10}\n" for i in range(100_000)) + "x.jpg nobody\n")
+        began = time.monotonic()
+        self.refused_training(3, ["--train-list", "long.txt"], "long.txt:100001:")
+        self.assertLess(time.monotonic() - began, 5)
 
     def test_a_label_beyond_the_classes(self):
         self.refused_training(3, ["--classes", 5], "faces/list.txt:31:", "label 5")

@@ -158,6 +158,17 @@ class Compare(Evaluation):
         self.assertEqual((same["difference"], len(same["accuracies_a"])), (0, 2))
 
 
+    def test_report_and_drawings_of_two_runs(self):
+        self.train("other", "--iterations", 10, "--seed", 2)
+        self.ok("compare", "--a", "run", "--b", "other", "--pairs", "pairs.txt", "--root", "faces", "--report", "c.html", "--drawings", "curves")
+        drawings = glob.glob(path("curves", "*.svg"))
+        self.assertGreaterEqual(len(drawings), 1)
+        self.assertTrue(all("<svg" in read(drawing) for drawing in drawings))
+        self.assertGreaterEqual(read("c.html").count("<svg"), len(drawings))
+        self.refused(4, ["compare", "--a", "run", "--b", "other", "--pairs", "pairs.txt", "--root", "faces", "--drawings", "pairs.txt/x"],
+                     "pairs.txt")  # fmt: skip
+
+
 class Extract(Evaluation):
     def test_shape_and_names(self):
         rows = self.extract()

@@ -4,6 +4,7 @@
 import json
 import math
 import os
+import pty
 import re
 import unittest
 
@@ -183,6 +184,21 @@ class Run(Train):
         self.assertIn("<svg", read("deep/er/run/report.html"))
         self.assertEqual([line[20:] for line in read("deep/er/run/train.log").splitlines()], [line[20:] for line in result.err.splitlines()])
 
+    def test_a_terminal_shows_a_bar_and_the_time_left(self):
+        screen, terminal = pty.openpty()
+        process = harness.start(*train_arguments("seen", "--iterations", 200, "--checkpoint-every", 20), stdout=terminal, stderr=terminal)
+        os.close(terminal)
+        shown = b""
+        try:
+            while chunk := os.read(screen, 65536):
+                shown += chunk
+        except OSError:  # how Linux says that the other side is closed
+            pass
+        os.close(screen)
+        self.assertEqual(harness.finish(process).code, 0)
+        self.assertRegex(shown.decode(), r"\r\x1b\[Ktraining +\[#* *\] +\d+%  \d+:\d\d left  loss \d")
+        self.assertNotIn("\r", read("seen/train.log"))
+
     def test_first_lines_and_status_line(self):
         log = read("base/train.log")
         self.assertRegex(log, r"amnet \d+\.\d+\.\d+ \(\S+\), GCC|Clang .*, (AVX-512|AVX2|AVX|SSE2|NEON|scalar), cpu with 1 thread")
@@ -259,10 +275,12 @@ class Run(Train):
 
 class NonFinite(Train):
     def test_a_run_that_diverges_stops_at_the_step(self):
-        for name, flags in {"loss": [], "weights": ["--checkpoint-every", 1]}.items():
+        # Far too large a rate shows in the next loss; the largest of all in the weights, whose loss was still fine.
+        for name, flags in {"loss": ["--lr", 1e20, "--iterations", 30], "saved": ["--lr", 1e20, "--checkpoint-every", 1],
+                            "weights": ["--lr", 1e38, "--weight-decay", 1000, "--iterations", 1]}.items():  # fmt: skip
             with self.subTest(name=name):
                 out = f"diverged-{name}"
-                result = self.refused(5, train_arguments(out, "--lr", 1e20, "--iterations", 30, *flags), "not finite", "non_finite_batch.json")
+                result = self.refused(5, train_arguments(out, *flags), "not finite", "non_finite_batch.json")
                 dump = json.loads(read(f"{out}/non_finite_batch.json"))
                 self.assertEqual(len(dump["images"]), 8)
                 for one in dump["images"]:
@@ -273,6 +291,8 @@ class NonFinite(Train):
                 last = column(out, "step")[-1] if metrics(out) else 0
                 self.assertIn(dump["step"] - last, [0, 1], "the step that failed follows the last line of the table, or is its")
                 self.assertIn(result.error[0][len("train_face: ") :], read(f"{out}/train.log"))
+                if name == "weights":
+                    self.assertEqual((dump["step"], checkpoints(out)), (1, []))
                 for checkpoint in checkpoints(out):
                     for tensor, (_, values) in model(f"{out}/{checkpoint}/model.safetensors")[1].items():
                         self.assertTrue(all(map(math.isfinite, values)), f"{tensor} of {checkpoint}")
