@@ -29,7 +29,9 @@ Head add_head(Net& net, Value features, Value labels, const HeadOptions& options
     loss_inputs = {head.logits, labels};
   } else {
     const Value unit = net.add("norm1", Normalize({.epsilon = options.epsilon, .norm_output = !options.feature_norm}), {features});
-    head.logits = net.add("fc6", FullyConnected({.outputs = options.classes, .with_bias = false, .row_norm = options.rows, .epsilon = options.epsilon}), {unit});
+    head.logits = net.add(
+        "fc6", FullyConnected({.outputs = options.classes, .with_bias = false, .row_norm = options.rows, .epsilon = options.epsilon}),
+        {unit});
     if (options.loss == LossKind::normface) {
       // One learned scale; it multiplies both sides of the arg max, so accuracy may read the plain cosines.
       ScaleShiftOptions scale{.shared = true, .with_shift = false};

@@ -321,10 +321,9 @@ class Run {
     for (const std::int64_t index : batch_indices_) images.push_back({{"index", index}, {"image", list_.where(index)}});
     const fs::path dump = options_.out / "non_finite_batch.json";
     write_durably(dump, nlohmann::json{{"step", step}, {"first_non_finite", where}, {"images", images}}.dump(2) + "\n");
-    throw NonFiniteError(fmt::format(
-        "Step {} is not finite, first of all in {}; lower --lr, add --warm-up, or look at the images of its batch, which are in {} "
-        "(no checkpoint was written since the last one that the log names).",
-        step, where, dump.string()));
+    throw NonFiniteError(
+        fmt::format("Step {} is not finite, first of all in {}; lower --lr, add --warm-up, or look at the images of its batch in {}.", step,
+                    where, dump.string()));
   }
 
   // --- after a step ------------------------------------------------------------------------------------------

@@ -37,6 +37,7 @@ def cmyk_jpeg():
     frame = data[at + 4 : at + 2 + length]
     frame[5] = 4
     frame += bytes([4, 0x11, 0])
+    frame[7::3] = b"\x11" * 4  # no subsampling
     return bytes(data[:at] + b"\xff\xc0" + struct.pack(">H", len(frame) + 2) + frame + data[at + 2 + length :])
 
 

@@ -9,7 +9,7 @@
 namespace amnet {
 
 struct ScaleShiftOptions {
-  bool shared = false;     ///< one scale (and shift) in all instead of one per channel
+  bool shared = false;      ///< one scale (and shift) in all instead of one per channel
   bool with_shift = false;  ///< adds the parameter "shift"
   ParameterOptions scale = {.filler = Filler::constant(1)};
   ParameterOptions shift = {.filler = Filler::constant(0)};

@@ -23,12 +23,12 @@ enum class LossKind : unsigned char { amsoftmax, softmax, normface };
 struct HeadOptions {
   LossKind loss = LossKind::amsoftmax;
   std::int64_t classes = 0;
-  double scale = 30;                           ///< s; for normface the value that learning starts from
-  double margin = 0.35;                        ///< m; only am-softmax has one
+  double scale = 30;                            ///< s; for normface the value that learning starts from
+  double margin = 0.35;                         ///< m; only am-softmax has one
   MarginRule margin_rule = MarginRule::always;  ///< the paper's; cos_gt_m is the seed's
-  bool feature_norm = true;                    ///< off: cosines are multiplied by the feature's norm, and the margin is annealed
-  RowNorm rows = RowNorm::projected;           ///< in_place is the seed's rule
-  double epsilon = 1e-12;                      ///< under both square roots
+  bool feature_norm = true;                     ///< off: cosines are multiplied by the feature's norm, and the margin is annealed
+  RowNorm rows = RowNorm::projected;            ///< in_place is the seed's rule
+  double epsilon = 1e-12;                       ///< under both square roots
 };
 
 struct Head {

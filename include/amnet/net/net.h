@@ -91,8 +91,8 @@ class Net {
   struct ValueState {
     std::string name;
     TensorSpec spec;
-    int producer;       // node, or -1 for an input
-    int which;          // output of the producer
+    int producer;  // node, or -1 for an input
+    int which;     // output of the producer
     bool readable = false;
     Tensor tensor = {};
     Tensor gradient = {};

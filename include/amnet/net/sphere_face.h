@@ -1,6 +1,7 @@
 // The face networks of SphereFace and AM-Softmax as a plain function on the graph: four stages, each a stride-2 3x3 convolution
 // followed by residual blocks of two stride-1 convolutions, PReLU after every convolution, and one fully connected embedding.
-// Liu et al., "SphereFace" (arXiv 1704.08063), table 2; initialisation and multipliers as in face_train_test.prototxt of happynear/AMSoftmax.
+// Liu et al., "SphereFace" (arXiv 1704.08063), table 2; initialisation and multipliers as in face_train_test.prototxt of
+// happynear/AMSoftmax.
 //
 //   Value images = net.input("data", {1, 112, 96, 3});
 //   Value embedding = sphere_face(net, images, {.depth = 20, .width = 0.25});   // (N,512), named "fc5"
