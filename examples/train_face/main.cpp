@@ -46,7 +46,7 @@ CLI::Validator seeds() {
     const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), seed);
     return error == std::errc() && end == text.data() + text.size() ? "" : text + " is not a whole number from 0 to 18446744073709551615";
   };
-  return {check, "", ""};
+  return CLI::Validator(check, "", "");
 }
 
 void read_size_option(const std::string& text, amnet::ImageFormat& format) {

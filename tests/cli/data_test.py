@@ -54,6 +54,8 @@ BAD = {
     "folder.jpg": None,
     "missing.jpg": None,
 }
+REASONS = {"truncated.jpg": "truncated", "one_byte_short.jpg": "truncated", "empty.jpg": "empty", "text.jpg": "HTML", "wide.png": "96x112",
+           "deep.png": "16 bits", "cmyk.jpg": "CMYK", "huge.ppm": "60000x60000", "folder.jpg": "folder", "missing.jpg": "not there"}
 
 
 class Data(CliTest):
@@ -129,7 +131,7 @@ class Images(Data):
         for file, content in BAD.items():
             with self.subTest(file=file):
                 source = self.folder("bad", file, content)
-                self.refused_training(3, source, f"bad/list.txt:4: bad/p0/{file}")
+                self.refused_training(3, source, f"bad/list.txt:4: bad/p0/{file}", REASONS[file])
                 result = self.train("skipped", *source, "--bad-images", "skip", "--iterations", 4)
                 self.assertEqual(len(metrics("skipped")), 4)
                 self.assertEqual(len(re.findall(rf"Skipped a bad image: bad/list.txt:4: bad/p0/{file}", result.err)), 1, result.err)
