@@ -138,7 +138,6 @@ int first_run_command(Arguments arguments) {
   require(!fs::exists(out / "train.log"), "--out: {} holds a run already; name another folder.", out.string());
 
   const double begin = seconds_now();
-  watch_signals();
   Device device = Cpu(threads);
   const fs::path faces = out / "faces";
   const TrainOptions options = recipe(out, faces, seed, threads);

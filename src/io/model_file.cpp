@@ -98,7 +98,10 @@ fs::path model_file_of(const fs::path& path) {
   require<FileError>(fs::exists(path), "{}: there is no such model file or run directory.", path.string());
   if (!fs::is_directory(path)) return path;
   const fs::path inside = path / "model.safetensors";
-  if (fs::exists(inside)) return inside;
+  if (fs::exists(inside)) {
+    if (fs::exists(path / "MANIFEST.json")) verify_checkpoint(path);  // a flipped bit would only show in the accuracy
+    return inside;
+  }
   std::vector<std::string> notes;
   const auto checkpoint = newest_intact(path, notes);
   require<FileError>(checkpoint.has_value(), "{}: there is no intact checkpoint in this directory; name a model.safetensors.",

@@ -11,7 +11,7 @@ import unittest
 import zlib
 
 import harness
-from harness import (CliTest, environment, faces, finish, image_of, metrics, newest, pairs, path, read, run, sha, start, train_arguments,
+from harness import (CliTest, environment, faces, finish, image_of, metrics, pairs, path, read, run, sha, start, train_arguments,
                      write)  # fmt: skip
 
 

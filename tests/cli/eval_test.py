@@ -3,13 +3,12 @@
 
 import glob
 import json
-import math
 import os
 import re
 import shutil
 
 import harness
-from harness import (IDENTITIES, IMAGES, CliTest, faces, image_of, newest, norm, pairs, path, read, read_npy, sha, write)  # fmt: skip
+from harness import (IDENTITIES, IMAGES, CliTest, faces, image_of, newest, norm, pairs, path, read, read_npy, write)  # fmt: skip
 
 ALL_IMAGES = [image_of(i, j) for i in range(IDENTITIES) for j in range(IMAGES)]
 BENCH = ["bench", "--width", 0.0625, "--depth", 4, "--batch", 2, "--iterations", 2, "--classes", 7, "--threads", 1]

@@ -2,7 +2,6 @@
 """The embedded default, as far as it can be seen in its first seconds; the whole of it is what ./run train_face does."""
 
 import os
-import re
 import shutil
 import time
 

@@ -11,7 +11,6 @@ import json
 import os
 import re
 import shutil
-import signal
 import struct
 import subprocess
 import sys
@@ -264,6 +263,3 @@ class CliTest(unittest.TestCase):
 
     def assert_differs(self, one, other):
         self.assertNotEqual(sha(newest(one)), sha(newest(other)), f"{one} and {other}")
-
-
-KILL, TERM, INT = signal.SIGKILL, signal.SIGTERM, signal.SIGINT

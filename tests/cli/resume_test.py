@@ -9,7 +9,7 @@ import signal
 import time
 
 import harness
-from harness import (CliTest, checkpoints, faces, finish, flip_byte, image_of, metrics, pairs, path, read, run, sha, start, train_arguments,
+from harness import (CliTest, checkpoints, faces, finish, flip_byte, image_of, metrics, pairs, path, read, sha, start, train_arguments,
                      validated_steps, wait_for_log, write)  # fmt: skip
 
 STEPS = 120

@@ -6,10 +6,9 @@ import math
 import os
 import pty
 import re
-import unittest
 
 import harness
-from harness import (CliTest, checkpoints, column, environment, faces, image_of, metrics, model, newest, norm, pairs, path, read, run, sha,
+from harness import (CliTest, checkpoints, column, environment, faces, image_of, metrics, model, newest, norm, pairs, path, read,
                      train_arguments, validated_steps, write)  # fmt: skip
 
 

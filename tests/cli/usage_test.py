@@ -4,7 +4,6 @@
 import glob
 import os
 import re
-import unittest
 
 import harness
 from harness import CliTest, environment, faces, metrics, path, read, run, sha, train_arguments, write

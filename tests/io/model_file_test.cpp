@@ -1,4 +1,5 @@
 #include <amnet/io/checkpoint.h>
+#include <amnet/io/durable_file.h>
 #include <amnet/io/model_file.h>
 #include <amnet/layers/conv2d.h>
 #include <amnet/layers/flatten.h>
@@ -227,6 +228,15 @@ TEST_CASE("model file: a run directory stands for its newest intact checkpoint",
   folder.write(checkpoint_name(10) + "/model.safetensors", "damaged");
   LoadedModel intact = load_model(folder.path());
   CHECK(same_parameters(intact.net, ninth.net));
+
+  // A checkpoint named outright is held against its manifest: one flipped bit of a weight is refused.
+  const auto ninth_directory = folder.path() / checkpoint_name(9);
+  LoadedModel named = load_model(ninth_directory);
+  CHECK(same_parameters(named.net, ninth.net));
+  std::string bytes = read_file(ninth_directory / "model.safetensors");
+  bytes.back() = static_cast<char>(bytes.back() ^ 1);
+  folder.write(checkpoint_name(9) + "/model.safetensors", bytes);
+  CHECK_THROWS_AS(load_model(ninth_directory), DataError);
 }
 
 TEST_CASE("model file: a tensor that is missing or of another shape is named", "[model_file]") {
