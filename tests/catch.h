@@ -1,8 +1,25 @@
-// Catch2 under either of its major versions.
+// Catch2 under either of its major versions; the tests are written in the names of version 2.
 #pragma once
 
 #if __has_include(<catch2/catch_all.hpp>)
 #include <catch2/catch_all.hpp>
+
+#include <concepts>
+#include <string>
+
+namespace Catch {
+namespace Matchers {
+/// Version 3 calls it ContainsSubstring, and has a Contains for the elements of a range.
+template <class T>
+  requires std::convertible_to<T, std::string>
+auto Contains(T&& text) {
+  return ContainsSubstring(text);
+}
+}  // namespace Matchers
+using Matchers::Contains;
+using Matchers::StartsWith;
+}  // namespace Catch
+using Catch::Approx;
 #else
 #include <catch2/catch.hpp>
 #endif

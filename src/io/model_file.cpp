@@ -132,7 +132,7 @@ Metadata metadata_of(const ModelDescription& description) {
 }
 
 ModelDescription description_of(const Metadata& metadata, const std::string& source) {
-  const std::string& model = entry(metadata, "amnet.model", source);
+  const std::string model = entry(metadata, "amnet.model", source);
   require<DataError>(model == "sphere_face", "{}: the model is '{}' but this version knows only 'sphere_face'.", source, model);
   ModelDescription description;
   description.network.depth = number<int>(metadata, "amnet.depth", source);
@@ -143,7 +143,7 @@ ModelDescription description_of(const Metadata& metadata, const std::string& sou
   description.input.width = number<std::int64_t>(metadata, "amnet.input_width", source);
   description.input.mean = number<double>(metadata, "amnet.mean", source);
   description.input.scale = number<double>(metadata, "amnet.scale", source);
-  const std::string& order = entry(metadata, "amnet.channel_order", source);
+  const std::string order = entry(metadata, "amnet.channel_order", source);
   require<DataError>(order == "bgr" || order == "rgb", "{}: the channel order is '{}', neither 'bgr' nor 'rgb'.", source, order);
   description.input.order = order == "bgr" ? ChannelOrder::bgr : ChannelOrder::rgb;
   return description;

@@ -5,7 +5,7 @@
 //   require<DataError>(end != begin, "{}:{}: expected `path label` but the label is missing.", file, line);
 #pragma once
 
-#include <fmt/core.h>
+#include <fmt/format.h>  // not core.h: fmt 8 refuses format.h after a use of core.h
 
 #include <stdexcept>
 #include <string>
