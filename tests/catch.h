@@ -11,10 +11,8 @@ namespace Catch {
 namespace Matchers {
 /// Version 3 calls it ContainsSubstring, and has a Contains for the elements of a range.
 template <class T>
-  requires std::convertible_to<T, std::string>
-auto Contains(T&& text) {
-  return ContainsSubstring(text);
-}
+requires std::convertible_to<T, std::string>
+auto Contains(T&& text) { return ContainsSubstring(text); }
 }  // namespace Matchers
 using Matchers::Contains;
 using Matchers::StartsWith;
