@@ -52,6 +52,8 @@
 #include <amnet/layers/flatten.h>
 #include <amnet/layers/flip.h>
 #include <amnet/layers/fully_connected.h>
+#include <amnet/layers/fused_conv2d.h>
+#include <amnet/layers/fusion.h>
 #include <amnet/layers/layer.h>
 #include <amnet/layers/normalize.h>
 #include <amnet/layers/pool.h>

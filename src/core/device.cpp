@@ -28,8 +28,22 @@ std::shared_ptr<std::byte> allocate_host(std::size_t bytes) {
   return {memory, [](std::byte* pointer) { std::free(pointer); }};
 }
 
-Cpu::Cpu(int threads) : threads_(threads == 0 ? available_cores() : threads) {
+ConvolutionAlgorithm convolution_algorithm(std::string_view name) {
+  constexpr std::pair<std::string_view, ConvolutionAlgorithm> names[] = {
+      {"automatic", ConvolutionAlgorithm::automatic}, {"direct", ConvolutionAlgorithm::direct},
+      {"tiles-2", ConvolutionAlgorithm::tiles_2},     {"tiles-3", ConvolutionAlgorithm::tiles_3},
+      {"tiles-4", ConvolutionAlgorithm::tiles_4},     {"tiles-5", ConvolutionAlgorithm::tiles_5},
+      {"tiles-6", ConvolutionAlgorithm::tiles_6}};
+  for (const auto& [known, algorithm] : names) {
+    if (known == name) return algorithm;
+  }
+  throw UsageError(fmt::format("[cpu] expected a convolution algorithm (automatic, direct, tiles-2 … tiles-6) but got '{}'.", name));
+}
+
+Cpu::Cpu(int threads, ConvolutionAlgorithm convolution) : threads_(threads == 0 ? available_cores() : threads), convolution_(convolution) {
   require(threads >= 0 && threads <= 1024, "[cpu] expected between 1 and 1024 threads (0 takes all cores) but got {}.", threads);
+  const char* wanted = std::getenv("AMNET_CONVOLUTION");
+  if (convolution == ConvolutionAlgorithm::automatic && wanted != nullptr) convolution_ = convolution_algorithm(wanted);
   scratch_.resize(static_cast<std::size_t>(threads_));
 }
 

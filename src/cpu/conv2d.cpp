@@ -1,5 +1,12 @@
-#include "conv2d_check.h"
-#include "correlation.h"
+#include "conv2d_tiles.h"
+#include "direct_convolution.h"
+#include "parallel.h"
+
+#include <amnet/kernels/bias.h>
+#include <amnet/kernels/prelu.h>
+
+#include <numeric>
+#include <vector>
 
 namespace amnet {
 
@@ -16,7 +23,10 @@ Shape Conv2dOptions::output_shape(const Shape& x, std::int64_t outputs) const {
   return y;
 }
 
-void check_conv2d(const Conv2dOptions& options, const Tensor& x, const Tensor& w, const Tensor& y) {
+namespace {
+
+/// Throws UsageError unless x (N,H,W,C), w (O,kh,kw,C/groups) and y (N,OH,OW,O) belong together.
+void check(const Conv2dOptions& options, const Tensor& x, const Tensor& w, const Tensor& y) {
   require(w.rank() == 4, "[conv2d] expected weights (O,kh,kw,C/groups) but got {}.", w.shape());
   const Shape output = options.output_shape(x.shape(), w.extent(0));
   const Shape weights = options.weight_shape(x.extent(3), w.extent(0));
@@ -24,99 +34,144 @@ void check_conv2d(const Conv2dOptions& options, const Tensor& x, const Tensor& w
   require(y.shape() == output, "[conv2d] expected outputs {} but got {}.", output, y.shape());
 }
 
-void conv2d_forward(Cpu& cpu, const Conv2dOptions& options, const Tensor& x, const Tensor& w, const Tensor& bias, const Tensor& y) {
-  check_conv2d(options, x, w, y);
-  const std::int64_t outputs = w.extent(0), group_outputs = outputs / options.groups, group_channels = w.extent(3);
-  require(!bias.defined() || bias.shape() == Shape{outputs}, "[conv2d] expected a bias {} but got {}.", Shape{outputs}, bias.shape());
+/// Throws UsageError unless `tensor` is undefined, or of the shape and dtype.
+void check_optional(const Tensor& tensor, const Shape& shape, DType dtype, std::string_view what) {
+  require(!tensor.defined() || (tensor.shape() == shape && tensor.dtype() == dtype), "[conv2d] expected {} {} {} but got {} {}.", what,
+          name_of(dtype), shape, name_of(tensor.dtype()), tensor.shape());
+}
+
+void check_slope(const Tensor& slope, std::int64_t outputs) {
+  require(!slope.defined() || slope.count() == 1 || slope.count() == outputs,
+          "[conv2d] expected one slope for each of {} channels, or one in all, but got {}.", outputs, slope.shape());
+}
+
+/// One slope for each output, whether or not they are shared; empty for none.
+template <class T>
+std::vector<T> slopes_of(const Tensor& slope, std::int64_t outputs) {
+  if (!slope.defined()) return {};
+  const std::span<const T> values = slope.data<const T>();
+  if (slope.count() == outputs) return {values.begin(), values.end()};
+  return std::vector<T>(static_cast<std::size_t>(outputs), values[0]);
+}
+
+template <class T>
+T* elements_or_null(const Tensor& tensor) {
+  return tensor.defined() ? tensor.data<T>().data() : nullptr;
+}
+
+}  // namespace
+
+void conv2d_forward(Cpu& cpu, const Conv2dOptions& options, const Tensor& x, const Tensor& w, const Conv2dEpilogue& epilogue,
+                    const Tensor& y) {
+  check(options, x, w, y);
+  const std::int64_t outputs = w.extent(0);
+  check_optional(epilogue.bias, {outputs}, x.dtype(), "a bias");
+  check_optional(epilogue.residual, y.shape(), x.dtype(), "a residual");
+  check_optional(epilogue.sums, y.shape(), x.dtype(), "room for the sums,");
+  check_slope(epilogue.slope, outputs);
+  if (y.count() == 0) return;
   with_float(x.dtype(), "conv2d", [&]<class T>() {
-    const Window window = forward_window(options, x.shape(), y.shape());
-    for (std::int64_t group = 0; group < options.groups; ++group) {
-      const std::int64_t first = group * group_outputs;
-      correlate<T>(cpu, {.window = window,
-                         .images = x.extent(0),
-                         .source = {x.data<T>().data() + group * group_channels, x.extent(3)},
-                         .source_channels = group_channels,
-                         .weights = {.data = w.data<T>().data() + first * w.shape().count_from(1),
-                                     .tap_row_step = w.shape().count_from(2),
-                                     .tap_column_step = group_channels,
-                                     .source_step = 1,
-                                     .target_step = w.shape().count_from(1)},
-                         .bias = bias.defined() ? bias.data<T>().data() + first : nullptr,
-                         .target = {.data = y.data<T>().data() + first,
-                                    .image_step = y.shape().count_from(1),
-                                    .row_step = y.shape().count_from(2),
-                                    .column_step = outputs,
-                                    .channels = group_outputs},
-                         .write = Write::assign});
+    const std::vector<T> slopes = slopes_of<T>(epilogue.slope, outputs);
+    const Epilogue<T> end{.bias = elements_or_null<T>(epilogue.bias),
+                          .slope = slopes.empty() ? nullptr : slopes.data(),
+                          .residual = elements_or_null<T>(epilogue.residual),
+                          .sums = elements_or_null<T>(epilogue.sums),
+                          .y = y.data<T>().data()};
+    const Conv2dTiles tiles = choose_tiles(cpu.convolution(), options, x.shape(), outputs);
+    cpu.count(describe_convolution("forward", options, x.shape(), outputs, tiles));
+    if (tiles) {
+      winograd_correlate<T>(cpu, {.grid = forward_grid<T>(options, x.shape(), y.shape(), tiles),
+                                  .source = x.data<T>().data(),
+                                  .source_channels = x.extent(3),
+                                  .kernels = forward_kernels<T>(w),
+                                  .target_channels = outputs,
+                                  .epilogue = end});
+    } else {
+      direct_forward<T>(cpu, options, x, w, y.shape(), end);
     }
   });
 }
 
 namespace {
 
-/// One dimension of a phase of the data gradient. The input positions i with (i + pad) mod stride == phase meet only the
-/// taps phase, phase + stride, ..., and with them every tap of theirs at consecutive outputs: seen from these positions
-/// the gradient is a correlation of stride 1 with every stride-th tap in reverse, a gather with no two writers.
-struct Phase {
-  std::int64_t first;      // the first input position
-  std::int64_t positions;  // how many there are, `stride` apart
-  std::int64_t taps;
-  std::int64_t last_tap;  // the kernel's tap that comes first in reverse
-  std::int64_t origin;    // the output position that the last tap meets at the first input position
-
-  Phase(std::int64_t phase, std::int64_t input, std::int64_t kernel, std::int64_t stride, std::int64_t pad) {
-    first = ((phase - pad) % stride + stride) % stride;
-    positions = first < input ? (input - 1 - first) / stride + 1 : 0;
-    taps = phase < kernel ? (kernel - 1 - phase) / stride + 1 : 0;
-    last_tap = phase + (taps - 1) * stride;
-    origin = (first + pad) / stride - (taps - 1);
+/// dx from dz.
+template <class T>
+void backward_data(Cpu& cpu, const Conv2dOptions& options, const Tensor& dz, const Tensor& w, const Gradient& dx) {
+  const Shape& x = dx.tensor.shape();
+  const Conv2dTiles tiles = choose_tiles(cpu.convolution(), options, x, w.extent(0));
+  cpu.count(describe_convolution("data gradient", options, x, w.extent(0), tiles));
+  if (tiles) {
+    winograd_correlate<T>(cpu, {.grid = data_grid<T>(options, x, dz.shape(), tiles),
+                                .source = dz.data<T>().data(),
+                                .source_channels = w.extent(0),
+                                .kernels = data_kernels<T>(options, w),
+                                .target_channels = x[3],
+                                .epilogue = {.y = dx.tensor.data<T>().data(), .write = dx.write}});
+  } else {
+    direct_backward_data(cpu, options, dz, w, dx);
   }
-};
+}
+
+/// dw, and in the same pass dz, dslope and dbias.
+template <class T>
+void tiled_backward_weights(Cpu& cpu, const Conv2dOptions& options, const Conv2dTiles& tiles, const Tensor& x,
+                            const Conv2dActivation& activation, const Tensor& dy, const Conv2dGradients& gradients) {
+  const std::int64_t outputs = dy.extent(3);
+  const std::vector<T> slopes = slopes_of<T>(activation.slope, outputs);
+  std::vector<T> sums(2 * static_cast<std::size_t>(outputs));
+  const bool active = !slopes.empty();
+  winograd_weight_gradient<T>(cpu, {.grid = forward_grid<T>(options, x.shape(), dy.shape(), tiles),
+                                    .x = x.data<T>().data(),
+                                    .channels = x.extent(3),
+                                    .dy = dy.data<T>().data(),
+                                    .outputs = outputs,
+                                    .sums = active ? activation.sums.data<T>().data() : nullptr,
+                                    .slope = active ? slopes.data() : nullptr,
+                                    .dz = active && gradients.dx ? activation.dz.data<T>().data() : nullptr,
+                                    .dslope = sums.data(),
+                                    .dbias = sums.data() + outputs,
+                                    .dw = gradients.dw.tensor.data<T>().data(),
+                                    .write = gradients.dw.write});
+  const auto put_sums = [&](const Gradient& gradient, const T* from) {
+    if (!gradient) return;
+    const std::span<T> to = gradient.tensor.data<T>();
+    if (to.size() == 1) {
+      put(to[0], static_cast<T>(std::accumulate(from, from + outputs, 0.0)), gradient.write);
+    } else {
+      for (std::size_t c = 0; c < to.size(); ++c) put(to[c], from[c], gradient.write);
+    }
+  };
+  put_sums(gradients.dslope, sums.data());
+  put_sums(gradients.dbias, sums.data() + outputs);
+}
 
 }  // namespace
 
-void conv2d_backward_data(Cpu& cpu, const Conv2dOptions& options, const Tensor& dy, const Tensor& w, const Gradient& dx) {
-  if (!dx) return;
-  const Tensor& x = dx.tensor;
-  check_conv2d(options, x, w, dy);
-  const std::int64_t outputs = w.extent(0), group_outputs = outputs / options.groups, group_channels = w.extent(3);
-  with_float(x.dtype(), "conv2d", [&]<class T>() {
-    for (std::int64_t phase_h = 0; phase_h < options.stride_h; ++phase_h) {
-      for (std::int64_t phase_w = 0; phase_w < options.stride_w; ++phase_w) {
-        const Phase rows(phase_h, x.extent(1), options.kernel_h, options.stride_h, options.pad_h);
-        const Phase columns(phase_w, x.extent(2), options.kernel_w, options.stride_w, options.pad_w);
-        const Window window{.source_h = dy.extent(1),
-                            .source_w = dy.extent(2),
-                            .target_h = rows.positions,
-                            .target_w = columns.positions,
-                            .taps_h = rows.taps,
-                            .taps_w = columns.taps,
-                            .stride_h = 1,
-                            .stride_w = 1,
-                            .origin_h = rows.origin,
-                            .origin_w = columns.origin};
-        for (std::int64_t group = 0; group < options.groups; ++group) {
-          const T* weights = w.data<T>().data() + group * group_outputs * w.shape().count_from(1);
-          T* target = dx.tensor.data<T>().data() + (rows.first * x.extent(2) + columns.first) * x.extent(3) + group * group_channels;
-          correlate<T>(cpu, {.window = window,
-                             .images = x.extent(0),
-                             .source = {dy.data<T>().data() + group * group_outputs, outputs},
-                             .source_channels = group_outputs,
-                             .weights = {.data = weights + (rows.last_tap * options.kernel_w + columns.last_tap) * group_channels,
-                                         .tap_row_step = -options.stride_h * options.kernel_w * group_channels,
-                                         .tap_column_step = -options.stride_w * group_channels,
-                                         .source_step = w.shape().count_from(1),
-                                         .target_step = 1},
-                             .bias = nullptr,
-                             .target = {.data = target,
-                                        .image_step = x.shape().count_from(1),
-                                        .row_step = options.stride_h * x.shape().count_from(2),
-                                        .column_step = options.stride_w * x.extent(3),
-                                        .channels = group_channels},
-                             .write = dx.write});
-        }
-      }
+void conv2d_backward(Cpu& cpu, const Conv2dOptions& options, const Tensor& x, const Tensor& w, const Conv2dActivation& activation,
+                     const Tensor& dy, const Conv2dGradients& gradients) {
+  const auto& [dx, dw, dbias, dslope] = gradients;
+  if (dx) check(options, dx.tensor, w, dy);
+  if (dw) check(options, x, dw.tensor, dy);
+  const std::int64_t outputs = dy.extent(dy.rank() - 1);
+  check_slope(activation.slope, outputs);
+  const bool active = activation.slope.defined();
+  check_optional(activation.sums, dy.shape(), dy.dtype(), "the sums of the forward pass,");
+  check_optional(activation.dz, dy.shape(), dy.dtype(), "room for dz,");
+  require(!active || (activation.sums.defined() && activation.dz.defined() && activation.dz.raw() != dy.raw()),
+          "[conv2d] a backward pass through a PReLU needs the sums that forward kept, and room of its own for dz.");
+  check_optional(dbias.tensor, {outputs}, dy.dtype(), "a bias gradient");
+  with_float(dy.dtype(), "conv2d", [&]<class T>() {
+    const Tensor& dz = active ? activation.dz : dy;
+    const Conv2dTiles tiles = dw ? choose_tiles(cpu.convolution(), options, x.shape(), outputs) : Conv2dTiles{};
+    if (dw) cpu.count(describe_convolution("weight gradient", options, x.shape(), outputs, tiles));
+    if (tiles && dy.count() > 0) {
+      tiled_backward_weights<T>(cpu, options, tiles, x, activation, dy, gradients);
+    } else {
+      if (active) prelu_backward(cpu, activation.sums, activation.slope, dy, {dz, Write::assign}, dslope);
+      bias_backward(cpu, dz, dbias);
+      if (dw) direct_backward_weights(cpu, options, x, dz, dw);
     }
+    if (dx && dx.tensor.count() > 0) backward_data<T>(cpu, options, dz, w, dx);
   });
 }
 

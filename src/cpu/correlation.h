@@ -4,6 +4,7 @@
 #pragma once
 
 #include "convolution_tiles.h"
+#include "epilogue.h"
 #include "matrix_product.h"
 #include "parallel.h"
 #include "workspace.h"
@@ -17,12 +18,11 @@ struct WeightView {
   std::int64_t tap_row_step, tap_column_step, source_step, target_step;
 };
 
-/// The target pixels (i,j) of a tensor (N,H,W,C): pixel (i,j) lies `i * row_step + j * column_step` after `data`.
-template <class T>
+/// The target pixels (i,j) of a tensor (N,H,W,C): pixel (i,j) of image n lies n * image_step + i * row_step + j * column_step after
+/// the epilogue's y.
 struct Target {
-  T* data;
   std::int64_t image_step, row_step, column_step;
-  std::int64_t channels;  // to be written, from `data` on
+  std::int64_t channels;  // to be written
 };
 
 template <class T>
@@ -32,9 +32,8 @@ struct Correlation {
   Source<T> source;
   std::int64_t source_channels;  // to be read
   WeightView<T> weights;
-  const T* bias;  // (target channels) or null
-  Target<T> target;
-  Write write;
+  Target target;
+  Epilogue<T> epilogue;
 };
 
 /// Target channels in panels of two vectors, the last one of a single vector where that is enough.
@@ -86,8 +85,7 @@ struct PixelGroups {
   std::array<PixelGroup, Tiling::max_pixels> groups;
   std::int64_t count = 0;
 
-  template <class T>
-  void lay_out(const Window& window, const Tile& tile, const Footprint& footprint, const Target<T>& target) {
+  void lay_out(const Window& window, const Tile& tile, const Footprint& footprint, const Target& target) {
     count = 0;
     for (std::int64_t line = 0; line < tile.lines(); ++line) {
       const std::int64_t image = line / tile.rows;
@@ -103,25 +101,20 @@ struct PixelGroups {
   }
 };
 
-/// out[c] (+)= row[c] + bias[c] for the `used` columns of a panel; `bias` may be null.
+/// Puts the `used` sums of a panel where the epilogue says, `at` behind its first pixel.
 template <int Vectors, class T>
-void put_row(const T* row, const T* bias, T* out, std::int64_t used, Write write) {
+void put_row(const T* row, const Epilogue<T>& epilogue, std::int64_t at, std::int64_t used) {
   if (used == Vectors * lanes<T>) {
-    for (int v = 0; v < Vectors; ++v) {
-      Vector<T> sum = load(row + v * lanes<T>);
-      if (bias != nullptr) sum += load(bias + v * lanes<T>);
-      if (write == Write::add) sum += load(out + v * lanes<T>);
-      store(out + v * lanes<T>, sum);
-    }
-    return;
+    for (int v = 0; v < Vectors; ++v) epilogue.put(load(row + v * lanes<T>), at, v * lanes<T>);
+  } else {
+    for (std::int64_t c = 0; c < used; ++c) epilogue.put_one(row[c], at, c);
   }
-  for (std::int64_t c = 0; c < used; ++c) put(out[c], bias == nullptr ? row[c] : row[c] + bias[c], write);
 }
 
-/// One panel of results for all pixels of a tile. `bias`: for these columns, or null.
+/// One panel of results for all pixels of a tile. The epilogue is that of these columns.
 template <class T, int Vectors>
 void correlate_panel(const PixelGroups& pixels, const T* patches, std::int64_t stride, const PatchShape& shape, const T* weights,
-                     const T* bias, T* target, std::int64_t target_stride, std::int64_t used, Write write) {
+                     const Epilogue<T>& epilogue, std::int64_t target_stride, std::int64_t used) {
   using Block = PatchBlock<T, Vectors>;
   alignas(vector_bytes) T tile[Block::rows * Block::columns];
   for (std::int64_t first = 0; first < pixels.count; first += Block::groups) {
@@ -133,9 +126,7 @@ void correlate_panel(const PixelGroups& pixels, const T* patches, std::int64_t s
     for (std::int64_t g = 0; g < Block::groups && first + g < pixels.count; ++g) {
       const PixelGroup& group = pixels.groups[static_cast<std::size_t>(first + g)];
       for (std::int64_t r = 0; r < group.pixels; ++r) {
-        const T* row = tile + (g * group_rows + r) * Block::columns;
-        T* out = target + group.target + r * target_stride;
-        put_row<Vectors>(row, bias, out, used, write);
+        put_row<Vectors>(tile + (g * group_rows + r) * Block::columns, epilogue, group.target + r * target_stride, used);
       }
     }
   }
@@ -170,6 +161,12 @@ void correlate(Cpu& cpu, const Correlation<T>& task) {
                panels.padded(panel), packed_panel(block, panel));
   });
 
+  // Blocks of source channels add up in y; what follows the sums follows the last block.
+  const auto block_epilogue = [&](std::int64_t block) {
+    Epilogue<T> epilogue = block + 1 == blocks.count ? task.epilogue : Epilogue<T>{.y = task.epilogue.y};
+    epilogue.write = block > 0 ? Write::add : task.epilogue.write;
+    return epilogue;
+  };
   parallel_for(cpu, tiling.count() * splits, [&](std::int64_t piece, int worker) {
     const Tile tile = tiling[piece / splits];
     const std::int64_t split = piece % splits;
@@ -183,15 +180,13 @@ void correlate(Cpu& cpu, const Correlation<T>& task) {
       const PatchShape shape{window.taps_h, window.taps_w * channels, footprint.row_pitch()};
       const std::int64_t stride = window.stride_w * channels;
       for (std::int64_t panel = panels.count() * split / splits; panel < panels.count() * (split + 1) / splits; ++panel) {
-        const T* bias = task.bias == nullptr || block > 0 ? nullptr : task.bias + panels.begin(panel);
-        T* target = task.target.data + panels.begin(panel);
-        const Write write = block > 0 ? Write::add : task.write;
+        const Epilogue<T> epilogue = block_epilogue(block).from_channel(panels.begin(panel));
         if (panels.padded(panel) == Panels<T>::width) {
-          correlate_panel<T, 2>(pixels, copied, stride, shape, packed_panel(block, panel), bias, target, task.target.column_step,
-                                panels.used(panel), write);
+          correlate_panel<T, 2>(pixels, copied, stride, shape, packed_panel(block, panel), epilogue, task.target.column_step,
+                                panels.used(panel));
         } else {
-          correlate_panel<T, 1>(pixels, copied, stride, shape, packed_panel(block, panel), bias, target, task.target.column_step,
-                                panels.used(panel), write);
+          correlate_panel<T, 1>(pixels, copied, stride, shape, packed_panel(block, panel), epilogue, task.target.column_step,
+                                panels.used(panel));
         }
       }
     }

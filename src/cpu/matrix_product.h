@@ -8,57 +8,13 @@
 // Results go to a small tile (rows x columns, contiguous); the caller adds, scales and scatters it.
 #pragma once
 
+#include "vector.h"
+
 #include <amnet/core/gradient.h>
 
 #include <cstdint>
-#include <cstring>
 
 namespace amnet {
-
-#if defined(__AVX512F__)
-inline constexpr int vector_bytes = 64;
-inline constexpr int vector_registers = 32;
-#elif defined(__AVX__)
-inline constexpr int vector_bytes = 32;
-inline constexpr int vector_registers = 16;
-#elif defined(__ARM_NEON)
-inline constexpr int vector_bytes = 16;
-inline constexpr int vector_registers = 32;
-#else
-inline constexpr int vector_bytes = 16;
-inline constexpr int vector_registers = 16;
-#endif
-
-template <class T>
-struct VectorOf;
-template <>
-struct VectorOf<float> {
-  using type __attribute__((vector_size(vector_bytes))) = float;
-};
-template <>
-struct VectorOf<double> {
-  using type __attribute__((vector_size(vector_bytes))) = double;
-};
-template <class T>
-using Vector = typename VectorOf<T>::type;
-
-template <class T>
-inline constexpr int lanes = vector_bytes / static_cast<int>(sizeof(T));
-
-template <class T>
-Vector<T> load(const T* from) {
-  Vector<T> vector;
-  std::memcpy(&vector, from, sizeof vector);
-  return vector;
-}
-template <class T>
-void store(T* to, Vector<T> vector) {
-  std::memcpy(to, &vector, sizeof vector);
-}
-template <class T>
-Vector<T> broadcast(T value) {
-  return value - Vector<T>{};
-}
 
 /// to[i] (+)= from[i] for i in [0, count).
 template <class T>

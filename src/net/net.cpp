@@ -1,4 +1,5 @@
 #include <amnet/kernels/finite.h>
+#include <amnet/layers/fusion.h>
 #include <amnet/net/memory_plan.h>
 #include <amnet/net/net.h>
 
@@ -6,6 +7,7 @@
 #include <cassert>
 #include <cmath>
 #include <map>
+#include <numeric>
 
 namespace amnet {
 namespace {
@@ -159,6 +161,7 @@ void Net::plan(std::int64_t batch, Value loss, const std::vector<Value>& keep) {
   std::vector<char> wants_gradient(values_.size());
   mark_running(loss, keep, wants_gradient);
   set_shapes(batch);
+  make_steps(loss, keep);
   require(loss.index < 0 || spec(loss).shape.count() == 1, "[net] the loss '{}' is {} but must have one element.",
           loss.index < 0 ? "" : values_[index_of(loss)].name, loss.index < 0 ? Shape{} : spec(loss).shape);
   lay_out(loss, keep, wants_gradient);
@@ -218,11 +221,70 @@ void Net::set_shapes(std::int64_t batch) {
   }
 }
 
-// Moments: layer i runs forward at i and backward at 2L - i, L being the number of layers.
+// Joins a layer with those behind it as long as they can run as one step: each must be the only reader of a value that nobody wants
+// to see, and read nothing else that is not there yet when the first one runs. `only_reader`: of a value the one node that reads it, or -1.
+Net::Step Net::step_from(std::size_t first, const std::vector<int>& only_reader, std::vector<char>& taken) {
+  const Node& node = nodes_[first];
+  Step step{.nodes = {static_cast<int>(first)},
+            .layer = node.layer.get(),
+            .inputs = node.inputs,
+            .outputs = node.outputs,
+            .plan = node.plan,
+            .runs_backward = node.runs_backward};
+  std::vector<Layer*> chain = {step.layer};
+  std::vector<int> nodes = step.nodes, inputs = step.inputs, outputs = step.outputs;
+  while (outputs.size() == 1 && only_reader[static_cast<std::size_t>(outputs[0])] >= 0) {
+    const int next = only_reader[static_cast<std::size_t>(outputs[0])];
+    const Node& reader = nodes_[static_cast<std::size_t>(next)];
+    const auto late = [&](int value) { return value != outputs[0] && values_[static_cast<std::size_t>(value)].producer >= nodes[0]; };
+    if (std::ranges::any_of(reader.inputs, late) || reader.runs_backward != node.runs_backward) break;
+    for (const int input : reader.inputs) {
+      if (input != outputs[0]) inputs.push_back(input);
+    }
+    nodes.push_back(next);
+    outputs = reader.outputs;
+    chain.push_back(reader.layer.get());
+    std::unique_ptr<Layer> fused = fuse(chain, inputs.size());
+    if (fused == nullptr) break;
+    step.layer = fused.get();
+    step.fused = std::move(fused);
+    step.nodes = nodes;
+    step.inputs = inputs;
+    step.outputs = outputs;
+  }
+  for (const int member : step.nodes) taken[static_cast<std::size_t>(member)] = 1;
+  if (step.fused != nullptr) {
+    std::vector<TensorSpec> specs;
+    for (const int input : step.inputs) specs.push_back(values_[static_cast<std::size_t>(input)].spec);
+    step.plan = step.layer->setup(specs);
+  }
+  return step;
+}
+
+void Net::make_steps(Value loss, const std::vector<Value>& keep) {
+  std::vector<int> only_reader(values_.size(), -1);
+  std::vector<int> readers(values_.size());
+  for (std::size_t i = 0; i < nodes_.size(); ++i) {
+    if (!nodes_[i].runs_forward) continue;
+    for (const int input : nodes_[i].inputs) {
+      only_reader[static_cast<std::size_t>(input)] = ++readers[static_cast<std::size_t>(input)] == 1 ? static_cast<int>(i) : -1;
+    }
+  }
+  for (const Value value : keep) only_reader[index_of(value)] = -1;
+  if (loss.index >= 0) only_reader[index_of(loss)] = -1;
+
+  steps_.clear();
+  std::vector<char> taken(nodes_.size());
+  for (std::size_t i = 0; i < nodes_.size(); ++i) {
+    if (nodes_[i].runs_forward && !taken[i]) steps_.push_back(step_from(i, only_reader, taken));
+  }
+}
+
+// Moments: step i runs forward at i and backward at 2S - i, S being the number of steps.
 void Net::lay_out(Value loss, const std::vector<Value>& keep, const std::vector<char>& wants_gradient) {
-  const int layers = static_cast<int>(nodes_.size());
-  const int end = 2 * layers + 1;
-  const auto backward_moment = [&](int node) { return 2 * layers - node; };
+  const int steps = static_cast<int>(steps_.size());
+  const int end = 2 * steps + 1;
+  const auto backward_moment = [&](int step) { return 2 * steps - step; };
 
   struct Request {
     TensorSpec spec;
@@ -235,48 +297,75 @@ void Net::lay_out(Value loss, const std::vector<Value>& keep, const std::vector<
     requests.push_back({spec, target});
   };
 
+  std::vector<int> maker(values_.size(), -1);  // the step that writes the value
   std::vector<int> last_read(values_.size(), -1);
   std::vector<int> first_gradient(values_.size(), end);
   std::vector<char> used(values_.size());
-  for (int i = 0; i < layers; ++i) {
-    Node& node = nodes_[static_cast<std::size_t>(i)];
-    if (!node.runs_forward) continue;
-    const BackwardNeeds needs = node.layer->needs();
-    for (const int input : node.inputs) {
+  for (int i = 0; i < steps; ++i) {
+    const Step& step = steps_[static_cast<std::size_t>(i)];
+    const BackwardNeeds needs = step.layer->needs();
+    for (const int input : step.inputs) {
       const auto v = static_cast<std::size_t>(input);
       used[v] = 1;
-      last_read[v] = std::max(last_read[v], node.runs_backward && needs.inputs ? backward_moment(i) : i);
-      // Later layers run backward earlier: the last reader writes the gradient first.
-      if (node.runs_backward) first_gradient[v] = std::min(first_gradient[v], backward_moment(i));
+      last_read[v] = std::max(last_read[v], step.runs_backward && needs.inputs ? backward_moment(i) : i);
+      // Later steps run backward earlier: the last reader writes the gradient first.
+      if (step.runs_backward) first_gradient[v] = std::min(first_gradient[v], backward_moment(i));
     }
-    for (const int output : node.outputs) {
+    for (const int output : step.outputs) {
       const auto v = static_cast<std::size_t>(output);
       used[v] = 1;
-      last_read[v] = std::max(last_read[v], node.runs_backward && needs.outputs ? backward_moment(i) : i);
+      maker[v] = i;
+      last_read[v] = std::max(last_read[v], step.runs_backward && needs.outputs ? backward_moment(i) : i);
     }
   }
-  for (ValueState& value : values_) value.readable = value.producer < 0;
+  for (ValueState& value : values_) {
+    value.readable = value.producer < 0;
+    value.tensor = value.gradient = {};
+  }
   for (const Value value : keep) values_[index_of(value)].readable = true;
   if (loss.index >= 0) values_[index_of(loss)].readable = true;
 
+  std::vector<int> gradient_request(values_.size(), -1);
   for (std::size_t v = 0; v < values_.size(); ++v) {
     ValueState& value = values_[v];
-    value.tensor = value.gradient = {};
     if (!used[v] && !value.readable) continue;
-    want(value.spec, std::max(value.producer, 0), value.readable ? end : last_read[v], &value.tensor);
+    want(value.spec, std::max(maker[v], 0), value.readable ? end : last_read[v], &value.tensor);
     if (value.producer < 0) lifetimes.back().first = -1;  // the caller fills inputs before anything runs
-    if (loss.index < 0 || !wants_gradient[v] || value.producer < 0) continue;
+    if (loss.index < 0 || !wants_gradient[v] || value.producer < 0 || maker[v] < 0) continue;
     const bool is_loss = index_of(loss) == v;
     if (!is_loss && first_gradient[v] == end) continue;  // kept, but not on the way to the loss
-    want(value.spec, is_loss ? layers : first_gradient[v], backward_moment(value.producer), &value.gradient);
+    gradient_request[v] = static_cast<int>(requests.size());
+    want(value.spec, is_loss ? steps : first_gradient[v], backward_moment(maker[v]), &value.gradient);
   }
-  for (int i = 0; i < layers; ++i) {
-    Node& node = nodes_[static_cast<std::size_t>(i)];
-    if (!node.runs_forward) continue;
-    node.saved.assign(node.plan.saved.size(), {});
-    for (std::size_t s = 0; s < node.saved.size(); ++s) {
-      want(node.plan.saved[s], i, loss.index >= 0 && node.runs_backward ? backward_moment(i) : i, &node.saved[s]);
-    }
+  // Where a step passes its output's gradient on, one tensor serves both: it lives on until the last of its values has been made.
+  std::vector<std::size_t> shares(values_.size());
+  std::iota(shares.begin(), shares.end(), std::size_t{0});
+  for (int i = steps; i-- > 0;) {
+    const Step& step = steps_[static_cast<std::size_t>(i)];
+    const int passes = step.layer->needs().passes_gradient_to;
+    if (!step.runs_backward || passes < 0) continue;
+    const auto from = static_cast<std::size_t>(step.outputs[0]),
+               to = static_cast<std::size_t>(step.inputs[static_cast<std::size_t>(passes)]);
+    const bool first_writer = first_gradient[to] == backward_moment(i) && std::ranges::count(step.inputs, static_cast<int>(to)) == 1;
+    if (!first_writer || gradient_request[from] < 0 || gradient_request[to] < 0) continue;
+    shares[to] = shares[from];
+    Lifetime& shared = lifetimes[static_cast<std::size_t>(gradient_request[shares[to]])];
+    Lifetime& own = lifetimes[static_cast<std::size_t>(gradient_request[to])];
+    shared.last = std::max(shared.last, own.last);
+    own.bytes = 0;
+  }
+  for (int i = 0; i < steps; ++i) {
+    Step& step = steps_[static_cast<std::size_t>(i)];
+    const bool comes_back = loss.index >= 0 && step.runs_backward;
+    const auto want_all = [&](const std::vector<TensorSpec>& specs, int first, int last, std::vector<Tensor>& targets) {
+      targets.assign(specs.size(), {});
+      for (std::size_t s = 0; s < specs.size(); ++s) want(specs[s], first, last, &targets[s]);
+    };
+    want_all(step.plan.saved, i, comes_back ? backward_moment(i) : i, step.saved);
+    step.for_backward.assign(step.plan.for_backward.size(), {});
+    if (!comes_back) continue;
+    want_all(step.plan.for_backward, i, backward_moment(i), step.for_backward);
+    want_all(step.plan.scratch, backward_moment(i), backward_moment(i), step.scratch);
   }
 
   const MemoryPlan plan = plan_memory(lifetimes);
@@ -286,20 +375,19 @@ void Net::lay_out(Value loss, const std::vector<Value>& keep, const std::vector<
     const std::shared_ptr<std::byte> bytes(block, block.get() + plan.offsets[r]);
     *requests[r].target = Tensor(requests[r].spec.shape, requests[r].spec.dtype, bytes, Memory::host);
   }
+  for (std::size_t v = 0; v < values_.size(); ++v) {
+    if (shares[v] != v) values_[v].gradient = values_[shares[v]].gradient;
+  }
 }
 
 void Net::hand_out(Value loss, const std::vector<char>& wants_gradient) {
   const auto value = [&](int v) -> ValueState& { return values_[static_cast<std::size_t>(v)]; };
-  for (Node& node : nodes_) {
-    node.input_tensors.clear();
-    node.output_tensors.clear();
-    node.backward_inputs.assign(node.inputs.size(), {});
-    node.backward_outputs.assign(node.outputs.size(), {});
-    node.output_gradients.clear();
-    node.input_gradients.assign(node.inputs.size(), {});
-    if (!node.runs_forward) continue;
-    for (const int input : node.inputs) node.input_tensors.push_back(value(input).tensor);
-    for (const int output : node.outputs) node.output_tensors.push_back(value(output).tensor);
+  for (Step& step : steps_) {
+    step.backward_inputs.assign(step.inputs.size(), {});
+    step.backward_outputs.assign(step.outputs.size(), {});
+    step.input_gradients.assign(step.inputs.size(), {});
+    for (const int input : step.inputs) step.input_tensors.push_back(value(input).tensor);
+    for (const int output : step.outputs) step.output_tensors.push_back(value(output).tensor);
   }
   if (loss.index < 0) return;
 
@@ -312,19 +400,19 @@ void Net::hand_out(Value loss, const std::vector<char>& wants_gradient) {
   });
   std::vector<char> written(values_.size());
   written[index_of(loss)] = 1;
-  for (std::size_t i = nodes_.size(); i-- > 0;) {
-    Node& node = nodes_[i];
-    if (!node.runs_backward) continue;
-    const BackwardNeeds needs = node.layer->needs();
-    if (needs.inputs) node.backward_inputs = node.input_tensors;
-    if (needs.outputs) node.backward_outputs = node.output_tensors;
-    for (const int output : node.outputs) {
-      node.output_gradients.push_back(written[static_cast<std::size_t>(output)] ? value(output).gradient : Tensor{});
+  for (std::size_t i = steps_.size(); i-- > 0;) {
+    Step& step = steps_[i];
+    if (!step.runs_backward) continue;
+    const BackwardNeeds needs = step.layer->needs();
+    if (needs.inputs) step.backward_inputs = step.input_tensors;
+    if (needs.outputs) step.backward_outputs = step.output_tensors;
+    for (const int output : step.outputs) {
+      step.output_gradients.push_back(written[static_cast<std::size_t>(output)] ? value(output).gradient : Tensor{});
     }
-    for (std::size_t k = 0; k < node.inputs.size(); ++k) {
-      const auto v = static_cast<std::size_t>(node.inputs[k]);
+    for (std::size_t k = 0; k < step.inputs.size(); ++k) {
+      const auto v = static_cast<std::size_t>(step.inputs[k]);
       if (!wants_gradient[v]) continue;
-      node.input_gradients[k] = {values_[v].gradient, written[v] ? Write::add : Write::assign};
+      step.input_gradients[k] = {values_[v].gradient, written[v] ? Write::add : Write::assign};
       written[v] = 1;
     }
   }
@@ -339,24 +427,24 @@ const Tensor& Net::value(Value value) const {
 }
 
 void Net::forward(Context& context) {
-  for (Node& node : nodes_) {
-    if (node.runs_forward) node.layer->forward({context, node.input_tensors, node.output_tensors, node.saved});
-  }
+  for (Step& step : steps_) step.layer->forward(step.forward_args(context));
 }
 
 void Net::backward(Context& context, Write parameters) {
   require(loss_.index >= 0, "[net] backward needs a training plan; call plan_training first.");
   values_[index_of(loss_)].gradient.fill(1);
-  for (std::size_t i = nodes_.size(); i-- > 0;) {
-    Node& node = nodes_[i];
-    if (!node.runs_backward) continue;
-    node.layer->backward({.context = context,
-                          .inputs = node.backward_inputs,
-                          .outputs = node.backward_outputs,
-                          .saved = node.saved,
-                          .output_gradients = node.output_gradients,
-                          .input_gradients = node.input_gradients,
-                          .parameters = parameters});
+  for (std::size_t i = steps_.size(); i-- > 0;) {
+    Step& step = steps_[i];
+    if (!step.runs_backward) continue;
+    step.layer->backward({.context = context,
+                          .inputs = step.backward_inputs,
+                          .outputs = step.backward_outputs,
+                          .saved = step.saved,
+                          .output_gradients = step.output_gradients,
+                          .input_gradients = step.input_gradients,
+                          .parameters = parameters,
+                          .for_backward = step.for_backward,
+                          .scratch = step.scratch});
   }
 }
 
@@ -364,20 +452,26 @@ std::string Net::first_non_finite(Context& context) {
   const auto finite = [&](const Tensor& tensor) {
     return tensor.dtype() != dtype_ || on(context.device, [&](auto& device) { return all_finite(device, tensor); });
   };
-  for (Node& node : nodes_) {
-    if (!node.runs_forward) continue;
-    for (const Tensor& input : node.input_tensors) {
+  for (Step& step : steps_) {
+    const std::string& first = nodes_[static_cast<std::size_t>(step.nodes.front())].name;
+    const std::string& last = nodes_[static_cast<std::size_t>(step.nodes.back())].name;
+    for (const Tensor& input : step.input_tensors) {
       // Outputs of earlier layers were found finite; what is left are the net's own inputs.
-      if (!finite(input)) return fmt::format("an input of layer '{}'", node.name);
+      if (!finite(input)) return fmt::format("an input of layer '{}'", first);
     }
     std::string bad;
-    node.layer->visit([&](Parameter& parameter) {
-      if (bad.empty() && !finite(parameter.value)) bad = fmt::format("the {} of layer '{}'", parameter.name, node.name);
-    });
+    for (const int member : step.nodes) {
+      const Node& node = nodes_[static_cast<std::size_t>(member)];
+      node.layer->visit([&](Parameter& parameter) {
+        if (bad.empty() && !finite(parameter.value)) bad = fmt::format("the {} of layer '{}'", parameter.name, node.name);
+      });
+    }
     if (!bad.empty()) return bad;
-    node.layer->forward({context, node.input_tensors, node.output_tensors, node.saved});
-    for (const Tensor& output : node.output_tensors) {
-      if (!finite(output)) return fmt::format("the output of layer '{}'", node.name);
+    step.layer->forward(step.forward_args(context));
+    for (const Tensor& output : step.output_tensors) {
+      if (finite(output)) continue;
+      return step.nodes.size() == 1 ? fmt::format("the output of layer '{}'", first)
+                                    : fmt::format("the output of layers '{}' to '{}', which run as one", first, last);
     }
   }
   return {};
@@ -391,6 +485,15 @@ std::string Net::summary() {
     text += fmt::format("{:<12} {:<22} {:<20} {:>10}\n", node.name, node.layer->type(), node.plan.outputs.front().shape.str(), count);
   }
   return text;
+}
+
+std::vector<std::vector<std::string>> Net::steps() const {
+  std::vector<std::vector<std::string>> names;
+  for (const Step& step : steps_) {
+    names.emplace_back();
+    for (const int node : step.nodes) names.back().push_back(nodes_[static_cast<std::size_t>(node)].name);
+  }
+  return names;
 }
 
 std::vector<std::string> copy_parameters(Net& from, Net& to) {

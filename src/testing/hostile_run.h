@@ -59,7 +59,7 @@ struct Request {
 class HostileRun {
  public:
   HostileRun(Layer& layer, std::span<const Tensor> inputs, const GradcheckOptions& options)
-      : layer_(layer), options_(options), device_(Cpu(options.threads)), inputs_(clones(inputs)) {
+      : layer_(layer), options_(options), device_(Cpu(options.threads, options.convolution)), inputs_(clones(inputs)) {
     result_.layer = layer.type();
     set_up();
   }
@@ -79,6 +79,8 @@ class HostileRun {
     const LayerPlan plan = layer_.setup(specs);
     for (const TensorSpec& spec : plan.outputs) outputs_.emplace_back(spec.shape, spec.dtype);
     for (const TensorSpec& spec : plan.saved) saved_.emplace_back(spec.shape, spec.dtype);
+    for (const TensorSpec& spec : plan.for_backward) for_backward_.emplace_back(spec.shape, spec.dtype);
+    for (const TensorSpec& spec : plan.scratch) scratch_.emplace_back(spec.shape, spec.dtype);
 
     for (std::size_t i = 0; i < inputs_.size(); ++i) {
       const bool moved =
@@ -122,11 +124,17 @@ class HostileRun {
 
   Context context() { return {.device = device_, .phase = options_.phase, .step = options_.step}; }
 
-  void forward(int poison_byte = 0xA5) {
+  void forward(int poison_byte = 0xA5, bool backward_comes = true) {
     for (const Tensor& tensor : outputs_) poison(tensor, poison_byte);
     for (const Tensor& tensor : saved_) poison(tensor, poison_byte);
+    for (const Tensor& tensor : for_backward_) poison(tensor, poison_byte);
+    const std::vector<Tensor> undefined(for_backward_.size());
     Context now = context();
-    layer_.forward({.context = now, .inputs = inputs_, .outputs = outputs_, .saved = saved_});
+    layer_.forward({.context = now,
+                    .inputs = inputs_,
+                    .outputs = outputs_,
+                    .saved = saved_,
+                    .for_backward = backward_comes ? for_backward_ : undefined});
   }
 
   /// Hands the layer only what it says it needs, and checks that it writes nothing but gradients.
@@ -140,6 +148,7 @@ class HostileRun {
       output_gradients.push_back(defined ? projections_[k].clone() : Tensor());
     }
     const std::vector<Tensor> inputs = clones(inputs_);
+    for (const Tensor& tensor : scratch_) poison(tensor, 0xA5);
     Context now = context();
     try {
       layer_.backward({.context = now,
@@ -148,7 +157,9 @@ class HostileRun {
                        .saved = saved_,
                        .output_gradients = output_gradients,
                        .input_gradients = input_gradients,
-                       .parameters = request.write});
+                       .parameters = request.write,
+                       .for_backward = for_backward_,
+                       .scratch = scratch_});
     } catch (const Error& error) {
       fail("backward threw where it may read only what needs() names: {}", error.what());
     }
@@ -207,7 +218,7 @@ class HostileRun {
   const GradcheckOptions& options_;
   Device device_;
   GradcheckResult result_;
-  std::vector<Tensor> inputs_, outputs_, saved_;
+  std::vector<Tensor> inputs_, outputs_, saved_, for_backward_, scratch_;
   std::vector<Tensor> projections_;  // r_k, undefined for integer outputs
   std::vector<Variable> variables_;
   std::vector<Parameter*> parameters_;

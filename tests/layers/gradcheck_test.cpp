@@ -6,6 +6,7 @@
 #include <amnet/layers/flatten.h>
 #include <amnet/layers/flip.h>
 #include <amnet/layers/fully_connected.h>
+#include <amnet/layers/fusion.h>
 #include <amnet/layers/normalize.h>
 #include <amnet/layers/pool.h>
 #include <amnet/layers/prelu.h>
@@ -176,6 +177,50 @@ TEST_CASE("gradcheck: convolution", "[gradcheck]") {
               {{1, 5, 3, 4}, {2, 6, 7, 1}, {2, 4, 4, 17}, {1, 9, 6, 3}}, options);
   check_layer(conv({.kernel_h = 1, .kernel_w = 5, .stride_h = 1, .stride_w = 3, .pad_h = 0, .pad_w = 2, .groups = 2}, 6, true),
               {{1, 5, 5, 4}, {2, 3, 7, 2}, {3, 4, 4, 6}, {1, 1, 6, 8}}, options);
+}
+
+TEST_CASE("gradcheck: convolution by tiles", "[gradcheck]") {
+  const auto conv = [](std::int64_t stride) {
+    return [=] {
+      return Conv2d(
+          {.outputs = 16, .geometry = {.kernel_h = 3, .kernel_w = 3, .stride_h = stride, .stride_w = stride, .pad_h = 1, .pad_w = 1}});
+    };
+  };
+  for (const ConvolutionAlgorithm algorithm : {ConvolutionAlgorithm::tiles_2, ConvolutionAlgorithm::tiles_3, ConvolutionAlgorithm::tiles_4,
+                                               ConvolutionAlgorithm::tiles_5, ConvolutionAlgorithm::tiles_6}) {
+    const GradcheckOptions options{.convolution = algorithm, .max_elements = 12};
+    check_layer(conv(1), {{1, 7, 6, 16}, {2, 5, 3, 16}, {1, 1, 1, 32}, {3, 4, 9, 16}}, options);
+    check_layer(conv(2), {{1, 7, 6, 16}, {2, 5, 3, 16}, {1, 1, 1, 32}, {3, 4, 9, 16}}, options);
+  }
+}
+
+TEST_CASE("gradcheck: convolution, PReLU and sum in one step", "[gradcheck]") {
+  // Biases far from zero, of both signs: no sum comes near the kink of the PReLU.
+  const auto draw = [](Parameter& parameter) {
+    const std::span<double> values = parameter.value.data<double>();
+    const Random random(7, stream_of(parameter.name));
+    for (std::size_t i = 0; i < values.size(); ++i) {
+      values[i] = parameter.name == "bias" ? (i % 2 == 0 ? 4 : -4) : random.normal(i) * (parameter.name == "weight" ? 0.05 : 1);
+    }
+  };
+  for (const bool adds : {false, true}) {
+    for (const bool shared : {false, true}) {
+      for (const ConvolutionAlgorithm algorithm : {ConvolutionAlgorithm::direct, ConvolutionAlgorithm::tiles_4}) {
+        Conv2d convolution({.outputs = 16, .geometry = {.kernel_h = 3, .kernel_w = 3, .pad_h = 1, .pad_w = 1}});
+        PRelu prelu({.shared = shared});
+        Add add;
+        std::vector<Layer*> chain = {&convolution, &prelu};
+        if (adds) chain.push_back(&add);
+        const std::unique_ptr<Layer> step = fuse(chain, adds ? 2 : 1);
+        REQUIRE(step != nullptr);
+        std::vector<Tensor> inputs = {random_normal({2, 5, 3, 16}, 11)};
+        if (adds) inputs.push_back(random_normal({2, 5, 3, 16}, 12));
+        const GradcheckResult result = gradcheck(*step, inputs, {.convolution = algorithm, .max_elements = 40, .draw_parameter = draw});
+        INFO(result.report());
+        CHECK(result.passed());
+      }
+    }
+  }
 }
 
 TEST_CASE("gradcheck: batch normalisation (train)", "[gradcheck]") {

@@ -15,6 +15,7 @@ class Mutant(NamedTuple):
 
 
 INTEGERS = "conv2d: equals a plain loop bit for bit on integers"
+TILES = "conv2d tiles: every algorithm and pass agrees with the direct one"
 MARGIN = "softmax_cross_entropy: the margin is taken from the target alone, by its rule, before the scale"
 
 MUTANTS = [
@@ -58,11 +59,11 @@ MUTANTS = [
            "put(to[c], from[c] * scales[0], dx.write)", "gradcheck: scale and shift"),
     Mutant("batch_norm_scale_gets_shift", "src/cpu/batch_norm.cpp", "write_sums(dscale, channels)", "write_sums(dscale, 0)",
            "gradcheck: batch normalisation (inference)"),
-    Mutant("conv2d_kernel_not_rotated", "src/cpu/conv2d.cpp", ".tap_column_step = -options.stride_w * group_channels",
+    Mutant("conv2d_kernel_not_rotated", "src/cpu/direct_convolution.cpp", ".tap_column_step = -options.stride_w * group_channels",
            ".tap_column_step = options.stride_w * group_channels", INTEGERS),
-    Mutant("conv2d_bias_of_first_group", "src/cpu/conv2d.cpp", "bias.data<T>().data() + first : nullptr", "bias.data<T>().data() : nullptr",
-           INTEGERS),
-    Mutant("conv2d_weights_wrong_group", "src/cpu/conv2d_weights.cpp", "dy.data<T>().data() + group * group_outputs",
+    Mutant("conv2d_bias_of_first_group", "src/cpu/direct_convolution.cpp", ".epilogue = epilogue.from_channel(first)",
+           ".epilogue = epilogue", INTEGERS),
+    Mutant("conv2d_weights_wrong_group", "src/cpu/direct_weights.cpp", "dy.data<T>().data() + group * group_outputs",
            "dy.data<T>().data() + (options.groups - 1 - group) * group_outputs", INTEGERS),
     Mutant("finite_first_piece_only", "src/cpu/finite.cpp", "return values[begin + i] - values[begin + i];",
            "return values[i] - values[i];", "finite: one bad element anywhere is found"),
@@ -104,9 +105,31 @@ MUTANTS = [
            "verification: the true accept rate follows BLUFR's rule"),
     # formulas
     Mutant("add_third_input_replaces", "src/cpu/add.cpp", "out[i] += next[i]", "out[i] = next[i]", "add: sums any number of tensors"),
-    Mutant("bias_once_per_block", "src/cpu/correlation.h", "task.bias == nullptr || block > 0 ? nullptr", "task.bias == nullptr ? nullptr",
+    Mutant("bias_once_per_block", "src/cpu/correlation.h", "block + 1 == blocks.count ? task.epilogue", "block + 1 <= blocks.count ? task.epilogue",
            INTEGERS),
-    Mutant("conv2d_weights_lose_a_part", "src/cpu/conv2d_weights.cpp", "for (std::int64_t part = 1; part < parts.count; ++part)",
+    # convolution by tiles
+    Mutant("bilinear_infinity_of_first_output", "src/cpu/bilinear.h", "result.output.at[Outputs - 1][finite] = 1;",
+           "result.output.at[0][finite] = 1;", TILES),
+    Mutant("bilinear_odd_part_forgets_sign", "src/cpu/bilinear_apply.h", "out[Row + 1] = even - odd;", "out[Row + 1] = even + odd;", TILES),
+    Mutant("tile_reads_past_its_last_column", "src/cpu/tile_transform.cpp", "if (j >= begin && j < end) {", "if (j >= begin && j <= end) {", TILES),
+    Mutant("tile_starts_one_row_low", "src/cpu/winograd_tiles.h", "image + (span.first + i) * row_elements : zeros",
+           "image + (span.first + i - (span.begin > 0)) * row_elements : zeros", TILES),
+    Mutant("tiles_overlap", "src/cpu/winograd.h", "return (target + passes->outputs - 1) / passes->outputs;",
+           "return target / passes->outputs + (target < passes->outputs);", TILES),
+    Mutant("winograd_half_panel_of_two", "src/cpu/winograd_correlate.cpp", "(k + lane) * width + vector;", "(k + lane) * 2 * lanes<T> + vector;", TILES),
+    Mutant("winograd_weights_only_last_chunk", "src/cpu/winograd_weights.cpp", "m + product * m_step, first > 0);", "m + product * m_step, false);",
+           "conv2d tiles: sums over many chunks"),
+    Mutant("winograd_product_adds_nothing", "src/cpu/winograd_product.h", "add ? load(to) + sums[row][j]", "add ? load(to)",
+           "conv2d tiles: sums over many chunks"),
+    Mutant("data_gradient_not_turned", "src/cpu/conv2d_tiles.h", "if (options.stride_h == 1) view =", "if (options.stride_h == 3) view =", TILES),
+    Mutant("tiles_for_any_padding", "src/cpu/conv2d_tiles.cpp", "options.pad_h == 1 && options.pad_w == 1;", "options.pad_h <= 2 && options.pad_w <= 2;",
+           "conv2d tiles: what they do not cover is computed directly"),
+    Mutant("epilogue_slope_before_bias", "src/cpu/epilogue.h", "if (sums != nullptr) store(sums + at + c, value);",
+           "if (sums != nullptr) store(sums + at + c, bias == nullptr ? value : value - load(bias + c));", TILES),
+    Mutant("fused_backward_without_prelu", "src/cpu/conv2d.cpp", "const Tensor& dz = active ? activation.dz : dy;", "const Tensor& dz = dy;", TILES),
+    Mutant("net_shares_a_gradient_still_read", "src/net/net.cpp", "const bool first_writer = first_gradient[to] == backward_moment(i) &&",
+           "const bool first_writer = first_gradient[to] <= end &&", "net: a residual of one convolution, and values read twice"),
+    Mutant("conv2d_weights_lose_a_part", "src/cpu/direct_weights.cpp", "for (std::int64_t part = 1; part < parts.count; ++part)",
            "for (std::int64_t part = 2; part < parts.count; ++part)", INTEGERS),
     Mutant("image_input_mean_after_scale", "src/cpu/image_input.cpp", "to[i] = (static_cast<T>(from[i]) - mean) * scale",
            "to[i] = static_cast<T>(from[i]) * scale - mean", "image_input: mean, scale and mirror per image"),

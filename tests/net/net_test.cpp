@@ -200,6 +200,79 @@ TEST_CASE("net: copies a subgraph's weights by name and says what is missing", "
   CHECK_THROWS_WITH(copy_parameters(from.net, larger.net), "[net] 'fc6.weight' is (5,8) in the source but (6,8) here.");
 }
 
+namespace {
+
+/// Residual sums in every arrangement that a plan has to tell apart, and the gradients of all parameters.
+std::map<std::string, Tensor> gradients_of_residuals(bool fused, std::size_t* bytes = nullptr) {
+  Net net(DType::f64);
+  std::vector<Value> values;
+  const auto convolve = [&](const std::string& name, Value input) {
+    const Value conv =
+        net.add("conv_" + name, Conv2d({.outputs = 16, .geometry = {.kernel_h = 3, .kernel_w = 3, .pad_h = 1, .pad_w = 1}}), {input});
+    values.push_back(conv);
+    values.push_back(net.add("relu_" + name, PRelu(), {conv}));
+    return values.back();
+  };
+  const auto add = [&](const std::string& name, std::vector<Value> inputs) {
+    values.push_back(net.add(name, Add(), std::move(inputs)));
+    return values.back();
+  };
+  const Value images = net.input("data", {2, 6, 5, 16});
+  const Value labels = net.input("labels", {2}, DType::i64);
+  Value value = convolve("a", images);
+  value = add("one", {value, convolve("b", value)});                     // a block of one convolution: reads `value` twice
+  value = add("two", {value, convolve("d", convolve("c", value))});      // a block of two
+  value = add("swapped", {convolve("f", convolve("e", value)), value});  // the branch comes first
+  value = add("three", {value, convolve("g", value), value});            // not a sum of two
+  const Value early = convolve("h", value);
+  const Value late = convolve("i", value);
+  value = add("late", {early, late});  // the other side is made after the branch began, or before
+  const Value flat = net.add("flat", Flatten(), {value});
+  const Head head = add_head(net, net.add("fc", FullyConnected({.outputs = 4}), {flat}), labels, {.classes = 3});
+  net.initialise(5);
+  net.plan_training(2, head.loss, fused ? std::vector<Value>{} : values);
+  if (bytes != nullptr) *bytes = net.planned_bytes();
+  CHECK((net.steps().size() < values.size()) == fused);
+  fill_random(net.value(images), 9);
+  net.value(labels).copy_from(Tensor::of<std::int64_t>({2}, {2, 0}));
+  Device device = Cpu(1);
+  Context context{.device = device, .phase = Phase::train};
+  net.forward(context);
+  net.backward(context);
+  std::map<std::string, Tensor> gradients;
+  net.visit([&](const std::string& name, Parameter& parameter) { gradients[name] = parameter.gradient.clone(); });
+  return gradients;
+}
+
+}  // namespace
+
+TEST_CASE("net: a residual of one convolution, and values read twice", "[net]") {
+  std::size_t fused_bytes = 0, plain_bytes = 0;
+  const auto fused = gradients_of_residuals(true, &fused_bytes), plain = gradients_of_residuals(false, &plain_bytes);
+  CHECK(fused_bytes < plain_bytes);
+  for (const auto& [name, gradient] : plain) {
+    INFO(name);
+    const auto expected = gradient.data<double>(), got = fused.at(name).data<double>();
+    double largest = 0;
+    for (const double each : expected) largest = std::max(largest, std::abs(each));
+    REQUIRE(largest > 0);
+    for (std::size_t i = 0; i < got.size(); ++i) REQUIRE(std::abs(got[i] - expected[i]) <= 1e-11 * largest);
+  }
+}
+
+TEST_CASE("net: convolution, PReLU and sum run as one step, unless somebody wants to see what lies between", "[net]") {
+  FaceNet face(DType::f32);
+  const auto has_step = [&](const std::vector<std::string>& names) { return std::ranges::count(face.net.steps(), names) == 1; };
+  CHECK(has_step({"conv1_1", "relu1_1"}));
+  CHECK(has_step({"conv1_2", "relu1_2"}));
+  CHECK(has_step({"conv1_3", "relu1_3", "res1_3"}));
+  face.net.plan_training(2, face.head.loss, {face.net.find("conv1_2"), face.net.find("relu1_3")});
+  CHECK(has_step({"conv1_2"}));
+  CHECK(has_step({"relu1_2"}));
+  CHECK(has_step({"conv1_3", "relu1_3"}));
+  CHECK(has_step({"res1_3"}));
+}
+
 TEST_CASE("net: mistakes are refused with the layer's name", "[net]") {
   Net net;
   const Value data = net.input("data", {1, 8, 8, 3});
@@ -224,5 +297,5 @@ TEST_CASE("net: names the first layer with a value that is not finite", "[net]")
   face.net.visit([](const std::string& name, Parameter& parameter) {
     if (name == "conv3_2.weight") parameter.value.data<float>()[0] = 1e38F;
   });
-  CHECK(face.net.first_non_finite(context) == "the output of layer 'conv3_2'");
+  CHECK(face.net.first_non_finite(context) == "the output of layers 'conv3_2' to 'relu3_2', which run as one");
 }

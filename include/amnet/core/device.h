@@ -6,7 +6,11 @@
 #pragma once
 
 #include <cstddef>
+#include <cstdint>
+#include <map>
 #include <memory>
+#include <string>
+#include <string_view>
 #include <utility>
 #include <variant>
 #include <vector>
@@ -20,13 +24,26 @@ enum class Memory : unsigned char { host, cuda };
 /// Throws MemoryError with the bytes wanted when there are none.
 std::shared_ptr<std::byte> allocate_host(std::size_t bytes);
 
+/// How a backend is to compute convolutions: as it finds best for each shape, all directly, or all by Winograd tiles of one
+/// size where the shape allows tiles at all. To measure, and to find out whether an algorithm is at fault.
+enum class ConvolutionAlgorithm : unsigned char { automatic, direct, tiles_2, tiles_3, tiles_4, tiles_5, tiles_6 };
+
+/// "automatic", "direct", "tiles-2" ... "tiles-6". Throws UsageError for another name.
+ConvolutionAlgorithm convolution_algorithm(std::string_view name);
+
 /// The CPU backend: a number of threads and their scratch memory. Not for use by two threads at once.
 class Cpu {
  public:
-  /// `threads` >= 1; 0 takes every core this process may run on.
-  explicit Cpu(int threads = 0);
+  /// `threads` >= 1; 0 takes every core this process may run on. Where `convolution` is automatic, the environment variable
+  /// AMNET_CONVOLUTION may name another algorithm: so a whole test suite runs with it.
+  explicit Cpu(int threads = 0, ConvolutionAlgorithm convolution = ConvolutionAlgorithm::automatic);
 
   int threads() const { return threads_; }
+  ConvolutionAlgorithm convolution() const { return convolution_; }
+  /// Counts one call of a kernel under the name of the algorithm it took.
+  void count(const std::string& name) { ++counts_[name]; }
+  /// What was counted so far.
+  const std::map<std::string, std::int64_t>& counts() const { return counts_; }
   /// Scratch of at least `bytes`, 64-byte aligned, for worker `thread` in [0, threads()); valid until
   /// the next call for the same worker. It grows and is kept, so that a step allocates nothing.
   std::byte* scratch(int thread, std::size_t bytes);
@@ -37,6 +54,8 @@ class Cpu {
     std::size_t bytes = 0;
   };
   int threads_;
+  ConvolutionAlgorithm convolution_;
+  std::map<std::string, std::int64_t> counts_;
   std::vector<Scratch> scratch_;
 };
 

@@ -32,14 +32,36 @@ struct Conv2dOptions {
   Shape weight_shape(std::int64_t channels, std::int64_t outputs) const { return {outputs, kernel_h, kernel_w, channels / groups}; }
 };
 
-/// x (N,H,W,C), w (O,kh,kw,C/groups), bias (O) or undefined for none, y (N,OH,OW,O): all of one floating-point dtype.
+/// What follows the sums in the same step: y = residual + prelu(sums + bias). Undefined tensors are left out.
+struct Conv2dEpilogue {
+  Tensor bias = {};      ///< (O)
+  Tensor slope = {};     ///< of a PReLU: (O), or (1) for all channels
+  Tensor residual = {};  ///< as y
+  Tensor sums = {};      ///< as y: where sums + bias is kept, for a backward pass through the PReLU
+};
+
+/// x (N,H,W,C), w (O,kh,kw,C/groups), y (N,OH,OW,O), all of one floating-point dtype.
 /// Throws UsageError when a shape does not follow from the others.
-void conv2d_forward(Cpu& cpu, const Conv2dOptions& options, const Tensor& x, const Tensor& w, const Tensor& bias, const Tensor& y);
+void conv2d_forward(Cpu& cpu, const Conv2dOptions& options, const Tensor& x, const Tensor& w, const Conv2dEpilogue& epilogue,
+                    const Tensor& y);
 
-/// dy (N,OH,OW,O), w as above, dx (N,H,W,C).
-void conv2d_backward_data(Cpu& cpu, const Conv2dOptions& options, const Tensor& dy, const Tensor& w, const Gradient& dx);
+/// What the backward pass must know of a PReLU that followed: dz = dy * prelu'(sums), where prelu' is 1 above 0 and the slope elsewhere.
+struct Conv2dActivation {
+  Tensor slope = {};  ///< (O) or (1); undefined: there was none, and dz is dy
+  Tensor sums = {};   ///< as y: what forward kept
+  Tensor dz = {};     ///< as y: room for dz; not dy itself, which the residual may still need
+};
 
-/// x, dy as above, dw (O,kh,kw,C/groups). The order of every sum depends on the shapes alone, never on the number of threads.
-void conv2d_backward_weights(Cpu& cpu, const Conv2dOptions& options, const Tensor& x, const Tensor& dy, const Gradient& dw);
+struct Conv2dGradients {
+  Gradient dx = {};      ///< (N,H,W,C)
+  Gradient dw = {};      ///< (O,kh,kw,C/groups)
+  Gradient dbias = {};   ///< (O): the sum of dz
+  Gradient dslope = {};  ///< as the slope: the sum of dy * sums where sums <= 0
+};
+
+/// x may be undefined where dw is skipped, w where dx is. The residual's gradient is dy itself. The order of every sum depends on the
+/// shapes alone, never on the number of threads.
+void conv2d_backward(Cpu& cpu, const Conv2dOptions& options, const Tensor& x, const Tensor& w, const Conv2dActivation& activation,
+                     const Tensor& dy, const Conv2dGradients& gradients);
 
 }  // namespace amnet

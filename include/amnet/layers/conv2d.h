@@ -3,7 +3,6 @@
 //   Value conv = net.add("conv1_1", Conv2d({.outputs = 64, .geometry = {.kernel_h = 3, .kernel_w = 3, .pad_h = 1, .pad_w = 1}}), {image});
 #pragma once
 
-#include <amnet/kernels/bias.h>
 #include <amnet/kernels/conv2d.h>
 #include <amnet/layers/layer.h>
 
@@ -36,18 +35,23 @@ class Conv2d final : public Layer {
 
   void forward(const ForwardArgs& args) override {
     on_device(args.context, [&](auto& device) {
-      conv2d_forward(device, options_.geometry, args.inputs[0], weight_.value, bias_.value, args.outputs[0]);
+      conv2d_forward(device, options_.geometry, args.inputs[0], weight_.value, {.bias = bias_.value}, args.outputs[0]);
     });
   }
 
   void backward(const BackwardArgs& args) override {
     on_device(args.context, [&](auto& device) {
-      const Tensor& dy = args.output_gradients[0];
-      conv2d_backward_data(device, options_.geometry, dy, weight_.value, args.input_gradients[0]);
-      conv2d_backward_weights(device, options_.geometry, args.inputs[0], dy, args.gradient_of(weight_));
-      if (options_.with_bias) bias_backward(device, dy, args.gradient_of(bias_));
+      conv2d_backward(device, options_.geometry, args.inputs[0], weight_.value, {}, args.output_gradients[0],
+                      {.dx = args.input_gradients[0], .dw = args.gradient_of(weight_), .dbias = bias_gradient(args)});
     });
   }
+
+  // For FusedConv2d, which runs this layer and those behind it in one step.
+  const Conv2dOptions& geometry() const { return options_.geometry; }
+  const Parameter& weight() const { return weight_; }
+  /// Its value is undefined without a bias.
+  const Parameter& bias() const { return bias_; }
+  Gradient bias_gradient(const BackwardArgs& args) const { return options_.with_bias ? args.gradient_of(bias_) : Gradient{}; }
 
   void visit(const ParameterVisitor& visitor) override {
     visitor(weight_);

@@ -86,12 +86,17 @@ struct TensorSpec {
 struct LayerPlan {
   std::vector<TensorSpec> outputs;
   std::vector<TensorSpec> saved;
+  std::vector<TensorSpec> for_backward = {};  ///< kept like `saved`, but undefined where no backward pass will come
+  std::vector<TensorSpec> scratch = {};       ///< room that backward needs while it runs
 };
 
 /// Which values backward reads, so that the net keeps those and shares the memory of the rest.
 struct BackwardNeeds {
   bool inputs = true;
   bool outputs = false;
+  /// An input whose gradient is the first output's, unchanged (-1: none): the net may hand in one tensor for both, and backward then
+  /// leaves it as it is. Another input's gradient is written only when the output's has been read.
+  int passes_gradient_to = -1;
 };
 
 struct ForwardArgs {
@@ -99,6 +104,7 @@ struct ForwardArgs {
   std::span<const Tensor> inputs;
   std::span<const Tensor> outputs;  ///< uninitialised: forward writes every element
   std::span<const Tensor> saved;    ///< uninitialised: forward writes what backward will read
+  std::span<const Tensor> for_backward = {};
 };
 
 struct BackwardArgs {
@@ -108,7 +114,9 @@ struct BackwardArgs {
   std::span<const Tensor> saved;             ///< as forward left it; backward may overwrite it
   std::span<const Tensor> output_gradients;  ///< undefined for an output that no loss depends on
   std::span<const Gradient> input_gradients;
-  Write parameters = Write::assign;  ///< assign on a step's first micro-batch, add on later ones
+  Write parameters = Write::assign;           ///< assign on a step's first micro-batch, add on later ones
+  std::span<const Tensor> for_backward = {};  ///< as forward left it
+  std::span<const Tensor> scratch = {};       ///< uninitialised
 
   /// The gradient of a parameter to be written: skipped where the parameter is frozen.
   Gradient gradient_of(const Parameter& parameter) const {

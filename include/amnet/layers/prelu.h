@@ -40,6 +40,9 @@ class PRelu final : public Layer {
 
   void visit(const ParameterVisitor& visitor) override { visitor(slope_); }
 
+  /// For FusedConv2d.
+  const Parameter& slope() const { return slope_; }
+
  private:
   PReluOptions options_;
   Parameter slope_;

@@ -86,6 +86,8 @@ class Net {
   TensorSpec spec(Value value) const { return values_[index_of(value)].spec; }
   /// A line per layer: name, type, output shape, parameters.
   std::string summary();
+  /// What the last plan runs: the names of the layers of each step.
+  std::vector<std::vector<std::string>> steps() const;
 
  private:
   struct ValueState {
@@ -105,10 +107,22 @@ class Net {
     LayerPlan plan = {};
     bool runs_forward = false;
     bool runs_backward = false;
+  };
+  /// What a plan runs: one layer, or several that can run as one (layers/fusion.h). Values between those exist only in registers.
+  struct Step {
+    std::vector<int> nodes;
+    std::unique_ptr<Layer> fused = {};  ///< of several nodes
+    Layer* layer = nullptr;
+    std::vector<int> inputs;
+    std::vector<int> outputs;
+    LayerPlan plan = {};
+    bool runs_backward = false;
     // The arguments of this plan, ready to be handed out.
-    std::vector<Tensor> input_tensors, output_tensors, saved;
-    std::vector<Tensor> backward_inputs, backward_outputs, output_gradients;
-    std::vector<Gradient> input_gradients;
+    std::vector<Tensor> input_tensors = {}, output_tensors = {}, saved = {}, for_backward = {}, scratch = {};
+    std::vector<Tensor> backward_inputs = {}, backward_outputs = {}, output_gradients = {};
+    std::vector<Gradient> input_gradients = {};
+
+    ForwardArgs forward_args(Context& context) const { return {context, input_tensors, output_tensors, saved, for_backward}; }
   };
 
   static std::size_t index_of(Value value) { return static_cast<std::size_t>(value.index); }
@@ -119,12 +133,15 @@ class Net {
   void plan(std::int64_t batch, Value loss, const std::vector<Value>& keep);
   void mark_running(Value loss, const std::vector<Value>& keep, std::vector<char>& wants_gradient);
   void set_shapes(std::int64_t batch);
+  void make_steps(Value loss, const std::vector<Value>& keep);
+  Step step_from(std::size_t node, const std::vector<int>& only_reader, std::vector<char>& taken);
   void lay_out(Value loss, const std::vector<Value>& keep, const std::vector<char>& wants_gradient);
   void hand_out(Value loss, const std::vector<char>& wants_gradient);
 
   DType dtype_;
   std::vector<Node> nodes_;
   std::vector<ValueState> values_;
+  std::vector<Step> steps_;  // of the last plan, in the order they run
   Value loss_;
   std::size_t planned_bytes_ = 0;
 };

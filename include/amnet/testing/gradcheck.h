@@ -30,6 +30,7 @@ struct GradcheckOptions {
   Step step = {};          ///< what dropout and annealed margins see
   std::uint64_t seed = 1;  ///< of the projection, the parameters and the subset of elements
   int threads = 1;
+  ConvolutionAlgorithm convolution = ConvolutionAlgorithm::automatic;
 
   double step_size = 1e-4;        ///< times the root mean square of the tensor that is moved; as it is where that is 0
   double relative_l2 = 1e-7;      ///< the bar for |analytic - numeric| / |numeric| over one tensor

@@ -1,7 +1,7 @@
 // The weight gradient: dw(o, tap, c) = the sum over output pixels of dy(pixel, o) * x(what the tap sees there, c).
 // It is cut into blocks of output channels and input channels, and the pixels into parts where there are few blocks.
 // A worker sums one block over one part, tile by tile; parts are then added in order.
-#include "conv2d_check.h"
+#include "direct_convolution.h"
 #include "matrix_product.h"
 #include "parallel.h"
 #include "workspace.h"
@@ -134,9 +134,7 @@ void weight_gradient(Cpu& cpu, const WeightGradient<T>& task) {
 
 }  // namespace
 
-void conv2d_backward_weights(Cpu& cpu, const Conv2dOptions& options, const Tensor& x, const Tensor& dy, const Gradient& dw) {
-  if (!dw) return;
-  check_conv2d(options, x, dw.tensor, dy);
+void direct_backward_weights(Cpu& cpu, const Conv2dOptions& options, const Tensor& x, const Tensor& dy, const Gradient& dw) {
   const Shape weights = dw.tensor.shape();
   const std::int64_t group_outputs = weights[0] / options.groups, group_channels = weights[3];
   with_float(x.dtype(), "conv2d", [&]<class T>() {

@@ -1,0 +1,67 @@
+// Convolution, PReLU and, where there is one, the sum that joins a residual block, as one step: y = residual + prelu(conv(x)).
+// The layers stay what they are and keep their parameters; this runs them together, so that the sums of a convolution
+// are finished while they lie in registers. Nobody builds one by hand: the net does when it plans (layers/fusion.h).
+#pragma once
+
+#include <amnet/kernels/add.h>
+#include <amnet/layers/conv2d.h>
+#include <amnet/layers/prelu.h>
+
+namespace amnet {
+
+/// Inputs x (N,H,W,C) and, if it adds, the residual; output (N,OH,OW,O).
+class FusedConv2d final : public Layer {
+ public:
+  /// The layers must outlive this one.
+  FusedConv2d(Conv2d& convolution, PRelu& prelu, bool adds) : convolution_(convolution), prelu_(prelu), adds_(adds) {}
+
+  std::string_view type() const override { return adds_ ? "conv2d+prelu+add" : "conv2d+prelu"; }
+
+  LayerPlan setup(std::span<const TensorSpec> inputs) override {
+    expect_inputs(inputs, adds_ ? 2 : 1);
+    LayerPlan plan = convolution_.setup(inputs.first(1));
+    plan = prelu_.setup(plan.outputs);
+    require(!adds_ || inputs[1].shape == plan.outputs[0].shape, "[{}] expected a residual {} but got {}.", type(), plan.outputs[0].shape,
+            inputs.back().shape);
+    plan.for_backward = plan.scratch = plan.outputs;
+    return plan;
+  }
+
+  BackwardNeeds needs() const override { return {.inputs = true, .outputs = false, .passes_gradient_to = adds_ ? 1 : -1}; }
+
+  void forward(const ForwardArgs& args) override {
+    on_device(args.context, [&](auto& device) {
+      const Conv2dEpilogue epilogue{.bias = convolution_.bias().value,
+                                    .slope = prelu_.slope().value,
+                                    .residual = adds_ ? args.inputs[1] : Tensor{},
+                                    .sums = args.for_backward[0]};
+      conv2d_forward(device, convolution_.geometry(), args.inputs[0], convolution_.weight().value, epilogue, args.outputs[0]);
+    });
+  }
+
+  void backward(const BackwardArgs& args) override {
+    on_device(args.context, [&](auto& device) {
+      const Tensor& dy = args.output_gradients[0];
+      conv2d_backward(device, convolution_.geometry(), args.inputs[0], convolution_.weight().value,
+                      {.slope = prelu_.slope().value, .sums = args.for_backward[0], .dz = args.scratch[0]}, dy,
+                      {.dx = args.input_gradients[0],
+                       .dw = args.gradient_of(convolution_.weight()),
+                       .dbias = convolution_.bias_gradient(args),
+                       .dslope = args.gradient_of(prelu_.slope())});
+      const bool passed_on = adds_ && args.input_gradients[1].tensor.raw() == dy.raw();
+      if (adds_ && !passed_on) add_backward(device, dy, args.input_gradients[1]);
+    });
+  }
+
+  void visit(const ParameterVisitor& visitor) override {
+    convolution_.visit(visitor);
+    prelu_.visit(visitor);
+  }
+
+ private:
+  Conv2d& convolution_;
+  PRelu& prelu_;
+  bool adds_;
+};
+
+}  // namespace amnet

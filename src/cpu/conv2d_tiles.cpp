@@ -1,0 +1,59 @@
+#include "conv2d_tiles.h"
+
+#include <algorithm>
+#include <limits>
+
+namespace amnet {
+namespace {
+
+/// Whether the tile algorithms cover this convolution at all: 3x3, stride 1 with any padding that keeps the kernel's turned twin in
+/// place, or stride 2 with padding 1; whole vectors of channels.
+bool tiles_fit(const Conv2dOptions& options, std::int64_t channels, std::int64_t outputs) {
+  constexpr std::int64_t vector = 16;  // floats of the longest vector: the same rule on every instruction set
+  const bool three = options.kernel_h == 3 && options.kernel_w == 3;
+  const bool stride1 = options.stride_h == 1 && options.stride_w == 1 && options.pad_h <= 2 && options.pad_w <= 2;
+  const bool stride2 = options.stride_h == 2 && options.stride_w == 2 && options.pad_h == 1 && options.pad_w == 1;
+  return three && (stride1 || stride2) && options.groups == 1 && channels % vector == 0 && outputs % vector == 0;
+}
+
+int products_of(std::int64_t stride, int outputs) { return stride == 1 ? outputs + 2 : 2 * outputs + 1; }
+
+/// An estimate of the work, in multiplications of the products' rate. The other two rates were measured against it: transforming one
+/// value of a tile costs as much as 24 multiplications, transforming one weight (and reading it back from memory) as much as 64.
+double cost_of(const Conv2dOptions& options, const Shape& x, const Shape& y, const Conv2dTiles& tiles) {
+  const auto ceil = [](std::int64_t a, int b) { return static_cast<double>((a + b - 1) / b); };
+  const double products = products_of(options.stride_h, tiles.h) * products_of(options.stride_w, tiles.w);
+  const double count = static_cast<double>(x[0]) * ceil(y[1], tiles.h) * ceil(y[2], tiles.w);
+  const auto channels = static_cast<double>(x[3]), outputs = static_cast<double>(y[3]);
+  return products * (count * (channels * outputs + 24 * (channels + outputs)) + 64 * channels * outputs);
+}
+
+}  // namespace
+
+Conv2dTiles choose_tiles(ConvolutionAlgorithm algorithm, const Conv2dOptions& options, const Shape& x, std::int64_t outputs) {
+  if (algorithm == ConvolutionAlgorithm::direct || !tiles_fit(options, x[3], outputs)) return {};
+  const Shape y = options.output_shape(x, outputs);
+  const int largest = options.stride_h == 1 ? 6 : 4;
+  if (algorithm != ConvolutionAlgorithm::automatic) {
+    const int forced = 2 + static_cast<int>(algorithm) - static_cast<int>(ConvolutionAlgorithm::tiles_2);
+    return {std::min(forced, largest), std::min(forced, largest)};
+  }
+  double best = 9 * static_cast<double>(y.count()) * static_cast<double>(x[3]);  // directly
+  Conv2dTiles tiles;
+  for (int h = 2; h <= largest; ++h) {
+    for (int w = 2; w <= largest; ++w) {
+      const double cost = cost_of(options, x, y, {h, w});
+      if (cost < best) best = cost, tiles = {h, w};
+    }
+  }
+  return tiles;
+}
+
+std::string describe_convolution(std::string_view pass, const Conv2dOptions& options, const Shape& x, std::int64_t outputs,
+                                 const Conv2dTiles& tiles) {
+  const std::string algorithm = tiles ? fmt::format("tiles {}x{}", tiles.h, tiles.w) : "direct";
+  return fmt::format("{} {}->{}, {}x{}/{} on {}x{}, {} images: {}", pass, x[3], outputs, options.kernel_h, options.kernel_w,
+                     options.stride_h, x[1], x[2], x[0], algorithm);
+}
+
+}  // namespace amnet

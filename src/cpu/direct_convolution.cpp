@@ -1,0 +1,94 @@
+#include "direct_convolution.h"
+
+#include "correlation.h"
+
+namespace amnet {
+
+template <class T>
+void direct_forward(Cpu& cpu, const Conv2dOptions& options, const Tensor& x, const Tensor& w, const Shape& y, const Epilogue<T>& epilogue) {
+  const std::int64_t outputs = w.extent(0), group_outputs = outputs / options.groups, group_channels = w.extent(3);
+  for (std::int64_t group = 0; group < options.groups; ++group) {
+    const std::int64_t first = group * group_outputs;
+    correlate<T>(cpu,
+                 {.window = forward_window(options, x.shape(), y),
+                  .images = x.extent(0),
+                  .source = {x.data<T>().data() + group * group_channels, x.extent(3)},
+                  .source_channels = group_channels,
+                  .weights = {.data = w.data<T>().data() + first * w.shape().count_from(1),
+                              .tap_row_step = w.shape().count_from(2),
+                              .tap_column_step = group_channels,
+                              .source_step = 1,
+                              .target_step = w.shape().count_from(1)},
+                  .target = {.image_step = y.count_from(1), .row_step = y.count_from(2), .column_step = outputs, .channels = group_outputs},
+                  .epilogue = epilogue.from_channel(first)});
+  }
+}
+
+template void direct_forward(Cpu&, const Conv2dOptions&, const Tensor&, const Tensor&, const Shape&, const Epilogue<float>&);
+template void direct_forward(Cpu&, const Conv2dOptions&, const Tensor&, const Tensor&, const Shape&, const Epilogue<double>&);
+
+namespace {
+
+/// One dimension of a phase of the data gradient. The input positions i with (i + pad) mod stride == phase meet only the
+/// taps phase, phase + stride, ..., and with them every tap of theirs at consecutive outputs: seen from these positions
+/// the gradient is a correlation of stride 1 with every stride-th tap in reverse, a gather with no two writers.
+struct Phase {
+  std::int64_t first;      // the first input position
+  std::int64_t positions;  // how many there are, `stride` apart
+  std::int64_t taps;
+  std::int64_t last_tap;  // the kernel's tap that comes first in reverse
+  std::int64_t origin;    // the output position that the last tap meets at the first input position
+
+  Phase(std::int64_t phase, std::int64_t input, std::int64_t kernel, std::int64_t stride, std::int64_t pad) {
+    first = ((phase - pad) % stride + stride) % stride;
+    positions = first < input ? (input - 1 - first) / stride + 1 : 0;
+    taps = phase < kernel ? (kernel - 1 - phase) / stride + 1 : 0;
+    last_tap = phase + (taps - 1) * stride;
+    origin = (first + pad) / stride - (taps - 1);
+  }
+};
+
+}  // namespace
+
+void direct_backward_data(Cpu& cpu, const Conv2dOptions& options, const Tensor& dy, const Tensor& w, const Gradient& dx) {
+  const Tensor& x = dx.tensor;
+  const std::int64_t outputs = w.extent(0), group_outputs = outputs / options.groups, group_channels = w.extent(3);
+  with_float(x.dtype(), "conv2d", [&]<class T>() {
+    for (std::int64_t phase_h = 0; phase_h < options.stride_h; ++phase_h) {
+      for (std::int64_t phase_w = 0; phase_w < options.stride_w; ++phase_w) {
+        const Phase rows(phase_h, x.extent(1), options.kernel_h, options.stride_h, options.pad_h);
+        const Phase columns(phase_w, x.extent(2), options.kernel_w, options.stride_w, options.pad_w);
+        const Window window{.source_h = dy.extent(1),
+                            .source_w = dy.extent(2),
+                            .target_h = rows.positions,
+                            .target_w = columns.positions,
+                            .taps_h = rows.taps,
+                            .taps_w = columns.taps,
+                            .stride_h = 1,
+                            .stride_w = 1,
+                            .origin_h = rows.origin,
+                            .origin_w = columns.origin};
+        for (std::int64_t group = 0; group < options.groups; ++group) {
+          const T* weights = w.data<T>().data() + group * group_outputs * w.shape().count_from(1);
+          T* target = dx.tensor.data<T>().data() + (rows.first * x.extent(2) + columns.first) * x.extent(3) + group * group_channels;
+          correlate<T>(cpu, {.window = window,
+                             .images = x.extent(0),
+                             .source = {dy.data<T>().data() + group * group_outputs, outputs},
+                             .source_channels = group_outputs,
+                             .weights = {.data = weights + (rows.last_tap * options.kernel_w + columns.last_tap) * group_channels,
+                                         .tap_row_step = -options.stride_h * options.kernel_w * group_channels,
+                                         .tap_column_step = -options.stride_w * group_channels,
+                                         .source_step = w.shape().count_from(1),
+                                         .target_step = 1},
+                             .target = {.image_step = x.shape().count_from(1),
+                                        .row_step = options.stride_h * x.shape().count_from(2),
+                                        .column_step = options.stride_w * x.extent(3),
+                                        .channels = group_channels},
+                             .epilogue = {.y = target, .write = dx.write}});
+        }
+      }
+    }
+  });
+}
+
+}  // namespace amnet

@@ -1,0 +1,47 @@
+// What follows a convolution's sums before they are stored: y = residual + prelu(sums + bias), where the sums begin with what y
+// holds if they are to be added: a direct convolution sums its channels block by block.
+#pragma once
+
+#include "vector.h"
+
+#include <amnet/core/gradient.h>
+
+namespace amnet {
+
+/// Pointers are null where a part is left out. residual, sums and y have one layout; bias and slope have one value per channel.
+template <class T>
+struct Epilogue {
+  const T* bias = nullptr;
+  const T* slope = nullptr;
+  const T* residual = nullptr;
+  T* sums = nullptr;  // where to keep sums + bias
+  T* y = nullptr;
+  Write write = Write::assign;
+
+  /// The same from channel `c` on.
+  Epilogue from_channel(std::int64_t c) const {
+    const auto moved = [c](auto* pointer) { return pointer == nullptr ? nullptr : pointer + c; };
+    return {moved(bias), moved(slope), moved(residual), moved(sums), y + c, write};
+  }
+
+  /// The channels [c, c + lanes) of one pixel, whose first channel is at offset `at`.
+  [[gnu::always_inline]] void put(Vector<T> value, std::int64_t at, std::int64_t c) const {
+    if (write == Write::add) value += load(y + at + c);
+    if (bias != nullptr) value += load(bias + c);
+    if (sums != nullptr) store(sums + at + c, value);
+    if (slope != nullptr) value = value > 0 ? value : value * load(slope + c);
+    if (residual != nullptr) value += load(residual + at + c);
+    store(y + at + c, value);
+  }
+  /// One channel.
+  void put_one(T value, std::int64_t at, std::int64_t c) const {
+    if (write == Write::add) value += y[at + c];
+    if (bias != nullptr) value += bias[c];
+    if (sums != nullptr) sums[at + c] = value;
+    if (slope != nullptr) value = value > 0 ? value : value * slope[c];
+    if (residual != nullptr) value += residual[at + c];
+    y[at + c] = value;
+  }
+};
+
+}  // namespace amnet

@@ -1,0 +1,95 @@
+// Convolutions of 3x3 taps by tiles: every tile of the source is transformed, the channels of each product are multiplied as one
+// matrix product over many tiles, and the results are transformed back. Stride 1 is Winograd's F(m,3); stride 2 and its gradients
+// are algorithms of the same form (bilinear.h), so one engine runs them all.
+//
+// A chunk of tiles goes through all three steps while it lies in a core's own cache. Layouts, with L = lanes<T> and R = tile_rows:
+//
+//   V  transformed source    [product][block of R tiles][channel / L][R][L]
+//   U  transformed weights   [product][panel of 2 L target channels][source channel][2 L]
+//   M  products              [product][block of R tiles][target channel / L][R][L]
+//
+// From one product to the next it is a cache line more than needed: strides of a power of two would share few sets of the cache.
+#pragma once
+
+#include "epilogue.h"
+#include "tile_transform.h"
+
+#include <amnet/core/device.h>
+#include <amnet/core/gradient.h>
+
+namespace amnet {
+
+/// One dimension of a tiling: tile t makes the targets [t * outputs, ...) from the sources [t * step + origin, ...).
+template <class T>
+struct TileAxis {
+  const BilinearPasses<T>* passes;
+  std::int64_t source, target;  // extents in pixels
+  std::int64_t step, origin;
+
+  std::int64_t tiles() const { return (target + passes->outputs - 1) / passes->outputs; }
+};
+
+template <class T>
+struct TileGrid {
+  TileAxis<T> h, w;
+  std::int64_t images;
+
+  std::int64_t tiles() const { return images * h.tiles() * w.tiles(); }
+  int products() const { return h.passes->products * w.passes->products; }
+};
+
+/// Where a tile lies.
+struct TilePosition {
+  std::int64_t image, row, column;  // row and column in tiles
+};
+
+template <class T>
+TilePosition position_of(const TileGrid<T>& grid, std::int64_t tile) {
+  return {tile / (grid.h.tiles() * grid.w.tiles()), tile / grid.w.tiles() % grid.h.tiles(), tile % grid.w.tiles()};
+}
+
+/// The weights as 3x3 kernels from source channel k to target channel n: tap (a, b) lies at
+/// data + a * row_step + b * column_step + k * source_step + n * target_step; source_step or target_step is 1.
+template <class T>
+struct KernelView {
+  const T* data;
+  std::int64_t row_step, column_step, source_step, target_step;
+};
+
+template <class T>
+struct WinogradCorrelation {
+  TileGrid<T> grid;
+  const T* source;               // (N,H,W,source_channels)
+  std::int64_t source_channels;  // a multiple of lanes<T>
+  KernelView<T> kernels;
+  std::int64_t target_channels;  // a multiple of lanes<T>
+  Epilogue<T> epilogue;  // of (N,H,W,target_channels)
+};
+
+/// Every target pixel. The bits do not depend on the chunks, nor on the number of threads: each tile is summed on its own.
+template <class T>
+void winograd_correlate(Cpu& cpu, const WinogradCorrelation<T>& task);
+
+/// The gradient of the weights, and on the way that of PReLU and bias: with dz = dy * prelu'(sums),
+/// dw = the sum of dz * x, dslope = the sum of dy * sums where sums <= 0, dbias = the sum of dz.
+template <class T>
+struct WinogradWeightGradient {
+  TileGrid<T> grid;        // of the forward pass
+  const T* x;              // (N,H,W,channels)
+  std::int64_t channels;   // a multiple of lanes<T>
+  const T* dy;             // (N,OH,OW,outputs)
+  std::int64_t outputs;    // a multiple of lanes<T>
+  const T* sums = nullptr;   // as dy; null: no PReLU
+  const T* slope = nullptr;  // (outputs)
+  T* dz = nullptr;           // as dy: where dz is kept, if sums are given
+  T* dslope = nullptr;       // (outputs), assigned; null: not wanted
+  T* dbias = nullptr;        // (outputs), assigned; null: not wanted
+  T* dw;                     // (outputs, 3, 3, channels)
+  Write write;               // of dw
+};
+
+/// Chunks and pieces depend on the shape alone, and so does the order of every sum.
+template <class T>
+void winograd_weight_gradient(Cpu& cpu, const WinogradWeightGradient<T>& task);
+
+}  // namespace amnet

@@ -1,0 +1,170 @@
+#include "parallel.h"
+#include "winograd_product.h"
+#include "winograd_tiles.h"
+#include "workspace.h"
+
+namespace amnet {
+namespace {
+
+template <class T>
+struct Layout {
+  std::int64_t source_channels, target_channels;
+  std::int64_t u_step;  // from one product to the next
+
+  explicit Layout(const WinogradCorrelation<T>& task)
+      : source_channels(task.source_channels),
+        target_channels(task.target_channels),
+        u_step(task.source_channels * task.target_channels + line_elements<T>) {}
+  static std::int64_t blocks(std::int64_t tiles) { return (tiles + tile_rows - 1) / tile_rows; }
+  static std::int64_t step(std::int64_t tiles, std::int64_t channels) { return blocks(tiles) * tile_rows * channels + line_elements<T>; }
+};
+
+/// to[k][n] = from[n][k] for a square of lanes<T>.
+template <class T>
+void transpose_square(const T* from, std::int64_t from_step, T* to) {
+  for (int k = 0; k < lanes<T>; ++k) {
+    for (int n = 0; n < lanes<T>; ++n) to[k * lanes<T> + n] = from[n * from_step + k];
+  }
+}
+
+/// U of one panel of target channels and lanes<T> source channels from `k` on.
+template <class T>
+void transform_kernels(const WinogradCorrelation<T>& task, const Layout<T>& layout, std::int64_t panel, std::int64_t k, T* u) {
+  const VectorPanels<T> panels{layout.target_channels};
+  const KernelView<T>& kernels = task.kernels;
+  const auto& h = *task.grid.h.passes;
+  const auto& w = *task.grid.w.passes;
+  constexpr std::int64_t square = lanes<T> * lanes<T>;
+  alignas(64) T transposed[9 * square];
+  TileBuffer<T> buffer;
+  const std::int64_t width = panels.width_of(panel);
+  for (std::int64_t vector = 0; vector < width; vector += lanes<T>) {
+    const std::int64_t n = panel * VectorPanels<T>::width + vector;
+    KernelView<T> view{kernels.data + k * kernels.source_step + n * kernels.target_step, kernels.row_step, kernels.column_step,
+                       kernels.source_step, kernels.target_step};
+    if (kernels.target_step != 1) {
+      for (int tap = 0; tap < 9; ++tap) {
+        transpose_square(view.data + tap / 3 * kernels.row_step + tap % 3 * kernels.column_step, kernels.target_step,
+                         transposed + tap * square);
+      }
+      view = {transposed, 3 * square, square, lanes<T>, 1};
+    }
+    for (int lane = 0; lane < lanes<T>; ++lane) {
+      const T* first = view.data + lane * view.source_step;
+      const T* rows[3] = {first, first + view.row_step, first + 2 * view.row_step};
+      h.kernel.height(rows, 0, view.column_step, 0, 3, 3, buffer.lines);
+      T* to = u + panel * VectorPanels<T>::width * layout.source_channels + (k + lane) * width + vector;
+      w.kernel.width(buffer.lines, h.products, to, layout.u_step);
+    }
+  }
+}
+
+template <class T>
+void transform_source(const WinogradCorrelation<T>& task, std::int64_t first_tile, std::int64_t tiles, const T* zeros, T* v,
+                      std::int64_t v_step) {
+  const TileGrid<T>& grid = task.grid;
+  const auto& h = *grid.h.passes;
+  const auto& w = *grid.w.passes;
+  const std::int64_t channels = task.source_channels, row_elements = grid.w.source * channels;
+  TileBuffer<T> buffer;
+  for (std::int64_t t = 0; t < tiles; ++t) {
+    const TilePosition position = position_of(grid, first_tile + t);
+    const TileSpan rows(position.row * grid.h.step + grid.h.origin, grid.h.source, h.inputs);
+    const TileSpan columns(position.column * grid.w.step + grid.w.origin, grid.w.source, w.inputs);
+    const TileRows<T> lines(task.source + position.image * grid.h.source * row_elements, row_elements, rows, zeros);
+    T* to = v + (t / tile_rows * channels * tile_rows) + t % tile_rows * lanes<T>;
+    for (std::int64_t c = 0; c < channels; c += lanes<T>, to += tile_rows * lanes<T>) {
+      h.input.height(lines.rows, columns.first * channels + c, channels, columns.begin, columns.end, w.inputs, buffer.lines);
+      w.input.width(buffer.lines, h.products, to, v_step);
+    }
+  }
+}
+
+template <class T>
+void transform_products(const WinogradCorrelation<T>& task, std::int64_t first_tile, std::int64_t tiles, const T* m, std::int64_t m_step) {
+  const TileGrid<T>& grid = task.grid;
+  const auto& h = *grid.h.passes;
+  const auto& w = *grid.w.passes;
+  const std::int64_t channels = task.target_channels, row_elements = grid.w.target * channels;
+  const Epilogue<T> epilogue = task.epilogue;  // a copy: the compiler need not fear that a store changes it
+  TileBuffer<T> half, values;
+  for (std::int64_t t = 0; t < tiles; ++t) {
+    const TilePosition position = position_of(grid, first_tile + t);
+    const std::int64_t row = position.row * h.outputs, column = position.column * w.outputs;
+    const int rows = static_cast<int>(std::min<std::int64_t>(h.outputs, grid.h.target - row));
+    const int columns = static_cast<int>(std::min<std::int64_t>(w.outputs, grid.w.target - column));
+    const std::int64_t offset = (position.image * grid.h.target + row) * row_elements + column * channels;
+    const T* from = m + (t / tile_rows * channels * tile_rows) + t % tile_rows * lanes<T>;
+    for (std::int64_t c = 0; c < channels; c += lanes<T>, from += tile_rows * lanes<T>) {
+      h.output.height(from, m_step, w.products, half.lines);
+      w.output.width(half.lines, rows, values.lines);
+      for (int i = 0; i < rows; ++i) {
+        for (int j = 0; j < columns; ++j) {
+          epilogue.put(load(values.lines + (i * w.outputs + j) * lanes<T>), offset + i * row_elements + j * channels, c);
+        }
+      }
+    }
+  }
+}
+
+/// Tiles of a chunk: V and M of a chunk should stay in a core's second-level cache, but all of U is read for every chunk.
+template <class T>
+std::int64_t chunk_tiles(const WinogradCorrelation<T>& task, int threads) {
+  constexpr std::int64_t cache_bytes = 1 << 20, fewest = 2 * tile_rows;
+  const std::int64_t tile_bytes = task.grid.products() * (task.source_channels + task.target_channels) * static_cast<std::int64_t>(sizeof(T));
+  const std::int64_t most = std::max(fewest, std::max<std::int64_t>(cache_bytes / tile_bytes, (task.source_channels + task.target_channels) / 16));
+  // As many chunks for each thread, and whole blocks.
+  const std::int64_t rounds = (task.grid.tiles() + most * threads - 1) / (most * threads);
+  const std::int64_t even = (task.grid.tiles() + rounds * threads - 1) / (rounds * threads);
+  return (even + tile_rows - 1) / tile_rows * tile_rows;
+}
+
+}  // namespace
+
+template <class T>
+void winograd_correlate(Cpu& cpu, const WinogradCorrelation<T>& task) {
+  const Layout<T> layout(task);
+  const TileGrid<T>& grid = task.grid;
+  const int products = grid.products();
+  const std::int64_t tiles = grid.tiles(), chunk = chunk_tiles(task, cpu.threads());
+  const std::int64_t v_step = Layout<T>::step(chunk, layout.source_channels), m_step = Layout<T>::step(chunk, layout.target_channels);
+  const std::int64_t zero_elements = grid.w.source * layout.source_channels;
+  const Workspace<T> workspace(cpu, products * layout.u_step, zero_elements + line_elements<T> + products * (v_step + m_step));
+
+  T* u = workspace.shared();
+  const VectorPanels<T> panels{layout.target_channels};
+  const std::int64_t lines = layout.source_channels / lanes<T>;
+  parallel_for(cpu, panels.count() * lines,
+               [&](std::int64_t piece, int) { transform_kernels(task, layout, piece / lines, piece % lines * lanes<T>, u); });
+
+  parallel_for(cpu, (tiles + chunk - 1) / chunk, [&](std::int64_t piece, int worker) {
+    T* zeros = workspace.local(worker);
+    std::fill_n(zeros, zero_elements, T{0});
+    T* v = zeros + (zero_elements + line_elements<T> - 1) / line_elements<T> * line_elements<T>;
+    T* m = v + products * v_step;
+    const std::int64_t first = piece * chunk, count = std::min(chunk, tiles - first), blocks = Layout<T>::blocks(count);
+    // The last block's missing tiles: whatever they hold is multiplied and never read.
+    transform_source(task, first, count, zeros, v, v_step);
+    for (int product = 0; product < products; ++product) {
+      for (std::int64_t panel = 0; panel < panels.count(); ++panel) {
+        const std::int64_t n = panel * VectorPanels<T>::width;
+        const T* weights = u + product * layout.u_step + n * layout.source_channels;
+        for (std::int64_t block = 0; block < blocks; ++block) {
+          const T* values = v + product * v_step + block * layout.source_channels * tile_rows;
+          T* to = m + product * m_step + (block * layout.target_channels + n) * tile_rows;
+          if (panels.whole(panel)) {
+            multiply_tiles<T, 2>(values, weights, layout.source_channels, to, tile_rows * lanes<T>);
+          } else {
+            multiply_tiles<T, 1>(values, weights, layout.source_channels, to, tile_rows * lanes<T>);
+          }
+        }
+      }
+    }
+    transform_products(task, first, count, m, m_step);
+  });
+}
+
+template void winograd_correlate(Cpu&, const WinogradCorrelation<float>&);
+template void winograd_correlate(Cpu&, const WinogradCorrelation<double>&);
+
+}  // namespace amnet

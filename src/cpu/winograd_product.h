@@ -1,0 +1,70 @@
+// The matrix products between the transforms of winograd.h, each with its block of results in registers. All of a step's
+// arithmetic is here: 8 x 2 vectors reach 90 to 97 % of the peak of a core with 32 registers.
+#pragma once
+
+#include "vector.h"
+
+#include <cstdint>
+
+namespace amnet {
+
+/// Tiles of one block of the forward product: rows of its results.
+inline constexpr int tile_rows = vector_registers == 32 ? 8 : 6;
+
+/// m[row][n] = the sum over k of v[row][k] * u[k][n] for one block of tiles and one panel of `Vectors` vectors.
+/// v: [k / L][tile_rows][L], u: [k][Vectors * L], m: [n / L] at m_step, each [tile_rows][L].
+template <class T, int Vectors>
+void multiply_tiles(const T* v, const T* u, std::int64_t channels, T* m, std::int64_t m_step) {
+  Vector<T> sums[tile_rows][Vectors] = {};
+  for (std::int64_t k = 0; k < channels; k += lanes<T>, v += tile_rows * lanes<T>) {
+    for (int lane = 0; lane < lanes<T>; ++lane, u += Vectors * lanes<T>) {
+      Vector<T> columns[Vectors];
+#pragma GCC unroll 8
+      for (int j = 0; j < Vectors; ++j) columns[j] = load(u + j * lanes<T>);
+#pragma GCC unroll 8
+      for (int row = 0; row < tile_rows; ++row) {
+        const Vector<T> value = broadcast(v[row * lanes<T> + lane]);
+#pragma GCC unroll 8
+        for (int j = 0; j < Vectors; ++j) sums[row][j] += value * columns[j];
+      }
+    }
+  }
+#pragma GCC unroll 8
+  for (int j = 0; j < Vectors; ++j) {
+#pragma GCC unroll 8
+    for (int row = 0; row < tile_rows; ++row) store(m + j * m_step + row * lanes<T>, sums[row][j]);
+  }
+}
+
+/// Output channels of one block of the weight gradient's product; divides lanes<T>.
+template <class T>
+inline constexpr int gradient_rows = vector_registers / 4 < lanes<T> ? vector_registers / 4 : lanes<T>;
+
+/// m[row][n] (+)= the sum over tiles of d[tile][row] * v[tile][n]. d: a line of L channels from one tile to the next, of which
+/// `gradient_rows` are used; v: `Vectors` lines at v_step, each a line from one tile to the next; m: [row][Vectors * L].
+template <class T, int Vectors>
+void add_tile_products(const T* d, const T* v, std::int64_t v_step, std::int64_t tiles, T* m, bool add) {
+  Vector<T> sums[gradient_rows<T>][Vectors] = {};
+  for (std::int64_t tile = 0; tile < tiles; ++tile, d += lanes<T>, v += lanes<T>) {
+    Vector<T> columns[Vectors];
+#pragma GCC unroll 8
+    for (int j = 0; j < Vectors; ++j) columns[j] = load(v + j * v_step);
+#pragma GCC unroll 8
+    for (int row = 0; row < gradient_rows<T>; ++row) {
+      const Vector<T> value = broadcast(d[row]);
+#pragma GCC unroll 8
+      for (int j = 0; j < Vectors; ++j) sums[row][j] += value * columns[j];
+    }
+  }
+#pragma GCC unroll 8
+  for (int row = 0; row < gradient_rows<T>; ++row) {
+#pragma GCC unroll 8
+    for (int j = 0; j < Vectors; ++j) {
+      T* to = m + (row * Vectors + j) * lanes<T>;
+      // Sums of one chunk are added to those of the chunks before as a whole: a shorter chain of roundings.
+      store(to, add ? load(to) + sums[row][j] : sums[row][j]);
+    }
+  }
+}
+
+}  // namespace amnet

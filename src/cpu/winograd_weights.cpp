@@ -1,0 +1,204 @@
+// The weight gradient: V is the transformed x, D the transformed dz. A chunk of tiles is transformed by all threads, then the
+// products are shared out: each sums d * v over the tiles of the chunk. The products of all chunks are transformed once.
+//
+//   V  [product][channel / L][tile][L]     D  [product][output / L][tile][L]
+//   M  [product][panel of 2 L channels][output][2 L]
+#include "parallel.h"
+#include "winograd_product.h"
+#include "winograd_tiles.h"
+#include "workspace.h"
+
+namespace amnet {
+namespace {
+
+/// Tiles that one worker transforms at a time; partial sums of slopes and biases are of as many tiles.
+constexpr std::int64_t piece_tiles = 16;
+
+template <class T>
+void transform_x(const WinogradWeightGradient<T>& task, std::int64_t first_tile, std::int64_t begin, std::int64_t end, std::int64_t chunk,
+                 const T* zeros, T* v, std::int64_t v_step) {
+  const TileGrid<T>& grid = task.grid;
+  const auto& h = *grid.h.passes;
+  const auto& w = *grid.w.passes;
+  const std::int64_t channels = task.channels, row_elements = grid.w.source * channels;
+  TileBuffer<T> buffer;
+  for (std::int64_t t = begin; t < end; ++t) {
+    const TilePosition position = position_of(grid, first_tile + t);
+    const TileSpan rows(position.row * grid.h.step + grid.h.origin, grid.h.source, h.inputs);
+    const TileSpan columns(position.column * grid.w.step + grid.w.origin, grid.w.source, w.inputs);
+    const TileRows<T> lines(task.x + position.image * grid.h.source * row_elements, row_elements, rows, zeros);
+    T* to = v + t * lanes<T>;
+    for (std::int64_t c = 0; c < channels; c += lanes<T>, to += chunk * lanes<T>) {
+      h.input.height(lines.rows, columns.first * channels + c, channels, columns.begin, columns.end, w.inputs, buffer.lines);
+      w.input.width(buffer.lines, h.products, to, v_step);
+    }
+  }
+}
+
+/// Reads one line of a tile's dy, and on the way finishes PReLU and bias: values (outputs of h, of w, line), zero outside of the image.
+template <class T>
+class GradientReader {
+ public:
+  /// partial: (2, outputs), added to: of the slopes, then of the biases.
+  GradientReader(const WinogradWeightGradient<T>& task, T* partial) : task_(task), slopes_(partial), biases_(partial + task.outputs) {}
+
+  void read(std::int64_t offset, std::int64_t c, int rows, int columns, T* values) const {
+    const int height = task_.grid.h.passes->outputs, width = task_.grid.w.passes->outputs;
+    const std::int64_t row_step = task_.grid.w.target * task_.outputs;
+    const bool active = task_.sums != nullptr;
+    const Vector<T> slope = active ? load(task_.slope + c) : Vector<T>{};
+    Vector<T> slope_sum{}, bias_sum{};
+    for (int i = 0; i < height; ++i) {
+      for (int j = 0; j < width; ++j) {
+        Vector<T> dz{};
+        if (i < rows && j < columns) {
+          const std::int64_t at = offset + i * row_step + j * task_.outputs + c;
+          dz = load(task_.dy + at);
+          if (active) {
+            const Vector<T> sum = load(task_.sums + at);
+            slope_sum += sum > 0 ? Vector<T>{} : sum * dz;
+            dz = sum > 0 ? dz : dz * slope;
+            if (task_.dz != nullptr) store(task_.dz + at, dz);
+          }
+          bias_sum += dz;
+        }
+        store(values + (i * width + j) * lanes<T>, dz);
+      }
+    }
+    store(slopes_ + c, load(slopes_ + c) + slope_sum);
+    store(biases_ + c, load(biases_ + c) + bias_sum);
+  }
+
+ private:
+  const WinogradWeightGradient<T>& task_;
+  T* slopes_;
+  T* biases_;
+};
+
+template <class T>
+void transform_dy(const WinogradWeightGradient<T>& task, std::int64_t first_tile, std::int64_t begin, std::int64_t end, std::int64_t chunk,
+                  T* partial, T* d, std::int64_t d_step) {
+  const TileGrid<T>& grid = task.grid;
+  const auto& h = *grid.h.passes;
+  const auto& w = *grid.w.passes;
+  const std::int64_t outputs = task.outputs;
+  const GradientReader<T> reader(task, partial);
+  TileBuffer<T> values, buffer;
+  const T* lines[max_tile_outputs];
+  for (int i = 0; i < h.outputs; ++i) lines[i] = values.lines + i * w.outputs * lanes<T>;
+  for (std::int64_t t = begin; t < end; ++t) {
+    const TilePosition position = position_of(grid, first_tile + t);
+    const std::int64_t row = position.row * h.outputs, column = position.column * w.outputs;
+    const int rows = static_cast<int>(std::min<std::int64_t>(h.outputs, grid.h.target - row));
+    const int columns = static_cast<int>(std::min<std::int64_t>(w.outputs, grid.w.target - column));
+    const std::int64_t offset = ((position.image * grid.h.target + row) * grid.w.target + column) * outputs;
+    T* to = d + t * lanes<T>;
+    for (std::int64_t c = 0; c < outputs; c += lanes<T>, to += chunk * lanes<T>) {
+      reader.read(offset, c, rows, columns, values.lines);
+      h.gradient.height(lines, 0, lanes<T>, 0, w.outputs, w.outputs, buffer.lines);
+      w.gradient.width(buffer.lines, h.products, to, d_step);
+    }
+  }
+}
+
+/// M of one product += the sums over a chunk.
+template <class T>
+void multiply(const WinogradWeightGradient<T>& task, const T* d, const T* v, std::int64_t chunk, std::int64_t tiles, T* m, bool add) {
+  const VectorPanels<T> panels{task.channels};
+  for (std::int64_t panel = 0; panel < panels.count(); ++panel) {
+    const T* columns = v + panel * 2 * chunk * lanes<T>;
+    const std::int64_t width = panels.width_of(panel);
+    T* to = m + panel * VectorPanels<T>::width * task.outputs;
+    for (std::int64_t o = 0; o < task.outputs; o += gradient_rows<T>) {
+      const T* rows = d + o / lanes<T> * chunk * lanes<T> + o % lanes<T>;
+      if (panels.whole(panel)) {
+        add_tile_products<T, 2>(rows, columns, chunk * lanes<T>, tiles, to + o * width, add);
+      } else {
+        add_tile_products<T, 1>(rows, columns, chunk * lanes<T>, tiles, to + o * width, add);
+      }
+    }
+  }
+}
+
+/// dw of one output and one panel of channels.
+template <class T>
+void transform_sums(const WinogradWeightGradient<T>& task, std::int64_t output, std::int64_t panel, const T* m, std::int64_t m_step) {
+  const VectorPanels<T> panels{task.channels};
+  const auto& h = *task.grid.h.passes;
+  const auto& w = *task.grid.w.passes;
+  const std::int64_t width = panels.width_of(panel);
+  TileBuffer<T> half, taps;
+  for (std::int64_t vector = 0; vector < width; vector += lanes<T>) {
+    const std::int64_t c = panel * VectorPanels<T>::width + vector;
+    h.weights.height(m + panel * VectorPanels<T>::width * task.outputs + output * width + vector, m_step, w.products, half.lines);
+    w.weights.width(half.lines, 3, taps.lines);
+    for (int tap = 0; tap < 9; ++tap) {
+      T* to = task.dw + (output * 9 + tap) * task.channels + c;
+      const Vector<T> sum = load(taps.lines + tap * lanes<T>);
+      store(to, task.write == Write::add ? load(to) + sum : sum);
+    }
+  }
+}
+
+/// Tiles of a chunk: V and D of a chunk are read while they lie in the last-level cache, and M is read and written once for each.
+template <class T>
+std::int64_t chunk_tiles(const WinogradWeightGradient<T>& task) {
+  constexpr std::int64_t cache_bytes = 4 << 20, fewest = 64;
+  const std::int64_t tile_bytes = task.grid.products() * (task.channels + task.outputs) * static_cast<std::int64_t>(sizeof(T));
+  const std::int64_t most = std::max(fewest, cache_bytes / tile_bytes / piece_tiles * piece_tiles);
+  const std::int64_t chunks = (task.grid.tiles() + most - 1) / most;
+  return ((task.grid.tiles() + chunks - 1) / chunks + piece_tiles - 1) / piece_tiles * piece_tiles;
+}
+
+}  // namespace
+
+template <class T>
+void winograd_weight_gradient(Cpu& cpu, const WinogradWeightGradient<T>& task) {
+  const TileGrid<T>& grid = task.grid;
+  const int products = grid.products();
+  const std::int64_t tiles = grid.tiles(), chunk = chunk_tiles(task), pieces = (tiles + piece_tiles - 1) / piece_tiles;
+  const std::int64_t v_step = chunk * task.channels + line_elements<T>, d_step = chunk * task.outputs + line_elements<T>;
+  const std::int64_t m_step = task.channels * task.outputs + line_elements<T>;
+  const std::int64_t partial_elements = pieces * 2 * task.outputs;
+  const std::int64_t zero_elements = grid.w.source * task.channels;
+  const Workspace<T> workspace(cpu, zero_elements + partial_elements + products * (v_step + d_step + m_step) + line_elements<T>, 0);
+  T* m = workspace.shared();
+  T* v = m + products * m_step;
+  T* d = v + products * v_step;
+  T* partials = d + products * d_step;
+  T* zeros = partials + partial_elements;
+  std::fill_n(zeros, zero_elements, T{0});
+  std::fill_n(partials, partial_elements, T{0});
+
+  for (std::int64_t first = 0; first < tiles; first += chunk) {
+    const std::int64_t count = std::min(chunk, tiles - first);
+    parallel_for(cpu, (count + piece_tiles - 1) / piece_tiles, [&](std::int64_t piece, int) {
+      const std::int64_t begin = piece * piece_tiles, end = std::min(count, begin + piece_tiles);
+      transform_x(task, first, begin, end, chunk, zeros, v, v_step);
+      transform_dy(task, first, begin, end, chunk, partials + (first / piece_tiles + piece) * 2 * task.outputs, d, d_step);
+    });
+    parallel_for(cpu, products, [&](std::int64_t product, int) {
+      multiply(task, d + product * d_step, v + product * v_step, chunk, count, m + product * m_step, first > 0);
+    });
+  }
+
+  const VectorPanels<T> panels{task.channels};
+  parallel_for(cpu, task.outputs, [&](std::int64_t output, int) {
+    for (std::int64_t panel = 0; panel < panels.count(); ++panel) transform_sums(task, output, panel, m, m_step);
+  });
+  // In pairs, so that the rounding error grows with the logarithm of the number of pieces.
+  for (std::int64_t span = 1; span < pieces; span *= 2) {
+    for (std::int64_t piece = 0; piece + span < pieces; piece += 2 * span) {
+      T* left = partials + piece * 2 * task.outputs;
+      const T* right = partials + (piece + span) * 2 * task.outputs;
+      for (std::int64_t c = 0; c < 2 * task.outputs; ++c) left[c] += right[c];
+    }
+  }
+  if (task.dslope != nullptr) std::copy_n(partials, task.outputs, task.dslope);
+  if (task.dbias != nullptr) std::copy_n(partials + task.outputs, task.outputs, task.dbias);
+}
+
+template void winograd_weight_gradient(Cpu&, const WinogradWeightGradient<float>&);
+template void winograd_weight_gradient(Cpu&, const WinogradWeightGradient<double>&);
+
+}  // namespace amnet
