@@ -2,6 +2,7 @@
 #include <amnet/core/error.h>
 
 #include <sched.h>
+#include <sys/mman.h>
 
 #include <algorithm>
 #include <cstdlib>
@@ -10,6 +11,8 @@ namespace amnet {
 namespace {
 
 constexpr std::size_t alignment = 64;
+// Blocks of at least this many bytes ask for huge pages: kernels walk many streams, each in a page of its own.
+constexpr std::size_t huge_page = std::size_t{2} << 20;
 
 int available_cores() {
   cpu_set_t set;
@@ -21,10 +24,14 @@ int available_cores() {
 
 std::shared_ptr<std::byte> allocate_host(std::size_t bytes) {
   // Never zero bytes: an empty tensor is still a defined one.
-  const std::size_t rounded = (std::max<std::size_t>(bytes, 1) + alignment - 1) / alignment * alignment;
-  auto* memory = static_cast<std::byte*>(std::aligned_alloc(alignment, rounded));
+  const std::size_t grain = bytes >= huge_page ? huge_page : alignment;
+  const std::size_t rounded = (std::max<std::size_t>(bytes, 1) + grain - 1) / grain * grain;
+  auto* memory = static_cast<std::byte*>(std::aligned_alloc(grain, rounded));
   require<MemoryError>(memory != nullptr,
                        "[memory] wanted {} bytes of host memory and got none; use a smaller batch or a narrower network.", rounded);
+#if defined(MADV_HUGEPAGE)
+  if (grain == huge_page) madvise(memory, rounded, MADV_HUGEPAGE);  // a wish: where it is refused, pages are small
+#endif
   return {memory, [](std::byte* pointer) { std::free(pointer); }};
 }
 

@@ -3,7 +3,6 @@
 #include "parallel.h"
 
 #include <amnet/kernels/bias.h>
-#include <amnet/kernels/prelu.h>
 
 #include <numeric>
 #include <vector>
@@ -112,13 +111,25 @@ void backward_data(Cpu& cpu, const Conv2dOptions& options, const Tensor& dz, con
   }
 }
 
+/// Writes per-output sums as the gradient of a slope or a bias; a shared slope gets the sum of all.
+template <class T>
+void put_sums(const Gradient& gradient, std::span<const T> sums) {
+  if (!gradient) return;
+  const std::span<T> to = gradient.tensor.data<T>();
+  if (to.size() == 1) {
+    put(to[0], static_cast<T>(std::accumulate(sums.begin(), sums.end(), 0.0)), gradient.write);
+  } else {
+    for (std::size_t c = 0; c < to.size(); ++c) put(to[c], sums[c], gradient.write);
+  }
+}
+
 /// dw, and in the same pass dz, dslope and dbias.
 template <class T>
 void tiled_backward_weights(Cpu& cpu, const Conv2dOptions& options, const Conv2dTiles& tiles, const Tensor& x,
                             const Conv2dActivation& activation, const Tensor& dy, const Conv2dGradients& gradients) {
   const std::int64_t outputs = dy.extent(3);
   const std::vector<T> slopes = slopes_of<T>(activation.slope, outputs);
-  std::vector<T> sums(2 * static_cast<std::size_t>(outputs));
+  std::vector<T> slope_sums(static_cast<std::size_t>(outputs)), bias_sums(slope_sums);
   const bool active = !slopes.empty();
   winograd_weight_gradient<T>(cpu, {.grid = forward_grid<T>(options, x.shape(), dy.shape(), tiles),
                                     .x = x.data<T>().data(),
@@ -128,28 +139,43 @@ void tiled_backward_weights(Cpu& cpu, const Conv2dOptions& options, const Conv2d
                                     .sums = active ? activation.sums.data<T>().data() : nullptr,
                                     .slope = active ? slopes.data() : nullptr,
                                     .dz = active && gradients.dx ? activation.dz.data<T>().data() : nullptr,
-                                    .dslope = sums.data(),
-                                    .dbias = sums.data() + outputs,
+                                    .dslope = slope_sums.data(),
+                                    .dbias = bias_sums.data(),
                                     .dw = gradients.dw.tensor.data<T>().data(),
                                     .write = gradients.dw.write});
-  const auto put_sums = [&](const Gradient& gradient, const T* from) {
-    if (!gradient) return;
-    const std::span<T> to = gradient.tensor.data<T>();
-    if (to.size() == 1) {
-      put(to[0], static_cast<T>(std::accumulate(from, from + outputs, 0.0)), gradient.write);
-    } else {
-      for (std::size_t c = 0; c < to.size(); ++c) put(to[c], from[c], gradient.write);
-    }
-  };
-  put_sums(gradients.dslope, sums.data());
-  put_sums(gradients.dbias, sums.data() + outputs);
+  put_sums<T>(gradients.dslope, slope_sums);
+  put_sums<T>(gradients.dbias, bias_sums);
+}
+
+/// dz, dslope and dbias in one pass over dy.
+template <class T>
+void activation_backward(Cpu& cpu, const Conv2dActivation& activation, const Tensor& dy, const Conv2dGradients& gradients) {
+  const std::int64_t outputs = dy.extent(dy.rank() - 1);
+  const std::vector<T> slopes = slopes_of<T>(activation.slope, outputs);
+  std::vector<T> sums(2 * slopes.size());  // of the slopes, then of the biases
+  sum_over_rows<T>(cpu, dy.count() / outputs, 2 * outputs, sums.data(), Write::assign,
+                   [outputs, in = activation.sums.data<T>().data(), dout = dy.data<T>().data(), dz = activation.dz.data<T>().data(),
+                    slope = slopes.data()](Rows range, T* __restrict slope_sum) {
+                     T* __restrict bias_sum = slope_sum + outputs;
+                     for (std::int64_t at = range.begin * outputs; at < range.end * outputs; at += outputs) {
+                       for (std::int64_t c = 0; c < outputs; ++c) {
+                         const T sum = in[at + c], gradient = dout[at + c];
+                         const T through = sum > 0 ? gradient : slope[c] * gradient;
+                         slope_sum[c] += std::min(sum, T{0}) * gradient;
+                         bias_sum[c] += through;
+                         dz[at + c] = through;
+                       }
+                     }
+                   });
+  put_sums<T>(gradients.dslope, std::span(sums).first(slopes.size()));
+  put_sums<T>(gradients.dbias, std::span(sums).last(slopes.size()));
 }
 
 }  // namespace
 
 void conv2d_backward(Cpu& cpu, const Conv2dOptions& options, const Tensor& x, const Tensor& w, const Conv2dActivation& activation,
                      const Tensor& dy, const Conv2dGradients& gradients) {
-  const auto& [dx, dw, dbias, dslope] = gradients;
+  const Gradient &dx = gradients.dx, &dw = gradients.dw, &dbias = gradients.dbias;
   if (dx) check(options, dx.tensor, w, dy);
   if (dw) check(options, x, dw.tensor, dy);
   const std::int64_t outputs = dy.extent(dy.rank() - 1);
@@ -167,8 +193,11 @@ void conv2d_backward(Cpu& cpu, const Conv2dOptions& options, const Tensor& x, co
     if (tiles && dy.count() > 0) {
       tiled_backward_weights<T>(cpu, options, tiles, x, activation, dy, gradients);
     } else {
-      if (active) prelu_backward(cpu, activation.sums, activation.slope, dy, {dz, Write::assign}, dslope);
-      bias_backward(cpu, dz, dbias);
+      if (active) {
+        activation_backward<T>(cpu, activation, dy, gradients);
+      } else {
+        bias_backward(cpu, dy, dbias);
+      }
       if (dw) direct_backward_weights(cpu, options, x, dz, dw);
     }
     if (dx && dx.tensor.count() > 0) backward_data<T>(cpu, options, dz, w, dx);

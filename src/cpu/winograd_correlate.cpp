@@ -1,4 +1,5 @@
 #include "parallel.h"
+#include "transpose.h"
 #include "winograd_product.h"
 #include "winograd_tiles.h"
 #include "workspace.h"
@@ -18,14 +19,6 @@ struct Layout {
   static std::int64_t blocks(std::int64_t tiles) { return (tiles + tile_rows - 1) / tile_rows; }
   static std::int64_t step(std::int64_t tiles, std::int64_t channels) { return blocks(tiles) * tile_rows * channels + line_elements<T>; }
 };
-
-/// to[k][n] = from[n][k] for a square of lanes<T>.
-template <class T>
-void transpose_square(const T* from, std::int64_t from_step, T* to) {
-  for (int k = 0; k < lanes<T>; ++k) {
-    for (int n = 0; n < lanes<T>; ++n) to[k * lanes<T> + n] = from[n * from_step + k];
-  }
-}
 
 /// U of one panel of target channels and lanes<T> source channels from `k` on.
 template <class T>
