@@ -9,7 +9,6 @@
 #include <unistd.h>
 
 #include <cerrno>
-#include <cstdint>
 #include <system_error>
 
 namespace amnet {
@@ -33,10 +32,10 @@ MappedFile::~MappedFile() {
 // Both are advice: a system that does not take it reads the same bytes, later.
 
 void MappedFile::prefetch(std::span<const std::byte> part) const {
-  static const auto page = static_cast<std::uintptr_t>(::sysconf(_SC_PAGESIZE));
-  const auto begin = reinterpret_cast<std::uintptr_t>(part.data());
-  const std::uintptr_t aligned = begin / page * page;
-  ::madvise(reinterpret_cast<void*>(aligned), begin - aligned + part.size(), MADV_WILLNEED);
+  static const auto page = static_cast<std::size_t>(::sysconf(_SC_PAGESIZE));
+  const auto begin = static_cast<std::size_t>(part.data() - begin_);
+  const std::size_t aligned = begin / page * page;  // as the call wants it
+  ::madvise(const_cast<std::byte*>(begin_) + aligned, begin - aligned + part.size(), MADV_WILLNEED);
 }
 
 void MappedFile::expect_random_access() const {
