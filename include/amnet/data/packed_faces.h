@@ -29,6 +29,7 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <span>
 #include <string_view>
 #include <vector>
 
@@ -68,7 +69,7 @@ FaceList list_packed(std::shared_ptr<const PackedFaces> pack, const ListOptions&
 
 struct PackOptions {
   ImageFormat format = {};                 ///< every image is decoded and must have this size; the channel order does not matter
-  BadImages bad_images = BadImages::fail;  ///< skip: an image that cannot be used is left out, and keeps no label alive but the classes
+  BadImages bad_images = BadImages::fail;  ///< skip: an image that cannot be used is left out; its label stays one of the classes
   int workers = 2;                         ///< reading and decoding threads; no effect on the file
   std::function<void(const BadImage&)> on_bad_image = {};         ///< told each image that is left out
   std::function<void(std::int64_t, std::int64_t)> progress = {};  ///< images done and images in all, on the calling thread
