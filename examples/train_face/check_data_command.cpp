@@ -2,21 +2,34 @@
 #include "progress_bar.h"
 
 #include <amnet/data/check.h>
+#include <amnet/data/packed_faces.h>
 
 #include <cstdio>
 
 using namespace amnet;
 namespace fs = std::filesystem;
 
+namespace {
+
+FaceList read_list(const fs::path& root, const fs::path& list_file, const fs::path& pack, const ListOptions& options) {
+  require(pack.empty() != root.empty(), "train_face check-data: give either --root or --pack.");
+  require(pack.empty() || list_file.empty(), "--train-list: a packed file holds its list; leave it out.");
+  if (!pack.empty()) return list_packed(std::make_shared<PackedFaces>(pack), options);
+  return list_file.empty() ? list_folder(root, options) : read_face_list(list_file, root, options);
+}
+
+}  // namespace
+
 int check_data_command(Arguments arguments) {
-  fs::path root, list_file, exclude;
+  fs::path root, list_file, pack, exclude;
   std::string input = "112x96";
   int workers = 2;
   CLI::App app("Reads every image of a training set and names each that is unreadable, damaged, of the wrong size or there twice.",
                "train_face check-data");
   use_our_style(app);
-  app.add_option("--root", root, "Folder of the images")->required();
+  app.add_option("--root", root, "Folder of the images");
   app.add_option("--train-list", list_file, "Lines `path label`; without it the sub-folders of --root are the people");
+  app.add_option("--pack", pack, "Packed file, instead of --root and --train-list");
   app.add_option("--exclude", exclude, "File of names of people to leave out");
   app.add_option("--input", input, "Image size, height x width");
   app.add_option("--workers", workers, "Decoding threads")->check(CLI::Range(1, 256));
@@ -24,10 +37,12 @@ int check_data_command(Arguments arguments) {
 
   ImageFormat format;
   read_size_option(input, format);
-  const FaceList list = list_file.empty() ? list_folder(root, {.exclude = exclude}) : read_face_list(list_file, root, {.exclude = exclude});
+  const FaceList list = read_list(root, list_file, pack, {.exclude = exclude});
   ProgressBar bar;
-  const CheckReport report = check_data(
-      list, format, {.workers = workers, .progress = [&](std::int64_t done, std::int64_t all) { bar.show("checking", done, all, -1); }});
+  const Pace pace;
+  const CheckReport report = check_data(list, format, {.workers = workers, .progress = [&](std::int64_t done, std::int64_t all) {
+                                                         bar.show("checking", done, all, pace.seconds_left(done, all));
+                                                       }});
   bar.clear();
 
   for (const Finding& finding : report.findings) std::printf("%s\n", finding.message.c_str());

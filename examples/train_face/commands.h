@@ -3,9 +3,12 @@
 #pragma once
 
 #include <amnet/core/image_format.h>
+#include <amnet/data/image_source.h>
 
 #include <CLI/CLI.hpp>
 
+#include <filesystem>
+#include <memory>
 #include <string>
 #include <vector>
 
@@ -17,6 +20,7 @@ int eval_command(Arguments arguments);
 int compare_command(Arguments arguments);
 int extract_command(Arguments arguments);
 int check_data_command(Arguments arguments);
+int pack_command(Arguments arguments);
 int synth_command(Arguments arguments);
 int bench_command(Arguments arguments);
 
@@ -34,3 +38,7 @@ CLI::Validator seeds();
 
 /// Reads the value of --input, "112x96", into the format's size. Throws UsageError that names the option.
 void read_size_option(const std::string& text, amnet::ImageFormat& format);
+
+/// What --root or --pack names. Throws UsageError naming `command` unless exactly one of them is given, DataError when it is not there.
+std::shared_ptr<const amnet::ImageSource> open_images(const std::string& command, const std::filesystem::path& root,
+                                                      const std::filesystem::path& pack);

@@ -26,14 +26,15 @@ struct Side {
   std::vector<double> accuracies;  // percent, of each model
 };
 
-Side measure(const std::vector<fs::path>& models, const Pairs& pairs, const fs::path& root, Protocol protocol, Device& device,
-             ProgressBar& bar) {
+Side measure(const std::vector<fs::path>& models, const Pairs& pairs, const std::shared_ptr<const ImageSource>& images, Protocol protocol,
+             Device& device, ProgressBar& bar) {
   Side side{.correct = std::vector<double>(pairs.pairs.size()), .accuracies = {}};
   for (const fs::path& model : models) {
     Embedder embedder(load_model(model));
-    const Views views = embedder.embed(device, {.root = root, .paths = pairs.images, .progress = [&](std::int64_t done, std::int64_t all) {
-                                                  bar.show("embedding", done, all, -1, model.string());
-                                                }});
+    const Views views =
+        embedder.embed(device, {.images = images, .paths = pairs.images, .progress = [&](std::int64_t done, std::int64_t all) {
+                                  bar.show("embedding", done, all, -1, model.string());
+                                }});
     const Verification result = verify(pairs, views.plain, views.mirrored, {.protocol = protocol});
     side.accuracies.push_back(result.accuracy_mean);
     for (std::size_t i = 0; i < side.correct.size(); ++i) side.correct[i] += result.correct[i] / static_cast<double>(models.size());
@@ -93,7 +94,7 @@ std::vector<Drawing> draw_curves(const std::vector<fs::path>& a, const std::vect
 
 int compare_command(Arguments arguments) {
   std::vector<fs::path> a, b;
-  fs::path pairs_file, root, json, report, drawings;
+  fs::path pairs_file, root, pack, json, report, drawings;
   std::string protocol = "amsoftmax";
   int threads = 0;
   std::uint64_t seed = 1;
@@ -103,7 +104,8 @@ int compare_command(Arguments arguments) {
   app.add_option("--a", a, "Models of one side")->required();
   app.add_option("--b", b, "Models of the other")->required();
   app.add_option("--pairs", pairs_file, "Pairs in the format of LFW's pairs.txt")->required();
-  app.add_option("--root", root, "Folder of their images")->required();
+  app.add_option("--root", root, "Folder of their images");
+  app.add_option("--pack", pack, "Packed file of their images, instead of --root");
   app.add_option("--protocol", protocol, "amsoftmax or sphereface")->check(CLI::IsMember({"amsoftmax", "sphereface"}));
   app.add_option("--threads", threads, "Compute threads; 0: all cores")->check(CLI::Range(0, 1024));
   app.add_option("--seed", seed, "Of the bootstrap's draws")->check(seeds());
@@ -112,11 +114,12 @@ int compare_command(Arguments arguments) {
   app.add_option("--drawings", drawings, "Folder for those curves as SVG files");
   if (!parse_arguments(app, std::move(arguments))) return 0;
 
-  const Pairs pairs = read_pairs(pairs_file, root);
+  const std::shared_ptr<const ImageSource> images = open_images("train_face compare", root, pack);
+  const Pairs pairs = read_pairs(pairs_file, *images);
   Device device = Cpu(threads);
   ProgressBar bar;
-  const Side side_a = measure(a, pairs, root, protocol_of(protocol), device, bar);
-  const Side side_b = measure(b, pairs, root, protocol_of(protocol), device, bar);
+  const Side side_a = measure(a, pairs, images, protocol_of(protocol), device, bar);
+  const Side side_b = measure(b, pairs, images, protocol_of(protocol), device, bar);
   const Bootstrap result = paired_bootstrap(pairs, side_a.correct, side_b.correct, {.seed = seed});
   std::printf("a - b: %+.2f points, 95 %% interval [%+.2f, %+.2f], a is better in %.1f %% of %d resamples of the people\n",
               result.difference, result.low, result.high, 100 * result.share_above_zero, result.resamples);

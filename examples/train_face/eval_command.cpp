@@ -18,15 +18,15 @@ namespace fs = std::filesystem;
 namespace {
 
 struct EvalOptions {
-  fs::path model, pairs, root, json, report;
+  fs::path model, pairs, root, pack, json, report;
   std::string protocol = "amsoftmax", bad_images = "fail";
   bool raw_pixels = false;
   int threads = 0;
 };
 
 // "pairs.txt:12: faces/ann/ann_0001.jpg"
-std::string where_of(const EvalOptions& options, const Pairs& pairs, std::size_t image) {
-  return fmt::format("{}:{}: {}", options.pairs.string(), pairs.lines[image], (options.root / pairs.images[image]).string());
+std::string where_of(const EvalOptions& options, const ImageSource& images, const Pairs& pairs, std::size_t image) {
+  return fmt::format("{}:{}: {}", options.pairs.string(), pairs.lines[image], (images.place() / pairs.images[image]).string());
 }
 
 void print_result(const Verification& result) {
@@ -56,7 +56,8 @@ int eval_command(Arguments arguments) {
   app.add_option("--model", options.model, "Model file, checkpoint folder or run folder (its newest intact checkpoint)");
   app.add_flag("--raw-pixels", options.raw_pixels, "Compare the pixels themselves instead of a model's embeddings: the baseline");
   app.add_option("--pairs", options.pairs, "Pairs in the format of LFW's pairs.txt")->required();
-  app.add_option("--root", options.root, "Folder of their images")->required();
+  app.add_option("--root", options.root, "Folder of their images");
+  app.add_option("--pack", options.pack, "Packed file of their images, instead of --root");
   app.add_option("--protocol", options.protocol, "amsoftmax or sphereface")->check(CLI::IsMember({"amsoftmax", "sphereface"}));
   app.add_option("--bad-images", options.bad_images, "What an unreadable image does: fail, or skip (its pairs count as wrong)")
       ->check(CLI::IsMember({"fail", "skip"}));
@@ -70,11 +71,12 @@ int eval_command(Arguments arguments) {
   require(options.json.empty() || options.json != options.report, "--json, --report: {} cannot be both; give two names.",
           options.json.string());
 
-  const Pairs pairs = read_pairs(options.pairs, options.root);
+  const std::shared_ptr<const ImageSource> images = open_images("train_face eval", options.root, options.pack);
+  const Pairs pairs = read_pairs(options.pairs, *images);
   ProgressBar bar;
-  const EmbedRequest request{.root = options.root,
+  const EmbedRequest request{.images = images,
                              .paths = pairs.images,
-                             .where = [&](std::size_t i) { return where_of(options, pairs, i); },
+                             .where = [&](std::size_t i) { return where_of(options, *images, pairs, i); },
                              .skip_bad_images = options.bad_images == "skip",
                              .progress = [&](std::int64_t done, std::int64_t all) { bar.show("embedding", done, all, -1); }};
   Views views;

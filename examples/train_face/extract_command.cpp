@@ -1,7 +1,7 @@
 #include "commands.h"
 #include "progress_bar.h"
 
-#include <amnet/data/face_list.h>
+#include <amnet/data/packed_faces.h>
 #include <amnet/eval/embed.h>
 #include <amnet/io/durable_file.h>
 #include <amnet/io/npy.h>
@@ -22,11 +22,11 @@ struct Listed {
 };
 
 // Lines `path`, or `path label` as a training list has them: the label is taken off where the whole line is no file.
-Listed read_paths(const fs::path& root, const fs::path& list_file) {
+Listed read_paths(const std::shared_ptr<const ImageSource>& images, const fs::path& list_file) {
   Listed listed;
-  require<DataError>(fs::is_directory(root), "{}: expected the folder of the images but there is none.", root.string());
   if (list_file.empty()) {
-    const FaceList list = list_folder(root);
+    const auto pack = std::dynamic_pointer_cast<const PackedFaces>(images);
+    const FaceList list = pack ? list_packed(pack) : list_folder(images->place());
     for (std::int64_t i = 0; i < list.size(); ++i) listed.paths.emplace_back(list.path(i));
     return listed;
   }
@@ -38,7 +38,7 @@ Listed read_paths(const fs::path& root, const fs::path& list_file) {
     while (!line.empty() && (line.back() == '\r' || line.back() == ' ' || line.back() == '\t')) line.pop_back();
     if (line.empty()) continue;
     const std::size_t blank = line.find_last_of(" \t");
-    if (blank != std::string::npos && !fs::exists(root / line)) line.erase(line.find_last_not_of(" \t", blank) + 1);
+    if (blank != std::string::npos && !images->contains(line)) line.erase(line.find_last_not_of(" \t", blank) + 1);
     listed.paths.push_back(line);
     listed.lines.push_back(number);
   }
@@ -49,7 +49,7 @@ Listed read_paths(const fs::path& root, const fs::path& list_file) {
 }  // namespace
 
 int extract_command(Arguments arguments) {
-  fs::path model, root, list, out;
+  fs::path model, root, pack, list, out;
   std::string flip = "sum";
   std::string bad_images = "fail";
   bool normalise = false;
@@ -57,8 +57,9 @@ int extract_command(Arguments arguments) {
   CLI::App app("Embeddings of images as a .npy array and a file of their names.", "train_face extract");
   use_our_style(app);
   app.add_option("--model", model, "Model file, checkpoint folder or run folder")->required();
-  app.add_option("--root", root, "Folder of the images")->required();
-  app.add_option("--list", list, "Lines `path` or `path label`; without it every image of the sub-folders of --root");
+  app.add_option("--root", root, "Folder of the images");
+  app.add_option("--pack", pack, "Packed file of the images, instead of --root");
+  app.add_option("--list", list, "Lines `path` or `path label`; without it every image of the pack or of the sub-folders of --root");
   app.add_option("--out", out, "The .npy file, (images, D) of f32; names go to the same name with .txt")->required();
   app.add_option("--flip", flip, "none: f(x); sum: f(x) + f(mirror x); concat: both, (images, 2D)")
       ->check(CLI::IsMember({"none", "sum", "concat"}));
@@ -69,16 +70,18 @@ int extract_command(Arguments arguments) {
   if (!parse_arguments(app, std::move(arguments))) return 0;
   require(out.extension() == ".npy", "--out: expected the name of a .npy file but got {}; the names go beside it.", out.string());
 
+  const std::shared_ptr<const ImageSource> images = open_images("train_face extract", root, pack);
+
   Device device = Cpu(threads);
   Embedder embedder(load_model(model));
-  const Listed listed = read_paths(root, list);
+  const Listed listed = read_paths(images, list);
   const auto where = [&](std::size_t i) {
-    const std::string file = (root / listed.paths[i]).string();
+    const std::string file = (images->place() / listed.paths[i]).string();
     return listed.lines.empty() ? file : fmt::format("{}:{}: {}", list.string(), listed.lines[i], file);
   };
   ProgressBar bar;
   const Views views =
-      embedder.embed(device, {.root = root,
+      embedder.embed(device, {.images = images,
                               .paths = listed.paths,
                               .where = where,
                               .mirrored = flip_of(flip) != FlipMode::none,

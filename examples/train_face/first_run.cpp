@@ -127,7 +127,7 @@ int first_run_command(Arguments arguments) {
   int threads = 0;
   CLI::App app(
       "Trains a small face network on synthesised faces and writes a report: the first run, no data needed.\n\n"
-      "Commands, each with its own --help: train, eval, compare, extract, check-data, synth, bench.",
+      "Commands, each with its own --help: train, eval, compare, extract, check-data, pack, synth, bench.",
       "train_face");
   use_our_style(app);
   app.add_option("--out", out, "Folder to write to (default: runs/first, or the next free number)");

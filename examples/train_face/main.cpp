@@ -9,6 +9,7 @@
 #include "signals.h"
 
 #include <amnet/core/error.h>
+#include <amnet/data/packed_faces.h>
 
 #include <charconv>
 #include <cstdio>
@@ -60,19 +61,28 @@ void read_size_option(const std::string& text, amnet::ImageFormat& format) {
   }
 }
 
+std::shared_ptr<const amnet::ImageSource> open_images(const std::string& command, const std::filesystem::path& root,
+                                                      const std::filesystem::path& pack) {
+  amnet::require(root.empty() != pack.empty(), "{}: give either --root or --pack; see {} --help.", command, command);
+  if (!pack.empty()) return std::make_shared<amnet::PackedFaces>(pack);
+  amnet::require<amnet::DataError>(std::filesystem::is_directory(root), "{}: expected the folder of the images but there is none.",
+                                   root.string());
+  return amnet::image_folder(root);
+}
+
 namespace {
 
 int run(Arguments arguments) {
   const std::map<std::string, std::function<int(Arguments)>> commands = {
-      {"train", train_command},           {"eval", eval_command},   {"compare", compare_command}, {"extract", extract_command},
-      {"check-data", check_data_command}, {"synth", synth_command}, {"bench", bench_command},
+      {"train", train_command},           {"eval", eval_command}, {"compare", compare_command}, {"extract", extract_command},
+      {"check-data", check_data_command}, {"pack", pack_command}, {"synth", synth_command},     {"bench", bench_command},
   };
   if (arguments.empty() || arguments.front().starts_with('-')) return first_run_command(std::move(arguments));
   const auto command = commands.find(arguments.front());
-  amnet::require(
-      command != commands.end(),
-      "There is no command '{}'; the commands are train, eval, compare, extract, check-data, synth and bench (see train_face --help).",
-      arguments.front());
+  amnet::require(command != commands.end(),
+                 "There is no command '{}'; the commands are train, eval, compare, extract, check-data, pack, synth and bench (see "
+                 "train_face --help).",
+                 arguments.front());
   arguments.erase(arguments.begin());
   return command->second(std::move(arguments));
 }

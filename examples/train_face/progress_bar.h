@@ -1,6 +1,7 @@
 // One line on a terminal that says how far it is, how long it will take and what it is doing; silent where stderr is no terminal.
 #pragma once
 
+#include <chrono>
 #include <cstdint>
 #include <string>
 #include <string_view>
@@ -23,4 +24,17 @@ class ProgressBar {
   bool terminal_;
   bool shown_ = false;
   double last_drawn_ = 0;
+};
+
+/// How long work of an even pace will take, begun when this was made.
+class Pace {
+ public:
+  /// Below 0 before anything is done.
+  double seconds_left(std::int64_t done, std::int64_t all) const {
+    const std::chrono::duration<double> spent = std::chrono::steady_clock::now() - began_;
+    return done > 0 ? spent.count() * static_cast<double>(all - done) / static_cast<double>(done) : -1;
+  }
+
+ private:
+  std::chrono::steady_clock::time_point began_ = std::chrono::steady_clock::now();
 };

@@ -93,6 +93,7 @@ class Parser {
     group_ = "Data";
     add("root", options_.root, "Folder of the images: one sub-folder per person, or what the list's paths start from");
     add("train-list", options_.train_list, "Lines `path label`");
+    add("pack", options_.pack, "Packed file (train_face pack), instead of --root and --train-list");
     add("exclude", options_.exclude, "File of names of people to leave out");
     add("classes", options_.classes, "Number of people; 0: the largest label + 1");
     add("bad-images", words_.bad_images, "What an unreadable image does: fail or skip (logged)")->check(CLI::IsMember({"fail", "skip"}));
@@ -107,6 +108,7 @@ class Parser {
     group_ = "Verification while training";
     add("val-pairs", options_.val_pairs, "Pairs in the format of LFW's pairs.txt");
     add("val-root", options_.val_root, "Folder of their images");
+    add("val-pack", options_.val_pack, "Packed file of their images, instead of --val-root");
     add("val-every", options_.val_every, "Steps between verifications; 0 never, -1 once an epoch");
     add("protocol", words_.protocol, "amsoftmax or sphereface")->check(CLI::IsMember({"amsoftmax", "sphereface"}));
   }

@@ -13,7 +13,9 @@
 #include <amnet/data/check.h>
 #include <amnet/data/face_list.h>
 #include <amnet/data/image.h>
+#include <amnet/data/image_source.h>
 #include <amnet/data/loader.h>
+#include <amnet/data/packed_faces.h>
 #include <amnet/data/sampler.h>
 #include <amnet/data/synthetic_faces.h>
 #include <amnet/eval/bootstrap.h>

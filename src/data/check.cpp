@@ -1,5 +1,6 @@
 #include <amnet/data/check.h>
 
+#include "content_hash.h"
 #include "pipeline.h"
 #include "read_face.h"
 
@@ -7,34 +8,25 @@
 #include <optional>
 #include <unordered_map>
 
-#define XXH_INLINE_ALL
-#define XXH_VECTOR 0  // plain C++: fast enough here, and free of the warnings that its AVX-512 code draws from GCC 12
-#include <xxhash.h>
-
 namespace amnet {
 namespace {
 
-struct Hash {
-  std::uint64_t low = 0, high = 0;
-  friend bool operator==(const Hash&, const Hash&) = default;
-};
 struct HashOfHash {
-  std::size_t operator()(const Hash& hash) const { return static_cast<std::size_t>(hash.low); }
+  std::size_t operator()(const ContentHash& hash) const { return static_cast<std::size_t>(hash.low); }
 };
 
 struct Look {
-  std::optional<Hash> hash;  // of a file that could be read
+  std::optional<ContentHash> hash;  // of a file that could be read
   std::optional<Finding> finding;
 };
 
-Look look_at(const FaceList& list, std::int64_t i, const ImageFormat& format) {
+Look look_at(const FaceList& list, std::int64_t i, const ImageFormat& format, std::vector<std::byte>& buffer) {
   const std::string where = list.where(i);
   Look look;
   Problem problem = Problem::unreadable;
   try {
-    const std::vector<std::byte> file = read_image_file(list.file(i), where);
-    const XXH128_hash_t hash = XXH3_128bits(file.data(), file.size());
-    look.hash = Hash{hash.low64, hash.high64};
+    const std::span<const std::byte> file = list.images().read(list.path(i), where, buffer);
+    look.hash = content_hash(file);
     problem = Problem::damaged;
     const Image image = decode_image(file, format.order, where);
     problem = Problem::wrong_size;
@@ -50,7 +42,7 @@ class Duplicates {
  public:
   explicit Duplicates(const FaceList& list) : list_(list) {}
 
-  std::optional<Finding> check(std::int64_t i, const std::optional<Hash>& hash) {
+  std::optional<Finding> check(std::int64_t i, const std::optional<ContentHash>& hash) {
     const auto [path, new_path] = by_path_.emplace(list_.path(i), i);
     if (!new_path) return finding(i, path->second, Problem::listed_twice, "is listed already, as");
     if (!hash) return std::nullopt;
@@ -69,7 +61,7 @@ class Duplicates {
 
   const FaceList& list_;
   std::unordered_map<std::string_view, std::int64_t> by_path_;
-  std::unordered_map<Hash, std::int64_t, HashOfHash> by_bytes_;
+  std::unordered_map<ContentHash, std::int64_t, HashOfHash> by_bytes_;
 };
 
 void count_identities(const FaceList& list, CheckReport& report) {
@@ -113,8 +105,9 @@ CheckReport check_data(const FaceList& list, const ImageFormat& format, const Ch
   Pipeline<std::vector<Look>> pipeline(options.workers, options.workers + 1, (list.size() + chunk - 1) / chunk, [&](std::int64_t number) {
     return [&, number](const std::stop_token& stop) {
       std::vector<Look> looks;
+      std::vector<std::byte> buffer;
       const std::int64_t end = std::min(list.size(), (number + 1) * chunk);
-      for (std::int64_t i = number * chunk; i < end && !stop.stop_requested(); ++i) looks.push_back(look_at(list, i, format));
+      for (std::int64_t i = number * chunk; i < end && !stop.stop_requested(); ++i) looks.push_back(look_at(list, i, format, buffer));
       return looks;
     };
   });

@@ -2,6 +2,7 @@
 #include <amnet/data/face_list.h>
 
 #include "exclusions.h"
+#include "list_builder.h"
 
 #include <algorithm>
 #include <charconv>
@@ -40,22 +41,6 @@ Entry parse_line(std::string_view line, std::string_view source, std::int64_t nu
   return {line.substr(0, path_end + 1), label};
 }
 
-void sort_unique(std::vector<std::int64_t>& values) {
-  std::ranges::sort(values);
-  values.erase(std::unique(values.begin(), values.end()), values.end());
-}
-
-/// The labels of the list, ascending, each once.
-std::vector<std::int64_t> labels_of(const FaceList& list) {
-  std::vector<std::int64_t> labels;
-  for (std::int64_t i = 0; i < list.size(); ++i) {
-    // Lists are mostly in runs of one label: this keeps the vector short.
-    if (labels.empty() || labels.back() != list.label(i)) labels.push_back(list.label(i));
-  }
-  sort_unique(labels);
-  return labels;
-}
-
 void require_folder(const std::filesystem::path& root) {
   std::error_code ignored;
   require<DataError>(std::filesystem::is_directory(root, ignored), "the root folder of the images, `{}`, is not there; check --root.",
@@ -64,7 +49,10 @@ void require_folder(const std::filesystem::path& root) {
 
 }  // namespace
 
-FaceList::FaceList(std::filesystem::path root, std::string source) : root_(std::move(root)), source_(std::move(source)) {}
+FaceList::FaceList(std::filesystem::path root, std::string source) : FaceList(image_folder(std::move(root)), std::move(source)) {}
+
+FaceList::FaceList(std::shared_ptr<const ImageSource> images, std::string source)
+    : images_(std::move(images)), source_(std::move(source)) {}
 
 void FaceList::add(std::string_view path, std::int64_t label, std::int64_t line) {
   require(label >= 0 && label < max_classes, "[face list] expected a label from 0 to 2^31-1 but got {}.", label);
@@ -84,7 +72,7 @@ std::string_view FaceList::path(std::int64_t i) const {
   return std::string_view(paths_).substr(begin, ends_[at] - begin);
 }
 
-std::filesystem::path FaceList::file(std::int64_t i) const { return root_ / path(i); }
+std::filesystem::path FaceList::file(std::int64_t i) const { return root() / path(i); }
 
 std::string FaceList::where(std::int64_t i) const {
   const std::string name = file(i).string();
@@ -120,12 +108,10 @@ FaceList read_face_list(const std::filesystem::path& list_file, const std::files
   std::ifstream in(list_file, std::ios::binary);
   require<DataError>(std::filesystem::is_regular_file(list_file, error) && in.good(), "the list {} cannot be read; check its path.",
                      source);
-  Exclusions exclusions(options.exclude);
-  FaceList list(root, source);
+  ListBuilder builder(FaceList(root, source), options);
   const auto bytes = std::filesystem::file_size(list_file, error);
-  if (!error) list.reserve(static_cast<std::size_t>(bytes));
+  if (!error) builder.list().reserve(static_cast<std::size_t>(bytes));
 
-  std::vector<std::int64_t> excluded_labels;
   std::vector<char> buffer(std::size_t{1} << 16);  // a longer line is no path: this bounds what a hostile file can cost
   for (std::int64_t number = 1; !in.eof(); ++number) {
     in.getline(buffer.data(), static_cast<std::streamsize>(buffer.size()));
@@ -139,23 +125,9 @@ FaceList read_face_list(const std::filesystem::path& list_file, const std::files
     const auto last = line.find_last_not_of(" \t\r");
     if (last == std::string_view::npos) continue;
     const Entry entry = parse_line(line.substr(0, last + 1), source, number);
-    if (exclusions.excludes(FaceList::identity_of(entry.path))) {
-      excluded_labels.push_back(entry.label);
-    } else {
-      list.add(entry.path, entry.label, number);
-    }
+    builder.add(entry.path, entry.label, number);
   }
-  exclusions.report(list.notes());
-  require<DataError>(!list.empty(), "the list {} names no image{}.", source, excluded_labels.empty() ? "" : " that is not excluded");
-
-  sort_unique(excluded_labels);
-  std::vector<std::int64_t> vanished;
-  std::ranges::set_difference(excluded_labels, labels_of(list), std::back_inserter(vanished));
-  // An excluded label above all others has left no class behind already.
-  std::erase_if(vanished, [&](std::int64_t label) { return label >= list.classes(); });
-  list.remove_classes(vanished);
-  if (options.classes != 0) list.set_classes(options.classes);
-  return list;
+  return builder.finish("the list " + source);
 }
 
 FaceList list_folder(const std::filesystem::path& root, const ListOptions& options) {

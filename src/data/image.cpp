@@ -1,10 +1,12 @@
 #include <amnet/data/image.h>
 
 #include "codecs.h"
+#include "descriptor.h"
+
+#include <fcntl.h>
+#include <sys/stat.h>
 
 #include <cerrno>
-#include <cstdio>
-#include <memory>
 #include <new>
 #include <system_error>
 
@@ -41,25 +43,34 @@ Image decode_image(std::span<const std::byte> file, ChannelOrder order, std::str
   }
 }
 
-std::vector<std::byte> read_image_file(const std::filesystem::path& path, std::string_view name) {
-  std::error_code error;
-  const auto status = std::filesystem::status(path, error);
-  require<DataError>(status.type() != std::filesystem::file_type::not_found, "{} is not there; check the root folder and the list.", name);
-  require<DataError>(!error, "{} cannot be read: {}.", name, error.message());
-  require<DataError>(status.type() != std::filesystem::file_type::directory, "{} is a folder, not an image.", name);
-  require<DataError>(status.type() == std::filesystem::file_type::regular, "{} is not a regular file.", name);
-
-  const std::unique_ptr<std::FILE, int (*)(std::FILE*)> file(std::fopen(path.c_str(), "rb"), std::fclose);
-  require<DataError>(file != nullptr, "{} cannot be read: {}.", name, std::generic_category().message(errno));
-  const auto size = std::filesystem::file_size(path, error);
-  require<DataError>(!error, "{} cannot be read: {}.", name, error.message());
-  require<DataError>(size <= static_cast<std::uintmax_t>(max_image_file_bytes), "{} has {} bytes, more than the {} that amnet reads.", name,
-                     size, std::int64_t{max_image_file_bytes});
-  std::vector<std::byte> bytes(static_cast<std::size_t>(size));
-  const std::size_t got = std::fread(bytes.data(), 1, bytes.size(), file.get());
-  require<DataError>(std::ferror(file.get()) == 0, "{} cannot be read: {}.", name, std::generic_category().message(errno));
-  bytes.resize(got);
+void read_image_file(const std::filesystem::path& path, std::string_view name, std::vector<std::byte>& bytes) {
+  const auto reason = [] { return std::generic_category().message(errno); };
+  const Descriptor file(::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY));  // a pipe must not make us wait
+  require<DataError>(file.number() >= 0 || (errno != ENOENT && errno != ENOTDIR), "{} is not there; check the root folder and the list.",
+                     name);
+  require<DataError>(file.number() >= 0, "{} cannot be read: {}.", name, reason());
+  struct stat status = {};
+  require<DataError>(::fstat(file.number(), &status) == 0, "{} cannot be read: {}.", name, reason());
+  require<DataError>(!S_ISDIR(status.st_mode), "{} is a folder, not an image.", name);
+  require<DataError>(S_ISREG(status.st_mode), "{} is not a regular file.", name);
+  require<DataError>(status.st_size <= max_image_file_bytes, "{} has {} bytes, more than the {} that amnet reads.", name,
+                     std::int64_t{status.st_size}, std::int64_t{max_image_file_bytes});
+  bytes.resize(static_cast<std::size_t>(status.st_size));
+  std::size_t size = 0;
+  while (size < bytes.size()) {
+    const ssize_t got = ::read(file.number(), bytes.data() + size, bytes.size() - size);
+    if (got < 0 && errno == EINTR) continue;
+    require<DataError>(got >= 0, "{} cannot be read: {}.", name, reason());
+    if (got == 0) break;  // it became shorter; what is there is judged by the decoder
+    size += static_cast<std::size_t>(got);
+  }
+  bytes.resize(size);
   require<DataError>(!bytes.empty(), "{} is empty.", name);
+}
+
+std::vector<std::byte> read_image_file(const std::filesystem::path& path, std::string_view name) {
+  std::vector<std::byte> bytes;
+  read_image_file(path, name, bytes);
   return bytes;
 }
 

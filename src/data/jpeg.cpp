@@ -11,7 +11,8 @@ namespace {
 struct Destroy {
   void operator()(void* handle) const { tjDestroy(handle); }
 };
-// A handle per image: TurboJPEG 2.1.5 can refuse the next good image on a handle that saw an error.
+// A handle per image, which costs 0.3 us of the 60 us of a face: a kept one would lend a file without tables those of the file
+// before it, and TurboJPEG 2.1.5 can refuse a good image after a bad one.
 using Handle = std::unique_ptr<void, Destroy>;
 
 int pixel_format(ChannelOrder order) { return order == ChannelOrder::bgr ? TJPF_BGR : TJPF_RGB; }

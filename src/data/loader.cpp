@@ -25,11 +25,11 @@ struct BatchPlan {
 
 /// Decodes image `image`, or with skip the next good one after it, and returns which.
 std::int64_t decode_or_replace(const FaceList& list, std::int64_t image, const ImageFormat& format, BadImages policy,
-                               std::span<std::uint8_t> pixels, std::vector<BadImage>& bad) {
+                               std::span<std::uint8_t> pixels, std::vector<std::byte>& buffer, std::vector<BadImage>& bad) {
   for (std::int64_t tried = 0; tried < list.size(); ++tried) {
     const std::int64_t candidate = (image + tried) % list.size();
     try {
-      read_face(list, candidate, format, pixels);
+      read_face(list, candidate, format, pixels, buffer);
       return candidate;
     } catch (const DataError& error) {
       if (policy == BadImages::fail) throw;
@@ -53,10 +53,12 @@ Decoded decode_batch(const FaceList& list, const ImageFormat& format, BadImages 
   const auto pixels = batch.pixels.data<std::uint8_t>();
   const auto mirrored = batch.mirrored.data<std::uint8_t>();
   const auto labels = batch.labels.data<std::int64_t>();
+  for (const Sample& sample : plan.samples) list.images().prefetch(list.path(sample.image));
+  std::vector<std::byte> buffer;
   for (std::size_t n = 0; n < plan.samples.size() && !stop.stop_requested(); ++n) {
     const Sample& sample = plan.samples[n];
     const std::int64_t image =
-        decode_or_replace(list, sample.image, format, policy, pixels.subspan(n * image_bytes, image_bytes), decoded.bad);
+        decode_or_replace(list, sample.image, format, policy, pixels.subspan(n * image_bytes, image_bytes), buffer, decoded.bad);
     batch.indices[n] = image;
     mirrored[n] = sample.mirror ? 1 : 0;
     labels[n] = list.label(image);

@@ -1,4 +1,4 @@
-// One image of a list as the bytes a model expects.
+// The images of a list as the bytes a model expects.
 #pragma once
 
 #include <amnet/data/face_list.h>
@@ -15,10 +15,12 @@ inline void require_size(const Image& image, const ImageFormat& format, std::str
                      format.height, format.width);
 }
 
-/// Writes image `i` of the list into `pixels` (height, width, 3). Throws DataError naming the list line.
-inline void read_face(const FaceList& list, std::int64_t i, const ImageFormat& format, std::span<std::uint8_t> pixels) {
+/// Writes image `i` of the list into `pixels` (height, width, 3). `buffer` is the file's, to be used again. Throws DataError naming the
+/// list line.
+inline void read_face(const FaceList& list, std::int64_t i, const ImageFormat& format, std::span<std::uint8_t> pixels,
+                      std::vector<std::byte>& buffer) {
   const std::string where = list.where(i);
-  const Image image = decode_image(read_image_file(list.file(i), where), format.order, where);
+  const Image image = decode_image(list.images().read(list.path(i), where, buffer), format.order, where);
   require_size(image, format, where);
   std::ranges::copy(image.pixels, pixels.begin());
 }

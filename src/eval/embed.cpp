@@ -10,11 +10,13 @@ namespace amnet {
 namespace {
 
 // Reads `path` into one sample of a batch of bytes; false, with the reason kept, where it is bad and may be skipped.
-bool read_sample(const EmbedRequest& request, const ImageFormat& format, std::size_t index, const Tensor& sample, Views& views) {
-  const std::filesystem::path file = request.root / request.paths[index];
-  const std::string where = request.where ? request.where(index) : file.string();
+bool read_sample(const EmbedRequest& request, const ImageSource& images, const ImageFormat& format, std::size_t index, const Tensor& sample,
+                 Views& views) {
+  const std::string& path = request.paths[index];
+  const std::string where = request.where ? request.where(index) : (images.place() / path).string();
+  std::vector<std::byte> buffer;
   try {
-    const Image image = decode_image(read_image_file(file, where), format.order, where);
+    const Image image = decode_image(images.read(path, where, buffer), format.order, where);
     require<DataError>(image.height == format.height && image.width == format.width,
                        "{} is {}x{} pixels (height x width) but the model expects {}; align and resize it.", where, image.height,
                        image.width, size_text(format));
@@ -42,11 +44,12 @@ Views empty_views(const EmbedRequest& request, std::int64_t size) {
 template <class Use>
 void for_each_batch(const EmbedRequest& request, const ImageFormat& format, std::int64_t batch, Views& views, Use&& use) {
   const auto images = static_cast<std::int64_t>(request.paths.size());
+  const std::shared_ptr<const ImageSource> source = request.images ? request.images : image_folder(request.root);
   for (std::int64_t first = 0; first < images; first += batch) {
     const std::int64_t count = std::min(batch, images - first);
     const Tensor pixels({count, format.height, format.width, 3}, DType::u8);
     for (std::int64_t i = 0; i < count; ++i) {
-      read_sample(request, format, static_cast<std::size_t>(first + i), pixels.slice(i, i + 1), views);
+      read_sample(request, *source, format, static_cast<std::size_t>(first + i), pixels.slice(i, i + 1), views);
     }
     use(first, pixels);
     if (request.progress) request.progress(first + count, images);

@@ -149,21 +149,24 @@ class Reader {
 Pairs read_pairs(const std::filesystem::path& list) { return Reader(list).read(); }
 
 Pairs read_pairs(const std::filesystem::path& list, const std::filesystem::path& root) {
-  Pairs pairs = read_pairs(list);
   require<DataError>(std::filesystem::is_directory(root), "{}: expected the folder of the images but there is none.", root.string());
+  return read_pairs(list, *image_folder(root));
+}
+
+Pairs read_pairs(const std::filesystem::path& list, const ImageSource& images) {
+  Pairs pairs = read_pairs(list);
   for (std::size_t i = 0; i < pairs.images.size(); ++i) {
     std::string& image = pairs.images[i];
     bool found = false;
     for (const char* extension : {".jpg", ".jpeg", ".png", ".bmp", ".ppm", ".pgm"}) {
-      std::error_code unreadable;  // counts as absent
-      if (std::filesystem::is_regular_file(root / (image + extension), unreadable)) {
+      if (images.contains(image + extension)) {
         image += extension;
         found = true;
         break;
       }
     }
     require<DataError>(found, "{}:{}: expected the image {} but it is not there, nor as .jpeg, .png, .bmp, .ppm or .pgm.", list.string(),
-                       pairs.lines[i], (root / (image + ".jpg")).string());
+                       pairs.lines[i], (images.place() / (image + ".jpg")).string());
   }
   return pairs;
 }

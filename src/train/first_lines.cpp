@@ -35,7 +35,7 @@ void write_first_lines(RunLog& log, const FirstLines& run) {
   log.line(
       fmt::format("amnet {} ({}), {}, {}, cpu with {} thread(s)", build.version, build.commit, build.compiler, build.simd, run.threads));
   log.line(fmt::format("Data: {} images of {} people under {}, {} {}, mean {:g}, seed {}", run.list.size(), run.list.classes(),
-                       options.root.string(), size_text(options.input), name_of(options.input.order), options.input.mean, options.seed));
+                       run.list.root().string(), size_text(options.input), name_of(options.input.order), options.input.mean, options.seed));
   write_data_notes(log, options, run.list);
   log.line(fmt::format("Network: depth {}, width {:g}, embedding {}, {} parameters; effective batch {}; {} steps", options.network.depth,
                        options.network.width, options.network.embedding, run.net.parameter_count(), options.batch * options.accumulate,

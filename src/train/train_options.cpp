@@ -42,7 +42,9 @@ void check_options(const TrainOptions& options) {
     require(std::isfinite(value) && value >= low && value <= high, "{}: expected a number from {} to {} but got {}.", flag, low, high,
             value);
   };
-  require(!options.root.empty(), "--root: name the folder that holds the images.");
+  require(!options.root.empty() || !options.pack.empty(), "--root, --pack: name the folder or the packed file that holds the images.");
+  require(options.pack.empty() || (options.root.empty() && options.train_list.empty()),
+          "--pack: a packed file holds its list and its images; leave out --root and --train-list.");
   require(!options.out.empty(), "--out: name the folder to write the run to.");
   in_range("--mean", options.input.mean, 0, 255);
   check_image_format(options.input);
@@ -76,7 +78,9 @@ void check_options(const TrainOptions& options) {
   for (const double step : options.lr_steps) {
     require(step > 0 && step <= 1e9, "--lr-steps: expected steps, or fractions of all steps below 1, but got {}.", step);
   }
-  require(options.val_pairs.empty() == options.val_root.empty(), "--val-pairs and --val-root: give both or neither.");
+  require(options.val_root.empty() || options.val_pack.empty(), "--val-root, --val-pack: give one of the two.");
+  require(options.val_pairs.empty() == (options.val_root.empty() && options.val_pack.empty()),
+          "--val-pairs and --val-root (or --val-pack): give both or neither.");
 }
 
 std::int64_t total_steps(const TrainOptions& options, std::int64_t images) {

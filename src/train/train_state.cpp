@@ -66,7 +66,7 @@ void check_resumable(const TrainState& checkpoint, const TrainState& now, std::s
   same("seed", checkpoint.seed, now.seed, "--seed");
   same("batch", checkpoint.batch, now.batch, "--batch");
   same("accumulate", checkpoint.accumulate, now.accumulate, "--accumulate");
-  same("images", checkpoint.images, now.images, "--root and --train-list");
+  same("images", checkpoint.images, now.images, "--root and --train-list, or --pack,");
   same("classes", checkpoint.classes, now.classes, "--classes");
   require(checkpoint.data_fingerprint == now.data_fingerprint,
           "{}: the training list has other paths or labels than when the run was started; restore it or start a new --out.", source);
@@ -93,7 +93,10 @@ std::vector<std::string> changed_settings(std::string_view before, std::string_v
       const std::size_t equals = line.find(" = ");
       if (!line.starts_with('#') && equals != std::string::npos) settings[line.substr(0, equals)] = line.substr(equals + 3);
     }
-    for (const char* without_effect : {"out", "root", "val-root", "threads", "workers"}) settings.erase(without_effect);
+    // The list may come from elsewhere: check_resumable holds its paths and labels to those of the checkpoint.
+    for (const char* without_effect : {"out", "root", "train-list", "pack", "val-root", "val-pack", "threads", "workers"}) {
+      settings.erase(without_effect);
+    }
     return settings;
   };
   std::map<std::string, std::string> then = settings_of(before), wanted = settings_of(now);

@@ -2,6 +2,7 @@
 
 #include <amnet/data/face_list.h>
 #include <amnet/data/loader.h>
+#include <amnet/data/packed_faces.h>
 #include <amnet/eval/embed.h>
 #include <amnet/eval/pairs.h>
 #include <amnet/eval/verification.h>
@@ -37,6 +38,7 @@ std::string duration_text(double seconds) {
 
 FaceList read_training_list(const TrainOptions& options) {
   const ListOptions list_options{.classes = options.classes, .exclude = options.exclude};
+  if (!options.pack.empty()) return list_packed(std::make_shared<PackedFaces>(options.pack), list_options);
   return options.train_list.empty() ? list_folder(options.root, list_options)
                                     : read_face_list(options.train_list, options.root, list_options);
 }
@@ -71,7 +73,7 @@ class Run {
     state_.data_fingerprint = fingerprint_of(list_);
     state_.batch = options.batch;
     state_.accumulate = options.accumulate;
-    if (!options_.val_pairs.empty()) pairs_ = read_pairs(options_.val_pairs, options_.val_root);
+    if (!options_.val_pairs.empty()) read_validation_pairs();
     net_.net.initialise(options.seed);
     embedder_.share(net_.net);
     solver_.emplace(net_.net, options.solver);
@@ -104,6 +106,16 @@ class Run {
     HeadOptions head = options_.head;
     head.classes = list_.classes();
     return head;
+  }
+
+  void read_validation_pairs() {
+    if (options_.val_pack.empty()) {
+      pairs_ = read_pairs(options_.val_pairs, options_.val_root);
+      val_images_ = image_folder(options_.val_root);
+    } else {
+      val_images_ = std::make_shared<PackedFaces>(options_.val_pack);
+      pairs_ = read_pairs(options_.val_pairs, *val_images_);
+    }
   }
 
   // --- start -------------------------------------------------------------------------------------------------
@@ -371,14 +383,14 @@ class Run {
   std::optional<Views> embed_pairs() {
     struct Interrupted : std::exception {};
     const auto where = [this](std::size_t i) {
-      return fmt::format("{}:{}: {}", options_.val_pairs.string(), pairs_->lines[i], (options_.val_root / pairs_->images[i]).string());
+      return fmt::format("{}:{}: {}", options_.val_pairs.string(), pairs_->lines[i], (val_images_->place() / pairs_->images[i]).string());
     };
     const auto progress = [this](std::int64_t, std::int64_t) {
       report_progress("verifying");
       if (poll() == TrainRequest::stop) throw Interrupted();
     };
     try {
-      return embedder_.embed(device_, {.root = options_.val_root,
+      return embedder_.embed(device_, {.images = val_images_,
                                        .paths = pairs_->images,
                                        .where = where,
                                        .skip_bad_images = options_.skip_bad_images,
@@ -474,6 +486,7 @@ class Run {
   RunLog log_;
   std::optional<Solver> solver_;
   std::optional<Pairs> pairs_;
+  std::shared_ptr<const ImageSource> val_images_;  // of the pairs
   TrainState state_;
   TrainRequest request_ = TrainRequest::none;
   std::vector<std::int64_t> batch_indices_;  // images of the last micro-batch

@@ -8,7 +8,7 @@ import re
 import harness
 from harness import CliTest, environment, faces, metrics, path, read, run, sha, train_arguments, write
 
-COMMANDS = ["train", "eval", "compare", "extract", "check-data", "synth", "bench"]
+COMMANDS = ["train", "eval", "compare", "extract", "check-data", "pack", "synth", "bench"]
 
 
 def flags_of(help_text):
@@ -75,6 +75,8 @@ class Usage(CliTest):
         self.refused(2, ["extract", "--model", "m", "--out", "e.npy"], "--root")
         self.refused(2, ["extract", "--model", "m", "--root", "faces"], "--out")
         self.refused(2, ["check-data"], "--root")
+        self.refused(2, ["pack", "--root", "faces"], "--out")
+        self.refused(2, ["pack", "--out", "faces.pack"], "--root")
         self.refused(2, ["synth", "--out", "o", "--images", "2"], "--identities")
         self.refused(2, ["compare", "--a", "m"], "--")
 
@@ -191,7 +193,7 @@ class Config(CliTest):
     def test_it_holds_every_setting(self):
         self.train("every")
         keys = set(re.findall(r"^([a-z-]+) = ", read("every/config.toml"), re.MULTILINE))
-        silent = {"config", "resume", "preset", "epochs", "exclude", "val-pairs", "val-root", "init-from"}  # not given
+        silent = {"config", "resume", "preset", "epochs", "exclude", "pack", "val-pairs", "val-root", "val-pack", "init-from"}  # not given
         self.assertEqual({flag[2:] for flag in flags_of(self.ok("train", "--help").out)} - silent, keys)
 
     def test_presets_and_what_overrides_them(self):

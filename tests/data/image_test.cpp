@@ -3,6 +3,7 @@
 #include "catch.h"
 #include "test_images.h"
 
+#include <sys/stat.h>
 #include <turbojpeg.h>
 
 #include <algorithm>
@@ -263,6 +264,42 @@ TEST_CASE("image: a handle that saw an error does not spoil the next image", "[i
   }
 }
 
+TEST_CASE("image: a JPEG without tables does not take those of the image before it", "[image]") {
+  const Bytes file = encode_jpeg(picture(24, 20), ChannelOrder::rgb, 90);
+  const Bytes coarse = encode_jpeg(picture(24, 20), ChannelOrder::rgb, 5);
+  const auto without = [](Bytes bytes, std::byte marker) {
+    for (std::size_t at = 2; at + 4 < bytes.size() && bytes[at] == std::byte{0xFF} && bytes[at + 1] != std::byte{0xDA};) {
+      const std::size_t next = at + 2 + (std::to_integer<std::size_t>(bytes[at + 2]) << 8 | std::to_integer<std::size_t>(bytes[at + 3]));
+      if (bytes[at + 1] == marker) {
+        bytes.erase(bytes.begin() + static_cast<std::ptrdiff_t>(at), bytes.begin() + static_cast<std::ptrdiff_t>(next));
+      } else {
+        at = next;
+      }
+    }
+    return bytes;
+  };
+  const Bytes no_quantisation = without(file, std::byte{0xDB});
+  const Bytes no_huffman = without(file, std::byte{0xC4});  // which means the standard ones, as in Motion JPEG
+  REQUIRE((no_quantisation.size() < file.size() && no_huffman.size() < file.size()));
+  const Image expected = decode_image(file, ChannelOrder::rgb, "x");
+  for (const Bytes& before : {file, coarse, no_quantisation}) {
+    refusal(before);
+    CHECK(refused_for(no_quantisation, "JPEG"));
+    refusal(before);
+    CHECK(decode_image(no_huffman, ChannelOrder::rgb, "x").pixels == expected.pixels);
+  }
+}
+
+TEST_CASE("image: a buffer that is used again holds the last file alone", "[image]") {
+  const TemporaryFolder folder;
+  Bytes buffer;
+  for (const std::string text : {"some bytes", "more bytes than before", "few"}) {
+    read_image_file(folder.write("a", text), "a", buffer);
+    CHECK(buffer == bytes_of(text));
+  }
+  CHECK_THROWS_AS(read_image_file(folder.write("a", ""), "a", buffer), DataError);
+}
+
 TEST_CASE("image: files are named when they cannot be read", "[image]") {
   const TemporaryFolder folder;
   const auto says = [&](const std::filesystem::path& file) {
@@ -278,6 +315,10 @@ TEST_CASE("image: files are named when they cannot be read", "[image]") {
   CHECK(says(folder.path()).find("is a folder") != std::string::npos);
   CHECK(says(folder.write("zero.jpg", "")).find("is empty") != std::string::npos);
   CHECK(says("/dev/zero").find("not a regular file") != std::string::npos);
+  const auto pipe = folder.path() / "pipe";
+  REQUIRE(mkfifo(pipe.c_str(), 0600) == 0);
+  CHECK(says(pipe).find("not a regular file") != std::string::npos);  // and does not wait for a writer
+  CHECK(says(folder.write("file", "x") / "a.jpg").find("is not there") != std::string::npos);
   CHECK(read_image(folder.write("a.jpg", png_of(picture(3, 4))), ChannelOrder::rgb).width == 4);  // a PNG by its bytes
 }
 

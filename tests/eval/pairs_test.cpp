@@ -151,3 +151,25 @@ TEST_CASE("pairs: the shared lists are read whole", "[pairs][shared]") {
   CHECK(faces.pairs.size() == 2100);
   CHECK(std::count_if(faces.pairs.begin(), faces.pairs.end(), [](const Pair& pair) { return pair.same; }) == 1050);
 }
+
+TEST_CASE("pairs: images are found wherever they lie, and named by the place", "[pairs]") {
+  /// Knows names alone.
+  struct Names final : ImageSource {
+    explicit Names(std::vector<std::string> known) : ImageSource("some.pack"), names(std::move(known)) {}
+    bool contains(std::string_view name) const override { return std::ranges::find(names, name) != names.end(); }
+    std::span<const std::byte> read(std::string_view, std::string_view, std::vector<std::byte>&) const override { return {}; }
+    void prefetch(std::string_view) const override {}
+    std::vector<std::string> names;
+  };
+  const Scratch scratch;
+  const fs::path list = scratch.file("list.txt", good);
+  const std::vector<std::string> images{"Ann/Ann_0001.jpg", "Ann/Ann_0002.png", "Bob/Bob_0001.jpg", "Bob/Bob_12345.pgm", "Cy/Cy_0003.jpeg"};
+  CHECK(read_pairs(list, Names(images)).images == images);
+  try {
+    read_pairs(list, Names({images[0], images[1], images[2], images[3]}));
+    FAIL("an image was found that is not there");
+  } catch (const DataError& error) {
+    CHECK(std::string(error.what()).starts_with(list.string() + ":5: "));
+    CHECK(std::string(error.what()).find("some.pack/Cy/Cy_0003.jpg") != std::string::npos);
+  }
+}

@@ -17,3 +17,28 @@ TEST_CASE("image_input: mean, scale and mirror per image", "[image_input]") {
                                                     125 / 128.0, 126 / 128.0, 127 / 128.0, -128 / 128.0, -127 / 128.0, -126 / 128.0});
   CHECK_THROWS_AS(image_input(cpu, {}, pixels, Tensor::of<std::uint8_t>({1}, {0}), y), UsageError);
 }
+
+TEST_CASE("image_input: the bits of a plain loop, for any width and number of channels", "[image_input]") {
+  Cpu cpu(1);
+  for (const std::int64_t channels : {1, 3, 4}) {
+    for (const std::int64_t width : {1, 2, 3, 96, 127, 128, 129, 256, 300}) {
+      const Shape shape{3, 2, width, channels};
+      const Tensor pixels(shape, DType::u8);  // all of its memory: reading a byte too far is an error for a sanitizer
+      const auto bytes = pixels.data<std::uint8_t>();
+      for (std::size_t i = 0; i < bytes.size(); ++i) bytes[i] = static_cast<std::uint8_t>(i * 37 % 251);
+      const Tensor y(shape, DType::f32);
+      image_input(cpu, {.mean = 127.3, .scale = 1 / 127.0}, pixels, Tensor::of<std::uint8_t>({3}, {1, 0, 255}), y);
+      std::vector<float> expected;
+      for (std::int64_t line = 0; line < 6; ++line) {
+        for (std::int64_t w = 0; w < width; ++w) {
+          for (std::int64_t c = 0; c < channels; ++c) {
+            const std::int64_t from = line / 2 == 1 ? w : width - 1 - w;
+            const float pixel = bytes[static_cast<std::size_t>((line * width + from) * channels + c)];
+            expected.push_back((pixel - 127.3F) * static_cast<float>(1 / 127.0));
+          }
+        }
+      }
+      CHECK(values_of<float>(y) == expected);
+    }
+  }
+}

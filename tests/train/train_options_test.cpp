@@ -138,6 +138,11 @@ TEST_CASE("train options: what is out of range is refused by the name of its fla
       {"[image format]", [](TrainOptions& o) { o.input.scale = nan; }},
       {"--val-pairs", [](TrainOptions& o) { o.val_pairs = "pairs.txt"; }},
       {"--val-pairs", [](TrainOptions& o) { o.val_root = "faces"; }},
+      {"--val-pairs", [](TrainOptions& o) { o.val_pack = "faces.pack"; }},
+      {"--val-root, --val-pack", [](TrainOptions& o) { o.val_pairs = "pairs.txt", o.val_root = "faces", o.val_pack = "faces.pack"; }},
+      {"--root, --pack", [](TrainOptions& o) { o.root.clear(); }},
+      {"--pack", [](TrainOptions& o) { o.pack = "faces.pack"; }},
+      {"--pack", [](TrainOptions& o) { o.root.clear(), o.pack = "faces.pack", o.train_list = "list.txt"; }},
   };
   CHECK_NOTHROW(check_options(usable()));
   for (const Case& each : cases) {

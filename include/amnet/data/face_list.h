@@ -7,9 +7,12 @@
 //   list.where(i);     // "train_list.txt:12: faces/train/ann/01.jpg", for messages
 #pragma once
 
+#include <amnet/data/image_source.h>
+
 #include <cstddef>
 #include <cstdint>
 #include <filesystem>
+#include <memory>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -30,6 +33,8 @@ class FaceList {
  public:
   /// An empty list of images under `root`; `source` names the list file in messages.
   explicit FaceList(std::filesystem::path root = {}, std::string source = {});
+  /// The same of images that lie elsewhere, such as in a packed file.
+  explicit FaceList(std::shared_ptr<const ImageSource> images, std::string source = {});
 
   /// Appends an image. `label` is in [0, 2^31), `line` the list's line or 0 for none.
   void add(std::string_view path, std::int64_t label = 0, std::int64_t line = 0);
@@ -54,7 +59,9 @@ class FaceList {
   /// Removes the classes of `labels` (sorted, worn by no image) and moves higher labels down.
   void remove_classes(const std::vector<std::int64_t>& labels);
 
-  const std::filesystem::path& root() const { return root_; }
+  /// Where the images lie, and the folder or packed file that is.
+  const ImageSource& images() const { return *images_; }
+  const std::filesystem::path& root() const { return images_->place(); }
   const std::string& source() const { return source_; }
   const ListNotes& notes() const { return notes_; }
   ListNotes& notes() { return notes_; }
@@ -63,7 +70,7 @@ class FaceList {
   static std::string_view identity_of(std::string_view path);
 
  private:
-  std::filesystem::path root_;
+  std::shared_ptr<const ImageSource> images_;
   std::string source_;
   std::string paths_;                 // one after the other: millions of small strings would cost three times as much
   std::vector<std::uint64_t> ends_;   // of each path in paths_

@@ -36,6 +36,8 @@ Image decode_image(std::span<const std::byte> file, ChannelOrder order, std::str
 
 /// The bytes of an image file. Throws DataError "<name> <reason>" if it is missing, not a regular file, unreadable, empty or too large.
 std::vector<std::byte> read_image_file(const std::filesystem::path& path, std::string_view name);
+/// The same into memory that is used again: `bytes` holds the file afterwards.
+void read_image_file(const std::filesystem::path& path, std::string_view name, std::vector<std::byte>& bytes);
 
 /// Reads and decodes an image file. Throws DataError.
 Image read_image(const std::filesystem::path& path, ChannelOrder order);

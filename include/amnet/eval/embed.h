@@ -5,11 +5,13 @@
 //   Tensor sum = combine(views, FlipMode::sum);
 #pragma once
 
+#include <amnet/data/image_source.h>
 #include <amnet/io/model_file.h>
 
 #include <cstdint>
 #include <filesystem>
 #include <functional>
+#include <memory>
 #include <span>
 #include <string>
 #include <string_view>
@@ -32,7 +34,8 @@ std::string_view name_of(FlipMode flip);
 FlipMode flip_of(std::string_view name);
 
 struct EmbedRequest {
-  std::filesystem::path root;
+  std::filesystem::path root = {};                           ///< the folder of the images
+  std::shared_ptr<const ImageSource> images = {};            ///< where they lie instead, such as in a packed file
   std::span<const std::string> paths;                        ///< relative to root
   std::function<std::string(std::size_t index)> where = {};  ///< names an image in messages, with its list and line; else its file
   bool mirrored = true;

@@ -10,6 +10,8 @@
 //   for (const std::string& image : pairs.images) load("lfw/images/" + image);
 #pragma once
 
+#include <amnet/data/image_source.h>
+
 #include <cstdint>
 #include <filesystem>
 #include <string>
@@ -48,5 +50,7 @@ Pairs read_pairs(const std::filesystem::path& list);
 /// Reads a list and finds every image under `root`: as .jpg, else .jpeg, .png, .bmp, .ppm or .pgm.
 /// Throws DataError, besides the above, naming the list's line and the image that is not there.
 Pairs read_pairs(const std::filesystem::path& list, const std::filesystem::path& root);
+/// The same of images that lie elsewhere, such as in a packed file.
+Pairs read_pairs(const std::filesystem::path& list, const ImageSource& images);
 
 }  // namespace amnet

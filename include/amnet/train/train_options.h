@@ -21,6 +21,7 @@ struct TrainOptions {
   // data
   std::filesystem::path root;        ///< folder the list's paths start from, or one sub-folder per identity
   std::filesystem::path train_list;  ///< `path label` lines; empty: the sub-folders of root
+  std::filesystem::path pack;        ///< a packed file (data/packed_faces.h) instead of root and train_list
   std::filesystem::path exclude;     ///< names of identities to leave out; empty: none
   std::int64_t classes = 0;          ///< 0: the largest label + 1
   bool skip_bad_images = false;      ///< else a bad image ends the run
@@ -30,6 +31,7 @@ struct TrainOptions {
 
   // verification while training
   std::filesystem::path val_pairs, val_root;
+  std::filesystem::path val_pack;  ///< a packed file instead of val_root
   Protocol protocol = Protocol::amsoftmax;
   std::int64_t val_every = -1;  ///< steps; 0 never, -1 once an epoch
 

@@ -1,0 +1,44 @@
+// Where the bytes of image files lie, each under its relative path: in a folder, or in one packed file (packed_faces.h).
+// Lists, loaders and pairs speak of paths alone, so that what is learned from a folder and from its pack is the same to the last bit.
+//
+//   std::shared_ptr<const ImageSource> images = image_folder("faces");
+//   std::vector<std::byte> buffer;
+//   std::span<const std::byte> file = images->read("ann/01.jpg", "faces/ann/01.jpg", buffer);
+#pragma once
+
+#include <cstddef>
+#include <filesystem>
+#include <memory>
+#include <span>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+namespace amnet {
+
+/// Every method may be called by several threads at once.
+class ImageSource {
+ public:
+  explicit ImageSource(std::filesystem::path place) : place_(std::move(place)) {}
+  virtual ~ImageSource() = default;
+  ImageSource(const ImageSource&) = delete;
+  ImageSource& operator=(const ImageSource&) = delete;
+
+  /// The folder or the packed file. Messages name an image as place() / path, for a pack too: "faces.pack/ann/01.jpg".
+  const std::filesystem::path& place() const { return place_; }
+  /// Whether there is a file of this path.
+  virtual bool contains(std::string_view path) const = 0;
+  /// The bytes of an image file, of which at least one: in `buffer`, or in memory of the source, which outlives the call.
+  /// Throws DataError "<name> <reason>" where they cannot be had or are not what they were when they were packed.
+  virtual std::span<const std::byte> read(std::string_view path, std::string_view name, std::vector<std::byte>& buffer) const = 0;
+  /// Says that read(path) comes soon, so that the disk may begin. Costs little, promises nothing.
+  virtual void prefetch(std::string_view path) const = 0;
+
+ private:
+  std::filesystem::path place_;
+};
+
+/// The files below `root`. Nothing is looked at before it is read.
+std::shared_ptr<const ImageSource> image_folder(std::filesystem::path root);
+
+}  // namespace amnet
