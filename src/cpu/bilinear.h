@@ -22,12 +22,8 @@ struct Rational {
 
   constexpr Rational() : Rational(0) {}
   constexpr Rational(std::int64_t n, std::int64_t d = 1) : numerator(n / divisor(n, d)), denominator(d / divisor(n, d)) {}
-  friend constexpr Rational operator*(Rational a, Rational b) {
-    return {a.numerator * b.numerator, a.denominator * b.denominator};
-  }
-  friend constexpr Rational operator/(Rational a, Rational b) {
-    return {a.numerator * b.denominator, a.denominator * b.numerator};
-  }
+  friend constexpr Rational operator*(Rational a, Rational b) { return {a.numerator * b.numerator, a.denominator * b.denominator}; }
+  friend constexpr Rational operator/(Rational a, Rational b) { return {a.numerator * b.denominator, a.denominator * b.numerator}; }
   friend constexpr Rational operator-(Rational a, Rational b) {
     return {a.numerator * b.denominator - b.numerator * a.denominator, a.denominator * b.denominator};
   }
@@ -74,12 +70,11 @@ struct BilinearAlgorithm {
 
 /// F(Outputs, Taps) over the given points and infinity: out_i = the sum over t of g_t x_{i+t}.
 template <int Outputs, int Taps>
-constexpr BilinearAlgorithm<Outputs, Outputs + Taps - 1, Outputs + Taps - 1, Taps> cook_toom(
-    const Rational (&points)[Outputs + Taps - 2]) {
+constexpr BilinearAlgorithm<Outputs, Outputs + Taps - 1, Outputs + Taps - 1, Taps> cook_toom(const Rational (&points)[Outputs + Taps - 2]) {
   constexpr int finite = Outputs + Taps - 2;
   BilinearAlgorithm<Outputs, finite + 1, finite + 1, Taps> result;
   // The coefficients of the product of (x - point) over all points but `left_out`.
-  const auto polynomial = [&](int left_out, Rational (&coefficients)[finite + 1]) {
+  const auto polynomial = [&](int left_out, Rational(&coefficients)[finite + 1]) {
     coefficients[0] = 1;
     int degree = 0;
     for (int k = 0; k < finite; ++k) {

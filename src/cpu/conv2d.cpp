@@ -155,13 +155,20 @@ void activation_backward(Cpu& cpu, const Conv2dActivation& activation, const Ten
   std::vector<T> sums(2 * slopes.size());  // of the slopes, then of the biases
   sum_over_rows<T>(cpu, dy.count() / outputs, 2 * outputs, sums.data(), Write::assign,
                    [outputs, in = activation.sums.data<T>().data(), dout = dy.data<T>().data(), dz = activation.dz.data<T>().data(),
-                    slope = slopes.data()](Rows range, T* __restrict slope_sum) {
-                     T* __restrict bias_sum = slope_sum + outputs;
+                    slope = slopes.data()](Rows range, T* slope_sum) {
+                     T* bias_sum = slope_sum + outputs;
                      for (std::int64_t at = range.begin * outputs; at < range.end * outputs; at += outputs) {
-                       for (std::int64_t c = 0; c < outputs; ++c) {
-                         const T sum = in[at + c], gradient = dout[at + c];
-                         const T through = sum > 0 ? gradient : slope[c] * gradient;
-                         slope_sum[c] += std::min(sum, T{0}) * gradient;
+                       std::int64_t c = 0;
+                       for (; c + lanes<T> <= outputs; c += lanes<T>) {
+                         const Vector<T> sum = load(in + at + c), gradient = load(dout + at + c);
+                         const Vector<T> through = sum > 0 ? gradient : load(slope + c) * gradient;
+                         store(slope_sum + c, load(slope_sum + c) + (sum > 0 ? Vector<T>{} : sum * gradient));
+                         store(bias_sum + c, load(bias_sum + c) + through);
+                         store(dz + at + c, through);
+                       }
+                       for (; c < outputs; ++c) {
+                         const T sum = in[at + c], gradient = dout[at + c], through = sum > 0 ? gradient : slope[c] * gradient;
+                         slope_sum[c] += sum > 0 ? T{0} : sum * gradient;
                          bias_sum[c] += through;
                          dz[at + c] = through;
                        }

@@ -1,5 +1,5 @@
-#include "bilinear_apply.h"
 #include "tile_transform.h"
+#include "bilinear_apply.h"
 
 #include <cassert>
 

@@ -21,7 +21,8 @@ template <class T, bool upper>
     typedef Index Indices __attribute__((vector_size(vector_bytes)));
     return __builtin_shuffle(a, b, Indices{(first + i / 2 + i % 2 * lanes<T>)...});
 #endif
-  }(std::make_integer_sequence<int, lanes<T>>());
+  }
+  (std::make_integer_sequence<int, lanes<T>>());
 }
 
 /// to[k][n] = from[n][k]; rows of `to` are contiguous.

@@ -63,7 +63,7 @@ struct WinogradCorrelation {
   std::int64_t source_channels;  // a multiple of lanes<T>
   KernelView<T> kernels;
   std::int64_t target_channels;  // a multiple of lanes<T>
-  Epilogue<T> epilogue;  // of (N,H,W,target_channels)
+  Epilogue<T> epilogue;          // of (N,H,W,target_channels)
 };
 
 /// Every target pixel. The bits do not depend on the chunks, nor on the number of threads: each tile is summed on its own.
@@ -74,11 +74,11 @@ void winograd_correlate(Cpu& cpu, const WinogradCorrelation<T>& task);
 /// dw = the sum of dz * x, dslope = the sum of dy * sums where sums <= 0, dbias = the sum of dz.
 template <class T>
 struct WinogradWeightGradient {
-  TileGrid<T> grid;        // of the forward pass
-  const T* x;              // (N,H,W,channels)
-  std::int64_t channels;   // a multiple of lanes<T>
-  const T* dy;             // (N,OH,OW,outputs)
-  std::int64_t outputs;    // a multiple of lanes<T>
+  TileGrid<T> grid;          // of the forward pass
+  const T* x;                // (N,H,W,channels)
+  std::int64_t channels;     // a multiple of lanes<T>
+  const T* dy;               // (N,OH,OW,outputs)
+  std::int64_t outputs;      // a multiple of lanes<T>
   const T* sums = nullptr;   // as dy; null: no PReLU
   const T* slope = nullptr;  // (outputs)
   T* dz = nullptr;           // as dy: where dz is kept, if sums are given

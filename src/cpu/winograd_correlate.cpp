@@ -103,9 +103,11 @@ void transform_products(const WinogradCorrelation<T>& task, std::int64_t first_t
 /// Tiles of a chunk: V and M of a chunk should stay in a core's second-level cache, but all of U is read for every chunk.
 template <class T>
 std::int64_t chunk_tiles(const WinogradCorrelation<T>& task, int threads) {
-  constexpr std::int64_t cache_bytes = 1 << 20, fewest = 2 * tile_rows;
-  const std::int64_t tile_bytes = task.grid.products() * (task.source_channels + task.target_channels) * static_cast<std::int64_t>(sizeof(T));
-  const std::int64_t most = std::max(fewest, std::max<std::int64_t>(cache_bytes / tile_bytes, (task.source_channels + task.target_channels) / 16));
+  constexpr std::int64_t cache_bytes = 1 << 19, fewest = 2 * tile_rows;
+  const std::int64_t tile_bytes =
+      task.grid.products() * (task.source_channels + task.target_channels) * static_cast<std::int64_t>(sizeof(T));
+  const std::int64_t most =
+      std::max(fewest, std::max<std::int64_t>(cache_bytes / tile_bytes, (task.source_channels + task.target_channels) / 24));
   // As many chunks for each thread, and whole blocks.
   const std::int64_t rounds = (task.grid.tiles() + most * threads - 1) / (most * threads);
   const std::int64_t even = (task.grid.tiles() + rounds * threads - 1) / (rounds * threads);

@@ -1,5 +1,6 @@
-// The weight gradient: V is the transformed x, D the transformed dz. A chunk of tiles is transformed by all threads, then the
-// products are shared out: each sums d * v over the tiles of the chunk. The products of all chunks are transformed once.
+// The weight gradient: V is the transformed x, D the transformed dz, M the sums of d * v over all tiles, transformed at the end.
+// Where M is small, a few sums of their own are made from as many parts of the tiles, each by one thread with everything in its
+// cache. Where it is not, all threads transform a chunk of tiles and then share out its products.
 //
 //   V  [product][channel / L][tile][L]     D  [product][output / L][tile][L]
 //   M  [product][panel of 2 L channels][output][2 L]
@@ -140,62 +141,129 @@ void transform_sums(const WinogradWeightGradient<T>& task, std::int64_t output, 
   }
 }
 
-/// Tiles of a chunk: V and D of a chunk are read while they lie in the last-level cache, and M is read and written once for each.
+/// How the tiles are cut. All of it depends on the shape alone.
 template <class T>
-std::int64_t chunk_tiles(const WinogradWeightGradient<T>& task) {
-  constexpr std::int64_t cache_bytes = 4 << 20, fewest = 64;
-  const std::int64_t tile_bytes = task.grid.products() * (task.channels + task.outputs) * static_cast<std::int64_t>(sizeof(T));
-  const std::int64_t most = std::max(fewest, cache_bytes / tile_bytes / piece_tiles * piece_tiles);
-  const std::int64_t chunks = (task.grid.tiles() + most - 1) / most;
-  return ((task.grid.tiles() + chunks - 1) / chunks + piece_tiles - 1) / piece_tiles * piece_tiles;
+struct Division {
+  std::int64_t parts;  // with sums of their own
+  std::int64_t chunk;  // tiles
+  std::int64_t m_elements;
+
+  explicit Division(const WinogradWeightGradient<T>& task) {
+    constexpr std::int64_t small_m = 5 << 18, chunk_bytes = 1 << 20, fewest = 64, most_parts = 4;
+    const std::int64_t tiles = task.grid.tiles(), products = task.grid.products();
+    const std::int64_t tile_bytes = products * (task.channels + task.outputs) * static_cast<std::int64_t>(sizeof(T));
+    m_elements = products * (task.channels * task.outputs + line_elements<T>);
+    const bool own = m_elements * static_cast<std::int64_t>(sizeof(T)) <= small_m;
+    parts = own ? std::clamp<std::int64_t>(tiles / fewest, 1, most_parts) : 1;
+    const std::int64_t most = own ? piece_tiles : std::max(fewest, chunk_bytes / tile_bytes);
+    const std::int64_t chunks = (tiles + most - 1) / most;
+    chunk = whole_pieces((tiles + chunks - 1) / chunks);
+  }
+  static std::int64_t whole_pieces(std::int64_t tiles) { return (tiles + piece_tiles - 1) / piece_tiles * piece_tiles; }
+};
+
+/// Where everything of one pass lies.
+template <class T>
+struct Room {
+  std::int64_t v_step, d_step, m_step;  // from one product to the next
+  T* zeros;
+  T* partials;  // (pieces, 2, outputs)
+  T* m;         // (parts, M)
+};
+
+/// M of the tiles [begin, end), by one thread.
+template <class T>
+void sum_part(const WinogradWeightGradient<T>& task, const Room<T>& room, std::int64_t chunk, std::int64_t begin, std::int64_t end, T* v,
+              T* m) {
+  const int products = task.grid.products();
+  T* d = v + products * room.v_step;
+  for (std::int64_t first = begin; first < end; first += chunk) {
+    const std::int64_t count = std::min(chunk, end - first);
+    transform_x(task, first, 0, count, chunk, room.zeros, v, room.v_step);
+    transform_dy(task, first, 0, count, chunk, room.partials + first / piece_tiles * 2 * task.outputs, d, room.d_step);
+    for (int product = 0; product < products; ++product) {
+      multiply(task, d + product * room.d_step, v + product * room.v_step, chunk, count, m + product * room.m_step, first > begin);
+    }
+  }
+}
+
+/// M of all tiles, by all threads.
+template <class T>
+void sum_together(Cpu& cpu, const WinogradWeightGradient<T>& task, const Room<T>& room, std::int64_t chunk, T* v) {
+  const std::int64_t tiles = task.grid.tiles();
+  const int products = task.grid.products();
+  T* d = v + products * room.v_step;
+  for (std::int64_t first = 0; first < tiles; first += chunk) {
+    const std::int64_t count = std::min(chunk, tiles - first);
+    parallel_for(cpu, (count + piece_tiles - 1) / piece_tiles, [&](std::int64_t piece, int) {
+      const std::int64_t begin = piece * piece_tiles, end = std::min(count, begin + piece_tiles);
+      transform_x(task, first, begin, end, chunk, room.zeros, v, room.v_step);
+      transform_dy(task, first, begin, end, chunk, room.partials + (first / piece_tiles + piece) * 2 * task.outputs, d, room.d_step);
+    });
+    parallel_for(cpu, products, [&](std::int64_t product, int) {
+      multiply(task, d + product * room.d_step, v + product * room.v_step, chunk, count, room.m + product * room.m_step, first > 0);
+    });
+  }
+}
+
+/// Adds up `count` arrays of `elements` in pairs, so that the rounding error grows with the logarithm of their number.
+template <class T>
+void add_in_pairs(T* arrays, std::int64_t count, std::int64_t elements) {
+  for (std::int64_t span = 1; span < count; span *= 2) {
+    for (std::int64_t i = 0; i + span < count; i += 2 * span) {
+      T* left = arrays + i * elements;
+      const T* right = arrays + (i + span) * elements;
+      for (std::int64_t k = 0; k < elements; ++k) left[k] += right[k];
+    }
+  }
 }
 
 }  // namespace
 
 template <class T>
 void winograd_weight_gradient(Cpu& cpu, const WinogradWeightGradient<T>& task) {
-  const TileGrid<T>& grid = task.grid;
-  const int products = grid.products();
-  const std::int64_t tiles = grid.tiles(), chunk = chunk_tiles(task), pieces = (tiles + piece_tiles - 1) / piece_tiles;
-  const std::int64_t v_step = chunk * task.channels + line_elements<T>, d_step = chunk * task.outputs + line_elements<T>;
-  const std::int64_t m_step = task.channels * task.outputs + line_elements<T>;
-  const std::int64_t partial_elements = pieces * 2 * task.outputs;
-  const std::int64_t zero_elements = grid.w.source * task.channels;
-  const Workspace<T> workspace(cpu, zero_elements + partial_elements + products * (v_step + d_step + m_step) + line_elements<T>, 0);
-  T* m = workspace.shared();
-  T* v = m + products * m_step;
-  T* d = v + products * v_step;
-  T* partials = d + products * d_step;
-  T* zeros = partials + partial_elements;
-  std::fill_n(zeros, zero_elements, T{0});
-  std::fill_n(partials, partial_elements, T{0});
+  const Division<T> division(task);
+  const int products = task.grid.products();
+  const std::int64_t tiles = task.grid.tiles(), chunk = division.chunk, pieces = (tiles + piece_tiles - 1) / piece_tiles;
+  const std::int64_t partial_elements = pieces * 2 * task.outputs, zero_elements = task.grid.w.source * task.channels;
+  Room<T> room{.v_step = chunk * task.channels + line_elements<T>,
+               .d_step = chunk * task.outputs + line_elements<T>,
+               .m_step = task.channels * task.outputs + line_elements<T>,
+               .zeros = nullptr,
+               .partials = nullptr,
+               .m = nullptr};
+  const bool own = division.parts > 1;
+  const std::int64_t vd_elements = products * (room.v_step + room.d_step);
+  const Workspace<T> workspace(cpu, division.parts * division.m_elements + zero_elements + partial_elements + (own ? 0 : vd_elements),
+                               own ? vd_elements : 0);
+  room.m = workspace.shared();
+  room.partials = room.m + division.parts * division.m_elements;
+  room.zeros = room.partials + partial_elements;
+  std::fill_n(room.partials, partial_elements + zero_elements, T{0});
 
-  for (std::int64_t first = 0; first < tiles; first += chunk) {
-    const std::int64_t count = std::min(chunk, tiles - first);
-    parallel_for(cpu, (count + piece_tiles - 1) / piece_tiles, [&](std::int64_t piece, int) {
-      const std::int64_t begin = piece * piece_tiles, end = std::min(count, begin + piece_tiles);
-      transform_x(task, first, begin, end, chunk, zeros, v, v_step);
-      transform_dy(task, first, begin, end, chunk, partials + (first / piece_tiles + piece) * 2 * task.outputs, d, d_step);
+  if (own) {
+    parallel_for(cpu, division.parts, [&](std::int64_t part, int worker) {
+      const auto boundary = [&](std::int64_t p) { return std::min(tiles, Division<T>::whole_pieces(tiles * p / division.parts)); };
+      sum_part(task, room, chunk, boundary(part), boundary(part + 1), workspace.local(worker), room.m + part * division.m_elements);
     });
     parallel_for(cpu, products, [&](std::int64_t product, int) {
-      multiply(task, d + product * d_step, v + product * v_step, chunk, count, m + product * m_step, first > 0);
+      T* first = room.m + product * room.m_step;
+      for (std::int64_t part = 1; part < division.parts; ++part) {
+        const T* next = first + part * division.m_elements;
+        for (std::int64_t k = 0; k < task.channels * task.outputs; ++k) first[k] += next[k];
+      }
     });
+  } else {
+    sum_together(cpu, task, room, chunk, room.zeros + zero_elements);
   }
 
   const VectorPanels<T> panels{task.channels};
   parallel_for(cpu, task.outputs, [&](std::int64_t output, int) {
-    for (std::int64_t panel = 0; panel < panels.count(); ++panel) transform_sums(task, output, panel, m, m_step);
+    for (std::int64_t panel = 0; panel < panels.count(); ++panel) transform_sums(task, output, panel, room.m, room.m_step);
   });
-  // In pairs, so that the rounding error grows with the logarithm of the number of pieces.
-  for (std::int64_t span = 1; span < pieces; span *= 2) {
-    for (std::int64_t piece = 0; piece + span < pieces; piece += 2 * span) {
-      T* left = partials + piece * 2 * task.outputs;
-      const T* right = partials + (piece + span) * 2 * task.outputs;
-      for (std::int64_t c = 0; c < 2 * task.outputs; ++c) left[c] += right[c];
-    }
-  }
-  if (task.dslope != nullptr) std::copy_n(partials, task.outputs, task.dslope);
-  if (task.dbias != nullptr) std::copy_n(partials + task.outputs, task.outputs, task.dbias);
+  add_in_pairs(room.partials, pieces, 2 * task.outputs);
+  if (task.dslope != nullptr) std::copy_n(room.partials, task.outputs, task.dslope);
+  if (task.dbias != nullptr) std::copy_n(room.partials + task.outputs, task.outputs, task.dbias);
 }
 
 template void winograd_weight_gradient(Cpu&, const WinogradWeightGradient<float>&);

@@ -221,6 +221,7 @@ TEST_CASE("conv2d: a step through a PReLU needs its sums and room of its own", "
   CHECK_THROWS_AS(run({.slope = data.slope, .sums = sums, .dz = data.dy}), UsageError);
   CHECK_THROWS_AS(run({.slope = data.slope, .dz = Tensor(test.y(), DType::f32)}), UsageError);
   CHECK_THROWS_AS(run({.slope = Tensor::zeros({5}, DType::f32), .sums = sums, .dz = Tensor(test.y(), DType::f32)}), UsageError);
-  CHECK_THROWS_AS(conv2d_forward(cpu, test.options, data.x, data.w, {.residual = data.x.reshaped({1, 4, 16, 16})}, Tensor(test.y(), DType::f32)),
-                  UsageError);
+  CHECK_THROWS_AS(
+      conv2d_forward(cpu, test.options, data.x, data.w, {.residual = data.x.reshaped({1, 4, 16, 16})}, Tensor(test.y(), DType::f32)),
+      UsageError);
 }
