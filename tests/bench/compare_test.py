@@ -91,6 +91,18 @@ class Arithmetic(unittest.TestCase):
         saved = work.flops_per_image("embedding") / work.flops_per_image("embedding", of=work.product_flops)
         self.assertTrue(3 < saved < 5, saved)
 
+    def test_the_page_says_what_is_counted(self):
+        page = (compare.ROOT / "docs" / "performance.md").read_text()
+        for c in work.convolutions():
+            direct, products = work.direct_flops(c), work.product_flops(c)
+            tile = "×".join(map(str, c.tile)) if c.tile else "–"
+            shape = f"{c.height}×{c.width}×{c.outputs}" + (" of 3 channels" if c.inputs == 3 else "")
+            self.assertIn(f"| {c.name} | {shape} | {c.count} | {direct / 1e6:.1f} | {tile} | {products / 1e6:.1f} | {direct / products:.2f} |", page)
+        for task, direct, products in (("embedding", "3.50", "0.92"), ("training", "10.52", "2.79")):
+            self.assertEqual(f"{work.flops_per_image(task) / 1e9:.2f}", direct)
+            self.assertEqual(f"{work.flops_per_image(task, of=work.product_flops) / 1e9:.2f}", products)
+            self.assertRegex(page, f"{direct}( GFLOP direct)? and {products}")
+
     def test_width_and_classes(self):
         self.assertEqual(work.channels(0.25), [16, 32, 64, 128])
         self.assertEqual(work.flops_per_image("training", classes=11) - work.flops_per_image("training", classes=10), 3 * 2 * 512)
