@@ -181,15 +181,17 @@ class Comparison:
         self.pairs = {}  # row -> [(amnet run, rival's run or amnet's of one thread)]
 
     def mode_of(self, setting):
-        """The rival's fastest mode, found by one short run of each. At batch 1 and beyond it may differ, so there are two answers."""
-        key = (setting.task, setting.precision, min(setting.batch, 32))
+        """The rival's fastest mode, found by one short run of each."""
+        key = self.mode_key(setting)
         if key not in self.modes:
             task, precision, batch = key
             print(f"  PyTorch's fastest mode for {task}, {precision}, batch {batch}:", file=sys.stderr, flush=True)
             rates, reasons = {}, []
             for mode in MODES[task]:
+                trial = Setting(task, batch, min(2, machine.cores()), precision)
                 try:
-                    rates[mode] = self.programs.rival(Setting(task, batch, 2, precision), mode, 20 if batch == 1 else 3)["images_per_second"]
+                    run = self.timed(("trial", task, mode), lambda: self.programs.rival(trial, mode, 20 if batch == 1 else 3))
+                    rates[mode] = run["images_per_second"]
                 except Failure as failure:
                     reasons.append(f"{mode}: {failure}")
                     rates[mode] = None
@@ -203,8 +205,10 @@ class Comparison:
     def measure(self, row):
         pairs = self.pairs_of(row)
         reason = self.reason_to_skip(row)
-        if reason is None and not self.budget.fits(self.cost(row) * pairs):
-            reason = f"not run: about {self.budget.expected(self.cost(row) * pairs):.0f} s, and {max(0, self.budget.left()):.0f} s are left"
+        if reason is None:
+            cost = self.cost(row) * pairs + self.cost_of_trials(row)
+            if not self.budget.fits(cost):
+                reason = f"not run: about {self.budget.expected(cost):.0f} s, and {max(0, self.budget.left()):.0f} s are left"
         if reason is not None:
             print(f"{row.name}: {reason}", file=sys.stderr, flush=True)
             self.lines[row.name] = Line(row.name, bar=bar_text(row), verdict=reason)
@@ -242,6 +246,16 @@ class Comparison:
         if row.kind == "scaling":
             return [ours, (("amnet", row.setting._replace(threads=1)), 20)]
         return [ours, (("pytorch", self.rival_setting(row)), 45)]
+
+    def cost_of_trials(self, row):
+        setting = self.rival_setting(row)
+        known = row.kind == "scaling" or self.mode_key(setting) in self.modes
+        return [] if known else [(("trial", setting.task, mode), 45) for mode in MODES[setting.task]]
+
+    @staticmethod
+    def mode_key(setting):
+        """At batch 1 another mode may be the fastest than beyond, so there are two answers."""
+        return setting.task, setting.precision, min(setting.batch, 32)
 
     @staticmethod
     def rival_setting(row):
@@ -356,11 +370,11 @@ KERNEL_FILTER = "conv2d|fully_connected|prelu|softmax_cross_entropy/(forward|bac
 
 def measure_kernels(programs, arguments):
     threads = min(2, machine.cores())
-    machine.wait_until_idle(arguments.idle_seconds)
     print(f"kernels ({threads} threads)", file=sys.stderr, flush=True)
+    idle = machine.wait_until_idle(arguments.idle_seconds)
     text = execute([programs.amnet_bench, f"--threads={threads}", f"--benchmark_filter={KERNEL_FILTER}", "--benchmark_min_time=0.1",
                     "--benchmark_repetitions=3", "--benchmark_format=json"])
-    return json.loads(text)
+    return {**json.loads(text), "started_idle": idle}
 
 
 def kernel_table(report):
@@ -392,18 +406,24 @@ def percent(value):
 def report_text(record, comparison, selected, kernels):
     about = record["machine"]
     versions = record["versions"]
+    if kernels is not None:
+        versions = {**versions, **dict(zip(("compiler", "simd"), kernels["context"]["amnet"].split(", ")[1:]))}
     said = [f"{about['cpu']}, {about['cores']} cores ({', '.join(about['instruction_sets'])}), {about['memory_gb']} GB; {about['system']}",
             f"amnet {record['commit']}, {versions.get('compiler', '?')}, {versions.get('simd', '?')}; PyTorch {versions.get('torch', '–')} "
             f"(oneDNN {versions.get('onednn', '–')}); {record['date']}"]
     if comparison.arguments.width != 1:
         said.append(f"Width {comparison.arguments.width}: not the network that the bars are for.")
-    parts = ["\n".join(said), comparison_table(comparison.lines[row.name] for row in selected if row.name in comparison.lines)]
+    parts = ["\n".join(said)]
+    lines = [comparison.lines[row.name] for row in selected if row.name in comparison.lines]
+    if lines:
+        parts.append(comparison_table(lines))
     shares = share_table(comparison)
     if shares:
         parts.append("Shares of the machine. A direct sum cannot exceed the peak; an algorithm with fewer multiplications can.\n\n" + shares)
     if kernels is not None:
         context = kernels["context"]
-        parts.append(f"Kernels, {context['threads']} threads: peak {context['multiply_add_gflops']} GFLOP/s, copy {context['copy_gbytes']} GB/s. "
+        busy = "" if kernels["started_idle"] else " (started on a busy machine)"
+        parts.append(f"Kernels, {context['threads']} threads{busy}: peak {context['multiply_add_gflops']} GFLOP/s, copy {context['copy_gbytes']} GB/s. "
                      "A convolution is counted in the operations of the direct sum; tensors that stay in the cache may exceed a copy through "
                      "memory.\n\n" + kernel_table(kernels))
     return "\n\n".join(parts)

@@ -204,6 +204,13 @@ class Rows(unittest.TestCase):
         self.assertEqual(self.programs.calls, [])
         self.assertIn("not run", line.verdict)
 
+    def test_finding_the_mode_is_part_of_the_cost(self):
+        words = ["--minutes", "2", "--pairs", "1"]  # 65 s of guessed runs, and 90 s of trials before them
+        self.assertIn("not run", self.compare(self.row("training"), words).verdict)
+        self.comparison.modes["training", "f32", 32] = "compile"
+        self.comparison.measure(self.row("training"))
+        self.assertEqual(self.comparison.lines["training"].verdict, "met")
+
     def test_too_few_cores(self):
         machine.cores.return_value = 1
         self.assertIn("needs 2 cores", self.compare(self.row("training")).verdict)
