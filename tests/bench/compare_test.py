@@ -48,6 +48,17 @@ class Conclusions(unittest.TestCase):
         self.assertFalse(verdicts.is_slow(16.0, 10e9, 200.0))
         self.assertTrue(verdicts.is_slow(15.9, 10e9, 200.0))
 
+    def test_a_disturbed_run_shared_the_machine(self):
+        def during(others, stolen):
+            return {"others_cpu_seconds": others, "stolen_cpu_seconds": stolen, "seconds": 10.0}
+
+        self.assertFalse(verdicts.is_disturbed(during(0.5, 0.4), cores=2))
+        self.assertTrue(verdicts.is_disturbed(during(0.7, 0.4), cores=2))
+        self.assertFalse(verdicts.is_disturbed(None, cores=2), "a system without /proc/stat")
+        pairs = [({"disturbed": False}, {"disturbed": True}), ({"disturbed": False}, {"disturbed": False})]
+        self.assertEqual(compare.disturbed_note(pairs), ["1 of 4 runs disturbed"])
+        self.assertEqual(compare.disturbed_note(pairs[1:]), [])
+
     def test_the_budget_learns_what_a_run_takes(self):
         clock = Clock()
         budget = Budget(100, clock)
@@ -128,7 +139,7 @@ class FakePrograms:
         return self.run(10.0 if mode == "eager" else 20.0, setting)
 
     def run(self, rate, setting):
-        return {"images_per_second": rate, "peak_rss_mb": 1000.0, "peak_gflops": self.peak * setting.threads, "started_idle": True}
+        return {"images_per_second": rate, "peak_rss_mb": 1000.0, "peak_gflops": self.peak * setting.threads, "disturbed": False}
 
 
 class Rows(unittest.TestCase):
@@ -162,6 +173,14 @@ class Rows(unittest.TestCase):
 
     def test_a_mode_that_fails_is_not_chosen(self):
         self.assertEqual(self.compare(self.row("embedding")).mode, "torch.compile")
+
+    def test_a_disturbed_trial_of_a_mode_is_repeated_once(self):
+        self.compare(self.row("training"), ["--pairs", "1"])
+        quiet = self.programs.run
+        self.programs.calls.clear()
+        self.programs.run = lambda rate, setting: {**quiet(rate, setting), "disturbed": True}
+        self.comparison.try_mode(Setting("training"), "eager")
+        self.assertEqual([who for who, _ in self.programs.calls], ["eager", "eager"])
 
     def test_bf16_is_skipped_visibly_until_amnet_has_it(self):
         line = self.compare(self.row("embedding-bf16"))

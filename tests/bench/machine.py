@@ -45,10 +45,10 @@ def wait_until_idle(bound_seconds):
 
 
 class OthersWatch:
-    """CPU seconds that neither this process nor a child of its took between start and stop: others' and the hypervisor's."""
+    """CPU seconds that neither this process nor a child that it waited for took between start and stop: others' and the hypervisor's."""
 
     def __init__(self):
-        self.before, self.own = cpu_seconds(), self._own()
+        self.before, self.own, self.begun = cpu_seconds(), self._own(), time.monotonic()
 
     @staticmethod
     def _own():
@@ -59,7 +59,8 @@ class OthersWatch:
         if after is None or self.before is None:
             return None
         busy, stolen = after[0] - self.before[0], after[1] - self.before[1]
-        return {"others_cpu_seconds": max(0.0, busy - (self._own() - self.own)), "stolen_cpu_seconds": stolen}
+        return {"others_cpu_seconds": max(0.0, busy - (self._own() - self.own)), "stolen_cpu_seconds": stolen,
+                "seconds": time.monotonic() - self.begun}
 
 
 def _first_value(path, key):

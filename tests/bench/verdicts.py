@@ -48,6 +48,11 @@ def is_slow(images_per_second, flops_per_image, peak_gflops, share=0.8):
     return images_per_second * flops_per_image / 1e9 < share * peak_gflops
 
 
+def is_disturbed(others, cores, share=0.05):
+    """Whether others, or the hypervisor, had more than this share of the machine during a run. `others`: machine.OthersWatch, or None."""
+    return others is not None and others["others_cpu_seconds"] + others["stolen_cpu_seconds"] > share * cores * others["seconds"]
+
+
 class Budget:
     """Seconds for everything. What a run costs is what the last one of its kind took, or the guess before there was one."""
 
