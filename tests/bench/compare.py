@@ -150,9 +150,9 @@ class Programs:
             disturbed = not idle or is_disturbed(others, machine.cores())
             peaks = [peak, self.peak(setting.threads)]
             numbers = json.loads(file.read_text())
-        run = {**numbers, "program": program, "task": setting.task, "precision": setting.precision, "mode": mode, "started_idle": idle, "disturbed": disturbed,
-               "peak_gflops_before_and_after": peaks, "peak_gflops": sum(peaks) / 2, "others": others,
-               "seconds": time.monotonic() - begun}
+        run = {**numbers, "program": program, "task": setting.task, "precision": setting.precision, "mode": mode,
+               "started_idle": idle, "disturbed": disturbed, "others": others,
+               "peak_gflops_before_and_after": peaks, "peak_gflops": sum(peaks) / 2, "seconds": time.monotonic() - begun}
         self.runs.append(run)
         marks = (f" [{mode}]" if mode else "") + (", disturbed by other work" if disturbed else "")
         print(f"    {program:8}{run['images_per_second']:8.1f} images/s{marks}", file=sys.stderr, flush=True)
@@ -331,7 +331,8 @@ class Comparison:
             self.lines[row.name] = Line(row.name, bar=bar_text(row), verdict=f"not run: it is told by the row {row.of}")
             return
         ours, theirs = most_memory(ours for ours, _ in done), most_memory(theirs for _, theirs in done)
-        self.lines[row.name] = Line(row.name, ours_mb=ours, theirs_mb=theirs, bar=bar_text(row), verdict=verdict(ours, self.bar_of(row), at_most=True))
+        self.lines[row.name] = Line(row.name, ours_mb=ours, theirs_mb=theirs, bar=bar_text(row),
+                                    verdict=verdict(ours, self.bar_of(row), at_most=True))
 
 
 def bar_text(row):
@@ -435,7 +436,8 @@ def report_text(record, comparison, selected, kernels):
     if kernels is not None:
         context = kernels["context"]
         busy = "" if kernels["started_idle"] else " (started on a busy machine)"
-        parts.append(f"Kernels, {context['threads']} threads{busy}: peak {context['multiply_add_gflops']} GFLOP/s, copy {context['copy_gbytes']} GB/s. "
+        parts.append(f"Kernels, {context['threads']} threads{busy}: "
+                     f"peak {context['multiply_add_gflops']} GFLOP/s, copy {context['copy_gbytes']} GB/s. "
                      "A convolution is counted in the operations of the direct sum; tensors that stay in the cache may exceed a copy through "
                      "memory.\n\n" + kernel_table(kernels))
     return "\n\n".join(parts)

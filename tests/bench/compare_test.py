@@ -254,7 +254,8 @@ class Kernels(unittest.TestCase):
             return {"name": name + "/real_time", "run_type": "iteration", "real_time": milliseconds, **more}
 
         report = {"context": {"multiply_add_gflops": "200.0", "copy_gbytes": "20.0", "threads": "2"}, "benchmarks": [
-            one("conv2d/stage3/forward", 9.0, **{"GFLOP/s": 400.0, "%FMA": 200.0}), one("conv2d/stage3/forward", 8.0, **{"GFLOP/s": 450.0, "%FMA": 225.0}),
+            one("conv2d/stage3/forward", 9.0, **{"GFLOP/s": 400.0, "%FMA": 200.0}),
+            one("conv2d/stage3/forward", 8.0, **{"GFLOP/s": 450.0, "%FMA": 225.0}),
             {**one("conv2d/stage3/forward", 1.0), "run_type": "aggregate"}, one("prelu/stage1/forward", 2.0, **{"GB/s": 15.0, "%copy": 75.0})]}
         rows = [[cell.strip() for cell in line.strip("|").split("|")] for line in compare.kernel_table(report).splitlines()[2:]]
         self.assertEqual(rows[0], ["conv2d/stage3/forward", "8.000", "450.0", "225 %", "", "", "7.05", "88 %"])
