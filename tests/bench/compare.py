@@ -1,0 +1,540 @@
+#!/usr/bin/env python3
+"""Holds amnet's speed and memory against PyTorch on this machine, and against what the machine can do.
+
+    ./run bench compare [--quick] [--rows NAME…] [--pairs N] [--isa native|avx2] [--json FILE] [--markdown FILE]
+
+amnet and PyTorch run by turns, A B A B, each run a process of its own that starts when the machine is idle, and a ratio is that of
+two neighbours. PyTorch (tests/bench/pytorch_rival.py) runs in the fastest of its modes, which is found first. The first call installs it under
+build/pytorch: on x86-64 Linux about 3 GB to download and 5.4 GB on disk, once.
+Everything measured goes to build/compare.json as well. Ends with 1 if a bar is missed, else with 0.
+"""
+import argparse
+import datetime
+import json
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+from typing import NamedTuple, Optional
+
+import machine
+import work
+from verdicts import (Budget, Line, comparison_table, fastest, is_disturbed, is_slow, number, ratios, scaling_shares, spread, table, verdict)
+
+ROOT = Path(__file__).resolve().parents[2]
+ENVIRONMENT = ROOT / "build" / "pytorch"
+HOUR = 3600
+IDLE_SECONDS = 120  # that a run waits for the machine at most
+RUN_SECONDS = 900  # after which a run counts as hung
+SLOW_REPEATS = 2  # of a rival's run that stayed below 80 % of the peak
+
+MODES = {"training": ("eager", "compile"), "embedding": ("eager", "compile", "freeze")}
+MODE_NAMES = {"eager": "eager", "compile": "torch.compile", "freeze": "torch.compile, frozen"}
+
+
+class Setting(NamedTuple):
+    """What is run, by either program."""
+
+    task: str  # training or embedding
+    batch: int = 32
+    threads: int = 2
+    precision: str = "f32"
+
+    def iterations(self):
+        """Five to fifteen seconds of either program on two cores."""
+        steps = {"training": {1: 60, 32: 8, 64: 4}, "embedding": {1: 200, 32: 20, 64: 10}}[self.task][self.batch]
+        return max(2, steps // (2 if self.threads == 1 else 1))
+
+
+class Row(NamedTuple):
+    name: str
+    kind: str  # ratio, scaling or memory
+    setting: Setting
+    rival_precision: str = "f32"
+    bar: Optional[float] = None
+    of: str = ""  # memory: the row whose runs tell it
+
+
+BAR_ROWS = (
+    Row("training", "ratio", Setting("training"), bar=2.6),
+    Row("training-vs-bf16", "ratio", Setting("training"), rival_precision="bf16", bar=1.35),
+    Row("embedding", "ratio", Setting("embedding"), bar=3.0),
+    Row("embedding-b1", "ratio", Setting("embedding", batch=1), bar=2.0),
+    Row("embedding-bf16", "ratio", Setting("embedding", precision="bf16"), rival_precision="bf16", bar=2.0),
+    Row("memory-training", "memory", Setting("training"), bar=1100, of="training"),
+    Row("memory-embedding", "memory", Setting("embedding"), bar=570, of="embedding"),
+    Row("scaling-training", "scaling", Setting("training"), bar=0.93),
+    Row("scaling-embedding", "scaling", Setting("embedding"), bar=0.93),
+)
+BARRED = {row.setting for row in BAR_ROWS if row.kind == "ratio"}
+FREE_ROWS = tuple(
+    Row(f"{task}-b{batch}-t{threads}", "ratio", Setting(task, batch, threads))
+    for task in ("training", "embedding") for batch in (1, 32, 64) for threads in (1, 2) if Setting(task, batch, threads) not in BARRED
+)
+KERNELS = "kernels"
+BAR_PAIRS, FREE_PAIRS = 5, 2
+
+
+class Failure(Exception):
+    """A sentence for the user: why something could not be measured."""
+
+
+# ---- the two programs -----------------------------------------------------------------------------------------------------------
+
+
+def execute(command, environment=None, seconds=RUN_SECONDS):
+    try:
+        result = subprocess.run([str(part) for part in command], env=environment, stdin=subprocess.DEVNULL, capture_output=True, text=True,
+                                errors="replace", timeout=seconds)
+    except subprocess.TimeoutExpired:
+        raise Failure(f"{Path(command[0]).name} did not end within {seconds} s")
+    if result.returncode != 0:
+        last = (result.stderr.strip() or result.stdout.strip() or "no output").splitlines()[-1]
+        raise Failure(f"{Path(command[0]).name} ended with exit code {result.returncode}: {last}")
+    return result.stdout
+
+
+class Programs:
+    """Runs amnet, PyTorch and the multiply-add loop; keeps everything they said."""
+
+    def __init__(self, arguments):
+        self.train_face = arguments.build / "examples" / "train_face" / "train_face"
+        self.amnet_bench = arguments.build / "tests" / "bench" / "amnet_bench"
+        for program in (self.train_face, self.amnet_bench):
+            if not program.exists():
+                raise Failure(f"expected the program {program.name} under {arguments.build} but it is not there; "
+                              f"use ./run bench compare, which builds it")
+        self.arguments = arguments
+        self.runs = []
+        self.help = execute([self.train_face, "bench", "--help"])
+        self.limits = {}
+        if arguments.isa == "avx2":
+            self.limits = {"ONEDNN_MAX_CPU_ISA": "AVX2", "ATEN_CPU_CAPABILITY": "avx2", "MKL_ENABLE_INSTRUCTIONS": "AVX2"}
+
+    def knows(self, flag):
+        return flag in self.help
+
+    def peak(self, threads):
+        """GFLOP/s of multiply-adds on registers, now."""
+        return json.loads(execute([self.amnet_bench, "--peak", f"--threads={threads}"]))["multiply_add_gflops"]
+
+    def amnet(self, setting):
+        extra = [] if setting.precision == "f32" else ["--precision", setting.precision]
+        return self._measure("amnet", setting, "", [self.train_face, "bench", *extra])
+
+    def rival(self, setting, mode, iterations=None):
+        # One compiler at a time, a child that is waited for: its CPU time then does not look like somebody else's.
+        environment = dict(os.environ, OMP_NUM_THREADS=str(setting.threads), TORCHINDUCTOR_CACHE_DIR=str(ENVIRONMENT / "compiled"),
+                           TORCHINDUCTOR_COMPILE_THREADS="1", **self.limits)
+        command = [ENVIRONMENT / "bin" / "python", ROOT / "tests" / "bench" / "pytorch_rival.py", "--mode", mode, "--precision",
+                   setting.precision]
+        return self._measure("pytorch", setting, mode, command, environment, iterations)
+
+    def _measure(self, program, setting, mode, command, environment=None, iterations=None):
+        steps = iterations or self.arguments.iterations or setting.iterations()
+        with tempfile.TemporaryDirectory(prefix="amnet_bench_") as scratch:
+            file = Path(scratch) / "result.json"
+            command = [*command, "--batch", setting.batch, "--threads", setting.threads, "--iterations", steps, "--classes",
+                       self.arguments.classes, "--width", self.arguments.width, "--json", file]
+            if setting.task == "embedding":
+                command.append("--forward-only")
+            begun = time.monotonic()
+            idle = machine.wait_until_idle(self.arguments.idle_seconds)
+            peak = self.peak(setting.threads)
+            watch = machine.OthersWatch()
+            execute(command, environment)
+            others = watch.stop()
+            disturbed = not idle or is_disturbed(others, machine.cores())
+            peaks = [peak, self.peak(setting.threads)]
+            numbers = json.loads(file.read_text())
+        run = {**numbers, "program": program, "task": setting.task, "precision": setting.precision, "mode": mode,
+               "started_idle": idle, "disturbed": disturbed, "others": others,
+               "peak_gflops_before_and_after": peaks, "peak_gflops": sum(peaks) / 2, "seconds": time.monotonic() - begun}
+        self.runs.append(run)
+        marks = (f" [{mode}]" if mode else "") + (", disturbed by other work" if disturbed else "")
+        print(f"    {program:8}{run['images_per_second']:8.1f} images/s{marks}", file=sys.stderr, flush=True)
+        return run
+
+
+def install_pytorch():
+    python = ENVIRONMENT / "bin" / "python"
+    if python.exists() and subprocess.run([str(python), "-c", "import torch, numpy"], capture_output=True).returncode == 0:
+        return
+    print("Installing PyTorch under build/pytorch: a download of about 3 GB on x86-64 Linux (5.4 GB on disk), once …", file=sys.stderr,
+          flush=True)
+    shutil.rmtree(ENVIRONMENT, ignore_errors=True)
+    execute([sys.executable, "-m", "venv", ENVIRONMENT])
+    execute([python, "-m", "pip", "install", "--no-input", "--quiet", "torch", "numpy"], seconds=HOUR)
+
+
+# ---- the rows -------------------------------------------------------------------------------------------------------------------
+
+
+class Comparison:
+    def __init__(self, programs, arguments):
+        self.programs, self.arguments = programs, arguments
+        self.budget = Budget(60 * arguments.minutes)
+        self.modes = {}  # (task, precision, batch) -> the rival's fastest mode
+        self.trials = {}
+        self.lines = {}  # by row
+        self.pairs = {}  # row -> [(amnet run, rival's run or amnet's of one thread)]
+
+    def mode_of(self, setting):
+        """The rival's fastest mode, found by one short run of each."""
+        key = self.mode_key(setting)
+        if key not in self.modes:
+            task, precision, batch = key
+            print(f"  PyTorch's fastest mode for {task}, {precision}, batch {batch}:", file=sys.stderr, flush=True)
+            rates, reasons = {}, []
+            for mode in MODES[task]:
+                trial = Setting(task, batch, min(2, machine.cores()), precision)
+                try:
+                    rates[mode] = self.timed(("trial", task, mode), lambda: self.try_mode(trial, mode))
+                except Failure as failure:
+                    reasons.append(f"{mode}: {failure}")
+                    rates[mode] = None
+                    print(f"    {mode} failed: {failure}", file=sys.stderr)
+            self.trials["/".join(map(str, key))] = rates
+            self.modes[key] = fastest(rates)
+            if self.modes[key] is None:
+                raise Failure("PyTorch ran in no mode (" + "; ".join(reasons) + ")")
+        return self.modes[key]
+
+    def try_mode(self, setting, mode):
+        """Images/s of a short run, and the better of two where the first was disturbed: the whole comparison hangs on the choice."""
+        steps = 20 if setting.batch == 1 else 3
+        run = self.programs.rival(setting, mode, steps)
+        again = [self.programs.rival(setting, mode, steps)] if run["disturbed"] else []
+        return max(one["images_per_second"] for one in [run, *again])
+
+    def measure(self, row):
+        pairs = self.pairs_of(row)
+        reason = self.reason_to_skip(row)
+        if reason is None:
+            cost = self.cost(row) * pairs + self.cost_of_trials(row)
+            if not self.budget.fits(cost):
+                reason = f"not run: about {self.budget.expected(cost):.0f} s, and {max(0, self.budget.left()):.0f} s are left"
+        if reason is not None:
+            print(f"{row.name}: {reason}", file=sys.stderr, flush=True)
+            self.lines[row.name] = Line(row.name, bar=bar_text(row), verdict=reason)
+            return
+        print(f"{row.name} ({pairs} pairs, {self.budget.left() / 60:.0f} minutes left)", file=sys.stderr, flush=True)
+        measure = self.measure_scaling if row.kind == "scaling" else self.measure_ratio
+        try:
+            measure(row, pairs)
+        except Failure as failure:
+            self.lines[row.name] = Line(row.name, bar=bar_text(row), verdict=f"failed: {failure}")
+            print(f"  {failure}", file=sys.stderr)
+
+    def bar_of(self, row):
+        """Bars are for the network at full width."""
+        return row.bar if self.arguments.width == 1 else None
+
+    def pairs_of(self, row):
+        if self.arguments.pairs:
+            return self.arguments.pairs
+        if self.arguments.quick:
+            return 1
+        return BAR_PAIRS if row.bar is not None else FREE_PAIRS
+
+    def reason_to_skip(self, row):
+        threads = row.setting.threads
+        if threads > machine.cores():
+            return f"skipped: needs {threads} cores and this machine has {machine.cores()}"
+        if row.setting.precision != "f32" and not self.programs.knows("--precision"):
+            return "skipped: train_face bench has no --precision in this build, so amnet has no bf16"
+        return None
+
+    def cost(self, row):
+        """[(kind of run, seconds to guess)] of one pair."""
+        ours = (("amnet", row.setting), 20)
+        if row.kind == "scaling":
+            return [ours, (("amnet", row.setting._replace(threads=1)), 20)]
+        return [ours, (("pytorch", self.rival_setting(row)), 45)]
+
+    def cost_of_trials(self, row):
+        setting = self.rival_setting(row)
+        known = row.kind == "scaling" or self.mode_key(setting) in self.modes
+        return [] if known else [(("trial", setting.task, mode), 45) for mode in MODES[setting.task]]
+
+    @staticmethod
+    def mode_key(setting):
+        """At batch 1 another mode may be the fastest than beyond, so there are two answers."""
+        return setting.task, setting.precision, min(setting.batch, 32)
+
+    @staticmethod
+    def rival_setting(row):
+        return row.setting._replace(precision=row.rival_precision)
+
+    def timed(self, kind, body):
+        begun = time.monotonic()
+        result = body()
+        self.budget.took(kind, time.monotonic() - begun)
+        return result
+
+    def amnet(self, setting):
+        return self.timed(("amnet", setting), lambda: self.programs.amnet(setting))
+
+    def rival(self, setting, mode):
+        """One run; more of it where it looks disturbed. The fastest counts: the rival gets the benefit of the doubt."""
+
+        def body():
+            run = self.programs.rival(setting, mode)
+            if setting.precision != "f32" or setting.batch != 32 or setting.threads != 2:
+                return run
+            flops = work.flops_per_image(setting.task, self.arguments.classes, self.arguments.width)
+            tries = [run]
+            while is_slow(tries[-1]["images_per_second"], flops, tries[-1]["peak_gflops"]) and len(tries) <= SLOW_REPEATS:
+                print(f"    below 80 % of the peak; again", file=sys.stderr)
+                tries.append(self.programs.rival(setting, mode))
+            best = max(tries, key=lambda one: one["images_per_second"])
+            best["repeats_below_80_percent_of_peak"] = len(tries) - 1
+            return best
+
+        return self.timed(("pytorch", setting), body)
+
+    def measure_ratio(self, row, pairs):
+        rival = self.rival_setting(row)
+        mode = self.mode_of(rival)
+        done = self.pairs[row.name] = []
+        for _ in range(pairs):
+            if done and not self.budget.fits(self.cost(row)):
+                break
+            done.append((self.amnet(row.setting), self.rival(rival, mode)))
+        ratio = ratios((ours["images_per_second"], theirs["images_per_second"]) for ours, theirs in done)
+        repeats = sum(theirs.get("repeats_below_80_percent_of_peak", 0) for _, theirs in done)
+        notes = [f"{repeats} PyTorch runs repeated"] * bool(repeats) + [f"{len(done)} of {pairs} pairs"] * (len(done) < pairs)
+        notes += disturbed_note(done)
+        mode_name = MODE_NAMES[mode] + (", bf16" if rival.precision == "bf16" else "")
+        self.lines[row.name] = Line(row.name, median_rate(ours for ours, _ in done), median_rate(theirs for _, theirs in done), mode_name, ratio,
+                                    most_memory(ours for ours, _ in done), most_memory(theirs for _, theirs in done), bar_text(row),
+                                    verdict(ratio.median, self.bar_of(row)), "; ".join(notes))
+
+    def measure_scaling(self, row, pairs):
+        done = self.pairs[row.name] = []
+        for _ in range(pairs):
+            if done and not self.budget.fits(self.cost(row)):
+                break
+            one = self.amnet(row.setting._replace(threads=1))
+            done.append((self.amnet(row.setting), one))
+        share = scaling_shares((one["images_per_second"], two["images_per_second"], one["peak_gflops"], two["peak_gflops"]) for two, one in done)
+        self.lines[row.name] = Line(row.name, median_rate(two for two, _ in done), median_rate(one for _, one in done), "amnet, 1 thread", share,
+                                    bar=bar_text(row), verdict=verdict(share.median, self.bar_of(row)), note="; ".join(disturbed_note(done)))
+
+    def conclude_memory(self, row):
+        """Of the runs that another row made."""
+        done = self.pairs.get(row.of)
+        if not done:
+            self.lines[row.name] = Line(row.name, bar=bar_text(row), verdict=f"not run: it is told by the row {row.of}")
+            return
+        ours, theirs = most_memory(ours for ours, _ in done), most_memory(theirs for _, theirs in done)
+        self.lines[row.name] = Line(row.name, ours_mb=ours, theirs_mb=theirs, bar=bar_text(row),
+                                    verdict=verdict(ours, self.bar_of(row), at_most=True))
+
+
+def bar_text(row):
+    if row.bar is None:
+        return ""
+    return {"ratio": f">= {row.bar}x", "scaling": f">= {row.bar}", "memory": f"<= {row.bar:,} MB"}[row.kind]
+
+
+def disturbed_note(pairs):
+    disturbed = sum(run["disturbed"] for pair in pairs for run in pair)
+    return [f"{disturbed} of {2 * len(pairs)} runs disturbed"] if disturbed else []
+
+
+def median_rate(runs):
+    rates = spread(run["images_per_second"] for run in runs)
+    return rates.median if rates else None
+
+
+def most_memory(runs):
+    return max((run["peak_rss_mb"] for run in runs), default=None)
+
+
+# ---- shares of the machine ------------------------------------------------------------------------------------------------------
+
+
+def share_table(comparison):
+    """Each row's arithmetic as a share of the multiply-add peak, and of what the products of its Winograd tiles alone would allow."""
+    arguments, rows = comparison.arguments, []
+    for row in (*BAR_ROWS, *FREE_ROWS):
+        done = comparison.pairs.get(row.name) if row.kind == "ratio" else None
+        if not done:
+            continue
+        direct = work.flops_per_image(row.setting.task, arguments.classes, arguments.width)
+        products = work.flops_per_image(row.setting.task, arguments.classes, arguments.width, of=work.product_flops)
+        peak = spread(ours["peak_gflops"] for ours, _ in done).median
+        rate = median_rate(ours for ours, _ in done)
+        theirs = median_rate(theirs for _, theirs in done)
+        floor = peak * 1e9 / products
+        rows.append([row.name, number(rate), number(rate * direct / 1e9), number(peak), f"{100 * rate * direct / 1e9 / peak:.0f} %",
+                     f"{100 * theirs * direct / 1e9 / peak:.0f} %", number(floor), f"{100 * rate / floor:.0f} %"])
+    head = ["row", "amnet, images/s", "direct GFLOP/s", "f32 peak GFLOP/s", "of the peak", "PyTorch, of the peak", "products alone, images/s",
+            "of that"]
+    return table(head, rows) if rows else ""
+
+
+KERNEL_FILTER = "conv2d|fully_connected|prelu|softmax_cross_entropy/(forward|backward)|normalize|sgd"
+
+
+def measure_kernels(programs, arguments):
+    threads = min(2, machine.cores())
+    print(f"kernels ({threads} threads)", file=sys.stderr, flush=True)
+    idle = machine.wait_until_idle(arguments.idle_seconds)
+    text = execute([programs.amnet_bench, f"--threads={threads}", f"--benchmark_filter={KERNEL_FILTER}", "--benchmark_min_time=0.1",
+                    "--benchmark_repetitions=3", "--benchmark_format=json"])
+    return {**json.loads(text), "started_idle": idle}
+
+
+def kernel_table(report):
+    """The fastest of the repetitions of each kernel."""
+    peak = float(report["context"]["multiply_add_gflops"])
+    convolutions = {c.name: c for c in work.convolutions()}
+    best = {}
+    for one in report["benchmarks"]:
+        name = one["name"].replace("/real_time", "")
+        if one.get("run_type", "iteration") == "iteration" and (name not in best or one["real_time"] < best[name]["real_time"]):
+            best[name] = one
+    rows = []
+    for name, one in best.items():
+        convolution = convolutions.get(name.split("/")[1]) if name.startswith("conv2d/") else None
+        floor_ms = 32 * work.product_flops(convolution) / peak / 1e6 if convolution else None
+        rows.append([name, f"{one['real_time']:.3f}", number(one.get("GFLOP/s")), percent(one.get("%FMA")), number(one.get("GB/s")),
+                     percent(one.get("%copy")), number(floor_ms, 2), percent(100 * floor_ms / one["real_time"] if floor_ms else None)])
+    head = ["kernel, batch 32", "ms", "GFLOP/s", "of the FMA peak", "GB/s", "of a copy", "products alone, ms", "of that"]
+    return table(head, rows)
+
+
+def percent(value):
+    return "" if value is None else f"{value:.0f} %"
+
+
+# ---- the report -----------------------------------------------------------------------------------------------------------------
+
+
+def report_text(record, comparison, selected, kernels):
+    about = record["machine"]
+    versions = record["versions"]
+    if kernels is not None:
+        versions = {**versions, **dict(zip(("compiler", "simd"), kernels["context"]["amnet"].split(", ")[1:]))}
+    said = [f"{about['cpu']}, {about['cores']} cores ({', '.join(about['instruction_sets'])}), {about['memory_gb']} GB; {about['system']}",
+            f"amnet {record['commit']}, {versions.get('compiler', '?')}, {versions.get('simd', '?')}; PyTorch {versions.get('torch', '–')} "
+            f"(oneDNN {versions.get('onednn', '–')}); {record['date']}"]
+    if comparison.arguments.width != 1:
+        said.append(f"Width {comparison.arguments.width}: not the network that the bars are for.")
+    parts = ["\n".join(said)]
+    lines = [comparison.lines[row.name] for row in selected if row.name in comparison.lines]
+    if lines:
+        parts.append(comparison_table(lines))
+    shares = share_table(comparison)
+    if shares:
+        parts.append("Shares of the machine. A direct sum cannot exceed the peak; an algorithm with fewer multiplications can.\n\n" + shares)
+    if kernels is not None:
+        context = kernels["context"]
+        busy = "" if kernels["started_idle"] else " (started on a busy machine)"
+        parts.append(f"Kernels, {context['threads']} threads{busy}: "
+                     f"peak {context['multiply_add_gflops']} GFLOP/s, copy {context['copy_gbytes']} GB/s. "
+                     "A convolution is counted in the operations of the direct sum; tensors that stay in the cache may exceed a copy through "
+                     "memory.\n\n" + kernel_table(kernels))
+    return "\n\n".join(parts)
+
+
+def record_of(programs, comparison, arguments, begun, kernels):
+    versions = {}
+    for run in programs.runs:
+        versions.update({key: run[key] for key in ("compiler", "simd", "torch", "onednn", "capability") if key in run})
+    git = subprocess.run(["git", "-C", str(ROOT), "describe", "--always", "--dirty"], capture_output=True, text=True)
+    return {
+        "date": begun, "minutes": comparison.budget.elapsed() / 60, "commit": git.stdout.strip() or "unknown", "machine": machine.describe(),
+        "versions": versions, "options": {key: str(value) for key, value in vars(arguments).items()}, "mode_trials": comparison.trials,
+        "rows": {name: {**line._asdict(), "ratio": line.ratio and line.ratio._asdict()} for name, line in comparison.lines.items()},
+        "runs": programs.runs, "kernels": kernels,
+    }
+
+
+def parse(words):
+    names = [row.name for row in (*BAR_ROWS, *FREE_ROWS)] + [KERNELS]
+    parser = argparse.ArgumentParser(prog="./run bench compare", description=__doc__.split("\n\n", 1)[0],
+                                     epilog="Rows: " + ", ".join(names) + ". Ends with 1 if a bar is missed.")
+    parser.add_argument("--rows", nargs="+", metavar="NAME", choices=names, help="only these; see below")
+    parser.add_argument("--pairs", type=positive, metavar="N", help=f"of every row (default: {BAR_PAIRS} with a bar, {FREE_PAIRS} without)")
+    parser.add_argument("--quick", action="store_true", help="1 pair, rows with a bar only")
+    parser.add_argument("--isa", choices=("native", "avx2"), default="native", help="avx2: both programs without AVX-512")
+    parser.add_argument("--minutes", type=positive, default=60, metavar="N", help="for everything; rows that no longer fit are listed (default: 60)")
+    parser.add_argument("--json", type=Path, metavar="FILE", help="everything measured (default: build/compare.json)")
+    parser.add_argument("--markdown", type=Path, metavar="FILE", help="the tables")
+    parser.add_argument("--idle-seconds", type=float, default=IDLE_SECONDS, metavar="S", help="that a run waits for an idle machine (default: 120)")
+    parser.add_argument("--width", type=float, default=1.0, metavar="W", help="width multiplier of the network, to try this out (default: 1)")
+    parser.add_argument("--iterations", type=positive, metavar="N", help="of every run, to try this out")
+    parser.add_argument("--classes", type=positive, default=10516, metavar="N", help="of the head (default: 10516)")
+    parser.add_argument("--build", type=Path, default=ROOT / "build" / "release", help=argparse.SUPPRESS)
+    arguments = parser.parse_args(words)
+    arguments.json = arguments.json or ROOT / "build" / "compare.json"
+    return arguments
+
+
+def positive(text):
+    value = int(text)
+    if value < 1:
+        raise argparse.ArgumentTypeError("expected a number of at least 1")
+    return value
+
+
+def chosen_rows(arguments):
+    """(rows, whether the kernels are measured). A memory row brings the row whose runs tell it."""
+    if not arguments.rows:
+        return (list(BAR_ROWS), False) if arguments.quick else ([*BAR_ROWS, *FREE_ROWS], True)
+    wanted = set(arguments.rows)
+    wanted |= {row.of for row in BAR_ROWS if row.name in wanted and row.of}
+    return [row for row in (*BAR_ROWS, *FREE_ROWS) if row.name in wanted], KERNELS in wanted
+
+
+def main():
+    arguments = parse(sys.argv[1:])
+    begun = datetime.datetime.now(datetime.timezone.utc).isoformat(timespec="seconds")
+    rows, with_kernels = chosen_rows(arguments)
+    try:
+        programs = Programs(arguments)
+        if any(row.kind == "ratio" for row in rows):
+            install_pytorch()
+    except Failure as failure:
+        sys.exit(f"compare: {failure}.")
+    comparison = Comparison(programs, arguments)
+    print(f"At most {arguments.minutes} minutes.", file=sys.stderr)
+    kernels = None
+
+    def save():
+        record = record_of(programs, comparison, arguments, begun, kernels)
+        arguments.json.parent.mkdir(parents=True, exist_ok=True)
+        arguments.json.write_text(json.dumps(record, indent=2) + "\n")
+        return record
+
+    try:
+        for row in (row for row in rows if row.kind != "memory" and row.bar is not None):
+            comparison.measure(row)
+            save()
+        if with_kernels:
+            kernels = measure_kernels(programs, arguments)
+        for row in (row for row in rows if row.bar is None):
+            comparison.measure(row)
+            save()
+    except KeyboardInterrupt:
+        print("Interrupted; what was measured so far:", file=sys.stderr)
+    except Failure as failure:
+        print(f"compare: {failure}; what was measured so far:", file=sys.stderr)
+    for row in rows:
+        if row.kind == "memory":
+            comparison.conclude_memory(row)
+    text = report_text(save(), comparison, rows, kernels)
+    print(text)
+    if arguments.markdown:
+        arguments.markdown.write_text(text + "\n")
+    return 1 if any(line.verdict == "MISSED" for line in comparison.lines.values()) else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
