@@ -259,10 +259,26 @@ void Net::lay_out(Value loss, const std::vector<Value>& keep, const std::vector<
   for (const Value value : keep) values_[index_of(value)].readable = true;
   if (loss.index >= 0) values_[index_of(loss)].readable = true;
 
+  // A gradient takes the place of its value where one backward pass is the last to read the value and the first to write the gradient.
+  std::vector<char> overwritten(values_.size());
+  for (int i = 0; i < layers && loss.index >= 0; ++i) {
+    const Node& node = nodes_[static_cast<std::size_t>(i)];
+    const int which = node.layer->needs().overwrites;
+    if (!node.runs_backward || which < 0) continue;
+    const int input = node.inputs[static_cast<std::size_t>(which)];
+    const auto v = static_cast<std::size_t>(input);
+    overwritten[v] = wants_gradient[v] && !values_[v].readable && values_[v].producer >= 0 && last_read[v] == backward_moment(i) &&
+                     first_gradient[v] == backward_moment(i) && std::ranges::count(node.inputs, input) == 1;
+  }
+
   for (std::size_t v = 0; v < values_.size(); ++v) {
     ValueState& value = values_[v];
     value.tensor = value.gradient = {};
     if (!used[v] && !value.readable) continue;
+    if (overwritten[v]) {
+      want(value.spec, value.producer, backward_moment(value.producer), &value.tensor);
+      continue;
+    }
     want(value.spec, std::max(value.producer, 0), value.readable ? end : last_read[v], &value.tensor);
     if (value.producer < 0) lifetimes.back().first = -1;  // the caller fills inputs before anything runs
     if (loss.index < 0 || !wants_gradient[v] || value.producer < 0) continue;
@@ -285,6 +301,9 @@ void Net::lay_out(Value loss, const std::vector<Value>& keep, const std::vector<
   for (std::size_t r = 0; r < requests.size(); ++r) {
     const std::shared_ptr<std::byte> bytes(block, block.get() + plan.offsets[r]);
     *requests[r].target = Tensor(requests[r].spec.shape, requests[r].spec.dtype, bytes, Memory::host);
+  }
+  for (std::size_t v = 0; v < values_.size(); ++v) {
+    if (overwritten[v]) values_[v].gradient = values_[v].tensor;
   }
 }
 

@@ -92,6 +92,9 @@ struct LayerPlan {
 struct BackwardNeeds {
   bool inputs = true;
   bool outputs = false;
+  /// The input whose gradient backward may write over the input's own value, or -1. Where nobody reads the value afterwards, the net
+  /// then hands in one tensor for both, with a gradient to assign; everywhere else they are two.
+  int overwrites = -1;
 };
 
 struct ForwardArgs {
@@ -103,7 +106,7 @@ struct ForwardArgs {
 
 struct BackwardArgs {
   Context& context;
-  std::span<const Tensor> inputs;            ///< undefined unless needs().inputs
+  std::span<const Tensor> inputs;            ///< undefined unless needs().inputs; read only, but for needs().overwrites
   std::span<const Tensor> outputs;           ///< undefined unless needs().outputs
   std::span<const Tensor> saved;             ///< as forward left it; backward may overwrite it
   std::span<const Tensor> output_gradients;  ///< undefined for an output that no loss depends on
