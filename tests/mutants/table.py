@@ -25,11 +25,11 @@ MUTANTS = [
            "gradcheck: l2 normalise"),
     Mutant("sgd_uphill", "src/cpu/sgd.cpp", "values[i] -= velocity", "values[i] += velocity",
            "sgd: the learning rate is inside the momentum, and decay acts on the old weight"),
-    Mutant("softmax_target_sign", "src/cpu/softmax_cross_entropy.cpp", "factor * (row[targets[i]] - 1)", "factor * (row[targets[i]] + 1)",
+    Mutant("softmax_target_sign", "src/cpu/softmax_cross_entropy.cpp", "factor * (probability - 1)", "factor * (probability + 1)",
            "gradcheck: softmax cross-entropy"),
     # factors that are missing
     Mutant("softmax_no_batch_mean", "src/cpu/softmax_cross_entropy.cpp",
-           "dloss.data<T>()[0] / static_cast<T>(std::max<std::int64_t>(samples, 1))", "dloss.data<T>()[0]",
+           "dloss.data<T>()[0] / static_cast<T>(std::max<std::int64_t>(size.rows, 1))", "dloss.data<T>()[0]",
            "gradcheck: softmax cross-entropy"),
     Mutant("batch_norm_biased_variance", "src/cpu/batch_norm.cpp", "static_cast<T>(samples) / static_cast<T>(samples - 1)",
            "static_cast<T>(samples) / static_cast<T>(samples)",
@@ -40,11 +40,11 @@ MUTANTS = [
            "normalize: a zero row has finite values and gradients"),
     Mutant("pool_average_ignores_padding", "src/cpu/pool.cpp", "std::min(begin + kernel, extent + pad) - begin",
            "std::min(begin + kernel, extent) - std::max<std::int64_t>(begin, 0)", "pool: maxima and averages equal a plain loop"),
-    Mutant("softmax_no_shift", "src/cpu/softmax_cross_entropy.cpp", "buffer[i] = values[begin + i] - shift;",
-           "buffer[i] = values[begin + i];", "softmax_cross_entropy: never overflows"),
+    Mutant("softmax_no_shift", "src/cpu/softmax_cross_entropy.cpp", "exponential<T>(load(block.values + i) - shift)",
+           "exponential<T>(load(block.values + i))", "softmax_cross_entropy: never overflows"),
     # margins
-    Mutant("margin_on_wrong_class", "src/cpu/softmax_cross_entropy.cpp", "scaled[label] = scale * (cosines[label] - margin.of(cosines[label]));",
-           "scaled[(label + 1) % classes] = scale * (cosines[(label + 1) % classes] - margin.of(cosines[label]));", MARGIN),
+    Mutant("margin_on_wrong_class", "src/cpu/softmax_cross_entropy.cpp", "*label = scale_ * target_;",
+           "label[label_ == 0 ? 1 : -1] = scale_ * target_;", MARGIN),
     Mutant("margin_rule_compares_with_zero", "src/cpu/softmax_cross_entropy.cpp", "cosine > margin_ ? margin_ : T{0}",
            "cosine > 0 ? margin_ : T{0}", MARGIN),
     # transposed or misplaced operands
@@ -79,6 +79,8 @@ MUTANTS = [
            "dbias.tensor.data<T>().data(), Write::assign,", "gradcheck: convolution"),
     Mutant("fully_connected_backward_adds", "src/cpu/fully_connected.cpp", "{as_kernels(dw.tensor), dw.write}",
            "{as_kernels(dw.tensor), Write::add}", "gradcheck: fully connected"),
+    Mutant("net_overwrites_a_kept_value", "src/net/net.cpp", "wants_gradient[v] && !values_[v].readable &&", "wants_gradient[v] &&",
+           "heads: a training step holds one matrix of samples x classes, and a gradient over the logits is that beside them"),
     Mutant("net_second_reader_assigns", "src/net/net.cpp", "written[v] ? Write::add : Write::assign",
            "Write::assign", "net: the gradients of a whole network with residual sums are those of its loss"),
     # ends of ranges and ties
