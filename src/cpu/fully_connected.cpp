@@ -4,9 +4,10 @@
 //   backward, data     dx  (N x I) = dy (N x O) w (O x I)
 //   backward, weights  dw  (O x I) = dy^T (O x N) x (N x I)
 //
-// w is read where it lies, once for every 256 samples. What depends on the sizes alone, and so gives the same bits with any number of
-// threads: the pieces of work, the terms that are summed in a row, and how sums are added up. A lane knows nothing of its neighbours, so a
-// sample has the same outputs in every batch.
+// The small factor is packed or transposed once for all; w is read where it lies by the forward pass, and by the backward pass block by
+// block through the second-level cache, so that none of them holds a copy of it. What depends on the sizes alone, and so gives the same
+// bits with any number of threads: the pieces of work, the terms that are summed in a row, and how sums are added up. A lane knows nothing
+// of its neighbours, so a sample has the same outputs in every batch.
 #include <amnet/kernels/fully_connected.h>
 
 #include <cmath>
@@ -18,9 +19,10 @@
 namespace amnet {
 namespace {
 
-constexpr std::int64_t piece_outputs = 48;   // rows of w in a piece: whole register blocks on every machine
-constexpr std::int64_t piece_columns = 512;  // columns of dx and dw in a piece
-constexpr std::int64_t group_samples = 256;  // samples that the forward pass transposes at a time
+constexpr std::int64_t piece_outputs = 48;              // rows of w in a piece: whole register blocks on every machine
+constexpr std::int64_t piece_columns = 256;             // columns of dx and dw in a piece: whole panels on every machine
+constexpr std::int64_t piece_inputs = 5 * panel_depth;  // of w in a piece of the forward pass: they stay in the second-level cache
+constexpr std::int64_t group_samples = 256;             // samples that the forward pass transposes at a time
 
 struct Sizes {
   std::int64_t samples, inputs, outputs;
@@ -89,16 +91,21 @@ class TransposedSamples {
   T* at_;
 };
 
-/// sums (outputs x samples) = w x^T.
-template <class T>
-void multiply_samples(std::int64_t outputs, std::int64_t inputs, const T* w, const TransposedSamples<T>& x, Lines<T> sums) {
-  for (std::int64_t input = 0; input < inputs; input += panel_depth) {
-    const std::int64_t depth = std::min(panel_depth, inputs - input);
-    const Write write = input == 0 ? Write::assign : Write::add;
+/// Calls finish(sample) for every panel as soon as sums (outputs x samples) = w x^T has it: results then leave for memory while the next
+/// panel is multiplied.
+template <class T, class Finish>
+void multiply_samples(std::int64_t outputs, std::int64_t inputs, const T* w, const TransposedSamples<T>& x, Lines<T> sums,
+                      Finish&& finish) {
+  for (std::int64_t begin = 0; begin < inputs; begin += piece_inputs) {
+    const std::int64_t end = std::min(inputs, begin + piece_inputs);
     for (std::int64_t sample = 0; sample < x.columns(); sample += panel_columns<T>) {
-      const Lines<const T> panel = x.at(sample, input);
-      const auto multiply = panel.stride == lanes<T> ? multiply_panel<T, 1> : multiply_panel<T, 2>;
-      multiply(outputs, depth, {w + input, inputs, 1}, panel, sums.from_column(sample), write);
+      for (std::int64_t input = begin; input < end; input += panel_depth) {
+        const Lines<const T> panel = x.at(sample, input);
+        const auto multiply = panel.stride == lanes<T> ? multiply_panel<T, 1> : multiply_panel<T, 2>;
+        multiply(outputs, std::min(panel_depth, end - input), {w + input, inputs, 1}, panel, sums.from_column(sample),
+                 input == 0 ? Write::assign : Write::add);
+      }
+      if (end == inputs) finish(sample);
     }
   }
 }
@@ -116,39 +123,48 @@ void forward(Cpu& cpu, const Sizes& sizes, const T* x, const T* w, T epsilon, co
     parallel_for(cpu, pieces, [&](std::int64_t piece, int worker) {
       const std::int64_t begin = piece * piece_outputs, rows = std::min(piece_outputs, outputs - begin);
       const T* weights = w + begin * inputs;
-      if (norms != nullptr) measure_rows<T>({weights, inputs}, rows, inputs, epsilon, norms + begin);
       const Lines<T> sums{room.local(worker), transposed.columns()};
-      multiply_samples(rows, inputs, weights, transposed, sums);
-      for (std::int64_t row = 0; row < rows; ++row) {
-        const T scale = norms != nullptr ? 1 / norms[begin + row] : T{1};
-        const T plus = bias != nullptr ? bias[begin + row] : T{0};
-        T* sum = sums.from_row(row).at;
-        for (std::int64_t i = 0; i < sums.stride; ++i) sum[i] = sum[i] * scale + plus;
-      }
-      transpose<T>(rows, here, {sums.at, sums.stride}, {y + first * outputs + begin, outputs});
+      multiply_samples(rows, inputs, weights, transposed, sums, [&](std::int64_t sample) {
+        // Not before the product, which has brought the rows into the cache.
+        if (norms != nullptr && sample == 0) measure_rows<T>({weights, inputs}, rows, inputs, epsilon, norms + begin);
+        const std::int64_t panel = std::min<std::int64_t>(panel_columns<T>, here - sample);
+        for (std::int64_t row = 0; row < rows && (norms != nullptr || bias != nullptr); ++row) {
+          const T scale = norms != nullptr ? 1 / norms[begin + row] : T{1};
+          const T plus = bias != nullptr ? bias[begin + row] : T{0};
+          T* sum = sums.from_row(row).from_column(sample).at;
+          for (std::int64_t i = 0; i < panel; ++i) sum[i] = sum[i] * scale + plus;
+        }
+        transpose<T>(rows, panel, {sums.at + sample, sums.stride}, {y + (first + sample) * outputs + begin, outputs});
+      });
     });
   }
 }
 
 /// into (samples x columns) (+)= dy w for `outputs` rows of w; scaled by 1 / norms where there are any.
-/// `room` has samples * panel_depth + panel_tail_elements(samples).
 template <class T>
 void multiply_outputs(std::int64_t samples, std::int64_t columns, std::int64_t outputs, Lines<const T> dy, Lines<const T> w, const T* norms,
                       Lines<T> into, Write write, T* room) {
+  T* const slopes = room;
+  T* const panels = slopes + samples * panel_depth;
+  T* const tail = panels + panel_elements<T>(columns, panel_depth);
   for (std::int64_t output = 0; output < outputs; output += panel_depth) {
     const std::int64_t depth = std::min(panel_depth, outputs - output);
+    pack_panels<T>(depth, columns, w.from_row(output), panels);
     for (std::int64_t n = 0; n < samples; ++n) {
       const T* from = dy.from_row(n).from_column(output).at;
-      T* to = room + n * depth;
+      T* to = slopes + n * depth;
       if (norms == nullptr) {
         std::copy_n(from, depth, to);
       } else {
         for (std::int64_t k = 0; k < depth; ++k) to[k] = from[k] / norms[output + k];
       }
     }
-    multiply_panels<T>(samples, columns, depth, {room, depth, 1}, w.from_row(output), into, output == 0 ? write : Write::add,
-                       room + samples * panel_depth);
+    multiply_panels<T>(samples, columns, depth, {slopes, depth, 1}, panels, into, output == 0 ? write : Write::add, tail);
   }
+}
+template <class T>
+std::int64_t multiply_outputs_room(std::int64_t samples) {
+  return (samples + piece_columns) * panel_depth + samples * panel_columns<T>;
 }
 
 /// dx (+)= dy w. Where w has few columns, the sum over its rows is cut into parts too, which are added up in a binary tree.
@@ -159,13 +175,13 @@ void backward_data(Cpu& cpu, const Sizes& sizes, const T* dy, const T* w, const 
   constexpr std::int64_t enough_pieces = 16, least_outputs = 512;
   const std::int64_t parts = std::clamp<std::int64_t>(outputs / least_outputs, 1, std::max<std::int64_t>(1, enough_pieces / chunks));
   const std::int64_t elements = samples * inputs;
-  const Workspace<T> room(cpu, parts > 1 ? parts * elements : 0, samples * panel_depth + panel_tail_elements<T>(samples));
+  const Workspace<T> room(cpu, parts > 1 ? parts * elements : 0, multiply_outputs_room<T>(samples));
   parallel_for(cpu, chunks * parts, [&](std::int64_t piece, int worker) {
     const std::int64_t part = piece / chunks;
-    const auto [begin, end] = piece_rows(inputs, chunks, piece % chunks);
+    const std::int64_t begin = piece % chunks * piece_columns, columns = std::min(piece_columns, inputs - begin);
     const auto [first, last] = piece_rows(outputs, parts, part);
     const Lines<T> into{(parts > 1 ? room.shared() + part * elements : dx) + begin, inputs};
-    multiply_outputs<T>(samples, end - begin, last - first, {dy + first, outputs}, {w + first * inputs + begin, inputs},
+    multiply_outputs<T>(samples, columns, last - first, {dy + first, outputs}, {w + first * inputs + begin, inputs},
                         norms != nullptr ? norms + first : nullptr, into, parts > 1 ? Write::assign : write, room.local(worker));
   });
   if (parts == 1) return;
@@ -182,18 +198,50 @@ void backward_data(Cpu& cpu, const Sizes& sizes, const T* dy, const T* w, const 
   });
 }
 
-/// into (outputs x columns) (+)= dy^T x. `room` has outputs * panel_depth + panel_tail_elements(outputs).
+/// x in panels, panel_depth samples at a time.
 template <class T>
-void multiply_transposed(std::int64_t outputs, std::int64_t columns, std::int64_t samples, Lines<const T> dy, Lines<const T> x,
-                         Lines<T> into, Write write, T* room) {
+class PackedSamples {
+ public:
+  static std::int64_t elements(std::int64_t samples, std::int64_t inputs) { return panel_elements<T>(inputs, samples); }
+
+  PackedSamples(const Cpu& cpu, Lines<const T> x, std::int64_t samples, std::int64_t inputs, T* room)
+      : samples_(samples), inputs_(inputs), at_(room) {
+    parallel_for(cpu, pieces_of_size(inputs, piece_columns), [&](std::int64_t piece, int) {
+      const std::int64_t begin = piece * piece_columns;
+      for (std::int64_t sample = 0; sample < samples; sample += panel_depth) {
+        pack_panels<T>(depth(sample), std::min(piece_columns, inputs - begin), x.from_row(sample).from_column(begin),
+                       room + panel_elements<T>(inputs, sample) + begin * depth(sample));
+      }
+    });
+  }
+
+  std::int64_t samples() const { return samples_; }
+  std::int64_t depth(std::int64_t sample) const { return std::min(panel_depth, samples_ - sample); }
+  /// The panels of depth(sample) samples from a column on.
+  const T* at(std::int64_t sample, std::int64_t column) const { return at_ + panel_elements<T>(inputs_, sample) + column * depth(sample); }
+
+ private:
+  std::int64_t samples_, inputs_;
+  T* at_;
+};
+
+/// into (outputs x columns) = dy^T x from a column of x on.
+template <class T>
+void multiply_transposed(std::int64_t outputs, std::int64_t column, std::int64_t columns, Lines<const T> dy, const PackedSamples<T>& x,
+                         Lines<T> into, T* room) {
+  T* const tail = room + outputs * panel_depth;
   std::int64_t sample = 0;
   do {  // once for an empty batch too, whose gradient is zero
-    const std::int64_t depth = std::min(panel_depth, samples - sample);
+    const std::int64_t depth = x.depth(sample);
     for (std::int64_t n = 0; n < depth; ++n) std::copy_n(dy.from_row(sample + n).at, outputs, room + n * outputs);
-    multiply_panels<T>(outputs, columns, depth, {room, 1, outputs}, x.from_row(sample), into, sample == 0 ? write : Write::add,
-                       room + outputs * panel_depth);
+    multiply_panels<T>(outputs, columns, depth, {room, 1, outputs}, x.at(sample, column), into, sample == 0 ? Write::assign : Write::add,
+                       tail);
     sample += depth;
-  } while (sample < samples);
+  } while (sample < x.samples());
+}
+template <class T>
+std::int64_t multiply_transposed_room(std::int64_t outputs) {
+  return outputs * (panel_depth + panel_columns<T>);
 }
 
 /// dw (+)= dy^T x.
@@ -201,12 +249,16 @@ template <class T>
 void backward_weights(Cpu& cpu, const Sizes& sizes, const T* x, const T* dy, T* dw, Write write) {
   const std::int64_t samples = sizes.samples, inputs = sizes.inputs, outputs = sizes.outputs;
   const std::int64_t chunks = pieces_of_size(inputs, piece_columns);
-  const Workspace<T> room(cpu, 0, piece_outputs * panel_depth + panel_tail_elements<T>(piece_outputs));
+  const std::int64_t product_room = multiply_transposed_room<T>(piece_outputs);
+  const Workspace<T> room(cpu, PackedSamples<T>::elements(samples, inputs), product_room + piece_outputs * piece_columns);
+  const PackedSamples<T> packed(cpu, {x, inputs}, samples, inputs, room.shared());
   parallel_for(cpu, chunks * pieces_of_size(outputs, piece_outputs), [&](std::int64_t piece, int worker) {
-    const auto [begin, end] = piece_rows(inputs, chunks, piece % chunks);
+    const std::int64_t begin = piece % chunks * piece_columns, columns = std::min(piece_columns, inputs - begin);
     const std::int64_t output = piece / chunks * piece_outputs, rows = std::min(piece_outputs, outputs - output);
-    multiply_transposed<T>(rows, end - begin, samples, {dy + output, outputs}, {x + begin, inputs}, {dw + output * inputs + begin, inputs},
-                           write, room.local(worker));
+    // By way of the second-level cache: memory likes whole runs of a row better than the register blocks' pieces of twelve rows.
+    const Lines<T> block{room.local(worker) + product_room, piece_columns};
+    multiply_transposed<T>(rows, begin, columns, {dy + output, outputs}, packed, block, room.local(worker));
+    for (std::int64_t row = 0; row < rows; ++row) put_all(dw + (output + row) * inputs + begin, block.from_row(row).at, columns, write);
   });
 }
 
@@ -216,12 +268,13 @@ void cosine_weights(Cpu& cpu, const Sizes& sizes, const T* x, const T* dy, const
   const std::int64_t samples = sizes.samples, inputs = sizes.inputs, outputs = sizes.outputs;
   constexpr std::int64_t piece_elements = 65536;
   const std::int64_t piece_size = std::clamp<std::int64_t>(piece_elements / std::max<std::int64_t>(1, inputs), panel_rows, piece_outputs);
-  const std::int64_t product_elements = piece_size * panel_depth + panel_tail_elements<T>(piece_size);
-  const Workspace<T> room(cpu, 0, product_elements + piece_size * inputs);
+  const std::int64_t product_room = multiply_transposed_room<T>(piece_size);
+  const Workspace<T> room(cpu, PackedSamples<T>::elements(samples, inputs), product_room + piece_size * inputs);
+  const PackedSamples<T> packed(cpu, {x, inputs}, samples, inputs, room.shared());
   parallel_for(cpu, pieces_of_size(outputs, piece_size), [&](std::int64_t piece, int worker) {
     const std::int64_t output = piece * piece_size, rows = std::min(piece_size, outputs - output);
-    const Lines<T> slopes{room.local(worker) + product_elements, inputs};
-    multiply_transposed<T>(rows, inputs, samples, {dy + output, outputs}, {x, inputs}, slopes, Write::assign, room.local(worker));
+    const Lines<T> slopes{room.local(worker) + product_room, inputs};
+    multiply_transposed<T>(rows, 0, inputs, {dy + output, outputs}, packed, slopes, room.local(worker));
     for (std::int64_t row = 0; row < rows; ++row) {
       const T* slope = slopes.from_row(row).at;
       const T* weights = w + (output + row) * inputs;

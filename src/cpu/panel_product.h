@@ -2,8 +2,7 @@
 //
 //   C (rows x columns) (+)= A (rows x depth) B (depth x columns)
 //
-// Elements of A are broadcast, rows of B and C are vectors. B is read where it lies, a panel of two vectors' width at a time, so the
-// weights of a layer are neither packed nor transposed; the small factor of a product is, by `transpose` or by its caller.
+// Elements of A are broadcast, rows of B and C are vectors. B is read in panels of two vectors' width.
 #pragma once
 
 #include "matrix_product.h"
@@ -18,7 +17,7 @@ template <class T>
 inline constexpr int panel_columns = 2 * lanes<T>;
 inline constexpr int panel_rows = vector_registers * 3 / 8;
 /// So many terms are summed in registers: a panel of B then stays in the first-level cache, and no sum is long enough to lose digits.
-inline constexpr std::int64_t panel_depth = 256;
+inline constexpr std::int64_t panel_depth = 192;
 
 /// A factor that is read element by element: (row, k) is at[row * row_stride + k * depth_stride].
 template <class T>
@@ -90,30 +89,50 @@ void multiply_panel(std::int64_t rows, std::int64_t depth, Elements<T> a, Lines<
   blocks_of.template operator()<1>();
 }
 
-/// Room for the last, partial panel: its columns of B, filled up with zeros, and of C.
 template <class T>
-std::int64_t panel_tail_elements(std::int64_t rows) {
-  return (panel_depth + rows) * panel_columns<T>;
+std::int64_t panel_elements(std::int64_t columns, std::int64_t depth) {
+  return (columns + panel_columns<T> - 1) / panel_columns<T> * panel_columns<T> * depth;
 }
 
-/// c (+)= a b for any number of rows and columns and a depth of at most panel_depth. `tail` has panel_tail_elements(rows).
+/// Copies b (depth x columns) into panels, one behind the other, the last filled up with zeros: where rows lie far apart a panel read in
+/// place has each on another page, and often in the same few sets of the cache. `panels` has panel_elements(columns, depth).
 template <class T>
-void multiply_panels(std::int64_t rows, std::int64_t columns, std::int64_t depth, Elements<T> a, Lines<const T> b, Lines<T> c, Write write,
+void pack_panels(std::int64_t depth, std::int64_t columns, Lines<const T> b, T* panels) {
+  constexpr std::int64_t width = panel_columns<T>, rows_at_a_time = 8;
+  for (std::int64_t begin = 0; begin < depth; begin += rows_at_a_time) {
+    const std::int64_t end = std::min(depth, begin + rows_at_a_time);
+    for (std::int64_t column = 0; column < columns; column += width) {
+      T* const panel = panels + column * depth;
+      const std::int64_t here = std::min(width, columns - column);
+      for (std::int64_t k = begin; k < end; ++k) {
+        const T* from = b.from_row(k).from_column(column).at;
+        T* to = panel + k * width;
+        if (here == width) {
+          store(to, load(from));
+          store(to + lanes<T>, load(from + lanes<T>));
+        } else {
+          std::fill(std::copy_n(from, here, to), to + width, T{0});
+        }
+      }
+    }
+  }
+}
+
+/// c (rows x columns) (+)= a b for packed panels of b. `tail` has rows * panel_columns: room for the last panel's results.
+template <class T>
+void multiply_panels(std::int64_t rows, std::int64_t columns, std::int64_t depth, Elements<T> a, const T* panels, Lines<T> c, Write write,
                      T* tail) {
   constexpr std::int64_t width = panel_columns<T>;
-  std::int64_t column = 0;
-  for (; column + width <= columns; column += width) {
-    multiply_panel<T, 2>(rows, depth, a, b.from_column(column), c.from_column(column), write);
+  for (std::int64_t column = 0; column < columns; column += width) {
+    const Lines<const T> panel{panels + column * depth, width};
+    const std::int64_t here = std::min(width, columns - column);
+    if (here == width) {
+      multiply_panel<T, 2>(rows, depth, a, panel, c.from_column(column), write);
+      continue;
+    }
+    multiply_panel<T, 2>(rows, depth, a, panel, {tail, width}, Write::assign);
+    for (std::int64_t row = 0; row < rows; ++row) put_all(c.at + row * c.stride + column, tail + row * width, here, write);
   }
-  const std::int64_t rest = columns - column;
-  if (rest == 0) return;
-  T* const results = tail + depth * width;
-  for (std::int64_t k = 0; k < depth; ++k) {
-    const T* from = b.at + k * b.stride + column;
-    std::fill(std::copy_n(from, rest, tail + k * width), tail + (k + 1) * width, T{0});
-  }
-  multiply_panel<T, 2>(rows, depth, a, {tail, width}, {results, width}, Write::assign);
-  for (std::int64_t row = 0; row < rows; ++row) put_all(c.at + row * c.stride + column, results + row * width, rest, write);
 }
 
 /// Vectors a and b interleaved, their low halves for `Half` 0 and their high ones for 1: a0 b0 a1 b1 ...

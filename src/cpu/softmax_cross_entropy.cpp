@@ -46,7 +46,9 @@ struct Block {
   std::int64_t begin, length;
   alignas(64) T values[block_size];
 
-  std::int64_t vector_end() const { return (length + lanes<T> - 1) / lanes<T> * lanes<T>; }
+  /// Loops take four vectors at a time, so that one need not wait for the other; the last four are filled up.
+  static constexpr std::int64_t group = 4 * lanes<T>;
+  std::int64_t filled() const { return (length + group - 1) / group * group; }
 };
 
 /// The z of one sample.
@@ -69,15 +71,16 @@ class Row {
     return label_ >= block.begin && label_ < block.begin + block.length ? block.values + (label_ - block.begin) : nullptr;
   }
 
-  /// Calls body(block, the block's cosines) with z in each block; minus infinity fills up its last vector.
+  /// Calls body(block, the block's cosines) with z in each block; minus infinity fills up its last vectors.
   template <class Body>
   void for_blocks(Body&& body) const {
     Block<T> block;
+    const T scale = scale_;
     for (block.begin = 0; block.begin < classes_; block.begin += block_size) {
       block.length = std::min(block_size, classes_ - block.begin);
       const T* from = cosines_ + block.begin;
-      for (std::int64_t i = 0; i < block.length; ++i) block.values[i] = scale_ * from[i];
-      std::fill(block.values + block.length, block.values + block.vector_end(), -std::numeric_limits<T>::infinity());
+      for (std::int64_t i = 0; i < block.length; ++i) block.values[i] = scale * from[i];
+      std::fill(block.values + block.length, block.values + block.filled(), -std::numeric_limits<T>::infinity());
       if (T* const label = target_in(block)) *label = scale_ * target_;
       body(block, from);
     }
@@ -92,22 +95,36 @@ class Row {
 
 template <class T>
 T largest_of(const Block<T>& block) {
-  Vector<T> largest = load(block.values);
-  for (std::int64_t i = lanes<T>; i < block.vector_end(); i += lanes<T>) {
-    const Vector<T> next = load(block.values + i);
-    largest = next > largest ? next : largest;
+  Vector<T> largest[4];
+#pragma GCC unroll 4
+  for (int v = 0; v < 4; ++v) largest[v] = load(block.values + v * lanes<T>);
+  for (std::int64_t i = block.group; i < block.filled(); i += block.group) {
+#pragma GCC unroll 4
+    for (int v = 0; v < 4; ++v) {
+      const Vector<T> next = load(block.values + i + v * lanes<T>);
+      largest[v] = next > largest[v] ? next : largest[v];
+    }
   }
-  T values[lanes<T>];
-  store(values, largest);
-  return *std::max_element(values, values + lanes<T>);
+  T values[Block<T>::group];
+  for (int v = 0; v < 4; ++v) store(values + v * lanes<T>, largest[v]);
+  return *std::max_element(values, values + Block<T>::group);
 }
 
-/// values <- factor * exp(values - shift).
+/// values <- factor * exp(values - shift); answers their sum.
 template <class T>
-void exponentials(Block<T>& block, T shift, T factor) {
-  for (std::int64_t i = 0; i < block.vector_end(); i += lanes<T>) {
-    store(block.values + i, factor * exponential<T>(load(block.values + i) - shift));
+double exponentials(Block<T>& block, T shift, T factor) {
+  Vector<T> sums[4] = {};
+  for (std::int64_t i = 0; i < block.filled(); i += block.group) {
+#pragma GCC unroll 4
+    for (int v = 0; v < 4; ++v) {
+      T* const values = block.values + i + v * lanes<T>;
+      const Vector<T> value = factor * exponential<T>(load(values) - shift);
+      sums[v] += value;
+      store(values, value);
+    }
   }
+  const Vector<T> sum = (sums[0] + sums[1]) + (sums[2] + sums[3]);
+  return static_cast<double>(lane_sum<T>(lanes<T>, [&](std::int64_t i) { return sum[i]; }));
 }
 
 /// The largest z and the sum of exp(z - largest).
@@ -121,8 +138,7 @@ struct Normaliser {
       sum *= std::exp(static_cast<double>(largest - next));
       largest = next;
     }
-    exponentials(block, largest, T{1});
-    sum += static_cast<double>(lane_sum<T>(block.vector_end(), [&](std::int64_t i) { return block.values[i]; }));
+    sum += exponentials(block, largest, T{1});
   }
 };
 
@@ -198,8 +214,9 @@ void softmax_cross_entropy_backward(Cpu& cpu, const MarginOptions& options, cons
         const T probability = label != nullptr ? *label : T{0};
         if (scale_out != nullptr) {
           if (label != nullptr) *label = 0;
-          along +=
-              static_cast<double>(lane_sum<T>(block.length, [&](std::int64_t j) { return block.values[j] * (cosines[j] - row.target()); }));
+          along += static_cast<double>(lane_sum<T>(block.length, [values = block.values, cosines, target = row.target()](std::int64_t j) {
+            return values[j] * (cosines[j] - target);
+          }));
         }
         if (out == nullptr) return;
         for (std::int64_t j = 0; j < block.length; ++j) block.values[j] *= factor;

@@ -40,8 +40,8 @@ MUTANTS = [
            "normalize: a zero row has finite values and gradients"),
     Mutant("pool_average_ignores_padding", "src/cpu/pool.cpp", "std::min(begin + kernel, extent + pad) - begin",
            "std::min(begin + kernel, extent) - std::max<std::int64_t>(begin, 0)", "pool: maxima and averages equal a plain loop"),
-    Mutant("softmax_no_shift", "src/cpu/softmax_cross_entropy.cpp", "exponential<T>(load(block.values + i) - shift)",
-           "exponential<T>(load(block.values + i))", "softmax_cross_entropy: never overflows"),
+    Mutant("softmax_no_shift", "src/cpu/softmax_cross_entropy.cpp", "exponential<T>(load(values) - shift)",
+           "exponential<T>(load(values))", "softmax_cross_entropy: never overflows"),
     # margins
     Mutant("margin_on_wrong_class", "src/cpu/softmax_cross_entropy.cpp", "*label = scale_ * target_;",
            "label[label_ == 0 ? 1 : -1] = scale_ * target_;", MARGIN),
@@ -77,7 +77,7 @@ MUTANTS = [
            "gradcheck: element-wise sum"),
     Mutant("bias_backward_assigns", "src/cpu/bias.cpp", "dbias.tensor.data<T>().data(), dbias.write,",
            "dbias.tensor.data<T>().data(), Write::assign,", "gradcheck: convolution"),
-    Mutant("fully_connected_backward_adds", "src/cpu/fully_connected.cpp", "into, sample == 0 ? write : Write::add,",
+    Mutant("fully_connected_backward_adds", "src/cpu/fully_connected.cpp", "into, sample == 0 ? Write::assign : Write::add,",
            "into, Write::add,", "gradcheck: fully connected"),
     Mutant("cosine_weights_not_projected", "src/cpu/fully_connected.cpp", "slope[i] - along * weights[i]", "slope[i]",
            "gradcheck: fully connected"),
@@ -86,7 +86,7 @@ MUTANTS = [
     Mutant("net_second_reader_assigns", "src/net/net.cpp", "written[v] ? Write::add : Write::assign",
            "Write::assign", "net: the gradients of a whole network with residual sums are those of its loss"),
     # ends of ranges and ties
-    Mutant("accuracy_ties_count", "src/cpu/accuracy.cpp", "row[j] >= target", "row[j] > target",
+    Mutant("accuracy_ties_count", "src/cpu/accuracy.cpp", "classes - label - 1) >= target", "classes - label - 1) > target",
            "accuracy: the share of right samples, ties to the larger index"),
     Mutant("labels_one_too_many", "src/cpu/labels.cpp", "values[sample] < classes", "values[sample] <= classes",
            "softmax_cross_entropy: a label out of range is refused by name before anything is computed"),
