@@ -19,9 +19,7 @@ void accuracy_forward(Cpu& cpu, const Tensor& logits, const Tensor& labels, cons
       const std::int64_t label = targets[i];
       const T target = row[label];
       // Right unless another class beats the target: one at least as large behind it, or a larger one before it.
-      bool beaten = target != target;
-      for (std::int64_t j = 0; j < label; ++j) beaten |= row[j] > target;
-      for (std::int64_t j = label + 1; j < classes; ++j) beaten |= row[j] >= target;
+      const bool beaten = target != target || lane_max(row, label) > target || lane_max(row + label + 1, classes - label - 1) >= target;
       right[static_cast<std::size_t>(i)] = !beaten;
     });
     std::int64_t count = 0;

@@ -4,6 +4,7 @@
 
 #include "parallel.h"
 
+#include <limits>
 #include <span>
 #include <vector>
 
@@ -23,6 +24,20 @@ T lane_sum(std::int64_t count, Term&& term) {
     for (int lane = 0; lane < width; ++lane) partial[lane] += partial[lane + width];
   }
   return partial[0];
+}
+
+/// The largest of the values; minus infinity for none. A NaN is passed over.
+template <class T>
+T lane_max(const T* values, std::int64_t count) {
+  constexpr int lanes = 256 / sizeof(T);
+  T largest[lanes];
+  std::fill_n(largest, lanes, -std::numeric_limits<T>::infinity());
+  std::int64_t i = 0;
+  for (; i + lanes <= count; i += lanes) {
+    for (int lane = 0; lane < lanes; ++lane) largest[lane] = values[i + lane] > largest[lane] ? values[i + lane] : largest[lane];
+  }
+  for (int lane = 0; i < count; ++i, ++lane) largest[lane] = values[i] > largest[lane] ? values[i] : largest[lane];
+  return *std::max_element(largest, largest + lanes);
 }
 
 /// Calls body(i) for every element i in [0, count), on several threads. The body writes only what belongs to i.

@@ -53,12 +53,11 @@ void put(T& target, T value, Write write) {
 }
 
 /// out[c] (+)= the sum over rows r of term(r, c): partial sums per piece, then the pieces in order, in T.
-/// `add_rows(rows, partial)` adds the terms of a range of rows into `partial` (columns), which starts at zero.
+/// `add_rows(rows, partial)` adds the terms of a range of rows into `partial` (columns), which starts at zero. Takes the Cpu's scratch.
 template <class T, class AddRows>
 void sum_over_rows(Cpu& cpu, std::int64_t rows, std::int64_t columns, T* out, Write write, AddRows&& add_rows) {
   const std::int64_t pieces = std::max<std::int64_t>(1, pieces_of(rows, columns));
-  const auto shared = allocate_host(static_cast<std::size_t>(pieces * columns) * sizeof(T));
-  T* partials = reinterpret_cast<T*>(shared.get());
+  T* const partials = reinterpret_cast<T*>(cpu.scratch(0, static_cast<std::size_t>(pieces * columns) * sizeof(T)));
   parallel_for(cpu, pieces, [&](std::int64_t piece, int) {
     T* partial = partials + piece * columns;
     std::fill_n(partial, columns, T{0});

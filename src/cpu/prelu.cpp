@@ -61,15 +61,18 @@ void prelu_backward(Cpu& cpu, const Tensor& x, const Tensor& slope, const Tensor
     const std::vector<T> slopes = slopes_of<T>(slope, channels);
     const T* in = x.data<T>().data();
     const T* dout = dy.data<T>().data();
-    if (dx) {
-      T* din = dx.tensor.data<T>().data();
-      for_runs(cpu, rows, channels, [in, dout, din, write = dx.write, slopes = slopes.data()](std::int64_t begin, std::int64_t length) {
-        rectify(length, in + begin, slopes, dout + begin, din + begin, write);
-      });
+    T* din = dx ? dx.tensor.data<T>().data() : nullptr;
+    const auto pass_back = [in, dout, din, write = dx.write, slopes = slopes.data()](std::int64_t begin, std::int64_t length) {
+      if (din != nullptr) rectify(length, in + begin, slopes, dout + begin, din + begin, write);
+    };
+    if (!dslope) {
+      for_runs(cpu, rows, channels, pass_back);
+      return;
     }
-    if (!dslope) return;
+    // One pass for both gradients: a run of x and dy is still in the first-level cache when it is read again.
     std::vector<T> sums(static_cast<std::size_t>(channels));
-    sum_over_runs<T>(cpu, rows, channels, sums.data(), Write::assign, [in, dout](std::int64_t begin, std::int64_t length, T* partial) {
+    sum_over_runs<T>(cpu, rows, channels, sums.data(), Write::assign, [=](std::int64_t begin, std::int64_t length, T* partial) {
+      pass_back(begin, length);
       add_negative_products(length, in + begin, dout + begin, partial);
     });
     const std::span<T> out = dslope.tensor.data<T>();

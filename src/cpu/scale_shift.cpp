@@ -64,7 +64,12 @@ void scale_shift_backward(Cpu& cpu, const Tensor& x, const Tensor& scale, const 
   with_float(dy.dtype(), "scale_shift", [&]<class T>() {
     const Matrix size = matrix_of(dy);
     const T* dout = dy.data<T>().data();
-    if (dx) {
+    if (dscale) {
+      const T* in = x.data<T>().data();
+      sum_channels<T>(cpu, size, dscale, [&](std::int64_t i) { return in[i] * dout[i]; });
+    }
+    if (dshift) sum_channels<T>(cpu, size, dshift, [&](std::int64_t i) { return dout[i]; });
+    if (dx) {  // last: it may be written over x
       const T* scales = scale.data<T>().data();
       T* din = dx.tensor.data<T>().data();
       if (scale.count() == 1) {
@@ -78,11 +83,6 @@ void scale_shift_backward(Cpu& cpu, const Tensor& x, const Tensor& scale, const 
         });
       }
     }
-    if (dscale) {
-      const T* in = x.data<T>().data();
-      sum_channels<T>(cpu, size, dscale, [&](std::int64_t i) { return in[i] * dout[i]; });
-    }
-    if (dshift) sum_channels<T>(cpu, size, dshift, [&](std::int64_t i) { return dout[i]; });
   });
 }
 

@@ -1,13 +1,10 @@
 #include <amnet/kernels/softmax_cross_entropy.h>
 
-#if defined(__GNUC__) && !defined(__clang__) && __GNUC__ < 13
-#pragma GCC diagnostic ignored "-Wuninitialized"  // a false alarm in the system's AVX-512 header (GCC bug 105593)
-#endif
-#include <Eigen/Core>
 #include <cmath>
 #include <limits>
 #include <vector>
 
+#include "exponential.h"
 #include "lanes.h"
 
 namespace amnet {
@@ -41,42 +38,109 @@ class Margin {
   const T* scales_;
 };
 
-template <class T>
-void scale_row(const Margin<T>& margin, std::int64_t sample, std::int64_t classes, std::int64_t label, const T* cosines, T* scaled) {
-  const T scale = margin.scale(sample);
-  for (std::int64_t j = 0; j < classes; ++j) scaled[j] = scale * cosines[j];
-  scaled[label] = scale * (cosines[label] - margin.of(cosines[label]));
-}
+/// A row goes through the first-level cache a block at a time: z, its exponentials and its gradient are never a row in memory.
+constexpr std::int64_t block_size = 1024;
 
 template <class T>
-T largest_of(const T* values, std::int64_t count) {
-  constexpr int lanes = 128 / sizeof(T);
-  T largest[lanes];
-  std::fill_n(largest, lanes, -std::numeric_limits<T>::infinity());
-  std::int64_t i = 0;
-  for (; i + lanes <= count; i += lanes) {
-    for (int lane = 0; lane < lanes; ++lane) largest[lane] = values[i + lane] > largest[lane] ? values[i + lane] : largest[lane];
+struct Block {
+  std::int64_t begin, length;
+  alignas(64) T values[block_size];
+
+  /// Loops take four vectors at a time, so that one need not wait for the other; the last four are filled up.
+  static constexpr std::int64_t group = 4 * lanes<T>;
+  std::int64_t filled() const { return (length + group - 1) / group * group; }
+};
+
+/// The z of one sample.
+template <class T>
+class Row {
+ public:
+  Row(const Margin<T>& margin, std::int64_t sample, std::int64_t classes, std::int64_t label, const T* cosines)
+      : classes_(classes),
+        label_(label),
+        scale_(margin.scale(sample)),
+        cosines_(cosines),
+        target_(cosines[label] - margin.of(cosines[label])) {}
+
+  T scale() const { return scale_; }
+  /// The label's cosine less the margin, as it was when the row began: a gradient may be written over it.
+  T target() const { return target_; }
+
+  /// The label's z, in the block that holds it, else nullptr.
+  T* target_in(Block<T>& block) const {
+    return label_ >= block.begin && label_ < block.begin + block.length ? block.values + (label_ - block.begin) : nullptr;
   }
-  for (; i < count; ++i) largest[0] = std::max(largest[0], values[i]);
-  return *std::max_element(largest, largest + lanes);
+
+  /// Calls body(block, the block's cosines) with z in each block; minus infinity fills up its last vectors.
+  template <class Body>
+  void for_blocks(Body&& body) const {
+    Block<T> block;
+    const T scale = scale_;
+    for (block.begin = 0; block.begin < classes_; block.begin += block_size) {
+      block.length = std::min(block_size, classes_ - block.begin);
+      const T* from = cosines_ + block.begin;
+      for (std::int64_t i = 0; i < block.length; ++i) block.values[i] = scale * from[i];
+      std::fill(block.values + block.length, block.values + block.filled(), -std::numeric_limits<T>::infinity());
+      if (T* const label = target_in(block)) *label = scale_ * target_;
+      body(block, from);
+    }
+  }
+
+ private:
+  std::int64_t classes_, label_;
+  T scale_;
+  const T* cosines_;
+  T target_;
+};
+
+template <class T>
+T largest_of(const Block<T>& block) {
+  Vector<T> largest[4];
+#pragma GCC unroll 4
+  for (int v = 0; v < 4; ++v) largest[v] = load(block.values + v * lanes<T>);
+  for (std::int64_t i = block.group; i < block.filled(); i += block.group) {
+#pragma GCC unroll 4
+    for (int v = 0; v < 4; ++v) {
+      const Vector<T> next = load(block.values + i + v * lanes<T>);
+      largest[v] = next > largest[v] ? next : largest[v];
+    }
+  }
+  T values[Block<T>::group];
+  for (int v = 0; v < 4; ++v) store(values + v * lanes<T>, largest[v]);
+  return *std::max_element(values, values + Block<T>::group);
 }
 
-/// values <- exp(values - shift); answers their sum. Blocks at one alignment, so that a row gives the same bits at any address.
+/// values <- factor * exp(values - shift); answers their sum.
 template <class T>
-double exponentials(T* values, std::int64_t count, T shift) {
-  constexpr int block = 512;
-  alignas(64) T buffer[block] = {};
+double exponentials(Block<T>& block, T shift, T factor) {
+  Vector<T> sums[4] = {};
+  for (std::int64_t i = 0; i < block.filled(); i += block.group) {
+#pragma GCC unroll 4
+    for (int v = 0; v < 4; ++v) {
+      T* const values = block.values + i + v * lanes<T>;
+      const Vector<T> value = factor * exponential<T>(load(values) - shift);
+      sums[v] += value;
+      store(values, value);
+    }
+  }
+  const Vector<T> sum = (sums[0] + sums[1]) + (sums[2] + sums[3]);
+  return static_cast<double>(lane_sum<T>(lanes<T>, [&](std::int64_t i) { return sum[i]; }));
+}
+
+/// The largest z and the sum of exp(z - largest).
+template <class T>
+struct Normaliser {
+  T largest = -std::numeric_limits<T>::infinity();
   double sum = 0;
-  for (std::int64_t begin = 0; begin < count; begin += block) {
-    const std::int64_t length = std::min<std::int64_t>(block, count - begin);
-    for (std::int64_t i = 0; i < length; ++i) buffer[i] = values[begin + i] - shift;
-    Eigen::Map<Eigen::Array<T, block, 1>, Eigen::Aligned64> lanes(buffer);
-    lanes = lanes.exp();
-    sum += static_cast<double>(lane_sum<T>(length, [&](std::int64_t i) { return buffer[i]; }));
-    std::copy_n(buffer, length, values + begin);
+
+  void add(Block<T>& block) {
+    if (const T next = largest_of(block); next > largest) {
+      sum *= std::exp(static_cast<double>(largest - next));
+      largest = next;
+    }
+    sum += exponentials(block, largest, T{1});
   }
-  return sum;
-}
+};
 
 }  // namespace
 
@@ -84,76 +148,83 @@ void margin_logits(Cpu& cpu, const MarginOptions& options, const Tensor& cosines
                    const Tensor& scaled) {
   check(cosines, labels, sample_scale);
   with_float(cosines.dtype(), "softmax_cross_entropy", [&]<class T>() {
-    const auto [samples, classes] = matrix_of(cosines);
+    const Matrix size = matrix_of(cosines);
     const Margin<T> margin(options, sample_scale);
     const T* in = cosines.data<T>().data();
     const std::int64_t* targets = labels.data<std::int64_t>().data();
     T* out = scaled.data<T>().data();
-    for_rows(cpu, samples, classes,
-             [&, classes = classes](std::int64_t i) { scale_row(margin, i, classes, targets[i], in + i * classes, out + i * classes); });
+    for_rows(cpu, size.rows, size.columns, [&](std::int64_t i) {
+      const Row<T> row(margin, i, size.columns, targets[i], in + i * size.columns);
+      row.for_blocks(
+          [&](const Block<T>& block, const T*) { std::copy_n(block.values, block.length, out + i * size.columns + block.begin); });
+    });
   });
 }
 
 void softmax_cross_entropy_forward(Cpu& cpu, const MarginOptions& options, const Tensor& logits, const Tensor& labels,
-                                   const Tensor& sample_scale, const Tensor& probabilities, const Tensor& loss) {
+                                   const Tensor& sample_scale, const Tensor& normalisers, const Tensor& loss) {
   check(logits, labels, sample_scale);
   with_float(logits.dtype(), "softmax_cross_entropy", [&]<class T>() {
-    const auto [samples, classes] = matrix_of(logits);
+    const Matrix size = matrix_of(logits);
     const Margin<T> margin(options, sample_scale);
     const T* in = logits.data<T>().data();
     const std::int64_t* targets = labels.data<std::int64_t>().data();
-    T* out = probabilities.data<T>().data();
-    std::vector<double> losses(static_cast<std::size_t>(samples));
-    for_rows(cpu, samples, classes, [&, classes = classes](std::int64_t i) {
-      T* row = out + i * classes;
-      scale_row(margin, i, classes, targets[i], in + i * classes, row);
-      const T target = row[targets[i]];
-      const T largest = largest_of(row, classes);
-      const double sum = exponentials(row, classes, largest);
-      losses[static_cast<std::size_t>(i)] = std::log(sum) + (static_cast<double>(largest) - static_cast<double>(target));
-      const T inverse = static_cast<T>(1 / sum);
-      for (std::int64_t j = 0; j < classes; ++j) row[j] *= inverse;
+    T* out = normalisers.data<T>().data();
+    std::vector<double> losses(static_cast<std::size_t>(size.rows));
+    for_rows(cpu, size.rows, size.columns, [&](std::int64_t i) {
+      const Row<T> row(margin, i, size.columns, targets[i], in + i * size.columns);
+      Normaliser<T> normaliser;
+      T target = 0;
+      row.for_blocks([&](Block<T>& block, const T*) {
+        if (const T* label = row.target_in(block)) target = *label;
+        normaliser.add(block);
+      });
+      out[2 * i] = normaliser.largest;
+      out[2 * i + 1] = static_cast<T>(normaliser.sum);
+      losses[static_cast<std::size_t>(i)] =
+          std::log(normaliser.sum) + (static_cast<double>(normaliser.largest) - static_cast<double>(target));
     });
     double sum = 0;
     for (const double each : losses) sum += each;
-    loss.data<T>()[0] = static_cast<T>(sum / static_cast<double>(std::max<std::int64_t>(samples, 1)));
+    loss.data<T>()[0] = static_cast<T>(sum / static_cast<double>(std::max<std::int64_t>(size.rows, 1)));
   });
 }
 
 void softmax_cross_entropy_backward(Cpu& cpu, const MarginOptions& options, const Tensor& logits, const Tensor& labels,
-                                    const Tensor& sample_scale, const Tensor& probabilities, const Tensor& dloss, const Gradient& dlogits,
+                                    const Tensor& sample_scale, const Tensor& normalisers, const Tensor& dloss, const Gradient& dlogits,
                                     const Gradient& dsample_scale) {
-  with_float(probabilities.dtype(), "softmax_cross_entropy", [&]<class T>() {
-    const auto [samples, classes] = matrix_of(probabilities);
+  with_float(logits.dtype(), "softmax_cross_entropy", [&]<class T>() {
+    const Matrix size = matrix_of(logits);
     const Margin<T> margin(options, sample_scale);
+    const T* in = logits.data<T>().data();
     const std::int64_t* targets = labels.data<std::int64_t>().data();
-    const T* softmax = probabilities.data<T>().data();
-    const T share = dloss.data<T>()[0] / static_cast<T>(std::max<std::int64_t>(samples, 1));
-    if (dlogits) {
-      T* out = dlogits.tensor.data<T>().data();
-      for_rows(cpu, samples, classes, [&, classes = classes](std::int64_t i) {
-        const T* row = softmax + i * classes;
-        T* to = out + i * classes;
-        const T factor = share * margin.scale(i);
-        const T before = to[targets[i]];
-        for (std::int64_t j = 0; j < classes; ++j) put(to[j], factor * row[j], dlogits.write);
-        const T target = factor * (row[targets[i]] - 1);
-        to[targets[i]] = dlogits.write == Write::add ? before + target : target;
+    const T* saved = normalisers.data<T>().data();
+    T* out = dlogits ? dlogits.tensor.data<T>().data() : nullptr;
+    T* scale_out = dsample_scale ? dsample_scale.tensor.data<T>().data() : nullptr;
+    const T share = dloss.data<T>()[0] / static_cast<T>(std::max<std::int64_t>(size.rows, 1));
+    for_rows(cpu, size.rows, size.columns, [&](std::int64_t i) {
+      const Row<T> row(margin, i, size.columns, targets[i], in + i * size.columns);
+      const T factor = share * row.scale();
+      // sum_j p_j z_j - z_y over the scale: the cosine is offset by the target's, so that nearly equal terms cancel exactly, and the
+      // target's own term is zero.
+      double along = 0;
+      row.for_blocks([&](Block<T>& block, const T* cosines) {
+        exponentials(block, saved[2 * i], 1 / saved[2 * i + 1]);
+        T* const label = row.target_in(block);
+        const T probability = label != nullptr ? *label : T{0};
+        if (scale_out != nullptr) {
+          if (label != nullptr) *label = 0;
+          along += static_cast<double>(lane_sum<T>(block.length, [values = block.values, cosines, target = row.target()](std::int64_t j) {
+            return values[j] * (cosines[j] - target);
+          }));
+        }
+        if (out == nullptr) return;
+        for (std::int64_t j = 0; j < block.length; ++j) block.values[j] *= factor;
+        if (label != nullptr) *label = factor * (probability - 1);
+        put_all(out + i * size.columns + block.begin, block.values, block.length, dlogits.write);
       });
-    }
-    if (dsample_scale) {
-      const T* in = logits.data<T>().data();
-      T* out = dsample_scale.tensor.data<T>().data();
-      for_rows(cpu, samples, classes, [&, classes = classes](std::int64_t i) {
-        const T* row = softmax + i * classes;
-        const T* cosines = in + i * classes;
-        // sum_j p_j z_j - z_y over the scale: the cosine is offset by the target's, so that nearly equal terms cancel exactly.
-        const T target = cosines[targets[i]];
-        const T lowered = target - margin.of(target);
-        const T sum = lane_sum<T>(classes, [&](std::int64_t j) { return row[j] * (cosines[j] - lowered); });
-        put(out[i], share * (sum - row[targets[i]] * (target - lowered)), dsample_scale.write);
-      });
-    }
+      if (scale_out != nullptr) put(scale_out[i], share * static_cast<T>(along), dsample_scale.write);
+    });
   });
 }
 

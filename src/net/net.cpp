@@ -325,10 +325,26 @@ void Net::lay_out(Value loss, const std::vector<Value>& keep, const std::vector<
   for (const Value value : keep) values_[index_of(value)].readable = true;
   if (loss.index >= 0) values_[index_of(loss)].readable = true;
 
+  // A gradient takes the place of its value where one backward pass is the last to read the value and the first to write the gradient.
+  std::vector<char> overwritten(values_.size());
+  for (int i = 0; i < steps && loss.index >= 0; ++i) {
+    const Step& step = steps_[static_cast<std::size_t>(i)];
+    const int which = step.layer->needs().overwrites;
+    if (!step.runs_backward || which < 0) continue;
+    const int input = step.inputs[static_cast<std::size_t>(which)];
+    const auto v = static_cast<std::size_t>(input);
+    overwritten[v] = wants_gradient[v] && !values_[v].readable && maker[v] >= 0 && last_read[v] == backward_moment(i) &&
+                     first_gradient[v] == backward_moment(i) && std::ranges::count(step.inputs, input) == 1;
+  }
+
   std::vector<int> gradient_request(values_.size(), -1);
   for (std::size_t v = 0; v < values_.size(); ++v) {
     ValueState& value = values_[v];
     if (!used[v] && !value.readable) continue;
+    if (overwritten[v]) {
+      want(value.spec, maker[v], backward_moment(maker[v]), &value.tensor);
+      continue;
+    }
     want(value.spec, std::max(maker[v], 0), value.readable ? end : last_read[v], &value.tensor);
     if (value.producer < 0) lifetimes.back().first = -1;  // the caller fills inputs before anything runs
     if (loss.index < 0 || !wants_gradient[v] || value.producer < 0 || maker[v] < 0) continue;
@@ -376,6 +392,7 @@ void Net::lay_out(Value loss, const std::vector<Value>& keep, const std::vector<
     *requests[r].target = Tensor(requests[r].spec.shape, requests[r].spec.dtype, bytes, Memory::host);
   }
   for (std::size_t v = 0; v < values_.size(); ++v) {
+    if (overwritten[v]) values_[v].gradient = values_[v].tensor;
     if (shares[v] != v) values_[v].gradient = values_[shares[v]].gradient;
   }
 }

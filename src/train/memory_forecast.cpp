@@ -21,8 +21,13 @@ MemoryForecast forecast_memory(Net& net, const TrainOptions& options, std::int64
   memory.activations = net.planned_bytes();
   net.visit([&](const std::string&, Parameter& parameter) {
     const std::size_t bytes = parameter.value.size_bytes();
-    memory.kernels = std::max(memory.kernels, bytes);  // a product packs its weights, and keeps the room
-    if (parameter.layout == ParameterLayout::convolution) memory.saving += bytes;
+    if (parameter.layout == ParameterLayout::convolution) {
+      memory.kernels = std::max(memory.kernels, bytes);  // a convolution packs its weights, and keeps the room
+      memory.saving += bytes;
+    } else if (parameter.value.rank() == 2) {  // a fully connected layer transposes its samples, 256 at a time
+      const auto columns = static_cast<std::size_t>(parameter.value.extent(1) * std::min<std::int64_t>(options.batch, 256));
+      memory.kernels = std::max(memory.kernels, columns * size_of(parameter.value.dtype()));
+    }
   });
   memory.data = static_cast<std::size_t>(batches * options.batch * options.input.height * options.input.width * 3);
   memory.program = 11'000'000;  // measured: code, libraries and stacks

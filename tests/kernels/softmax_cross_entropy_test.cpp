@@ -1,6 +1,7 @@
 #include <amnet/kernels/normalize.h>
 #include <amnet/kernels/softmax_cross_entropy.h>
 #include <amnet/layers/softmax_cross_entropy.h>
+#include <cpu/exponential.h>
 
 #include <algorithm>
 #include <cmath>
@@ -28,7 +29,7 @@ Tensor some_labels(std::int64_t samples, std::int64_t classes) {
 
 struct Result {
   double loss;
-  Tensor probabilities, gradient;
+  Tensor gradient;
 };
 
 Result run(const MarginOptions& options, const Tensor& logits, const Tensor& labels, const Tensor& sample_scale = {}) {
@@ -36,10 +37,10 @@ Result run(const MarginOptions& options, const Tensor& logits, const Tensor& lab
   const Tensor loss({1}, logits.dtype());
   const Tensor dloss = Tensor({1}, logits.dtype());
   dloss.fill(1);
-  Result result{0, Tensor(logits.shape(), logits.dtype()), Tensor(logits.shape(), logits.dtype())};
-  softmax_cross_entropy_forward(cpu, options, logits, labels, sample_scale, result.probabilities, loss);
-  softmax_cross_entropy_backward(cpu, options, logits, labels, sample_scale, result.probabilities, dloss, {result.gradient, Write::assign},
-                                 {});
+  const Tensor normalisers({logits.extent(0), 2}, logits.dtype());
+  Result result{0, Tensor(logits.shape(), logits.dtype())};
+  softmax_cross_entropy_forward(cpu, options, logits, labels, sample_scale, normalisers, loss);
+  softmax_cross_entropy_backward(cpu, options, logits, labels, sample_scale, normalisers, dloss, {result.gradient, Write::assign}, {});
   result.loss = loss.item();
   return result;
 }
@@ -64,10 +65,71 @@ double plain_loss(const MarginOptions& options, const Tensor& cosines, const Ten
   return static_cast<double>(total / samples);
 }
 
+/// The largest error of exponential(x) over (lowest, 0], in units in the last place of the exact value.
+template <class T>
+double worst_exponential_error() {
+  constexpr std::int64_t values = 200'000 / lanes<T> * lanes<T>;
+  const double lowest = std::log(static_cast<double>(std::numeric_limits<T>::min()));
+  double worst = 0;
+  for (std::int64_t i = 0; i < values; i += lanes<T>) {
+    T x[lanes<T>], y[lanes<T>];
+    for (int lane = 0; lane < lanes<T>; ++lane) x[lane] = static_cast<T>(lowest * 0.9999 * static_cast<double>(i + lane) / values);
+    store(y, exponential<T>(load(x)));
+    for (int lane = 0; lane < lanes<T>; ++lane) {
+      const long double exact = std::exp(static_cast<long double>(x[lane]));
+      const T rounded = static_cast<T>(exact);
+      const long double unit = std::nextafter(rounded, T{2}) - rounded;
+      worst = std::max(worst, static_cast<double>(std::abs(y[lane] - exact) / unit));
+    }
+  }
+  return worst;
+}
+
+template <class T>
+T exponential_of(T x) {
+  T y[lanes<T>];
+  store(y, exponential<T>(broadcast(x)));
+  return y[lanes<T> - 1];
+}
+
 }  // namespace
 
+TEST_CASE("softmax_cross_entropy: the exponential is right to two units in the last place, and 0 or NaN where it should be",
+          "[softmax_cross_entropy]") {
+  CHECK(worst_exponential_error<float>() < 2);
+  CHECK(worst_exponential_error<double>() < 2);
+  CHECK(exponential_of(0.0F) == 1);
+  CHECK(exponential_of(0.0) == 1);
+  for (const double low : {-1e3, -1e30, -std::numeric_limits<double>::infinity()}) {
+    CHECK(exponential_of(static_cast<float>(low)) == 0);
+    CHECK(exponential_of(low) == 0);
+  }
+  CHECK(std::isnan(exponential_of(std::numeric_limits<float>::quiet_NaN())));
+  CHECK(std::isnan(exponential_of(std::numeric_limits<double>::quiet_NaN())));
+}
+
+TEST_CASE("softmax_cross_entropy: a gradient over the logits equals one beside them, bit for bit", "[softmax_cross_entropy]") {
+  Cpu cpu(2);
+  const MarginOptions options{.margin = 0.1, .rule = MarginRule::cos_gt_m};
+  const Tensor dloss = Tensor::of<float>({1}, {0.7F});
+  for (const Shape& shape : {Shape{1, 1}, Shape{3, 5}, Shape{4, 1024}, Shape{7, 3100}}) {
+    const Tensor cosines = random_values(shape, 1, 0.3).cast(DType::f32), labels = some_labels(shape[0], shape[1]);
+    Tensor norms = random_values({shape[0], 1}, 2, 1).cast(DType::f32);
+    for (float& value : norms.data<float>()) value += 6;
+    const Tensor normalisers({shape[0], 2}, DType::f32), loss({1}, DType::f32), beside(shape, DType::f32), over = cosines.clone();
+    const Tensor scale_beside(norms.shape(), DType::f32), scale_over(norms.shape(), DType::f32);
+    softmax_cross_entropy_forward(cpu, options, cosines, labels, norms, normalisers, loss);
+    softmax_cross_entropy_backward(cpu, options, cosines, labels, norms, normalisers, dloss, {beside, Write::assign},
+                                   {scale_beside, Write::assign});
+    softmax_cross_entropy_backward(cpu, options, over, labels, norms, normalisers, dloss, {over, Write::assign},
+                                   {scale_over, Write::assign});
+    CHECK(std::ranges::equal(over.data<float>(), beside.data<float>()));
+    CHECK(std::ranges::equal(scale_over.data<float>(), scale_beside.data<float>()));
+  }
+}
+
 TEST_CASE("softmax_cross_entropy: the loss equals a plain loop over the formula", "[softmax_cross_entropy]") {
-  for (const Shape& shape : {Shape{1, 1}, Shape{3, 5}, Shape{4, 513}, Shape{7, 1100}}) {
+  for (const Shape& shape : {Shape{1, 1}, Shape{3, 5}, Shape{4, 513}, Shape{7, 1100}, Shape{2, 2049}}) {
     const Tensor cosines = random_values(shape, 1, 0.3);
     const Tensor labels = some_labels(shape[0], shape[1]);
     Tensor norms = random_values({shape[0], 1}, 2, 1);
@@ -138,13 +200,13 @@ TEST_CASE("softmax_cross_entropy: never overflows", "[softmax_cross_entropy]") {
 TEST_CASE("softmax_cross_entropy: a label out of range is refused by name before anything is computed", "[softmax_cross_entropy]") {
   Cpu cpu(1);
   const Tensor logits = Tensor::zeros({3, 5}, DType::f32);
-  const Tensor probabilities(logits.shape(), DType::f32);
+  const Tensor normalisers({3, 2}, DType::f32);
   const Tensor loss({1}, DType::f32);
-  probabilities.fill(7);
+  normalisers.fill(7);
   for (const std::int64_t bad : {std::int64_t{5}, std::int64_t{-1}, std::numeric_limits<std::int64_t>::max()}) {
     const Tensor labels = Tensor::of<std::int64_t>({3}, {0, bad, 4});
     try {
-      softmax_cross_entropy_forward(cpu, {}, logits, labels, {}, probabilities, loss);
+      softmax_cross_entropy_forward(cpu, {}, logits, labels, {}, normalisers, loss);
       FAIL("label " << bad << " was taken");
     } catch (const DataError& error) {
       const std::string message = error.what();
@@ -154,7 +216,7 @@ TEST_CASE("softmax_cross_entropy: a label out of range is refused by name before
       CHECK(message.find("from 0 to 4") != std::string::npos);
     }
   }
-  CHECK(probabilities.data<float>()[0] == 7);
+  CHECK(normalisers.data<float>()[0] == 7);
   CHECK_THROWS_AS(check_labels(Tensor({3}, DType::f32), 3, 5, "test"), UsageError);
 }
 
@@ -182,7 +244,7 @@ TEST_CASE("softmax_cross_entropy: the annealed margin follows the seed's schedul
   Device device = Cpu(1);
   const auto loss_at = [&](Phase phase, std::int64_t number) {
     Context context{.device = device, .phase = phase, .step = {.number = number}};
-    const std::vector<Tensor> loss{Tensor({1}, DType::f64)}, saved{Tensor(cosines.shape(), DType::f64)};
+    const std::vector<Tensor> loss{Tensor({1}, DType::f64)}, saved{Tensor({4, 2}, DType::f64)};
     layer.forward({context, inputs, loss, saved});
     return loss[0].item();
   };

@@ -234,3 +234,46 @@ TEST_CASE("heads: a zero feature, a large scale and a large margin stay finite",
     });
   }
 }
+
+TEST_CASE("heads: a training step holds one matrix of samples x classes, and a gradient over the logits is that beside them", "[heads]") {
+  constexpr std::int64_t samples = 8, classes = 20000, size = 4;
+  constexpr std::size_t matrix = samples * classes * sizeof(float);
+  Device device = Cpu(2);
+  Context context{.device = device, .phase = Phase::train, .step = {.number = 5000}};
+  for (const HeadOptions& options :
+       {HeadOptions{.classes = classes}, HeadOptions{.classes = classes, .feature_norm = false},
+        HeadOptions{.classes = classes, .rows = RowNorm::in_place}, HeadOptions{.loss = LossKind::softmax, .classes = classes},
+        HeadOptions{.loss = LossKind::normface, .classes = classes}}) {
+    const auto gradients = [&](bool keep_logits, std::size_t& bytes) {
+      Net net;
+      const Value identity = net.input("identity", {1, samples});
+      const Value labels = net.input("labels", {1}, DType::i64);
+      const Value features = net.add("features", FullyConnected({.outputs = size, .with_bias = false}), {identity});
+      const Head head = add_head(net, features, labels, options);
+      net.initialise(1);
+      std::vector<Value> keep = {head.accuracy};
+      if (keep_logits) keep.push_back(head.logits);
+      net.plan_training(samples, head.loss, keep);
+      bytes = net.planned_bytes();
+      net.value(identity).fill(0.5);
+      std::int64_t label = 0;
+      for (std::int64_t& one : net.value(labels).data<std::int64_t>()) one = label += 1999;
+      net.forward(context);
+      net.backward(context);
+      std::vector<float> all;
+      net.visit([&](const std::string&, Parameter& parameter) {
+        const auto values = parameter.gradient.data<float>();
+        all.insert(all.end(), values.begin(), values.end());
+      });
+      return all;
+    };
+    std::size_t shared = 0, separate = 0;
+    const bool same = gradients(false, shared) == gradients(true, separate);
+    INFO("loss " << static_cast<int>(options.loss) << ", feature_norm " << options.feature_norm);
+    CHECK(same);
+    // normface keeps its cosines, from which the scale learns, beside what it makes of them.
+    const std::size_t matrices = options.loss == LossKind::normface ? 2 : 1;
+    CHECK(shared < matrices * matrix + matrix / 2);
+    CHECK(separate > shared + matrix / 2);
+  }
+}

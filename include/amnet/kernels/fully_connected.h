@@ -1,5 +1,8 @@
 // Fully connected (inner product): y(n,o) = bias(o) + sum over i of w(o,i) * x(n,i).
 // The gradient of the bias is bias_backward of kernels/bias.h.
+//
+// The `cosine` functions have the unit rows w(o) / norm(o), norm(o) = sqrt(sum of w(o)^2 + epsilon), in the place of w(o), and never
+// write them down: the inverse of a norm multiplies an output instead, so that no second matrix of weights is read or kept.
 #pragma once
 
 #include <amnet/core/device.h>
@@ -8,7 +11,7 @@
 namespace amnet {
 
 /// x (N,I), w (O,I), bias (O) or undefined for none, y (N,O): all of one floating-point dtype.
-/// Throws UsageError when a shape does not follow from the others.
+/// A row of y has the same bits in every batch. Throws UsageError when a shape does not follow from the others.
 void fully_connected_forward(Cpu& cpu, const Tensor& x, const Tensor& w, const Tensor& bias, const Tensor& y);
 
 /// dy (N,O), w (O,I), dx (N,I).
@@ -16,5 +19,14 @@ void fully_connected_backward_data(Cpu& cpu, const Tensor& dy, const Tensor& w, 
 
 /// x (N,I), dy (N,O), dw (O,I).
 void fully_connected_backward_weights(Cpu& cpu, const Tensor& x, const Tensor& dy, const Gradient& dw);
+
+/// As fully_connected_forward, with unit rows; also writes the norms, one for each of the O rows.
+void cosine_forward(Cpu& cpu, const Tensor& x, const Tensor& w, double epsilon, const Tensor& bias, const Tensor& y, const Tensor& norms);
+
+/// As fully_connected_backward_data, with unit rows.
+void cosine_backward_data(Cpu& cpu, const Tensor& dy, const Tensor& w, const Tensor& norms, const Gradient& dx);
+
+/// dw = (du - u <u, du>) / norm with u the unit row and du its gradient: exact for any epsilon, as in kernels/normalize.h.
+void cosine_backward_weights(Cpu& cpu, const Tensor& x, const Tensor& dy, const Tensor& w, const Tensor& norms, const Gradient& dw);
 
 }  // namespace amnet

@@ -3,6 +3,7 @@
 // Wang, Cheng, Liu, Liu, "Additive Margin Softmax" (arXiv 1801.05599), equation 6; with m = 0 and s = 1 it is plain softmax.
 // A sample_scale, the norms of features that are not normalised, takes the place of s, one per sample.
 // The largest z is subtracted before exp, so nothing overflows; sums over the classes and the batch are kept in double.
+// No probability is stored: backward computes them again from the logits, so that a head has one (N,classes) matrix, not three.
 #pragma once
 
 #include <amnet/core/device.h>
@@ -25,15 +26,16 @@ struct MarginOptions {
 void margin_logits(Cpu& cpu, const MarginOptions& options, const Tensor& cosines, const Tensor& labels, const Tensor& sample_scale,
                    const Tensor& scaled);
 
-/// loss: (1); probabilities: (N,classes), the softmax of z, for the backward pass.
+/// loss: (1); normalisers: (N,2), the largest z of each sample and the sum of exp(z - largest), for the backward pass.
 /// Throws DataError for a label out of range, before anything is computed.
 void softmax_cross_entropy_forward(Cpu& cpu, const MarginOptions& options, const Tensor& logits, const Tensor& labels,
-                                   const Tensor& sample_scale, const Tensor& probabilities, const Tensor& loss);
+                                   const Tensor& sample_scale, const Tensor& normalisers, const Tensor& loss);
 
-/// With g_ij = dloss / N (p_ij - [j = y_i]): dlogits = s g, and dsample_scale_i = sum_j g_ij (c_ij - m [j = y_i, where subtracted]).
-/// dloss: (1); dlogits: (N,classes); dsample_scale: (N,1). `logits` may be undefined where dsample_scale is skipped.
+/// With p_ij = exp(z_ij - largest_i) / sum_i and g_ij = dloss / N (p_ij - [j = y_i]): dlogits = s g, and
+/// dsample_scale_i = sum_j g_ij (c_ij - m [j = y_i, where subtracted]). dloss: (1); dlogits: (N,classes), which may be `logits` itself
+/// where it is assigned; dsample_scale: (N,1).
 void softmax_cross_entropy_backward(Cpu& cpu, const MarginOptions& options, const Tensor& logits, const Tensor& labels,
-                                    const Tensor& sample_scale, const Tensor& probabilities, const Tensor& dloss, const Gradient& dlogits,
+                                    const Tensor& sample_scale, const Tensor& normalisers, const Tensor& dloss, const Gradient& dlogits,
                                     const Gradient& dsample_scale);
 
 }  // namespace amnet

@@ -1,4 +1,4 @@
-// Fully connected as a layer: kernels/fully_connected.h has the formula. Its weight rows can be normalised, which turns the
+// Fully connected as a layer: kernels/fully_connected.h has the formulas. Its weight rows can be normalised, which turns the
 // outputs for a normalised input into cosines; the epsilon stands inside the root: w / sqrt(sum of w^2 + epsilon).
 //
 //   Value fc5 = net.add("fc5", FullyConnected({.outputs = 512}), {flat});
@@ -41,33 +41,34 @@ class FullyConnected final : public Layer {
     require(shape[1] >= 1 && options_.outputs >= 1, "[fully_connected] expected inputs and outputs >= 1 but got {} and {}.", shape[1],
             options_.outputs);
     require(options_.epsilon >= 0, "[fully_connected] expected epsilon >= 0 but got {}.", options_.epsilon);
-    const Shape weights{options_.outputs, shape[1]}, row_norms{options_.outputs, 1};
-    create(weight_, "weight", weights, dtype, options_.weight);
+    create(weight_, "weight", {options_.outputs, shape[1]}, dtype, options_.weight);
     if (options_.with_bias) create(bias_, "bias", {options_.outputs}, dtype, options_.bias);
     LayerPlan plan{.outputs = {{{shape[0], options_.outputs}, dtype}}, .saved = {}};
-    if (options_.row_norm == RowNorm::in_place) plan.saved = {{row_norms, dtype}};
-    if (options_.row_norm == RowNorm::projected) plan.saved = {{row_norms, dtype}, {weights, dtype}, {weights, dtype}};
+    if (options_.row_norm != RowNorm::none) plan.saved = {{{options_.outputs, 1}, dtype}};  // the norm of each row
     return plan;
   }
 
   void forward(const ForwardArgs& args) override {
+    const Tensor &x = args.inputs[0], &y = args.outputs[0], &w = weight_.value;
     on_device(args.context, [&](auto& device) {
-      if (options_.row_norm != RowNorm::none) {
-        normalize_forward(device, weight_.value, options_.epsilon, rows(args.saved), args.saved[norms]);
+      if (options_.row_norm == RowNorm::projected) {
+        cosine_forward(device, x, w, options_.epsilon, bias_.value, y, args.saved[0]);
+        return;
       }
-      fully_connected_forward(device, args.inputs[0], rows(args.saved), bias_.value, args.outputs[0]);
+      if (options_.row_norm == RowNorm::in_place) normalize_forward(device, w, options_.epsilon, w, args.saved[0]);
+      fully_connected_forward(device, x, w, bias_.value, y);
     });
   }
 
   void backward(const BackwardArgs& args) override {
+    const Tensor &x = args.inputs[0], &dy = args.output_gradients[0], &w = weight_.value;
+    const Gradient &dx = args.input_gradients[0], dweight = args.gradient_of(weight_);
     on_device(args.context, [&](auto& device) {
-      const Tensor &x = args.inputs[0], &dy = args.output_gradients[0];
-      const Gradient dweight = args.gradient_of(weight_);
-      fully_connected_backward_data(device, dy, rows(args.saved), args.input_gradients[0]);
-      if (options_.row_norm == RowNorm::projected && dweight) {
-        fully_connected_backward_weights(device, x, dy, {args.saved[unit_row_gradients], Write::assign});
-        normalize_backward(device, args.saved[unit_rows], args.saved[norms], args.saved[unit_row_gradients], {}, dweight);
+      if (options_.row_norm == RowNorm::projected) {
+        cosine_backward_data(device, dy, w, args.saved[0], dx);
+        cosine_backward_weights(device, x, dy, w, args.saved[0], dweight);
       } else {
+        fully_connected_backward_data(device, dy, w, dx);
         fully_connected_backward_weights(device, x, dy, dweight);
       }
       if (options_.with_bias) bias_backward(device, dy, args.gradient_of(bias_));
@@ -80,14 +81,6 @@ class FullyConnected final : public Layer {
   }
 
  private:
-  // Saved state: the norm of each row (outputs,1); with RowNorm::projected the unit rows and room for their gradient (outputs,I).
-  static constexpr std::size_t norms = 0, unit_rows = 1, unit_row_gradients = 2;
-
-  /// The weights that are multiplied.
-  const Tensor& rows(std::span<const Tensor> saved) const {
-    return options_.row_norm == RowNorm::projected ? saved[unit_rows] : weight_.value;
-  }
-
   FullyConnectedOptions options_;
   Parameter weight_, bias_;
 };

@@ -97,6 +97,9 @@ struct BackwardNeeds {
   /// An input whose gradient is the first output's, unchanged (-1: none): the net may hand in one tensor for both, and backward then
   /// leaves it as it is. Another input's gradient is written only when the output's has been read.
   int passes_gradient_to = -1;
+  /// The input whose gradient backward may write over the input's own value, or -1. Where nobody reads the value afterwards, the net
+  /// then hands in one tensor for both, with a gradient to assign; everywhere else they are two.
+  int overwrites = -1;
 };
 
 struct ForwardArgs {
@@ -109,7 +112,7 @@ struct ForwardArgs {
 
 struct BackwardArgs {
   Context& context;
-  std::span<const Tensor> inputs;            ///< undefined unless needs().inputs
+  std::span<const Tensor> inputs;            ///< undefined unless needs().inputs; read only, but for needs().overwrites
   std::span<const Tensor> outputs;           ///< undefined unless needs().outputs
   std::span<const Tensor> saved;             ///< as forward left it; backward may overwrite it
   std::span<const Tensor> output_gradients;  ///< undefined for an output that no loss depends on

@@ -33,7 +33,7 @@ class ScaleShift final : public Layer {
   }
 
   // The input is read for the gradient of the scale alone.
-  BackwardNeeds needs() const override { return {.inputs = scale_.trainable(), .outputs = false}; }
+  BackwardNeeds needs() const override { return {.inputs = scale_.trainable(), .outputs = false, .overwrites = 0}; }
 
   void forward(const ForwardArgs& args) override {
     on_device(args.context,

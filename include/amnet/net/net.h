@@ -62,7 +62,8 @@ class Net {
 
   /// Gives an input another shape for the next plan (an image pyramid).
   void set_input_shape(Value input, Shape shape);
-  /// Memory for forward and backward of `loss`, a value of one element. `keep` may be read after forward or backward.
+  /// Memory for forward and backward of `loss`, a value of one element. `keep` may be read after forward or backward: name only
+  /// what is read, because a kept value shares its memory with nothing, not even with its own gradient.
   void plan_training(std::int64_t batch, Value loss, std::vector<Value> keep = {});
   /// Memory for a forward pass; only layers that `keep` depends on run. `keep` may be read until the next forward.
   void plan_inference(std::int64_t batch, std::vector<Value> keep);
@@ -77,7 +78,8 @@ class Net {
   /// The tensor of a value under the current plan. Throws UsageError for one the plan does not keep.
   const Tensor& value(Value value) const;
   void forward(Context& context);
-  /// After forward of a training plan. `parameters` is assign for a step's first micro-batch and add for later ones.
+  /// After each forward of a training plan, once: it overwrites what forward left. `parameters` is assign for a step's first micro-batch
+  /// and add for later ones.
   void backward(Context& context, Write parameters = Write::assign);
   /// Runs forward layer by layer and names the first parameter or output that is not finite; empty when all are.
   std::string first_non_finite(Context& context);
