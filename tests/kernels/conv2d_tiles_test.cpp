@@ -155,11 +155,14 @@ TEST_CASE("conv2d tiles: every algorithm and pass agrees with the direct one", "
 }
 
 TEST_CASE("conv2d tiles: sums over many chunks", "[conv2d]") {
-  // More tiles than a chunk of the weight gradient has, of few channels: 12 x 10 tiles of each of 40 images.
-  const Case test{{40, 23, 20, 16}, 16, three_by_three(1)};
-  const Data data(test, DType::f64, test.outputs);
-  Cpu cpu(2, ConvolutionAlgorithm::tiles_2);
-  compare(fused(cpu, test, data, Write::assign), one_by_one(test, data, Write::assign), 1e-12);
+  // More tiles than a chunk of the weight gradient has: of few channels, where each thread has sums of its own, and of more.
+  const Case few{{40, 23, 20, 16}, 16, three_by_three(1)}, more{{6, 23, 20, 64}, 64, three_by_three(1)};
+  for (const auto& [test, algorithm] : {std::pair(few, ConvolutionAlgorithm::tiles_2), std::pair(more, ConvolutionAlgorithm::tiles_6)}) {
+    INFO(test.str());
+    const Data data(test, DType::f64, test.outputs);
+    Cpu cpu(2, algorithm);
+    compare(fused(cpu, test, data, Write::assign), one_by_one(test, data, Write::assign), 1e-12);
+  }
 }
 
 TEST_CASE("conv2d tiles: the same bits with 1, 2 and 4 threads", "[conv2d]") {

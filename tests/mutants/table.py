@@ -121,7 +121,7 @@ MUTANTS = [
     Mutant("tiles_overlap", "src/cpu/winograd.h", "return (target + passes->outputs - 1) / passes->outputs;",
            "return target / passes->outputs + (target < passes->outputs);", TILES),
     Mutant("winograd_half_panel_of_two", "src/cpu/winograd_correlate.cpp", "(k + lane) * width + vector;", "(k + lane) * 2 * lanes<T> + vector;", TILES),
-    Mutant("winograd_weights_only_last_chunk", "src/cpu/winograd_weights.cpp", "m + product * m_step, first > 0);", "m + product * m_step, false);",
+    Mutant("winograd_weights_only_last_chunk", "src/cpu/winograd_weights.cpp", "m + product * room.m_step, first > begin);", "m + product * room.m_step, false);",
            "conv2d tiles: sums over many chunks"),
     Mutant("winograd_product_adds_nothing", "src/cpu/winograd_product.h", "add ? load(to) + sums[row][j]", "add ? load(to)",
            "conv2d tiles: sums over many chunks"),
