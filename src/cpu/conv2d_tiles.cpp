@@ -21,9 +21,9 @@ int products_of(std::int64_t stride, int outputs) { return stride == 1 ? outputs
 /// An estimate of the work, in multiplications of the products' rate. The other two rates were measured against it: transforming one
 /// value of a tile costs as much as 24 multiplications, transforming one weight (and reading it back from memory) as much as 64.
 double cost_of(const Conv2dOptions& options, const Shape& x, const Shape& y, const Conv2dTiles& tiles) {
-  const auto ceil = [](std::int64_t a, int b) { return static_cast<double>((a + b - 1) / b); };
+  const auto tiles_along = [](std::int64_t extent, int outputs) { return (extent + outputs - 1) / outputs; };
   const double products = products_of(options.stride_h, tiles.h) * products_of(options.stride_w, tiles.w);
-  const double count = static_cast<double>(x[0]) * ceil(y[1], tiles.h) * ceil(y[2], tiles.w);
+  const double count = static_cast<double>(x[0] * tiles_along(y[1], tiles.h) * tiles_along(y[2], tiles.w));
   const auto channels = static_cast<double>(x[3]), outputs = static_cast<double>(y[3]);
   return products * (count * (channels * outputs + 24 * (channels + outputs)) + 64 * channels * outputs);
 }
