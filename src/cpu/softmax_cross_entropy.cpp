@@ -44,6 +44,7 @@ constexpr std::int64_t block_size = 1024;
 template <class T>
 struct Block {
   std::int64_t begin, length;
+  const T* next;  // the next block's cosines; the last block's own
   alignas(64) T values[block_size];
 
   /// Loops take four vectors at a time, so that one need not wait for the other; the last four are filled up.
@@ -79,6 +80,7 @@ class Row {
     for (block.begin = 0; block.begin < classes_; block.begin += block_size) {
       block.length = std::min(block_size, classes_ - block.begin);
       const T* from = cosines_ + block.begin;
+      block.next = block.begin + block_size < classes_ ? from + block_size : from;
       for (std::int64_t i = 0; i < block.length; ++i) block.values[i] = scale * from[i];
       std::fill(block.values + block.length, block.values + block.filled(), -std::numeric_limits<T>::infinity());
       if (T* const label = target_in(block)) *label = scale_ * target_;
@@ -110,13 +112,14 @@ T largest_of(const Block<T>& block) {
   return *std::max_element(values, values + Block<T>::group);
 }
 
-/// values <- factor * exp(values - shift); answers their sum.
+/// values <- factor * exp(values - shift); answers their sum. Fetches the next block meanwhile: memory would rest otherwise.
 template <class T>
 double exponentials(Block<T>& block, T shift, T factor) {
   Vector<T> sums[4] = {};
   for (std::int64_t i = 0; i < block.filled(); i += block.group) {
 #pragma GCC unroll 4
     for (int v = 0; v < 4; ++v) {
+      __builtin_prefetch(block.next + i + v * lanes<T>);
       T* const values = block.values + i + v * lanes<T>;
       const Vector<T> value = factor * exponential<T>(load(values) - shift);
       sums[v] += value;
