@@ -126,12 +126,15 @@ class Programs:
         return self._measure("amnet", setting, "", [self.train_face, "bench", *extra])
 
     def rival(self, setting, mode, iterations=None):
-        # One compiler at a time, a child that is waited for: its CPU time then does not look like somebody else's.
-        environment = dict(os.environ, OMP_NUM_THREADS=str(setting.threads), TORCHINDUCTOR_CACHE_DIR=str(ENVIRONMENT / "compiled"),
-                           TORCHINDUCTOR_COMPILE_THREADS="1", **self.limits)
         command = [ENVIRONMENT / "bin" / "python", ROOT / "tests" / "bench" / "pytorch_rival.py", "--mode", mode, "--precision",
                    setting.precision]
-        return self._measure("pytorch", setting, mode, command, environment, iterations)
+        return self._measure("pytorch", setting, mode, command, self.rival_environment(setting.threads), iterations)
+
+    def rival_environment(self, threads):
+        # Code that torch.compile kept from a run under other limits gave NaN, so each instruction set has a directory of its own. And one
+        # compiler at a time, a child that is waited for: its CPU time then does not look like somebody else's.
+        return dict(os.environ, OMP_NUM_THREADS=str(threads), TORCHINDUCTOR_COMPILE_THREADS="1",
+                    TORCHINDUCTOR_CACHE_DIR=str(ENVIRONMENT / f"compiled-{self.arguments.isa}"), **self.limits)
 
     def _measure(self, program, setting, mode, command, environment=None, iterations=None):
         steps = iterations or self.arguments.iterations or setting.iterations()

@@ -248,6 +248,19 @@ class Rows(unittest.TestCase):
         self.assertRegex(text, r"embedding +\| +100.0 \| +349.9 \| +400.0 \| +87 % \|")
 
 
+class Environment(unittest.TestCase):
+    def test_each_instruction_set_has_its_own_limits_and_compiled_code(self):
+        environments = {}
+        for isa in ("native", "avx2"):
+            arguments = compare.parse(["--isa", isa])
+            arguments.build = compare.ROOT  # any directory: nothing is run
+            with mock.patch.object(compare.Path, "exists", return_value=True), mock.patch.object(compare, "execute", return_value=""):
+                environments[isa] = compare.Programs(arguments).rival_environment(2)
+        self.assertEqual(environments["avx2"]["ONEDNN_MAX_CPU_ISA"], "AVX2")
+        self.assertEqual(environments["avx2"]["ATEN_CPU_CAPABILITY"], "avx2")
+        self.assertNotEqual(environments["native"]["TORCHINDUCTOR_CACHE_DIR"], environments["avx2"]["TORCHINDUCTOR_CACHE_DIR"])
+
+
 class Kernels(unittest.TestCase):
     def test_the_best_repetition_stands_in_the_table(self):
         def one(name, milliseconds, **more):
