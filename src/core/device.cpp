@@ -11,8 +11,9 @@ namespace amnet {
 namespace {
 
 constexpr std::size_t alignment = 64;
-// Blocks of at least this many bytes ask for huge pages: kernels walk many streams, each in a page of its own.
-constexpr std::size_t huge_page = std::size_t{2} << 20;
+// Large blocks ask for huge pages: kernels walk many streams, each in a page of its own. A block's last page is mostly for nothing, so
+// that weights of a few megabytes stay on small ones.
+constexpr std::size_t huge_page = std::size_t{2} << 20, worth_huge_pages = 8 * huge_page;
 
 int available_cores() {
   cpu_set_t set;
@@ -24,7 +25,7 @@ int available_cores() {
 
 std::shared_ptr<std::byte> allocate_host(std::size_t bytes) {
   // Never zero bytes: an empty tensor is still a defined one.
-  const std::size_t grain = bytes >= huge_page ? huge_page : alignment;
+  const std::size_t grain = bytes >= worth_huge_pages ? huge_page : alignment;
   const std::size_t rounded = (std::max<std::size_t>(bytes, 1) + grain - 1) / grain * grain;
   auto* memory = static_cast<std::byte*>(std::aligned_alloc(grain, rounded));
   require<MemoryError>(memory != nullptr,
@@ -52,6 +53,12 @@ Cpu::Cpu(int threads, ConvolutionAlgorithm convolution) : threads_(threads == 0 
   const char* wanted = std::getenv("AMNET_CONVOLUTION");
   if (convolution == ConvolutionAlgorithm::automatic && wanted != nullptr) convolution_ = convolution_algorithm(wanted);
   scratch_.resize(static_cast<std::size_t>(threads_));
+}
+
+std::size_t Cpu::scratch_bytes() const {
+  std::size_t bytes = 0;
+  for (const Scratch& scratch : scratch_) bytes += scratch.bytes;
+  return bytes;
 }
 
 std::byte* Cpu::scratch(int thread, std::size_t bytes) {

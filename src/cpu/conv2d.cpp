@@ -193,6 +193,7 @@ void conv2d_backward(Cpu& cpu, const Conv2dOptions& options, const Tensor& x, co
   require(!active || (activation.sums.defined() && activation.dz.defined() && activation.dz.raw() != dy.raw()),
           "[conv2d] a backward pass through a PReLU needs the sums that forward kept, and room of its own for dz.");
   check_optional(dbias.tensor, {outputs}, dy.dtype(), "a bias gradient");
+  check_optional(gradients.dslope.tensor, activation.slope.shape(), dy.dtype(), "a slope gradient");
   with_float(dy.dtype(), "conv2d", [&]<class T>() {
     const Tensor& dz = active ? activation.dz : dy;
     const Conv2dTiles tiles = dw ? choose_tiles(cpu.convolution(), options, x.shape(), outputs) : Conv2dTiles{};
@@ -209,6 +210,24 @@ void conv2d_backward(Cpu& cpu, const Conv2dOptions& options, const Tensor& x, co
     }
     if (dx && dx.tensor.count() > 0) backward_data<T>(cpu, options, dz, w, dx);
   });
+}
+
+ScratchBytes conv2d_scratch(const Cpu& cpu, const Conv2dOptions& options, const Shape& x, std::int64_t outputs, DType dtype,
+                            bool training) {
+  const Shape y = options.output_shape(x, outputs);
+  const Conv2dTiles tiles = choose_tiles(cpu.convolution(), options, x, outputs);
+  ScratchBytes bytes;
+  if (!tiles) return {static_cast<std::size_t>(options.weight_shape(x[3], outputs).count()) * size_of(dtype), 0};
+  with_float(dtype, "conv2d", [&]<class T>() {
+    const TileGrid<T> forward = forward_grid<T>(options, x, y, tiles);
+    bytes = winograd_correlate_scratch<T>(cpu.threads(), {.grid = forward, .source_channels = x[3], .target_channels = outputs});
+    if (!training) return;
+    const TileGrid<T> data = data_grid<T>(options, x, y, tiles);
+    bytes =
+        bytes.covering(winograd_correlate_scratch<T>(cpu.threads(), {.grid = data, .source_channels = outputs, .target_channels = x[3]}));
+    bytes = bytes.covering(winograd_weight_gradient_scratch<T>({.grid = forward, .channels = x[3], .outputs = outputs}));
+  });
+  return bytes;
 }
 
 }  // namespace amnet

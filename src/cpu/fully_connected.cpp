@@ -14,6 +14,7 @@
 
 #include "lanes.h"
 #include "panel_product.h"
+#include "transpose.h"
 #include "workspace.h"
 
 namespace amnet {
@@ -74,7 +75,7 @@ class TransposedSamples {
         const Lines<const T> panel = at(sample, begin);
         const Lines<T> to{at_ + (panel.at - at_), panel.stride};
         if (here < panel.stride) std::fill_n(to.at, (end - begin) * to.stride, T{0});
-        transpose<T>(here, end - begin, x.from_row(sample).from_column(begin), to);
+        transpose(here, end - begin, x.from_row(sample).from_column(begin).at, x.stride, to.at, to.stride);
       }
     });
   }
@@ -110,12 +111,18 @@ void multiply_samples(std::int64_t outputs, std::int64_t inputs, const T* w, con
   }
 }
 
+template <class T>
+WorkspaceSize<T> forward_size(const Sizes& sizes) {
+  const std::int64_t group = std::min(sizes.samples, group_samples);
+  return {TransposedSamples<T>::elements(group, sizes.inputs), piece_outputs * rounded_up(group, lanes<T>)};
+}
+
 /// y = x w^T + bias, or with unit rows where `norms` is defined.
 template <class T>
 void forward(Cpu& cpu, const Sizes& sizes, const T* x, const T* w, T epsilon, const T* bias, T* y, T* norms) {
   const std::int64_t samples = sizes.samples, inputs = sizes.inputs, outputs = sizes.outputs;
   const std::int64_t group = std::min(samples, group_samples);
-  const Workspace<T> room(cpu, TransposedSamples<T>::elements(group, inputs), piece_outputs * rounded_up(group, lanes<T>));
+  const Workspace<T> room(cpu, forward_size<T>(sizes));
   const std::int64_t pieces = pieces_of_size(outputs, piece_outputs);
   for (std::int64_t first = 0; first < samples; first += group) {
     const std::int64_t here = std::min(group, samples - first);
@@ -134,7 +141,7 @@ void forward(Cpu& cpu, const Sizes& sizes, const T* x, const T* w, T epsilon, co
           T* sum = sums.from_row(row).from_column(sample).at;
           for (std::int64_t i = 0; i < panel; ++i) sum[i] = sum[i] * scale + plus;
         }
-        transpose<T>(rows, panel, {sums.at + sample, sums.stride}, {y + (first + sample) * outputs + begin, outputs});
+        transpose(rows, panel, sums.at + sample, sums.stride, y + (first + sample) * outputs + begin, outputs);
       });
     });
   }
@@ -167,15 +174,25 @@ std::int64_t multiply_outputs_room(std::int64_t samples) {
   return (samples + piece_columns) * panel_depth + samples * panel_columns<T>;
 }
 
-/// dx (+)= dy w. Where w has few columns, the sum over its rows is cut into parts too, which are added up in a binary tree.
+/// Parts of the sum over the rows of w: one, unless w has few columns.
+inline std::int64_t parts_of(const Sizes& sizes) {
+  constexpr std::int64_t enough_pieces = 16, least_outputs = 512;
+  const std::int64_t chunks = pieces_of_size(sizes.inputs, piece_columns);
+  return std::clamp<std::int64_t>(sizes.outputs / least_outputs, 1, std::max<std::int64_t>(1, enough_pieces / chunks));
+}
+template <class T>
+WorkspaceSize<T> backward_data_size(const Sizes& sizes) {
+  const std::int64_t parts = parts_of(sizes);
+  return {parts > 1 ? parts * sizes.samples * sizes.inputs : 0, multiply_outputs_room<T>(sizes.samples)};
+}
+
+/// dx (+)= dy w; parts are added up in a binary tree.
 template <class T>
 void backward_data(Cpu& cpu, const Sizes& sizes, const T* dy, const T* w, const T* norms, T* dx, Write write) {
   const std::int64_t samples = sizes.samples, inputs = sizes.inputs, outputs = sizes.outputs;
   const std::int64_t chunks = pieces_of_size(inputs, piece_columns);
-  constexpr std::int64_t enough_pieces = 16, least_outputs = 512;
-  const std::int64_t parts = std::clamp<std::int64_t>(outputs / least_outputs, 1, std::max<std::int64_t>(1, enough_pieces / chunks));
-  const std::int64_t elements = samples * inputs;
-  const Workspace<T> room(cpu, parts > 1 ? parts * elements : 0, multiply_outputs_room<T>(samples));
+  const std::int64_t parts = parts_of(sizes), elements = samples * inputs;
+  const Workspace<T> room(cpu, backward_data_size<T>(sizes));
   parallel_for(cpu, chunks * parts, [&](std::int64_t piece, int worker) {
     const std::int64_t part = piece / chunks;
     const std::int64_t begin = piece % chunks * piece_columns, columns = std::min(piece_columns, inputs - begin);
@@ -244,13 +261,19 @@ std::int64_t multiply_transposed_room(std::int64_t outputs) {
   return outputs * (panel_depth + panel_columns<T>);
 }
 
+template <class T>
+WorkspaceSize<T> backward_weights_size(const Sizes& sizes) {
+  return {PackedSamples<T>::elements(sizes.samples, sizes.inputs),
+          multiply_transposed_room<T>(piece_outputs) + piece_outputs * piece_columns};
+}
+
 /// dw (+)= dy^T x.
 template <class T>
 void backward_weights(Cpu& cpu, const Sizes& sizes, const T* x, const T* dy, T* dw, Write write) {
   const std::int64_t samples = sizes.samples, inputs = sizes.inputs, outputs = sizes.outputs;
   const std::int64_t chunks = pieces_of_size(inputs, piece_columns);
   const std::int64_t product_room = multiply_transposed_room<T>(piece_outputs);
-  const Workspace<T> room(cpu, PackedSamples<T>::elements(samples, inputs), product_room + piece_outputs * piece_columns);
+  const Workspace<T> room(cpu, backward_weights_size<T>(sizes));
   const PackedSamples<T> packed(cpu, {x, inputs}, samples, inputs, room.shared());
   parallel_for(cpu, chunks * pieces_of_size(outputs, piece_outputs), [&](std::int64_t piece, int worker) {
     const std::int64_t begin = piece % chunks * piece_columns, columns = std::min(piece_columns, inputs - begin);
@@ -337,6 +360,15 @@ void cosine_backward_weights(Cpu& cpu, const Tensor& x, const Tensor& dy, const 
     cosine_weights<T>(cpu, sizes, x.data<T>().data(), dy.data<T>().data(), w.data<T>().data(), norms.data<T>().data(),
                       dw.tensor.data<T>().data(), dw.write);
   });
+}
+
+ScratchBytes fully_connected_scratch(std::int64_t samples, std::int64_t inputs, std::int64_t outputs, DType dtype) {
+  const Sizes sizes{samples, inputs, outputs};
+  ScratchBytes bytes;
+  with_float(dtype, "fully_connected", [&]<class T>() {
+    bytes = forward_size<T>(sizes).bytes().covering(backward_data_size<T>(sizes).bytes()).covering(backward_weights_size<T>(sizes).bytes());
+  });
+  return bytes;
 }
 
 }  // namespace amnet

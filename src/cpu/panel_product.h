@@ -8,7 +8,6 @@
 #include "matrix_product.h"
 
 #include <algorithm>
-#include <utility>
 
 namespace amnet {
 
@@ -132,58 +131,6 @@ void multiply_panels(std::int64_t rows, std::int64_t columns, std::int64_t depth
     }
     multiply_panel<T, 2>(rows, depth, a, panel, {tail, width}, Write::assign);
     for (std::int64_t row = 0; row < rows; ++row) put_all(c.at + row * c.stride + column, tail + row * width, here, write);
-  }
-}
-
-/// Vectors a and b interleaved, their low halves for `Half` 0 and their high ones for 1: a0 b0 a1 b1 ...
-template <int Half, class T, int... Lane>
-Vector<T> interleave(const Vector<T>& a, const Vector<T>& b, std::integer_sequence<int, Lane...>) {
-  constexpr int first = Half * lanes<T> / 2;
-#if defined(__clang__)
-  return __builtin_shufflevector(a, b, (first + Lane / 2 + Lane % 2 * lanes<T>)...);
-#else
-  const decltype(a < b) from = {(first + Lane / 2 + Lane % 2 * lanes<T>)...};  // integers as wide as T
-  return __builtin_shuffle(a, b, from);
-#endif
-}
-
-/// to[column][row] = from[row][column] for a square of one vector's width. Each round interleaves row i with row i + half of the
-/// square, which moves the highest bit of a row's number to the lowest of its column's: after log2(width) rounds they have changed places.
-template <class T>
-void transpose_square(Lines<const T> from, Lines<T> to) {
-  constexpr int width = lanes<T>;
-  constexpr auto all = std::make_integer_sequence<int, width>();
-  Vector<T> rows[width], next[width];
-#pragma GCC unroll 16
-  for (int i = 0; i < width; ++i) rows[i] = load(from.from_row(i).at);
-#pragma GCC unroll 4
-  for (int round = 1; round < width; round *= 2) {
-#pragma GCC unroll 16
-    for (int i = 0; i < width / 2; ++i) {
-      next[2 * i] = interleave<0, T>(rows[i], rows[i + width / 2], all);
-      next[2 * i + 1] = interleave<1, T>(rows[i], rows[i + width / 2], all);
-    }
-#pragma GCC unroll 16
-    for (int i = 0; i < width; ++i) rows[i] = next[i];
-  }
-#pragma GCC unroll 16
-  for (int i = 0; i < width; ++i) store(to.from_row(i).at, rows[i]);
-}
-
-/// to[column][row] = from[row][column] for rows x columns.
-template <class T>
-void transpose(std::int64_t rows, std::int64_t columns, Lines<const T> from, Lines<T> to) {
-  constexpr std::int64_t width = lanes<T>;
-  const std::int64_t square_rows = rows - rows % width, square_columns = columns - columns % width;
-  for (std::int64_t row = 0; row < square_rows; row += width) {
-    for (std::int64_t column = 0; column < square_columns; column += width) {
-      transpose_square<T>(from.from_row(row).from_column(column), to.from_row(column).from_column(row));
-    }
-  }
-  for (std::int64_t row = 0; row < rows; ++row) {
-    for (std::int64_t column = row < square_rows ? square_columns : 0; column < columns; ++column) {
-      to.at[column * to.stride + row] = from.at[row * from.stride + column];
-    }
   }
 }
 

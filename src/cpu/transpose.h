@@ -1,4 +1,5 @@
-// Squares of lanes<T> x lanes<T> elements, transposed in registers: log2(lanes) rounds, each interleaving rows half a square apart.
+// Transposition in registers, a square of lanes<T> x lanes<T> elements at a time. Each round interleaves row i with row i + half of the
+// square, which moves the highest bit of a row's number to the lowest of its column's: after log2(lanes) rounds they have changed places.
 #pragma once
 
 #include "vector.h"
@@ -17,33 +18,49 @@ template <class T, bool upper>
     return __builtin_shufflevector(a, b, (first + i / 2 + i % 2 * lanes<T>)...);
 #else
     // GCC 11 has no __builtin_shufflevector; its own takes the indices as a vector of integers as wide as the elements.
-    using Index = std::conditional_t<sizeof(T) == 4, std::int32_t, std::int64_t>;
-    typedef Index Indices __attribute__((vector_size(vector_bytes)));
-    return __builtin_shuffle(a, b, Indices{(first + i / 2 + i % 2 * lanes<T>)...});
+    const decltype(a < b) indices = {(first + i / 2 + i % 2 * lanes<T>)...};
+    return __builtin_shuffle(a, b, indices);
 #endif
   }
   (std::make_integer_sequence<int, lanes<T>>());
 }
 
-/// to[k][n] = from[n][k]; rows of `to` are contiguous.
+/// to[column][row] = from[row][column] for a square; rows are `from_step` and `to_step` elements apart.
 template <class T>
-void transpose_square(const T* from, std::int64_t from_step, T* to) {
+void transpose_square(const T* from, std::int64_t from_step, T* to, std::int64_t to_step) {
   constexpr int size = lanes<T>;
   Vector<T> rows[size], next[size];
 #pragma GCC unroll 16
-  for (int n = 0; n < size; ++n) rows[n] = load(from + n * from_step);
+  for (int i = 0; i < size; ++i) rows[i] = load(from + i * from_step);
 #pragma GCC unroll 4
   for (int round = 1; round < size; round *= 2) {
 #pragma GCC unroll 16
-    for (int n = 0; n < size / 2; ++n) {
-      next[2 * n] = interleave<T, false>(rows[n], rows[n + size / 2]);
-      next[2 * n + 1] = interleave<T, true>(rows[n], rows[n + size / 2]);
+    for (int i = 0; i < size / 2; ++i) {
+      next[2 * i] = interleave<T, false>(rows[i], rows[i + size / 2]);
+      next[2 * i + 1] = interleave<T, true>(rows[i], rows[i + size / 2]);
     }
 #pragma GCC unroll 16
-    for (int n = 0; n < size; ++n) rows[n] = next[n];
+    for (int i = 0; i < size; ++i) rows[i] = next[i];
   }
 #pragma GCC unroll 16
-  for (int k = 0; k < size; ++k) store(to + k * size, rows[k]);
+  for (int i = 0; i < size; ++i) store(to + i * to_step, rows[i]);
+}
+
+/// The same for rows x columns of any size.
+template <class T>
+void transpose(std::int64_t rows, std::int64_t columns, const T* from, std::int64_t from_step, T* to, std::int64_t to_step) {
+  constexpr std::int64_t width = lanes<T>;
+  const std::int64_t square_rows = rows - rows % width, square_columns = columns - columns % width;
+  for (std::int64_t row = 0; row < square_rows; row += width) {
+    for (std::int64_t column = 0; column < square_columns; column += width) {
+      transpose_square(from + row * from_step + column, from_step, to + column * to_step + row, to_step);
+    }
+  }
+  for (std::int64_t row = 0; row < rows; ++row) {
+    for (std::int64_t column = row < square_rows ? square_columns : 0; column < columns; ++column) {
+      to[column * to_step + row] = from[row * from_step + column];
+    }
+  }
 }
 
 }  // namespace amnet

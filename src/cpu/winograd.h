@@ -59,37 +59,43 @@ struct KernelView {
 template <class T>
 struct WinogradCorrelation {
   TileGrid<T> grid;
-  const T* source;               // (N,H,W,source_channels)
+  const T* source = nullptr;     // (N,H,W,source_channels)
   std::int64_t source_channels;  // a multiple of lanes<T>
-  KernelView<T> kernels;
+  KernelView<T> kernels = {};
   std::int64_t target_channels;  // a multiple of lanes<T>
-  Epilogue<T> epilogue;          // of (N,H,W,target_channels)
+  Epilogue<T> epilogue = {};     // of (N,H,W,target_channels)
 };
 
 /// Every target pixel. The bits do not depend on the chunks, nor on the number of threads: each tile is summed on its own.
 template <class T>
 void winograd_correlate(Cpu& cpu, const WinogradCorrelation<T>& task);
+/// The scratch it takes; the pointers of `task` may be null.
+template <class T>
+ScratchBytes winograd_correlate_scratch(int threads, const WinogradCorrelation<T>& task);
 
 /// The gradient of the weights, and on the way that of PReLU and bias: with dz = dy * prelu'(sums),
 /// dw = the sum of dz * x, dslope = the sum of dy * sums where sums <= 0, dbias = the sum of dz.
 template <class T>
 struct WinogradWeightGradient {
   TileGrid<T> grid;          // of the forward pass
-  const T* x;                // (N,H,W,channels)
+  const T* x = nullptr;      // (N,H,W,channels)
   std::int64_t channels;     // a multiple of lanes<T>
-  const T* dy;               // (N,OH,OW,outputs)
+  const T* dy = nullptr;     // (N,OH,OW,outputs)
   std::int64_t outputs;      // a multiple of lanes<T>
   const T* sums = nullptr;   // as dy; null: no PReLU
   const T* slope = nullptr;  // (outputs)
   T* dz = nullptr;           // as dy: where dz is kept, if sums are given
   T* dslope = nullptr;       // (outputs), assigned; null: not wanted
   T* dbias = nullptr;        // (outputs), assigned; null: not wanted
-  T* dw;                     // (outputs, 3, 3, channels)
-  Write write;               // of dw
+  T* dw = nullptr;           // (outputs, 3, 3, channels), as `write` says
+  Write write = Write::assign;
 };
 
 /// Chunks and pieces depend on the shape alone, and so does the order of every sum.
 template <class T>
 void winograd_weight_gradient(Cpu& cpu, const WinogradWeightGradient<T>& task);
+/// The scratch it takes; the pointers of `task` may be null.
+template <class T>
+ScratchBytes winograd_weight_gradient_scratch(const WinogradWeightGradient<T>& task);
 
 }  // namespace amnet

@@ -38,7 +38,7 @@ void transform_kernels(const WinogradCorrelation<T>& task, const Layout<T>& layo
     if (kernels.target_step != 1) {
       for (int tap = 0; tap < 9; ++tap) {
         transpose_square(view.data + tap / 3 * kernels.row_step + tap % 3 * kernels.column_step, kernels.target_step,
-                         transposed + tap * square);
+                         transposed + tap * square, lanes<T>);
       }
       view = {transposed, 3 * square, square, lanes<T>, 1};
     }
@@ -114,17 +114,38 @@ std::int64_t chunk_tiles(const WinogradCorrelation<T>& task, int threads) {
   return (even + tile_rows - 1) / tile_rows * tile_rows;
 }
 
+/// What one call needs.
+template <class T>
+struct Room {
+  std::int64_t chunk;           // tiles
+  std::int64_t v_step, m_step;  // from one product to the next
+  std::int64_t zero_elements;   // a row of the source
+  WorkspaceSize<T> size;
+
+  Room(const WinogradCorrelation<T>& task, const Layout<T>& layout, int threads)
+      : chunk(chunk_tiles(task, threads)),
+        v_step(Layout<T>::step(chunk, layout.source_channels)),
+        m_step(Layout<T>::step(chunk, layout.target_channels)),
+        zero_elements(task.grid.w.source * layout.source_channels),
+        size{task.grid.products() * layout.u_step, zero_elements + line_elements<T> + task.grid.products() * (v_step + m_step)} {}
+};
+
 }  // namespace
+
+template <class T>
+ScratchBytes winograd_correlate_scratch(int threads, const WinogradCorrelation<T>& task) {
+  return Room<T>(task, Layout<T>(task), threads).size.bytes();
+}
 
 template <class T>
 void winograd_correlate(Cpu& cpu, const WinogradCorrelation<T>& task) {
   const Layout<T> layout(task);
+  const Room<T> room(task, layout, cpu.threads());
   const TileGrid<T>& grid = task.grid;
   const int products = grid.products();
-  const std::int64_t tiles = grid.tiles(), chunk = chunk_tiles(task, cpu.threads());
-  const std::int64_t v_step = Layout<T>::step(chunk, layout.source_channels), m_step = Layout<T>::step(chunk, layout.target_channels);
-  const std::int64_t zero_elements = grid.w.source * layout.source_channels;
-  const Workspace<T> workspace(cpu, products * layout.u_step, zero_elements + line_elements<T> + products * (v_step + m_step));
+  const std::int64_t tiles = grid.tiles(), chunk = room.chunk, v_step = room.v_step, m_step = room.m_step;
+  const std::int64_t zero_elements = room.zero_elements;
+  const Workspace<T> workspace(cpu, room.size);
 
   T* u = workspace.shared();
   const VectorPanels<T> panels{layout.target_channels};
@@ -161,5 +182,7 @@ void winograd_correlate(Cpu& cpu, const WinogradCorrelation<T>& task) {
 
 template void winograd_correlate(Cpu&, const WinogradCorrelation<float>&);
 template void winograd_correlate(Cpu&, const WinogradCorrelation<double>&);
+template ScratchBytes winograd_correlate_scratch(int, const WinogradCorrelation<float>&);
+template ScratchBytes winograd_correlate_scratch(int, const WinogradCorrelation<double>&);
 
 }  // namespace amnet

@@ -166,9 +166,22 @@ struct Division {
 template <class T>
 struct Room {
   std::int64_t v_step, d_step, m_step;  // from one product to the next
-  T* zeros;
-  T* partials;  // (pieces, 2, outputs)
-  T* m;         // (parts, M)
+  std::int64_t zero_elements, partial_elements;
+  WorkspaceSize<T> size;
+  T* m = nullptr;         // (parts, M)
+  T* partials = nullptr;  // (pieces, 2, outputs)
+  T* zeros = nullptr;     // a row of x
+
+  Room(const WinogradWeightGradient<T>& task, const Division<T>& division)
+      : v_step(division.chunk * task.channels + line_elements<T>),
+        d_step(division.chunk * task.outputs + line_elements<T>),
+        m_step(task.channels * task.outputs + line_elements<T>),
+        zero_elements(task.grid.w.source * task.channels),
+        partial_elements(Division<T>::whole_pieces(task.grid.tiles()) / piece_tiles * 2 * task.outputs) {
+    const std::int64_t vd_elements = task.grid.products() * (v_step + d_step);
+    const std::int64_t lasting = division.parts * division.m_elements + partial_elements + zero_elements;
+    size = division.parts > 1 ? WorkspaceSize<T>{lasting, vd_elements} : WorkspaceSize<T>{lasting + vd_elements, 0};
+  }
 };
 
 /// M of the tiles [begin, end), by one thread.
@@ -221,27 +234,23 @@ void add_in_pairs(T* arrays, std::int64_t count, std::int64_t elements) {
 }  // namespace
 
 template <class T>
+ScratchBytes winograd_weight_gradient_scratch(const WinogradWeightGradient<T>& task) {
+  return Room<T>(task, Division<T>(task)).size.bytes();
+}
+
+template <class T>
 void winograd_weight_gradient(Cpu& cpu, const WinogradWeightGradient<T>& task) {
   const Division<T> division(task);
   const int products = task.grid.products();
-  const std::int64_t tiles = task.grid.tiles(), chunk = division.chunk, pieces = (tiles + piece_tiles - 1) / piece_tiles;
-  const std::int64_t partial_elements = pieces * 2 * task.outputs, zero_elements = task.grid.w.source * task.channels;
-  Room<T> room{.v_step = chunk * task.channels + line_elements<T>,
-               .d_step = chunk * task.outputs + line_elements<T>,
-               .m_step = task.channels * task.outputs + line_elements<T>,
-               .zeros = nullptr,
-               .partials = nullptr,
-               .m = nullptr};
-  const bool own = division.parts > 1;
-  const std::int64_t vd_elements = products * (room.v_step + room.d_step);
-  const Workspace<T> workspace(cpu, division.parts * division.m_elements + zero_elements + partial_elements + (own ? 0 : vd_elements),
-                               own ? vd_elements : 0);
+  const std::int64_t tiles = task.grid.tiles(), chunk = division.chunk;
+  Room<T> room(task, division);
+  const Workspace<T> workspace(cpu, room.size);
   room.m = workspace.shared();
   room.partials = room.m + division.parts * division.m_elements;
-  room.zeros = room.partials + partial_elements;
-  std::fill_n(room.partials, partial_elements + zero_elements, T{0});
+  room.zeros = room.partials + room.partial_elements;
+  std::fill_n(room.partials, room.partial_elements + room.zero_elements, T{0});
 
-  if (own) {
+  if (division.parts > 1) {
     parallel_for(cpu, division.parts, [&](std::int64_t part, int worker) {
       const auto boundary = [&](std::int64_t p) { return std::min(tiles, Division<T>::whole_pieces(tiles * p / division.parts)); };
       sum_part(task, room, chunk, boundary(part), boundary(part + 1), workspace.local(worker), room.m + part * division.m_elements);
@@ -254,19 +263,21 @@ void winograd_weight_gradient(Cpu& cpu, const WinogradWeightGradient<T>& task) {
       }
     });
   } else {
-    sum_together(cpu, task, room, chunk, room.zeros + zero_elements);
+    sum_together(cpu, task, room, chunk, room.zeros + room.zero_elements);
   }
 
   const VectorPanels<T> panels{task.channels};
   parallel_for(cpu, task.outputs, [&](std::int64_t output, int) {
     for (std::int64_t panel = 0; panel < panels.count(); ++panel) transform_sums(task, output, panel, room.m, room.m_step);
   });
-  add_in_pairs(room.partials, pieces, 2 * task.outputs);
+  add_in_pairs(room.partials, room.partial_elements / (2 * task.outputs), 2 * task.outputs);
   if (task.dslope != nullptr) std::copy_n(room.partials, task.outputs, task.dslope);
   if (task.dbias != nullptr) std::copy_n(room.partials + task.outputs, task.outputs, task.dbias);
 }
 
 template void winograd_weight_gradient(Cpu&, const WinogradWeightGradient<float>&);
 template void winograd_weight_gradient(Cpu&, const WinogradWeightGradient<double>&);
+template ScratchBytes winograd_weight_gradient_scratch(const WinogradWeightGradient<float>&);
+template ScratchBytes winograd_weight_gradient_scratch(const WinogradWeightGradient<double>&);
 
 }  // namespace amnet

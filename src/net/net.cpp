@@ -139,6 +139,12 @@ std::size_t Net::gradient_bytes() {
   return bytes;
 }
 
+ScratchBytes Net::kernel_scratch(Device& device) const {
+  ScratchBytes bytes;
+  for (const Step& step : steps_) bytes = bytes.covering(step.layer->kernel_scratch(device, step.runs_backward));
+  return bytes;
+}
+
 // --- planning ------------------------------------------------------------------------------------------------
 
 void Net::set_input_shape(Value input, Shape shape) {

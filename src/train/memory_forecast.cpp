@@ -15,19 +15,13 @@ std::string MemoryForecast::str() const {
                      megabytes(verification), megabytes(data), megabytes(program));
 }
 
-MemoryForecast forecast_memory(Net& net, const TrainOptions& options, std::int64_t batches) {
+MemoryForecast forecast_memory(Net& net, Device& device, const TrainOptions& options, std::int64_t batches) {
   MemoryForecast memory;
   memory.parameters = net.parameter_bytes() + 2 * net.gradient_bytes();
   memory.activations = net.planned_bytes();
+  memory.kernels = on(device, [&](auto& backend) { return net.kernel_scratch(device).total(backend.threads()); });
   net.visit([&](const std::string&, Parameter& parameter) {
-    const std::size_t bytes = parameter.value.size_bytes();
-    if (parameter.layout == ParameterLayout::convolution) {
-      memory.kernels = std::max(memory.kernels, bytes);  // a convolution packs its weights, and keeps the room
-      memory.saving += bytes;
-    } else if (parameter.value.rank() == 2) {  // a fully connected layer transposes its samples, 256 at a time
-      const auto columns = static_cast<std::size_t>(parameter.value.extent(1) * std::min<std::int64_t>(options.batch, 256));
-      memory.kernels = std::max(memory.kernels, columns * size_of(parameter.value.dtype()));
-    }
+    if (parameter.layout == ParameterLayout::convolution) memory.saving += parameter.value.size_bytes();
   });
   memory.data = static_cast<std::size_t>(batches * options.batch * options.input.height * options.input.width * 3);
   memory.program = 11'000'000;  // measured: code, libraries and stacks

@@ -207,7 +207,7 @@ class Run {
   }
 
   MemoryForecast forecast() {
-    MemoryForecast memory = forecast_memory(net_.net, options_, loader_queue + 1);  // one batch is in use
+    MemoryForecast memory = forecast_memory(net_.net, device_, options_, loader_queue + 1);  // one batch is in use
     if (pairs_) {
       memory.verification = embedder_.planned_bytes() + verification_bytes(*pairs_, options_.network.embedding, options_.protocol);
     }

@@ -15,6 +15,7 @@ RUNS = {
     "verified": ["--depth", 20, "--width", 0.25, "--embedding", 512, "--batch", 32, "--iterations", 2, *VERIFY],
     "two threads, many classes": ["--depth", 10, "--width", 0.25, "--embedding", 512, "--batch", 16, "--iterations", 2, "--threads", 2, "--classes", 10516],
     "wide": ["--depth", 10, "--width", 0.5, "--embedding", 512, "--batch", 8, "--iterations", 2, "--workers", 3],
+    "full width": ["--depth", 20, "--width", 1, "--embedding", 512, "--batch", 16, "--iterations", 2, "--threads", 2],
 }  # fmt: skip
 
 

@@ -228,3 +228,16 @@ TEST_CASE("conv2d: a step through a PReLU needs its sums and room of its own", "
       conv2d_forward(cpu, test.options, data.x, data.w, {.residual = data.x.reshaped({1, 4, 16, 16})}, Tensor(test.y(), DType::f32)),
       UsageError);
 }
+
+TEST_CASE("conv2d tiles: the scratch memory is what was forecast", "[conv2d]") {
+  for (const Case& test : {Case{{40, 23, 20, 16}, 32, three_by_three(1)}, Case{{4, 14, 12, 64}, 128, three_by_three(2)},
+                           Case{{2, 14, 12, 128}, 128, three_by_three(1)}}) {
+    INFO(test.str());
+    const Data data(test, DType::f32, test.outputs);
+    Cpu cpu(2, ConvolutionAlgorithm::tiles_4);
+    conv2d_forward(cpu, test.options, data.x, data.w, {}, Tensor(test.y(), DType::f32));
+    CHECK(cpu.scratch_bytes() == conv2d_scratch(cpu, test.options, test.x, test.outputs, DType::f32, false).total(2));
+    fused(cpu, test, data, Write::assign);
+    CHECK(cpu.scratch_bytes() == conv2d_scratch(cpu, test.options, test.x, test.outputs, DType::f32, true).total(2));
+  }
+}

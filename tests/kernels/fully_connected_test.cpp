@@ -5,6 +5,7 @@
 #include <amnet/kernels/normalize.h>
 #include <amnet/layers/fully_connected.h>
 
+#include <array>
 #include <cmath>
 #include <cstring>
 #include <limits>
@@ -341,4 +342,16 @@ TEST_CASE("fully_connected: shapes that do not belong together are refused", "[f
   CHECK_THROWS_AS(layer.setup(image), UsageError);
   CHECK_NOTHROW(layer.setup(rows));
   CHECK_THROWS_AS(layer.setup(wider), UsageError);
+}
+
+TEST_CASE("fully_connected: the scratch memory is what was forecast", "[fully_connected]") {
+  for (const auto& [samples, inputs, outputs] : {std::array<std::int64_t, 3>{32, 512, 3000}, {5, 700, 64}, {300, 40, 20}}) {
+    Cpu cpu(2);
+    const Tensor x = Tensor::zeros({samples, inputs}, DType::f32), w = Tensor::zeros({outputs, inputs}, DType::f32);
+    const Tensor y = Tensor::zeros({samples, outputs}, DType::f32), dx(x.shape(), DType::f32), dw(w.shape(), DType::f32);
+    fully_connected_forward(cpu, x, w, {}, y);
+    fully_connected_backward_data(cpu, y, w, {dx, Write::assign});
+    fully_connected_backward_weights(cpu, x, y, {dw, Write::assign});
+    CHECK(cpu.scratch_bytes() == fully_connected_scratch(samples, inputs, outputs, DType::f32).total(2));
+  }
 }

@@ -31,6 +31,17 @@ enum class ConvolutionAlgorithm : unsigned char { automatic, direct, tiles_2, ti
 /// "automatic", "direct", "tiles-2" ... "tiles-6". Throws UsageError for another name.
 ConvolutionAlgorithm convolution_algorithm(std::string_view name);
 
+/// Scratch memory in bytes: of worker 0, who also holds what all share, and of each other worker.
+struct ScratchBytes {
+  std::size_t first = 0, others = 0;
+
+  std::size_t total(int threads) const { return first + others * static_cast<std::size_t>(threads - 1); }
+  /// Enough for both, one after the other.
+  ScratchBytes covering(const ScratchBytes& other) const {
+    return {first > other.first ? first : other.first, others > other.others ? others : other.others};
+  }
+};
+
 /// The CPU backend: a number of threads and their scratch memory. Not for use by two threads at once.
 class Cpu {
  public:
@@ -40,6 +51,8 @@ class Cpu {
 
   int threads() const { return threads_; }
   ConvolutionAlgorithm convolution() const { return convolution_; }
+  /// The scratch memory that is held now.
+  std::size_t scratch_bytes() const;
   /// Counts one call of a kernel under the name of the algorithm it took.
   void count(const std::string& name) { ++counts_[name]; }
   /// What was counted so far.

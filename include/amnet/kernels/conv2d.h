@@ -64,4 +64,8 @@ struct Conv2dGradients {
 void conv2d_backward(Cpu& cpu, const Conv2dOptions& options, const Tensor& x, const Tensor& w, const Conv2dActivation& activation,
                      const Tensor& dy, const Conv2dGradients& gradients);
 
+/// The scratch memory that the forward pass, and with `training` every pass, takes for an input x (N,H,W,C): for a forecast. Of a direct
+/// convolution an estimate, of its packed weights.
+ScratchBytes conv2d_scratch(const Cpu& cpu, const Conv2dOptions& options, const Shape& x, std::int64_t outputs, DType dtype, bool training);
+
 }  // namespace amnet

@@ -30,6 +30,7 @@ class Conv2d final : public Layer {
     create(weight_, "weight", options_.geometry.weight_shape(shape[3], options_.outputs), dtype, options_.weight);
     weight_.layout = ParameterLayout::convolution;
     if (options_.with_bias) create(bias_, "bias", {options_.outputs}, dtype, options_.bias);
+    input_ = inputs[0];
     return {.outputs = {{output, dtype}}, .saved = {}};
   }
 
@@ -53,6 +54,12 @@ class Conv2d final : public Layer {
   const Parameter& bias() const { return bias_; }
   Gradient bias_gradient(const BackwardArgs& args) const { return options_.with_bias ? args.gradient_of(bias_) : Gradient{}; }
 
+  ScratchBytes kernel_scratch(Device& device, bool training) const override {
+    return on(device, [&](auto& backend) {
+      return conv2d_scratch(backend, options_.geometry, input_.shape, options_.outputs, input_.dtype, training);
+    });
+  }
+
   void visit(const ParameterVisitor& visitor) override {
     visitor(weight_);
     if (options_.with_bias) visitor(bias_);
@@ -61,6 +68,7 @@ class Conv2d final : public Layer {
  private:
   Conv2dLayerOptions options_;
   Parameter weight_, bias_;
+  TensorSpec input_ = {};  // of the last setup
 };
 
 }  // namespace amnet

@@ -53,6 +53,8 @@ class FusedConv2d final : public Layer {
     });
   }
 
+  ScratchBytes kernel_scratch(Device& device, bool training) const override { return convolution_.kernel_scratch(device, training); }
+
   void visit(const ParameterVisitor& visitor) override {
     convolution_.visit(visitor);
     prelu_.visit(visitor);

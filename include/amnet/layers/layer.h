@@ -143,6 +143,9 @@ class Layer {
   virtual BackwardNeeds needs() const { return {}; }
   /// False for a layer whose outputs no gradient can pass (accuracy).
   virtual bool differentiable() const { return true; }
+  /// The scratch memory that the device will hold for this layer's kernels at the shapes of the last setup; none worth a mention by
+  /// default. `training`: backward runs too.
+  virtual ScratchBytes kernel_scratch(Device&, bool /*training*/) const { return {}; }
   /// Shows every parameter and buffer, always in the same order.
   virtual void visit(const ParameterVisitor&) {}
 

@@ -72,6 +72,8 @@ class Net {
   /// Bytes of parameters and buffers, and of the gradients that training allocates.
   std::size_t parameter_bytes();
   std::size_t gradient_bytes();
+  /// Scratch memory that the device will hold for the kernels of the last plan.
+  ScratchBytes kernel_scratch(Device& device) const;
 
   // --- running --------------------------------------------------------------------------------------------
 

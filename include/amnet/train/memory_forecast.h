@@ -24,7 +24,7 @@ struct MemoryForecast {
 };
 
 /// Of a net that is planned for training, with `batches` batches of images in memory; verification is left at 0.
-MemoryForecast forecast_memory(Net& net, const TrainOptions& options, std::int64_t batches);
+MemoryForecast forecast_memory(Net& net, Device& device, const TrainOptions& options, std::int64_t batches);
 
 /// What verify() holds beside the network: both views, the features in double twice, and the scores of impostors.
 std::size_t verification_bytes(const Pairs& pairs, std::int64_t embedding, Protocol protocol);
