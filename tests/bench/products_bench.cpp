@@ -23,13 +23,14 @@ void add_convolution(Bench& bench, const std::string& name, const Stage& from, c
   });
   if (from.channels != image.channels) {  // nobody wants the gradient of the pixels
     add_case(bench, name + "/backward_data", cost, [&bench, options, x_shape, w_shape, y_shape] {
-      return [&bench, options, dy = random_tensor(y_shape), w = random_tensor(w_shape),
-              dx = Gradient{Tensor(x_shape, DType::f32), Write::assign}] { conv2d_backward_data(bench.cpu, options, dy, w, dx); };
+      return
+          [&bench, options, dy = random_tensor(y_shape), w = random_tensor(w_shape),
+           dx = Gradient{Tensor(x_shape, DType::f32), Write::assign}] { conv2d_backward(bench.cpu, options, {}, w, {}, dy, {.dx = dx}); };
     });
   }
   add_case(bench, name + "/backward_weights", cost, [&bench, options, x_shape, w_shape, y_shape] {
     return [&bench, options, x = random_tensor(x_shape), dy = random_tensor(y_shape),
-            dw = Gradient{Tensor(w_shape, DType::f32), Write::assign}] { conv2d_backward_weights(bench.cpu, options, x, dy, dw); };
+            dw = Gradient{Tensor(w_shape, DType::f32), Write::assign}] { conv2d_backward(bench.cpu, options, x, {}, {}, dy, {.dw = dw}); };
   });
 }
 

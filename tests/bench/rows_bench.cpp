@@ -36,16 +36,19 @@ void add_loss(Bench& bench, std::int64_t classes) {
   const Shape shape{batch, classes};
   const std::string suffix = "_" + std::to_string(classes);
   const auto labels_of = [] { return Tensor::zeros({batch}, DType::i64); };
-  add_case(bench, "softmax_cross_entropy/forward" + suffix, {.bytes = 8 * elements(shape)}, [&bench, shape, labels_of] {
-    return [&bench, logits = random_tensor(shape), labels = labels_of(), probabilities = Tensor(shape, DType::f32),
-            loss = Tensor({1}, DType::f32)] { softmax_cross_entropy_forward(bench.cpu, margin, logits, labels, {}, probabilities, loss); };
+  const Shape normaliser_shape{shape[0], 2};
+  add_case(bench, "softmax_cross_entropy/forward" + suffix, {.bytes = 4 * elements(shape)}, [&bench, shape, normaliser_shape, labels_of] {
+    return [&bench, logits = random_tensor(shape), labels = labels_of(), normalisers = Tensor(normaliser_shape, DType::f32),
+            loss = Tensor({1}, DType::f32)] { softmax_cross_entropy_forward(bench.cpu, margin, logits, labels, {}, normalisers, loss); };
   });
-  add_case(bench, "softmax_cross_entropy/backward" + suffix, {.bytes = 8 * elements(shape)}, [&bench, shape, labels_of] {
+  add_case(bench, "softmax_cross_entropy/backward" + suffix, {.bytes = 8 * elements(shape)}, [&bench, shape, normaliser_shape, labels_of] {
     Tensor dloss({1}, DType::f32);
     dloss.fill(1);
-    return [&bench, dloss, logits = random_tensor(shape), labels = labels_of(), probabilities = random_tensor(shape),
+    Tensor normalisers(normaliser_shape, DType::f32);
+    normalisers.fill(static_cast<double>(shape[1]));  // any largest value and sum do
+    return [&bench, dloss, normalisers, logits = random_tensor(shape), labels = labels_of(),
             dlogits = Gradient{Tensor(shape, DType::f32), Write::assign}] {
-      softmax_cross_entropy_backward(bench.cpu, margin, logits, labels, {}, probabilities, dloss, dlogits, {});
+      softmax_cross_entropy_backward(bench.cpu, margin, logits, labels, {}, normalisers, dloss, dlogits, {});
     };
   });
   add_case(bench, "softmax_cross_entropy/margin_logits" + suffix, {.bytes = 8 * elements(shape)}, [&bench, shape, labels_of] {
