@@ -224,6 +224,9 @@ std::map<std::string, Tensor> gradients_of_residuals(bool fused, std::size_t* by
   value = add("two", {value, convolve("d", convolve("c", value))});      // a block of two
   value = add("swapped", {convolve("f", convolve("e", value)), value});  // the branch comes first
   value = add("three", {value, convolve("g", value), value});            // not a sum of two
+  const Value before = value;
+  value = add("inner", {before, convolve("k", convolve("j", before))});  // not the last to read `before`
+  value = add("outer", {before, convolve("l", value)});
   const Value early = convolve("h", value);
   const Value late = convolve("i", value);
   value = add("late", {early, late});  // the other side is made after the branch began, or before
