@@ -88,6 +88,8 @@ int bench_command(Arguments arguments) {
   Solver solver(model.net, {});
   Context context{.device = device, .phase = options.forward_only ? Phase::test : Phase::train, .step = {.number = 0, .seed = 1}};
 
+  if (options.forward_only) model.net.prepare(context);
+
   const std::vector<double> seconds = time_steps(options.iterations, [&] {
     model.net.forward(context);
     if (options.forward_only) return;

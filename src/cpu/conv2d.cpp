@@ -58,10 +58,68 @@ T* elements_or_null(const Tensor& tensor) {
   return tensor.defined() ? tensor.data<T>().data() : nullptr;
 }
 
+/// The tiles for a call that reads the weights: those that these were prepared for, or the best for this call.
+Conv2dTiles tiles_for(const Cpu& cpu, const Conv2dOptions& options, const Shape& x, std::int64_t outputs, const Conv2dWeights& w) {
+  if (w.prepared != nullptr) return {w.prepared->tile_h, w.prepared->tile_w};
+  return choose_tiles(cpu.convolution(), options, x, outputs);
+}
+
+template <class T>
+const T* transformed_or_null(const Conv2dWeights& w) {
+  return w.prepared == nullptr ? nullptr : w.prepared->transformed.data<const T>().data();
+}
+
+/// y, or dx, of a convolution with the input shape x: all but the tensors.
+template <class T>
+WinogradCorrelation<T> correlation_task(Conv2dPass pass, const Conv2dOptions& options, const Shape& x, std::int64_t outputs,
+                                        const Conv2dTiles& tiles) {
+  const Shape y = options.output_shape(x, outputs);
+  if (pass == Conv2dPass::forward) {
+    return {.grid = forward_grid<T>(options, x, y, tiles), .source_channels = x[3], .target_channels = outputs};
+  }
+  return {.grid = data_grid<T>(options, x, y, tiles), .source_channels = outputs, .target_channels = x[3]};
+}
+
+template <class T>
+KernelView<T> kernels_of(Conv2dPass pass, const Conv2dOptions& options, const Tensor& w) {
+  return pass == Conv2dPass::forward ? forward_kernels<T>(w) : data_kernels<T>(options, w);
+}
+
 }  // namespace
 
-void conv2d_forward(Cpu& cpu, const Conv2dOptions& options, const Tensor& x, const Tensor& w, const Conv2dEpilogue& epilogue,
+void conv2d_prepare(Cpu& cpu, const Conv2dOptions& options, const Shape& x, const Tensor& w, Conv2dPass pass, Conv2dPrepared& prepared) {
+  require(w.rank() == 4 && options.weight_shape(x[3], w.extent(0)) == w.shape(), "[conv2d] expected weights {} but got {}.",
+          options.weight_shape(x[3], w.extent(0)), w.shape());
+  const Conv2dTiles tiles = choose_tiles(cpu.convolution(), options, x, w.extent(0));
+  prepared.tile_h = tiles.h, prepared.tile_w = tiles.w;
+  if (!tiles) {
+    prepared.transformed = {};
+    return;
+  }
+  with_float(w.dtype(), "conv2d", [&]<class T>() {
+    WinogradCorrelation<T> task = correlation_task<T>(pass, options, x, w.extent(0), tiles);
+    task.kernels = kernels_of<T>(pass, options, w);
+    const Shape shape{winograd_kernel_elements(task)};
+    Tensor& transformed = prepared.transformed;
+    if (!transformed.defined() || transformed.shape() != shape || transformed.dtype() != w.dtype()) transformed = Tensor(shape, w.dtype());
+    winograd_transform_kernels(cpu, task, transformed.data<T>().data());
+  });
+}
+
+std::size_t conv2d_prepared_bytes(const Cpu& cpu, const Conv2dOptions& options, const Shape& x, std::int64_t outputs, DType dtype,
+                                  Conv2dPass pass) {
+  const Conv2dTiles tiles = choose_tiles(cpu.convolution(), options, x, outputs);
+  if (!tiles) return 0;
+  std::size_t bytes = 0;
+  with_float(dtype, "conv2d", [&]<class T>() {
+    bytes = static_cast<std::size_t>(winograd_kernel_elements(correlation_task<T>(pass, options, x, outputs, tiles))) * sizeof(T);
+  });
+  return bytes;
+}
+
+void conv2d_forward(Cpu& cpu, const Conv2dOptions& options, const Tensor& x, const Conv2dWeights& weights, const Conv2dEpilogue& epilogue,
                     const Tensor& y) {
+  const Tensor& w = weights.values;
   check(options, x, w, y);
   const std::int64_t outputs = w.extent(0);
   check_optional(epilogue.bias, {outputs}, x.dtype(), "a bias");
@@ -71,20 +129,22 @@ void conv2d_forward(Cpu& cpu, const Conv2dOptions& options, const Tensor& x, con
   if (y.count() == 0) return;
   with_float(x.dtype(), "conv2d", [&]<class T>() {
     const std::vector<T> slopes = slopes_of<T>(epilogue.slope, outputs);
+    const Conv2dTiles tiles = tiles_for(cpu, options, x.shape(), outputs, weights);
+    cpu.count(describe_convolution("forward", options, x.shape(), outputs, tiles));
+    // The sums are for a backward pass far away. Tiles have whole vectors of channels, and so aligned ones.
     const Epilogue<T> end{.bias = elements_or_null<T>(epilogue.bias),
                           .slope = slopes.empty() ? nullptr : slopes.data(),
                           .residual = elements_or_null<T>(epilogue.residual),
                           .sums = elements_or_null<T>(epilogue.sums),
-                          .y = y.data<T>().data()};
-    const Conv2dTiles tiles = choose_tiles(cpu.convolution(), options, x.shape(), outputs);
-    cpu.count(describe_convolution("forward", options, x.shape(), outputs, tiles));
+                          .y = y.data<T>().data(),
+                          .stream_sums = tiles && epilogue.sums.defined()};
     if (tiles) {
-      winograd_correlate<T>(cpu, {.grid = forward_grid<T>(options, x.shape(), y.shape(), tiles),
-                                  .source = x.data<T>().data(),
-                                  .source_channels = x.extent(3),
-                                  .kernels = forward_kernels<T>(w),
-                                  .target_channels = outputs,
-                                  .epilogue = end});
+      WinogradCorrelation<T> task = correlation_task<T>(Conv2dPass::forward, options, x.shape(), outputs, tiles);
+      task.source = x.data<T>().data();
+      task.kernels = kernels_of<T>(Conv2dPass::forward, options, w);
+      task.transformed = transformed_or_null<T>(weights);
+      task.epilogue = end;
+      winograd_correlate(cpu, task);
     } else {
       direct_forward<T>(cpu, options, x, w, y.shape(), end);
     }
@@ -95,19 +155,20 @@ namespace {
 
 /// dx from dz.
 template <class T>
-void backward_data(Cpu& cpu, const Conv2dOptions& options, const Tensor& dz, const Tensor& w, const Gradient& dx) {
+void backward_data(Cpu& cpu, const Conv2dOptions& options, const Tensor& dz, const Conv2dWeights& weights, const Gradient& dx) {
   const Shape& x = dx.tensor.shape();
-  const Conv2dTiles tiles = choose_tiles(cpu.convolution(), options, x, w.extent(0));
-  cpu.count(describe_convolution("data gradient", options, x, w.extent(0), tiles));
+  const std::int64_t outputs = weights.values.extent(0);
+  const Conv2dTiles tiles = tiles_for(cpu, options, x, outputs, weights);
+  cpu.count(describe_convolution("data gradient", options, x, outputs, tiles));
   if (tiles) {
-    winograd_correlate<T>(cpu, {.grid = data_grid<T>(options, x, dz.shape(), tiles),
-                                .source = dz.data<T>().data(),
-                                .source_channels = w.extent(0),
-                                .kernels = data_kernels<T>(options, w),
-                                .target_channels = x[3],
-                                .epilogue = {.y = dx.tensor.data<T>().data(), .write = dx.write}});
+    WinogradCorrelation<T> task = correlation_task<T>(Conv2dPass::data_gradient, options, x, outputs, tiles);
+    task.source = dz.data<T>().data();
+    task.kernels = kernels_of<T>(Conv2dPass::data_gradient, options, weights.values);
+    task.transformed = transformed_or_null<T>(weights);
+    task.epilogue = {.y = dx.tensor.data<T>().data(), .write = dx.write};
+    winograd_correlate(cpu, task);
   } else {
-    direct_backward_data(cpu, options, dz, w, dx);
+    direct_backward_data(cpu, options, dz, weights.values, dx);
   }
 }
 
@@ -180,10 +241,10 @@ void activation_backward(Cpu& cpu, const Conv2dActivation& activation, const Ten
 
 }  // namespace
 
-void conv2d_backward(Cpu& cpu, const Conv2dOptions& options, const Tensor& x, const Tensor& w, const Conv2dActivation& activation,
+void conv2d_backward(Cpu& cpu, const Conv2dOptions& options, const Tensor& x, const Conv2dWeights& w, const Conv2dActivation& activation,
                      const Tensor& dy, const Conv2dGradients& gradients) {
   const Gradient &dx = gradients.dx, &dw = gradients.dw, &dbias = gradients.dbias;
-  if (dx) check(options, dx.tensor, w, dy);
+  if (dx) check(options, dx.tensor, w.values, dy);
   if (dw) check(options, x, dw.tensor, dy);
   const std::int64_t outputs = dy.extent(dy.rank() - 1);
   check_slope(activation.slope, outputs);
@@ -214,18 +275,18 @@ void conv2d_backward(Cpu& cpu, const Conv2dOptions& options, const Tensor& x, co
 
 ScratchBytes conv2d_scratch(const Cpu& cpu, const Conv2dOptions& options, const Shape& x, std::int64_t outputs, DType dtype,
                             bool training) {
-  const Shape y = options.output_shape(x, outputs);
   const Conv2dTiles tiles = choose_tiles(cpu.convolution(), options, x, outputs);
   ScratchBytes bytes;
   if (!tiles) return {static_cast<std::size_t>(options.weight_shape(x[3], outputs).count()) * size_of(dtype), 0};
   with_float(dtype, "conv2d", [&]<class T>() {
-    const TileGrid<T> forward = forward_grid<T>(options, x, y, tiles);
-    bytes = winograd_correlate_scratch<T>(cpu.threads(), {.grid = forward, .source_channels = x[3], .target_channels = outputs});
+    const auto correlation = [&](Conv2dPass pass) {
+      return winograd_correlate_scratch(cpu.threads(), correlation_task<T>(pass, options, x, outputs, tiles));
+    };
+    bytes = correlation(Conv2dPass::forward);
     if (!training) return;
-    const TileGrid<T> data = data_grid<T>(options, x, y, tiles);
-    bytes =
-        bytes.covering(winograd_correlate_scratch<T>(cpu.threads(), {.grid = data, .source_channels = outputs, .target_channels = x[3]}));
-    bytes = bytes.covering(winograd_weight_gradient_scratch<T>({.grid = forward, .channels = x[3], .outputs = outputs}));
+    const TileGrid<T> grid = forward_grid<T>(options, x, options.output_shape(x, outputs), tiles);
+    bytes = bytes.covering(correlation(Conv2dPass::data_gradient));
+    bytes = bytes.covering(winograd_weight_gradient_scratch<T>({.grid = grid, .channels = x[3], .outputs = outputs}));
   });
   return bytes;
 }

@@ -17,18 +17,19 @@ struct Epilogue {
   T* sums = nullptr;  // where to keep sums + bias
   T* y = nullptr;
   Write write = Write::assign;
+  bool stream_sums = false;  // past the caches: needs vectors that are aligned, and a stream_fence() at the end
 
   /// The same from channel `c` on.
   Epilogue from_channel(std::int64_t c) const {
     const auto moved = [c](auto* pointer) { return pointer == nullptr ? nullptr : pointer + c; };
-    return {moved(bias), moved(slope), moved(residual), moved(sums), y + c, write};
+    return {moved(bias), moved(slope), moved(residual), moved(sums), y + c, write, stream_sums};
   }
 
   /// The channels [c, c + lanes) of one pixel, whose first channel is at offset `at`.
   [[gnu::always_inline]] void put(Vector<T> value, std::int64_t at, std::int64_t c) const {
     if (write == Write::add) value += load(y + at + c);
     if (bias != nullptr) value += load(bias + c);
-    if (sums != nullptr) store(sums + at + c, value);
+    if (sums != nullptr) stream_sums ? stream(sums + at + c, value) : store(sums + at + c, value);
     if (slope != nullptr) value = value > 0 ? value : value * load(slope + c);
     if (residual != nullptr) value += load(residual + at + c);
     store(y + at + c, value);

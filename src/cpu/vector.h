@@ -1,8 +1,12 @@
-// The compiler's vector types: one source for AVX-512, AVX2, SSE2 and NEON, without an intrinsic.
+// The compiler's vector types: one source for AVX-512, AVX2, SSE2 and NEON. Only what they cannot say is an intrinsic.
 #pragma once
 
 #include <cstdint>
 #include <cstring>
+
+#if defined(__SSE2__)
+#include <immintrin.h>
+#endif
 
 namespace amnet {
 
@@ -36,6 +40,10 @@ using Vector = typename VectorOf<T>::type;
 template <class T>
 inline constexpr int lanes = vector_bytes / static_cast<int>(sizeof(T));
 
+/// Elements of a cache line.
+template <class T>
+inline constexpr int line_elements = 64 / static_cast<int>(sizeof(T));
+
 template <class T>
 Vector<T> load(const T* from) {
   Vector<T> vector;
@@ -49,6 +57,27 @@ void store(T* to, Vector<T> vector) {
 template <class T>
 Vector<T> broadcast(T value) {
   return value - Vector<T>{};
+}
+
+/// Stores past the caches, for what nobody reads soon: the line is not read first, and nothing else is driven out of the cache.
+/// `to` is aligned as a vector is; a stream_fence() comes before another thread may read it.
+template <class T>
+void stream(T* to, Vector<T> vector) {
+#if defined(__AVX512F__)
+  _mm512_stream_si512(reinterpret_cast<__m512i*>(to), reinterpret_cast<__m512i>(vector));
+#elif defined(__AVX__)
+  _mm256_stream_si256(reinterpret_cast<__m256i*>(to), reinterpret_cast<__m256i>(vector));
+#elif defined(__SSE2__)
+  _mm_stream_si128(reinterpret_cast<__m128i*>(to), reinterpret_cast<__m128i>(vector));
+#else
+  store(to, vector);
+#endif
+}
+/// Makes what this thread streamed visible to others before whatever it stores next.
+inline void stream_fence() {
+#if defined(__SSE2__)
+  _mm_sfence();
+#endif
 }
 
 }  // namespace amnet

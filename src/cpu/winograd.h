@@ -62,8 +62,9 @@ struct WinogradCorrelation {
   const T* source = nullptr;     // (N,H,W,source_channels)
   std::int64_t source_channels;  // a multiple of lanes<T>
   KernelView<T> kernels = {};
-  std::int64_t target_channels;  // a multiple of lanes<T>
-  Epilogue<T> epilogue = {};     // of (N,H,W,target_channels)
+  const T* transformed = nullptr;  // U of these kernels, where it was made before; null: made on the way
+  std::int64_t target_channels;    // a multiple of lanes<T>
+  Epilogue<T> epilogue = {};       // of (N,H,W,target_channels)
 };
 
 /// Every target pixel. The bits do not depend on the chunks, nor on the number of threads: each tile is summed on its own.
@@ -72,6 +73,12 @@ void winograd_correlate(Cpu& cpu, const WinogradCorrelation<T>& task);
 /// The scratch it takes; the pointers of `task` may be null.
 template <class T>
 ScratchBytes winograd_correlate_scratch(int threads, const WinogradCorrelation<T>& task);
+
+/// U of the task's kernels, for many calls; grid.h.passes, grid.w.passes and the channels say which.
+template <class T>
+void winograd_transform_kernels(Cpu& cpu, const WinogradCorrelation<T>& task, T* u);
+template <class T>
+std::int64_t winograd_kernel_elements(const WinogradCorrelation<T>& task);
 
 /// The gradient of the weights, and on the way that of PReLU and bias: with dz = dy * prelu'(sums),
 /// dw = the sum of dz * x, dslope = the sum of dy * sums where sums <= 0, dbias = the sum of dz.

@@ -20,9 +20,12 @@ struct Layout {
   static std::int64_t step(std::int64_t tiles, std::int64_t channels) { return blocks(tiles) * tile_rows * channels + line_elements<T>; }
 };
 
-/// U of one panel of target channels and lanes<T> source channels from `k` on.
+/// U of one panel of target channels and lanes<T> source channels from `k` on. Its lines belong to as many places as there are
+/// products, too many for the hardware to follow: they are put together first and copied in runs, past the caches where U is too large
+/// to stay in them anyway.
 template <class T>
 void transform_kernels(const WinogradCorrelation<T>& task, const Layout<T>& layout, std::int64_t panel, std::int64_t k, T* u) {
+  constexpr std::int64_t too_large = 24 << 20;  // bytes
   const VectorPanels<T> panels{layout.target_channels};
   const KernelView<T>& kernels = task.kernels;
   const auto& h = *task.grid.h.passes;
@@ -30,6 +33,8 @@ void transform_kernels(const WinogradCorrelation<T>& task, const Layout<T>& layo
   constexpr std::int64_t square = lanes<T> * lanes<T>;
   alignas(64) T transposed[9 * square];
   TileBuffer<T> buffer;
+  constexpr std::int64_t run_step = 2 * square + line_elements<T>;
+  alignas(64) T runs[max_tile_products * max_tile_products * run_step];
   const std::int64_t width = panels.width_of(panel);
   for (std::int64_t vector = 0; vector < width; vector += lanes<T>) {
     const std::int64_t n = panel * VectorPanels<T>::width + vector;
@@ -46,10 +51,19 @@ void transform_kernels(const WinogradCorrelation<T>& task, const Layout<T>& layo
       const T* first = view.data + lane * view.source_step;
       const T* rows[3] = {first, first + view.row_step, first + 2 * view.row_step};
       h.kernel.height(rows, 0, view.column_step, 0, 3, 3, buffer.lines);
-      T* to = u + panel * VectorPanels<T>::width * layout.source_channels + (k + lane) * width + vector;
-      w.kernel.width(buffer.lines, h.products, to, layout.u_step);
+      w.kernel.width(buffer.lines, h.products, runs + lane * width + vector, run_step);
     }
   }
+  const int products = task.grid.products();
+  const bool streams = products * layout.u_step * static_cast<std::int64_t>(sizeof(T)) > too_large;
+  for (int product = 0; product < products; ++product) {
+    const T* run = runs + product * run_step;
+    T* to = u + product * layout.u_step + panel * VectorPanels<T>::width * layout.source_channels + k * width;
+    for (std::int64_t i = 0; i < lanes<T> * width; i += lanes<T>) {
+      streams ? stream(to + i, load(run + i)) : store(to + i, load(run + i));
+    }
+  }
+  if (streams) stream_fence();
 }
 
 template <class T>
@@ -98,6 +112,36 @@ void transform_products(const WinogradCorrelation<T>& task, std::int64_t first_t
       }
     }
   }
+  if (epilogue.stream_sums) stream_fence();
+}
+
+/// M of a chunk. The weights are the part that no cache holds: a panel of them is read while the one before is multiplied with all blocks.
+template <class T>
+void multiply(const WinogradCorrelation<T>& task, const Layout<T>& layout, std::int64_t blocks, const T* u, const T* v, std::int64_t v_step,
+              T* m, std::int64_t m_step) {
+  const VectorPanels<T> panels{layout.target_channels};
+  const std::int64_t channels = layout.source_channels;
+  for (int product = 0; product < task.grid.products(); ++product) {
+    for (std::int64_t panel = 0; panel < panels.count(); ++panel) {
+      const std::int64_t n = panel * VectorPanels<T>::width, width = panels.width_of(panel);
+      const T* weights = u + product * layout.u_step + n * channels;
+      for (std::int64_t k = 0; k < channels; k += panel_depth<T>) {
+        const std::int64_t depth = std::min(panel_depth<T>, channels - k);
+        const auto lines = static_cast<int>((width * lanes<T> / line_elements<T> + blocks - 1) / blocks);
+        const T* next = weights + (k + depth) * width;
+        for (std::int64_t block = 0; block < blocks; ++block) {
+          const T* values = v + product * v_step + (block * channels + k) * tile_rows;
+          T* to = m + product * m_step + (block * layout.target_channels + n) * tile_rows;
+          const Ahead<T> ahead{next + block * lines * line_elements<T> * (depth / lanes<T>), lines};
+          if (panels.whole(panel)) {
+            multiply_tiles<T, 2>(values, weights + k * width, depth, to, tile_rows * lanes<T>, k > 0, ahead);
+          } else {
+            multiply_tiles<T, 1>(values, weights + k * width, depth, to, tile_rows * lanes<T>, k > 0, ahead);
+          }
+        }
+      }
+    }
+  }
 }
 
 /// Tiles of a chunk: V and M of a chunk should stay in a core's second-level cache, but all of U is read for every chunk.
@@ -127,7 +171,8 @@ struct Room {
         v_step(Layout<T>::step(chunk, layout.source_channels)),
         m_step(Layout<T>::step(chunk, layout.target_channels)),
         zero_elements(task.grid.w.source * layout.source_channels),
-        size{task.grid.products() * layout.u_step, zero_elements + line_elements<T> + task.grid.products() * (v_step + m_step)} {}
+        size{task.transformed == nullptr ? task.grid.products() * layout.u_step : 0,
+             zero_elements + line_elements<T> + task.grid.products() * (v_step + m_step)} {}
 };
 
 }  // namespace
@@ -138,48 +183,46 @@ ScratchBytes winograd_correlate_scratch(int threads, const WinogradCorrelation<T
 }
 
 template <class T>
+std::int64_t winograd_kernel_elements(const WinogradCorrelation<T>& task) {
+  return task.grid.products() * Layout<T>(task).u_step;
+}
+
+template <class T>
+void winograd_transform_kernels(Cpu& cpu, const WinogradCorrelation<T>& task, T* u) {
+  const Layout<T> layout(task);
+  const std::int64_t lines = layout.source_channels / lanes<T>;
+  parallel_for(cpu, VectorPanels<T>{layout.target_channels}.count() * lines,
+               [&](std::int64_t piece, int) { transform_kernels(task, layout, piece / lines, piece % lines * lanes<T>, u); });
+}
+
+template <class T>
 void winograd_correlate(Cpu& cpu, const WinogradCorrelation<T>& task) {
   const Layout<T> layout(task);
   const Room<T> room(task, layout, cpu.threads());
-  const TileGrid<T>& grid = task.grid;
-  const int products = grid.products();
-  const std::int64_t tiles = grid.tiles(), chunk = room.chunk, v_step = room.v_step, m_step = room.m_step;
-  const std::int64_t zero_elements = room.zero_elements;
+  const std::int64_t tiles = task.grid.tiles(), chunk = room.chunk;
   const Workspace<T> workspace(cpu, room.size);
-
-  T* u = workspace.shared();
-  const VectorPanels<T> panels{layout.target_channels};
-  const std::int64_t lines = layout.source_channels / lanes<T>;
-  parallel_for(cpu, panels.count() * lines,
-               [&](std::int64_t piece, int) { transform_kernels(task, layout, piece / lines, piece % lines * lanes<T>, u); });
-
+  const T* u = task.transformed;
+  if (u == nullptr) {
+    winograd_transform_kernels(cpu, task, workspace.shared());
+    u = workspace.shared();
+  }
   parallel_for(cpu, (tiles + chunk - 1) / chunk, [&](std::int64_t piece, int worker) {
     T* zeros = workspace.local(worker);
-    std::fill_n(zeros, zero_elements, T{0});
-    T* v = zeros + (zero_elements + line_elements<T> - 1) / line_elements<T> * line_elements<T>;
-    T* m = v + products * v_step;
-    const std::int64_t first = piece * chunk, count = std::min(chunk, tiles - first), blocks = Layout<T>::blocks(count);
+    std::fill_n(zeros, room.zero_elements, T{0});
+    T* v = zeros + (room.zero_elements + line_elements<T> - 1) / line_elements<T> * line_elements<T>;
+    T* m = v + task.grid.products() * room.v_step;
+    const std::int64_t first = piece * chunk, count = std::min(chunk, tiles - first);
     // The last block's missing tiles: whatever they hold is multiplied and never read.
-    transform_source(task, first, count, zeros, v, v_step);
-    for (int product = 0; product < products; ++product) {
-      for (std::int64_t panel = 0; panel < panels.count(); ++panel) {
-        const std::int64_t n = panel * VectorPanels<T>::width;
-        const T* weights = u + product * layout.u_step + n * layout.source_channels;
-        for (std::int64_t block = 0; block < blocks; ++block) {
-          const T* values = v + product * v_step + block * layout.source_channels * tile_rows;
-          T* to = m + product * m_step + (block * layout.target_channels + n) * tile_rows;
-          if (panels.whole(panel)) {
-            multiply_tiles<T, 2>(values, weights, layout.source_channels, to, tile_rows * lanes<T>);
-          } else {
-            multiply_tiles<T, 1>(values, weights, layout.source_channels, to, tile_rows * lanes<T>);
-          }
-        }
-      }
-    }
-    transform_products(task, first, count, m, m_step);
+    transform_source(task, first, count, zeros, v, room.v_step);
+    multiply(task, layout, Layout<T>::blocks(count), u, v, room.v_step, m, room.m_step);
+    transform_products(task, first, count, m, room.m_step);
   });
 }
 
+template void winograd_transform_kernels(Cpu&, const WinogradCorrelation<float>&, float*);
+template void winograd_transform_kernels(Cpu&, const WinogradCorrelation<double>&, double*);
+template std::int64_t winograd_kernel_elements(const WinogradCorrelation<float>&);
+template std::int64_t winograd_kernel_elements(const WinogradCorrelation<double>&);
 template void winograd_correlate(Cpu&, const WinogradCorrelation<float>&);
 template void winograd_correlate(Cpu&, const WinogradCorrelation<double>&);
 template ScratchBytes winograd_correlate_scratch(int, const WinogradCorrelation<float>&);

@@ -11,12 +11,25 @@ namespace amnet {
 /// Tiles of one block of the forward product: rows of its results.
 inline constexpr int tile_rows = vector_registers == 32 ? 8 : 6;
 
-/// m[row][n] = the sum over k of v[row][k] * u[k][n] for one block of tiles and one panel of `Vectors` vectors.
+/// Source channels of one step of the forward product. With two vectors a row of weights, a panel of them takes a third of a
+/// first-level cache: there it serves all blocks of tiles while the next one is fetched.
+template <class T>
+inline constexpr std::int64_t panel_depth = 8 * lanes<T>;
+
+/// What a product asks the cache for while it computes: `lines` cache lines for every lanes<T> source channels.
+template <class T>
+struct Ahead {
+  const T* from;
+  int lines;
+};
+
+/// m[row][n] (+)= the sum over k of v[row][k] * u[k][n] for one block of tiles and one panel of `Vectors` vectors.
 /// v: [k / L][tile_rows][L], u: [k][Vectors * L], m: [n / L] at m_step, each [tile_rows][L].
 template <class T, int Vectors>
-void multiply_tiles(const T* v, const T* u, std::int64_t channels, T* m, std::int64_t m_step) {
+void multiply_tiles(const T* v, const T* u, std::int64_t channels, T* m, std::int64_t m_step, bool add, Ahead<T> ahead) {
   Vector<T> sums[tile_rows][Vectors] = {};
   for (std::int64_t k = 0; k < channels; k += lanes<T>, v += tile_rows * lanes<T>) {
+    for (int line = 0; line < ahead.lines; ++line, ahead.from += line_elements<T>) __builtin_prefetch(ahead.from, 0, 3);
     for (int lane = 0; lane < lanes<T>; ++lane, u += Vectors * lanes<T>) {
       Vector<T> columns[Vectors];
 #pragma GCC unroll 8
@@ -32,7 +45,10 @@ void multiply_tiles(const T* v, const T* u, std::int64_t channels, T* m, std::in
 #pragma GCC unroll 8
   for (int j = 0; j < Vectors; ++j) {
 #pragma GCC unroll 8
-    for (int row = 0; row < tile_rows; ++row) store(m + j * m_step + row * lanes<T>, sums[row][j]);
+    for (int row = 0; row < tile_rows; ++row) {
+      T* to = m + j * m_step + row * lanes<T>;
+      store(to, add ? load(to) + sums[row][j] : sums[row][j]);
+    }
   }
 }
 

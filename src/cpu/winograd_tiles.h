@@ -17,10 +17,6 @@ struct VectorPanels {
   std::int64_t width_of(std::int64_t panel) const { return whole(panel) ? width : lanes<T>; }
 };
 
-/// One cache line: added to strides between products.
-template <class T>
-inline constexpr std::int64_t line_elements = 64 / static_cast<std::int64_t>(sizeof(T));
-
 /// The part of one axis that a tile reads: positions [begin, end) of [0, length) lie in the image, the first at `first`.
 struct TileSpan {
   std::int64_t first;

@@ -90,7 +90,10 @@ Embedder::Embedder(const ModelDescription& description, std::int64_t batch) : ba
   model_ = {.description = description, .net = std::move(built.net), .images = built.images, .embedding = built.embedding};
 }
 
-void Embedder::share(Net& net) { share_parameters(net, model_.net); }
+void Embedder::share(Net& net) {
+  share_parameters(net, model_.net);
+  shares_ = true;
+}
 
 std::size_t Embedder::planned_bytes() {
   plan(batch_);
@@ -101,6 +104,7 @@ void Embedder::plan(std::int64_t batch) {
   if (planned_ == batch) return;
   model_.net.plan_inference(batch, {model_.embedding});
   planned_ = batch;
+  prepared_ = false;
 }
 
 Views Embedder::embed(Device& device, const EmbedRequest& request) {
@@ -111,6 +115,10 @@ Views Embedder::embed(Device& device, const EmbedRequest& request) {
   for_each_batch(request, format, batch_, views, [&](std::int64_t first, const Tensor& pixels) {
     const std::int64_t count = pixels.extent(0);
     plan(count);
+    if (!shares_ && !prepared_) {  // nobody changes the parameters of a network of one's own
+      model_.net.prepare(context);
+      prepared_ = true;
+    }
     for (const bool mirror : {false, true}) {
       if (mirror && !request.mirrored) break;
       const Tensor flags({count}, DType::u8);

@@ -19,7 +19,7 @@ MemoryForecast forecast_memory(Net& net, Device& device, const TrainOptions& opt
   MemoryForecast memory;
   memory.parameters = net.parameter_bytes() + 2 * net.gradient_bytes();
   memory.activations = net.planned_bytes();
-  memory.kernels = on(device, [&](auto& backend) { return net.kernel_scratch(device).total(backend.threads()); });
+  memory.kernels = net.kernel_bytes(device);
   net.visit([&](const std::string&, Parameter& parameter) {
     if (parameter.layout == ParameterLayout::convolution) memory.saving += parameter.value.size_bytes();
   });

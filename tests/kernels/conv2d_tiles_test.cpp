@@ -128,12 +128,13 @@ void compare(const Results& got, const Results& expected, double bar) {
   CHECK(relative_distance(got.dslope, expected.dslope) < bar);
 }
 
-/// Maps whose edges cut tiles everywhere, both strides, all paddings, half panels of channels, one image and several.
+/// Maps whose edges cut tiles everywhere, both strides, all paddings, half panels of channels, more channels than a product takes at a
+/// time, one image and several.
 const std::vector<Case> small_cases = {
     {{1, 7, 6, 16}, 32, three_by_three(1)},    {{3, 13, 11, 32}, 16, three_by_three(1)}, {{2, 5, 9, 48}, 48, three_by_three(1, 0)},
     {{2, 4, 3, 16}, 16, three_by_three(1, 2)}, {{1, 1, 1, 16}, 16, three_by_three(1)},   {{4, 7, 6, 64}, 64, three_by_three(1)},
     {{2, 14, 12, 32}, 48, three_by_three(2)},  {{3, 13, 11, 16}, 32, three_by_three(2)}, {{1, 1, 2, 16}, 16, three_by_three(2)},
-    {{5, 28, 24, 16}, 16, three_by_three(1)},  {{2, 30, 17, 32}, 32, three_by_three(2)},
+    {{5, 28, 24, 16}, 16, three_by_three(1)},  {{2, 30, 17, 32}, 32, three_by_three(2)}, {{1, 7, 6, 208}, 176, three_by_three(1)},
 };
 
 }  // namespace
@@ -180,6 +181,46 @@ TEST_CASE("conv2d tiles: the same bits with 1, 2 and 4 threads", "[conv2d]") {
     CHECK(same(results.dbias, expected.dbias));
     CHECK(same(results.dslope, expected.dslope));
   }
+}
+
+TEST_CASE("conv2d tiles: prepared weights give the same bits, for fewer images too", "[conv2d]") {
+  // The second has transformed weights that are streamed past the caches.
+  for (const Case& test : {Case{{9, 14, 12, 32}, 48, three_by_three(1)}, Case{{2, 6, 6, 336}, 336, three_by_three(1)},
+                           Case{{2, 14, 12, 32}, 48, three_by_three(2)}}) {
+    INFO(test.str());
+    const Data data(test, DType::f32, test.outputs);
+    Cpu cpu(2, ConvolutionAlgorithm::tiles_6);
+    Conv2dPrepared forward, backward;
+    conv2d_prepare(cpu, test.options, test.x, normals(data.w.shape(), 7, DType::f32), Conv2dPass::forward, forward);
+    const void* memory = forward.transformed.raw();
+    conv2d_prepare(cpu, test.options, test.x, data.w, Conv2dPass::forward, forward);
+    CHECK(forward.transformed.raw() == memory);
+    conv2d_prepare(cpu, test.options, test.x, data.w, Conv2dPass::data_gradient, backward);
+    const Shape& shape = test.x;
+    CHECK(conv2d_prepared_bytes(cpu, test.options, shape, test.outputs, DType::f32, Conv2dPass::forward) ==
+          forward.transformed.size_bytes());
+    for (const std::int64_t images : {test.x[0], std::int64_t{1}}) {
+      const Tensor x = data.x.slice(0, images), dy = data.dy.slice(0, images);
+      const auto run = [&](const Conv2dWeights& first, const Conv2dWeights& second) {
+        const Tensor y = poisoned(dy.shape(), DType::f32), dx = poisoned(x.shape(), DType::f32);
+        conv2d_forward(cpu, test.options, x, first, {.bias = data.bias}, y);
+        conv2d_backward(cpu, test.options, x, second, {}, dy, {.dx = {dx, Write::assign}});
+        return std::pair(y, dx);
+      };
+      const auto [y, dx] = run(data.w, data.w);
+      const auto [prepared_y, prepared_dx] = run({data.w, &forward}, {data.w, &backward});
+      CHECK(std::memcmp(y.raw(), prepared_y.raw(), y.size_bytes()) == 0);
+      CHECK(std::memcmp(dx.raw(), prepared_dx.raw(), dx.size_bytes()) == 0);
+    }
+  }
+  // Where tiles do not fit there is nothing to prepare.
+  const Case test{{1, 8, 8, 16}, 24, three_by_three(1)};
+  const Data data(test, DType::f32, test.outputs);
+  Cpu cpu(1);
+  Conv2dPrepared direct;
+  conv2d_prepare(cpu, test.options, test.x, data.w, Conv2dPass::forward, direct);
+  CHECK_FALSE(direct.transformed.defined());
+  CHECK_NOTHROW(conv2d_forward(cpu, test.options, data.x, {data.w, &direct}, {}, Tensor(test.y(), DType::f32)));
 }
 
 TEST_CASE("conv2d tiles: what they do not cover is computed directly", "[conv2d]") {

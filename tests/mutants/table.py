@@ -16,6 +16,7 @@ class Mutant(NamedTuple):
 
 INTEGERS = "conv2d: equals a plain loop bit for bit on integers"
 TILES = "conv2d tiles: every algorithm and pass agrees with the direct one"
+GROUPS = "net: large samples go through in groups, and give what each gives alone"
 MARGIN = "softmax_cross_entropy: the margin is taken from the target alone, by its rule, before the scale"
 
 MUTANTS = [
@@ -82,9 +83,9 @@ MUTANTS = [
            "into, Write::add,", "gradcheck: fully connected"),
     Mutant("cosine_weights_not_projected", "src/cpu/fully_connected.cpp", "slope[i] - along * weights[i]", "slope[i]",
            "gradcheck: fully connected"),
-    Mutant("net_overwrites_a_kept_value", "src/net/net.cpp", "wants_gradient[v] && !values_[v].readable &&", "wants_gradient[v] &&",
+    Mutant("net_overwrites_a_kept_value", "src/net/layout.cpp", "demand_.gradient[v] && !demand_.readable[v] && by.maker", "demand_.gradient[v] && by.maker",
            "heads: a training step holds one matrix of samples x classes, and a gradient over the logits is that beside them"),
-    Mutant("net_second_reader_assigns", "src/net/net.cpp", "written[v] ? Write::add : Write::assign",
+    Mutant("net_second_reader_assigns", "src/net/plan.cpp", "written[v] ? Write::add : Write::assign",
            "Write::assign", "net: the gradients of a whole network with residual sums are those of its loss"),
     # ends of ranges and ties
     Mutant("accuracy_ties_count", "src/cpu/accuracy.cpp", "classes - label - 1) >= target", "classes - label - 1) > target",
@@ -120,7 +121,7 @@ MUTANTS = [
            "image + (span.first + i - (span.begin > 0)) * row_elements : zeros", TILES),
     Mutant("tiles_overlap", "src/cpu/winograd.h", "return (target + passes->outputs - 1) / passes->outputs;",
            "return target / passes->outputs + (target < passes->outputs);", TILES),
-    Mutant("winograd_half_panel_of_two", "src/cpu/winograd_correlate.cpp", "(k + lane) * width + vector;", "(k + lane) * 2 * lanes<T> + vector;", TILES),
+    Mutant("winograd_half_panel_of_two", "src/cpu/winograd_correlate.cpp", "runs + lane * width + vector", "runs + lane * 2 * lanes<T> + vector", TILES),
     Mutant("winograd_weights_only_last_chunk", "src/cpu/winograd_weights.cpp", "m + product * room.m_step, first > begin);", "m + product * room.m_step, false);",
            "conv2d tiles: sums over many chunks"),
     Mutant("winograd_product_adds_nothing", "src/cpu/winograd_product.h", "add ? load(to) + sums[row][j]", "add ? load(to)",
@@ -128,11 +129,21 @@ MUTANTS = [
     Mutant("data_gradient_not_turned", "src/cpu/conv2d_tiles.h", "if (options.stride_h == 1) view =", "if (options.stride_h == 3) view =", TILES),
     Mutant("tiles_for_any_padding", "src/cpu/conv2d_tiles.cpp", "options.pad_h == 1 && options.pad_w == 1;", "options.pad_h <= 2 && options.pad_w <= 2;",
            "conv2d tiles: what they do not cover is computed directly"),
-    Mutant("epilogue_slope_before_bias", "src/cpu/epilogue.h", "if (sums != nullptr) store(sums + at + c, value);",
-           "if (sums != nullptr) store(sums + at + c, bias == nullptr ? value : value - load(bias + c));", TILES),
+    Mutant("epilogue_slope_before_bias", "src/cpu/epilogue.h", "stream_sums ? stream(sums + at + c, value)",
+           "stream_sums ? stream(sums + at + c, bias == nullptr ? value : value - load(bias + c))", TILES),
     Mutant("fused_backward_without_prelu", "src/cpu/conv2d.cpp", "const Tensor& dz = active ? activation.dz : dy;", "const Tensor& dz = dy;", TILES),
-    Mutant("net_shares_a_gradient_still_read", "src/net/net.cpp", "const bool first_writer = first_gradient[to] == backward_moment(i) &&",
-           "const bool first_writer = first_gradient[to] <= end &&", "net: a residual of one convolution, and values read twice"),
+    Mutant("net_shares_a_gradient_still_read", "src/net/layout.cpp", "uses_[to].first_gradient == backward_moment(i) &&",
+           "uses_[to].first_gradient <= end() &&", "net: a residual of one convolution, and values read twice"),
+    # groups of samples
+    Mutant("groups_forget_a_round", "src/net/layout.cpp", "return group(step) < samples ? 0 : step;", "return step;", GROUPS),
+    Mutant("groups_forget_a_round_backward", "src/net/layout.cpp", "return group(step) < samples ? end() - 1 : backward_moment(step);",
+           "return backward_moment(step);", GROUPS),
+    Mutant("groups_write_past_their_room", "src/net/layout.cpp", "const std::int64_t begin = run.begin % samples;",
+           "const std::int64_t begin = run.begin % (samples == step.group ? 2 * samples : samples);", GROUPS),
+    Mutant("groups_last_gradient_only", "src/net/net.cpp", "run.at.last ? parameters : Write::add", "parameters", GROUPS),
+    Mutant("plan_keeps_what_was_prepared", "src/net/plan.cpp", "    node.layer->forget();\n", "",
+           "net: what was prepared is forgotten by the next plan, and never used in training"),
+    Mutant("panels_end_after_the_first_step", "src/cpu/winograd_correlate.cpp", "tile_rows * lanes<T>, k > 0, ahead);", "tile_rows * lanes<T>, false, ahead);", TILES),
     Mutant("conv2d_weights_lose_a_part", "src/cpu/direct_weights.cpp", "for (std::int64_t part = 1; part < parts.count; ++part)",
            "for (std::int64_t part = 2; part < parts.count; ++part)", INTEGERS),
     Mutant("image_input_mean_after_scale", "src/cpu/image_input.cpp", "to[i] = (static_cast<T>(from[i]) - mean) * scale",

@@ -64,6 +64,8 @@ class Embedder {
   LoadedModel model_;
   std::int64_t batch_;
   std::int64_t planned_ = 0;
+  bool prepared_ = false;  // since the last plan
+  bool shares_ = false;    // the parameters of another net
 };
 
 /// The pixels themselves as features, minus the format's mean: the baseline every model must beat. (images, H*W*3)

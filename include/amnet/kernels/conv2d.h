@@ -12,6 +12,8 @@
 #include <amnet/core/device.h>
 #include <amnet/core/gradient.h>
 
+#include <utility>
+
 namespace amnet {
 
 /// The geometry of a convolution, in pixels.
@@ -32,6 +34,33 @@ struct Conv2dOptions {
   Shape weight_shape(std::int64_t channels, std::int64_t outputs) const { return {outputs, kernel_h, kernel_w, channels / groups}; }
 };
 
+/// The passes that read the weights.
+enum class Conv2dPass : unsigned char { forward, data_gradient };
+
+/// The weights in the form in which the kernels of one pass read them, for many calls with the same values; conv2d_prepare makes it.
+/// It also fixes the algorithm, so that calls with few images do what those with many did.
+struct Conv2dPrepared {
+  int tile_h = 0, tile_w = 0;  ///< outputs of a tile; 0: computed directly, from the weights as they are
+  Tensor transformed = {};     ///< of the dtype of the weights, in the order of the backend's kernels; undefined for direct
+};
+
+/// w (O,kh,kw,C/groups), and what was prepared of it, if anything was.
+struct Conv2dWeights {
+  Tensor values;
+  const Conv2dPrepared* prepared = nullptr;
+
+  Conv2dWeights(Tensor weights, const Conv2dPrepared* made = nullptr) : values(std::move(weights)), prepared(made) {}
+  Conv2dWeights() = default;
+};
+
+/// Prepares the weights w for calls of `pass` whose inputs x (N,H,W,C) have up to as many images as `x`; the memory of `prepared` is used
+/// again. To be called again whenever w has changed.
+void conv2d_prepare(Cpu& cpu, const Conv2dOptions& options, const Shape& x, const Tensor& w, Conv2dPass pass, Conv2dPrepared& prepared);
+
+/// The bytes that it will take.
+std::size_t conv2d_prepared_bytes(const Cpu& cpu, const Conv2dOptions& options, const Shape& x, std::int64_t outputs, DType dtype,
+                                  Conv2dPass pass);
+
 /// What follows the sums in the same step: y = residual + prelu(sums + bias). Undefined tensors are left out.
 struct Conv2dEpilogue {
   Tensor bias = {};      ///< (O)
@@ -40,9 +69,9 @@ struct Conv2dEpilogue {
   Tensor sums = {};      ///< as y: where sums + bias is kept, for a backward pass through the PReLU
 };
 
-/// x (N,H,W,C), w (O,kh,kw,C/groups), y (N,OH,OW,O), all of one floating-point dtype.
+/// x (N,H,W,C), w (O,kh,kw,C/groups) prepared for the forward pass or not, y (N,OH,OW,O), all of one floating-point dtype.
 /// Throws UsageError when a shape does not follow from the others.
-void conv2d_forward(Cpu& cpu, const Conv2dOptions& options, const Tensor& x, const Tensor& w, const Conv2dEpilogue& epilogue,
+void conv2d_forward(Cpu& cpu, const Conv2dOptions& options, const Tensor& x, const Conv2dWeights& w, const Conv2dEpilogue& epilogue,
                     const Tensor& y);
 
 /// What the backward pass must know of a PReLU that followed: dz = dy * prelu'(sums), where prelu' is 1 above 0 and the slope elsewhere.
@@ -59,9 +88,9 @@ struct Conv2dGradients {
   Gradient dslope = {};  ///< as the slope: the sum of dy * sums where sums <= 0
 };
 
-/// x may be undefined where dw is skipped, w where dx is. The residual's gradient is dy itself. The order of every sum depends on the
-/// shapes alone, never on the number of threads.
-void conv2d_backward(Cpu& cpu, const Conv2dOptions& options, const Tensor& x, const Tensor& w, const Conv2dActivation& activation,
+/// x may be undefined where dw is skipped, w where dx is; w may be prepared for the data gradient. The residual's gradient is dy itself.
+/// The order of every sum depends on the shapes alone, never on the number of threads.
+void conv2d_backward(Cpu& cpu, const Conv2dOptions& options, const Tensor& x, const Conv2dWeights& w, const Conv2dActivation& activation,
                      const Tensor& dy, const Conv2dGradients& gradients);
 
 /// The scratch memory that the forward pass, and with `training` every pass, takes for an input x (N,H,W,C): for a forecast. Of a direct

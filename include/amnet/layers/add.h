@@ -25,6 +25,8 @@ class Add final : public Layer {
 
   BackwardNeeds needs() const override { return {.inputs = false, .outputs = false}; }
 
+  bool sample_wise() const override { return true; }
+
   void forward(const ForwardArgs& args) override {
     on_device(args.context, [&](auto& device) { add_forward(device, args.inputs, args.outputs[0]); });
   }

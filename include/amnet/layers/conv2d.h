@@ -6,6 +6,8 @@
 #include <amnet/kernels/conv2d.h>
 #include <amnet/layers/layer.h>
 
+#include <optional>
+
 namespace amnet {
 
 struct Conv2dLayerOptions {
@@ -36,20 +38,39 @@ class Conv2d final : public Layer {
 
   void forward(const ForwardArgs& args) override {
     on_device(args.context, [&](auto& device) {
-      conv2d_forward(device, options_.geometry, args.inputs[0], weight_.value, {.bias = bias_.value}, args.outputs[0]);
+      conv2d_forward(device, options_.geometry, args.inputs[0], weights(Pass::forward), {.bias = bias_.value}, args.outputs[0]);
     });
   }
 
   void backward(const BackwardArgs& args) override {
     on_device(args.context, [&](auto& device) {
-      conv2d_backward(device, options_.geometry, args.inputs[0], weight_.value, {}, args.output_gradients[0],
+      conv2d_backward(device, options_.geometry, args.inputs[0], weights(Pass::backward), {}, args.output_gradients[0],
                       {.dx = args.input_gradients[0], .dw = args.gradient_of(weight_), .dbias = bias_gradient(args)});
+    });
+  }
+
+  bool sample_wise() const override { return true; }
+  void prepare(Context& context, Pass pass) override {
+    on_device(context, [&](auto& device) {
+      std::optional<Conv2dPrepared>& made = pass == Pass::forward ? prepared_forward_ : prepared_backward_;
+      if (!made) made.emplace();
+      conv2d_prepare(device, options_.geometry, input_.shape, weight_.value, kernel_pass(pass), *made);
+    });
+  }
+  void forget() override { prepared_forward_ = prepared_backward_ = std::nullopt; }
+  std::size_t prepared_bytes(Device& device, Pass pass) const override {
+    return on(device, [&](auto& backend) {
+      return conv2d_prepared_bytes(backend, options_.geometry, input_.shape, options_.outputs, input_.dtype, kernel_pass(pass));
     });
   }
 
   // For FusedConv2d, which runs this layer and those behind it in one step.
   const Conv2dOptions& geometry() const { return options_.geometry; }
   const Parameter& weight() const { return weight_; }
+  Conv2dWeights weights(Pass pass) const {
+    const std::optional<Conv2dPrepared>& made = pass == Pass::forward ? prepared_forward_ : prepared_backward_;
+    return {weight_.value, made ? &*made : nullptr};
+  }
   /// Its value is undefined without a bias.
   const Parameter& bias() const { return bias_; }
   Gradient bias_gradient(const BackwardArgs& args) const { return options_.with_bias ? args.gradient_of(bias_) : Gradient{}; }
@@ -66,9 +87,12 @@ class Conv2d final : public Layer {
   }
 
  private:
+  static Conv2dPass kernel_pass(Pass pass) { return pass == Pass::forward ? Conv2dPass::forward : Conv2dPass::data_gradient; }
+
   Conv2dLayerOptions options_;
   Parameter weight_, bias_;
   TensorSpec input_ = {};  // of the last setup
+  std::optional<Conv2dPrepared> prepared_forward_, prepared_backward_;
 };
 
 }  // namespace amnet

@@ -35,14 +35,14 @@ class FusedConv2d final : public Layer {
                                     .slope = prelu_.slope().value,
                                     .residual = adds_ ? args.inputs[1] : Tensor{},
                                     .sums = args.for_backward[0]};
-      conv2d_forward(device, convolution_.geometry(), args.inputs[0], convolution_.weight().value, epilogue, args.outputs[0]);
+      conv2d_forward(device, convolution_.geometry(), args.inputs[0], convolution_.weights(Pass::forward), epilogue, args.outputs[0]);
     });
   }
 
   void backward(const BackwardArgs& args) override {
     on_device(args.context, [&](auto& device) {
       const Tensor& dy = args.output_gradients[0];
-      conv2d_backward(device, convolution_.geometry(), args.inputs[0], convolution_.weight().value,
+      conv2d_backward(device, convolution_.geometry(), args.inputs[0], convolution_.weights(Pass::backward),
                       {.slope = prelu_.slope().value, .sums = args.for_backward[0], .dz = args.scratch[0]}, dy,
                       {.dx = args.input_gradients[0],
                        .dw = args.gradient_of(convolution_.weight()),
@@ -53,6 +53,10 @@ class FusedConv2d final : public Layer {
     });
   }
 
+  bool sample_wise() const override { return true; }
+  void prepare(Context& context, Pass pass) override { convolution_.prepare(context, pass); }
+  void forget() override { convolution_.forget(); }
+  std::size_t prepared_bytes(Device& device, Pass pass) const override { return convolution_.prepared_bytes(device, pass); }
   ScratchBytes kernel_scratch(Device& device, bool training) const override { return convolution_.kernel_scratch(device, training); }
 
   void visit(const ParameterVisitor& visitor) override {

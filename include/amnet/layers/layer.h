@@ -36,6 +36,9 @@ struct Context {
   Step step = {};
 };
 
+/// The two directions through a net.
+enum class Pass : unsigned char { forward, backward };
+
 /// How a parameter's values are drawn before the first step.
 struct Filler {
   enum class Kind : unsigned char { constant, xavier, gaussian } kind = Kind::constant;
@@ -143,6 +146,15 @@ class Layer {
   virtual BackwardNeeds needs() const { return {}; }
   /// False for a layer whose outputs no gradient can pass (accuracy).
   virtual bool differentiable() const { return true; }
+  /// True where each sample is computed on its own, and every tensor of the plan has the batch as its first extent. The net may then run
+  /// forward on one group of samples after the other, and backward in the opposite order, the parameters' gradients adding up.
+  virtual bool sample_wise() const { return false; }
+  /// Makes what the kernels of a pass read of the parameters, for many calls: the following ones use it until `forget`, so whoever changes
+  /// a parameter calls it again. Nothing by default.
+  virtual void prepare(Context&, Pass) {}
+  virtual void forget() {}
+  /// The memory that `prepare` takes for the shapes of the last setup, in bytes.
+  virtual std::size_t prepared_bytes(Device&, Pass) const { return 0; }
   /// The scratch memory that the device will hold for this layer's kernels at the shapes of the last setup; none worth a mention by
   /// default. `training`: backward runs too.
   virtual ScratchBytes kernel_scratch(Device&, bool /*training*/) const { return {}; }

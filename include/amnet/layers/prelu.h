@@ -28,6 +28,8 @@ class PRelu final : public Layer {
     return {.outputs = {inputs[0]}, .saved = {}};
   }
 
+  bool sample_wise() const override { return true; }
+
   void forward(const ForwardArgs& args) override {
     on_device(args.context, [&](auto& device) { prelu_forward(device, args.inputs[0], slope_.value, args.outputs[0]); });
   }

@@ -20,6 +20,8 @@ class Relu final : public Layer {
 
   BackwardNeeds needs() const override { return {.inputs = false, .outputs = true}; }
 
+  bool sample_wise() const override { return true; }
+
   void forward(const ForwardArgs& args) override {
     on_device(args.context, [&](auto& device) { relu_forward(device, args.inputs[0], args.outputs[0]); });
   }

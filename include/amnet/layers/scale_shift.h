@@ -35,6 +35,8 @@ class ScaleShift final : public Layer {
   // The input is read for the gradient of the scale alone.
   BackwardNeeds needs() const override { return {.inputs = scale_.trainable(), .outputs = false, .overwrites = 0}; }
 
+  bool sample_wise() const override { return true; }
+
   void forward(const ForwardArgs& args) override {
     on_device(args.context,
               [&](auto& device) { scale_shift_forward(device, args.inputs[0], scale_.value, shift_.value, args.outputs[0]); });

@@ -29,15 +29,28 @@ struct Value {
 
 using NamedParameterVisitor = std::function<void(const std::string& name, Parameter& parameter)>;
 
+/// What a plan runs at a time: the names of the layers that run as one, and the samples that go through together.
+struct NetStep {
+  std::vector<std::string> layers;
+  std::int64_t samples;
+};
+
+struct Graph;
+struct NetPlan;
+struct PlannedRun;
+
 class Net {
  public:
   /// `dtype` is that of images, features and parameters; double is for gradient checks.
-  explicit Net(DType dtype = DType::f32) : dtype_(dtype) {}
+  explicit Net(DType dtype = DType::f32);
+  ~Net();
+  Net(Net&&) noexcept;
+  Net& operator=(Net&&) noexcept;
 
   // --- building -------------------------------------------------------------------------------------------
 
   /// An input whose first extent is the batch; the one given here is a placeholder. Throws UsageError for a name in use.
-  Value input(std::string name, Shape shape) { return input(std::move(name), shape, dtype_); }
+  Value input(std::string name, Shape shape) { return input(std::move(name), shape, dtype()); }
   Value input(std::string name, Shape shape, DType dtype);
   /// Adds a layer that reads `inputs`; answers its first output. Shapes are checked at once; UsageError names the layer.
   template <std::derived_from<Layer> L>
@@ -68,86 +81,43 @@ class Net {
   /// Memory for a forward pass; only layers that `keep` depends on run. `keep` may be read until the next forward.
   void plan_inference(std::int64_t batch, std::vector<Value> keep);
   /// Bytes that the last plan took for activations, their gradients and saved state.
-  std::size_t planned_bytes() const { return planned_bytes_; }
+  std::size_t planned_bytes() const;
   /// Bytes of parameters and buffers, and of the gradients that training allocates.
   std::size_t parameter_bytes();
   std::size_t gradient_bytes();
-  /// Scratch memory that the device will hold for the kernels of the last plan.
-  ScratchBytes kernel_scratch(Device& device) const;
+  /// Bytes that the device and the layers will hold for the kernels of the last plan: scratch, and what is prepared in every step.
+  std::size_t kernel_bytes(Device& device) const;
 
   // --- running --------------------------------------------------------------------------------------------
 
   /// The tensor of a value under the current plan. Throws UsageError for one the plan does not keep.
   const Tensor& value(Value value) const;
   void forward(Context& context);
+  /// For many forwards of an inference with the same parameters: lets layers keep what their kernels make of them. It holds until the
+  /// next plan; whoever changes a parameter before that calls it again. Throws UsageError under a training plan.
+  void prepare(Context& context);
   /// After each forward of a training plan, once: it overwrites what forward left. `parameters` is assign for a step's first micro-batch
   /// and add for later ones.
   void backward(Context& context, Write parameters = Write::assign);
   /// Runs forward layer by layer and names the first parameter or output that is not finite; empty when all are.
   std::string first_non_finite(Context& context);
 
-  DType dtype() const { return dtype_; }
-  TensorSpec spec(Value value) const { return values_[index_of(value)].spec; }
+  DType dtype() const;
+  TensorSpec spec(Value value) const;
   /// A line per layer: name, type, output shape, parameters.
   std::string summary();
-  /// What the last plan runs: the names of the layers of each step.
-  std::vector<std::vector<std::string>> steps() const;
+  /// What the last plan runs, in order. Where `samples` is less than the batch, so many go through all steps up to here before the next
+  /// do: what they leave behind is then still in the cache.
+  std::vector<NetStep> steps() const;
 
  private:
-  struct ValueState {
-    std::string name;
-    TensorSpec spec;
-    int producer;  // node, or -1 for an input
-    int which;     // output of the producer
-    bool readable = false;
-    Tensor tensor = {};
-    Tensor gradient = {};
-  };
-  struct Node {
-    std::string name;
-    std::unique_ptr<Layer> layer;
-    std::vector<int> inputs;
-    std::vector<int> outputs;
-    LayerPlan plan = {};
-    bool runs_forward = false;
-    bool runs_backward = false;
-  };
-  /// What a plan runs: one layer, or several that can run as one (layers/fusion.h). Values between those exist only in registers.
-  struct Step {
-    std::vector<int> nodes;
-    std::unique_ptr<Layer> fused = {};  ///< of several nodes
-    Layer* layer = nullptr;
-    std::vector<int> inputs;
-    std::vector<int> outputs;
-    LayerPlan plan = {};
-    bool runs_backward = false;
-    // The arguments of this plan, ready to be handed out.
-    std::vector<Tensor> input_tensors = {}, output_tensors = {}, saved = {}, for_backward = {}, scratch = {};
-    std::vector<Tensor> backward_inputs = {}, backward_outputs = {}, output_gradients = {};
-    std::vector<Gradient> input_gradients = {};
-
-    ForwardArgs forward_args(Context& context) const { return {context, input_tensors, output_tensors, saved, for_backward}; }
-  };
-
-  static std::size_t index_of(Value value) { return static_cast<std::size_t>(value.index); }
   Value add_layer(std::string name, std::unique_ptr<Layer> layer, std::vector<Value> inputs);
-  std::vector<TensorSpec> input_specs(const Node& node) const;
   void require_new_name(std::string_view name) const;
-  bool has_trainable(Node& node) const;
   void plan(std::int64_t batch, Value loss, const std::vector<Value>& keep);
-  void mark_running(Value loss, const std::vector<Value>& keep, std::vector<char>& wants_gradient);
-  void set_shapes(std::int64_t batch);
-  void make_steps(Value loss, const std::vector<Value>& keep);
-  Step step_from(std::size_t node, const std::vector<int>& only_reader, std::vector<char>& taken);
-  void lay_out(Value loss, const std::vector<Value>& keep, const std::vector<char>& wants_gradient);
-  void hand_out(Value loss, const std::vector<char>& wants_gradient);
+  void forward_run(Context& context, const PlannedRun& run);
 
-  DType dtype_;
-  std::vector<Node> nodes_;
-  std::vector<ValueState> values_;
-  std::vector<Step> steps_;  // of the last plan, in the order they run
-  Value loss_;
-  std::size_t planned_bytes_ = 0;
+  std::unique_ptr<Graph> graph_;
+  std::unique_ptr<NetPlan> plan_;  // the last one
 };
 
 /// Copies into `to` every parameter of `from` with the same name: how a backbone moves to a new head.
