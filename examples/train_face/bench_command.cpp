@@ -1,4 +1,5 @@
 #include "commands.h"
+#include "compute_options.h"
 
 #include <amnet/core/build_info.h>
 #include <amnet/io/durable_file.h>
@@ -19,9 +20,10 @@ namespace {
 
 struct BenchOptions {
   std::int64_t batch = 32, iterations = 10, classes = 10516;
-  int threads = 0, depth = 20;
+  int depth = 20;
   double width = 1;
   bool forward_only = false;
+  ComputeOptions compute;
   std::filesystem::path json;
 };
 
@@ -55,7 +57,7 @@ int bench_command(Arguments arguments) {
   use_our_style(app);
   app.add_option("--batch", options.batch, "Images of a step")->check(CLI::Range(1, 100'000));
   app.add_option("--iterations", options.iterations, "Steps that are timed, after 2 of warm-up")->check(CLI::Range(1, 1'000'000));
-  app.add_option("--threads", options.threads, "Compute threads; 0: all cores")->check(CLI::Range(0, 1024));
+  add_compute_options(app, options.compute);
   app.add_option("--depth", options.depth, "Layers")->check(depths());
   app.add_option("--width", options.width, "Width multiplier")->check(CLI::Range(1e-3, 16.0));
   app.add_option("--classes", options.classes, "Classes of the head")->check(CLI::Range(1, 100'000'000));
@@ -63,7 +65,7 @@ int bench_command(Arguments arguments) {
   app.add_option("--json", options.json, "File for the numbers");
   if (!parse_arguments(app, std::move(arguments))) return 0;
 
-  Device device = Cpu(options.threads);
+  Device device = make_device(options.compute);
   const ModelDescription description{.network = {.depth = options.depth, .width = options.width}, .input = {}, .embedding = "fc5"};
   BuiltModel model = build_model(description);
   Head head;
@@ -109,6 +111,7 @@ int bench_command(Arguments arguments) {
                                  {"peak_rss_mb", peak_megabytes()},
                                  {"batch", options.batch},
                                  {"threads", threads},
+                                 {"convolution", name_of(std::get<Cpu>(device).convolution())},
                                  {"width", options.width},
                                  {"depth", options.depth},
                                  {"classes", options.forward_only ? 0 : options.classes},
@@ -117,5 +120,6 @@ int bench_command(Arguments arguments) {
                                  {"compiler", build_info().compiler}};
     write_durably(options.json, json.dump(2) + "\n");
   }
+  tell_convolutions(options.compute, device);
   return 0;
 }

@@ -1,4 +1,5 @@
 #include "commands.h"
+#include "compute_options.h"
 #include "progress_bar.h"
 
 #include <amnet/eval/bootstrap.h>
@@ -96,7 +97,7 @@ int compare_command(Arguments arguments) {
   std::vector<fs::path> a, b;
   fs::path pairs_file, root, pack, json, report, drawings;
   std::string protocol = "amsoftmax";
-  int threads = 0;
+  ComputeOptions compute;
   std::uint64_t seed = 1;
   CLI::App app("Is one recipe better than another? A paired bootstrap over people, each side one or several models (its seeds).",
                "train_face compare");
@@ -107,7 +108,7 @@ int compare_command(Arguments arguments) {
   app.add_option("--root", root, "Folder of their images");
   app.add_option("--pack", pack, "Packed file of their images, instead of --root");
   app.add_option("--protocol", protocol, "amsoftmax or sphereface")->check(CLI::IsMember({"amsoftmax", "sphereface"}));
-  app.add_option("--threads", threads, "Compute threads; 0: all cores")->check(CLI::Range(0, 1024));
+  add_compute_options(app, compute);
   app.add_option("--seed", seed, "Of the bootstrap's draws")->check(seeds());
   app.add_option("--json", json, "File for the numbers");
   app.add_option("--report", report, "HTML file with the result and, for run folders, the curves of both sides");
@@ -116,7 +117,7 @@ int compare_command(Arguments arguments) {
 
   const std::shared_ptr<const ImageSource> images = open_images("train_face compare", root, pack);
   const Pairs pairs = read_pairs(pairs_file, *images);
-  Device device = Cpu(threads);
+  Device device = make_device(compute);
   ProgressBar bar;
   const Side side_a = measure(a, pairs, images, protocol_of(protocol), device, bar);
   const Side side_b = measure(b, pairs, images, protocol_of(protocol), device, bar);
@@ -149,5 +150,6 @@ int compare_command(Arguments arguments) {
     require<FileError>(!error, "--drawings: cannot create {}: {}.", drawings.string(), error.message());
     for (const Drawing& drawing : curves) write_durably(drawings / (drawing.name + ".svg"), drawing.svg);
   }
+  tell_convolutions(compute, device);
   return 0;
 }

@@ -1,4 +1,5 @@
 #include "commands.h"
+#include "compute_options.h"
 #include "progress_bar.h"
 
 #include <amnet/eval/embed.h>
@@ -21,7 +22,7 @@ struct EvalOptions {
   fs::path model, pairs, root, pack, json, report;
   std::string protocol = "amsoftmax", bad_images = "fail";
   bool raw_pixels = false;
-  int threads = 0;
+  ComputeOptions compute;
 };
 
 // "pairs.txt:12: faces/ann/ann_0001.jpg"
@@ -61,7 +62,7 @@ int eval_command(Arguments arguments) {
   app.add_option("--protocol", options.protocol, "amsoftmax or sphereface")->check(CLI::IsMember({"amsoftmax", "sphereface"}));
   app.add_option("--bad-images", options.bad_images, "What an unreadable image does: fail, or skip (its pairs count as wrong)")
       ->check(CLI::IsMember({"fail", "skip"}));
-  app.add_option("--threads", options.threads, "Compute threads; 0: all cores")->check(CLI::Range(0, 1024));
+  add_compute_options(app, options.compute);
   app.add_option("--json", options.json, "File for the numbers; the HTML report is written beside it");
   app.add_option("--report", options.report, "File for the HTML report (default: the --json file with .html)");
   if (!parse_arguments(app, std::move(arguments))) return 0;
@@ -79,11 +80,11 @@ int eval_command(Arguments arguments) {
                              .where = [&](std::size_t i) { return where_of(options, *images, pairs, i); },
                              .skip_bad_images = options.bad_images == "skip",
                              .progress = [&](std::int64_t done, std::int64_t all) { bar.show("embedding", done, all, -1); }};
+  Device device = make_device(options.compute);
   Views views;
   if (options.raw_pixels) {
     views = pixel_views({}, request);
   } else {
-    Device device = Cpu(options.threads);
     views = Embedder(load_model(options.model)).embed(device, request);
   }
   bar.clear();
@@ -98,5 +99,6 @@ int eval_command(Arguments arguments) {
     write_durably(options.report, verification_report(result, pairs, what + " on " + options.pairs.string()));
     std::printf("report: %s\n", options.report.c_str());
   }
+  tell_convolutions(options.compute, device);
   return 0;
 }

@@ -1,4 +1,5 @@
 #include "commands.h"
+#include "compute_options.h"
 #include "progress_bar.h"
 
 #include <amnet/data/packed_faces.h>
@@ -53,7 +54,7 @@ int extract_command(Arguments arguments) {
   std::string flip = "sum";
   std::string bad_images = "fail";
   bool normalise = false;
-  int threads = 0;
+  ComputeOptions compute;
   CLI::App app("Embeddings of images as a .npy array and a file of their names.", "train_face extract");
   use_our_style(app);
   app.add_option("--model", model, "Model file, checkpoint folder or run folder")->required();
@@ -66,13 +67,13 @@ int extract_command(Arguments arguments) {
   app.add_flag("--normalize", normalise, "Rows of length 1");
   app.add_option("--bad-images", bad_images, "What an unreadable image does: fail, or skip (a row of zeros, named on stderr)")
       ->check(CLI::IsMember({"fail", "skip"}));
-  app.add_option("--threads", threads, "Compute threads; 0: all cores")->check(CLI::Range(0, 1024));
+  add_compute_options(app, compute);
   if (!parse_arguments(app, std::move(arguments))) return 0;
   require(out.extension() == ".npy", "--out: expected the name of a .npy file but got {}; the names go beside it.", out.string());
 
   const std::shared_ptr<const ImageSource> images = open_images("train_face extract", root, pack);
 
-  Device device = Cpu(threads);
+  Device device = make_device(compute);
   Embedder embedder(load_model(model));
   const Listed listed = read_paths(images, list);
   const auto where = [&](std::size_t i) {
@@ -97,5 +98,6 @@ int extract_command(Arguments arguments) {
   write_durably(names_file, names);
   std::printf("%zu embeddings of %lld values in %s, names in %s\n", listed.paths.size(), static_cast<long long>(features.extent(1)),
               out.c_str(), names_file.c_str());
+  tell_convolutions(compute, device);
   return 0;
 }

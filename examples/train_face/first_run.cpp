@@ -1,5 +1,6 @@
 // The embedded default: from nothing to a trained network and a report. A fixed amount of work on synthesised faces.
 #include "commands.h"
+#include "compute_options.h"
 #include "progress_bar.h"
 #include "signals.h"
 
@@ -54,7 +55,7 @@ void draw_faces(const fs::path& faces, std::uint64_t seed, int threads, Progress
                                               .seed = seed});
 }
 
-TrainOptions recipe(const fs::path& out, const fs::path& faces, std::uint64_t seed, int threads) {
+TrainOptions recipe(const fs::path& out, const fs::path& faces, std::uint64_t seed) {
   TrainOptions options;
   apply_preset(options, "small");
   options.root = faces / "train";
@@ -71,7 +72,6 @@ TrainOptions recipe(const fs::path& out, const fs::path& faces, std::uint64_t se
   options.checkpoint_every = 240;
   options.out = out;
   options.seed = seed;
-  options.threads = threads;
   return options;
 }
 
@@ -124,7 +124,7 @@ double seconds_now() { return std::chrono::duration<double>(std::chrono::steady_
 int first_run_command(Arguments arguments) {
   fs::path out;
   std::uint64_t seed = 1;
-  int threads = 0;
+  ComputeOptions compute;
   CLI::App app(
       "Trains a small face network on synthesised faces and writes a report: the first run, no data needed.\n\n"
       "Commands, each with its own --help: train, eval, compare, extract, check-data, pack, synth, bench.",
@@ -132,15 +132,15 @@ int first_run_command(Arguments arguments) {
   use_our_style(app);
   app.add_option("--out", out, "Folder to write to (default: runs/first, or the next free number)");
   app.add_option("--seed", seed, "Every random draw follows from it");
-  app.add_option("--threads", threads, "Compute threads; 0: all cores")->check(CLI::Range(0, 1024));
+  add_compute_options(app, compute);
   if (!parse_arguments(app, std::move(arguments))) return 0;
   if (out.empty()) out = new_run_directory();
   require(!fs::exists(out / "train.log"), "--out: {} holds a run already; name another folder.", out.string());
 
   const double begin = seconds_now();
-  Device device = Cpu(threads);
+  Device device = make_device(compute);
   const fs::path faces = out / "faces";
-  const TrainOptions options = recipe(out, faces, seed, threads);
+  const TrainOptions options = recipe(out, faces, seed);
   ProgressBar bar;
   bar.print(fmt::format("amnet {}, {}, {} thread(s): drawing {} faces of {} people", build_info().version, simd_level(),
                         std::get<Cpu>(device).threads(), train_people * train_images + test_people * test_images,
@@ -164,13 +164,14 @@ int first_run_command(Arguments arguments) {
                         test_people, measured.pixels.accuracy_mean, measured.untrained.accuracy_mean));
 
   const TrainOutcome outcome =
-      train(options, {.log = [&](std::string_view line) { bar.print(line); },
-                      .progress =
-                          [&](const TrainProgress& progress) {
-                            bar.show(progress.activity, progress.step, progress.steps, progress.seconds_left,
-                                     fmt::format("loss {:.3f}  accuracy {:.0f}%", progress.meters.loss, 100 * progress.meters.accuracy));
-                          },
-                      .poll = poll_signals});
+      train(device, options,
+            {.log = [&](std::string_view line) { bar.print(line); },
+             .progress =
+                 [&](const TrainProgress& progress) {
+                   bar.show(progress.activity, progress.step, progress.steps, progress.seconds_left,
+                            fmt::format("loss {:.3f}  accuracy {:.0f}%", progress.meters.loss, 100 * progress.meters.accuracy));
+                 },
+             .poll = poll_signals});
   if (outcome.stopped) return signal_exit_code();
   measured.trained = verify_views(Embedder(load_model(outcome.checkpoint)).embed(device, request));
   const double seconds = seconds_now() - begin;
@@ -181,5 +182,6 @@ int first_run_command(Arguments arguments) {
       "Reached %.1f %% on %zu pairs of people it never saw (untrained %.1f %%, raw pixels %.1f %%) in %.0f s; report %s, model %s\n",
       measured.trained.accuracy_mean, pairs.pairs.size(), measured.untrained.accuracy_mean, measured.pixels.accuracy_mean, seconds,
       report.c_str(), (outcome.checkpoint / "model.safetensors").c_str());
+  tell_convolutions(compute, device);
   return 0;
 }

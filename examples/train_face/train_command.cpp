@@ -25,7 +25,8 @@ int train_command(Arguments arguments) {
                              },
                          .poll = poll_signals,
                          .config = settings->toml};
-  const TrainOutcome outcome = train(settings->options, hooks);
+  Device device = make_device(settings->compute);
+  const TrainOutcome outcome = train(device, settings->options, hooks);
   bar.clear();
   std::printf(
       "%s %lld of %lld steps, loss %.4f, accuracy %.1f %%%s; model %s, report %s\n", outcome.stopped ? "Stopped after" : "Trained",
@@ -34,5 +35,6 @@ int train_command(Arguments arguments) {
           ? fmt::format(", verification {:.2f}+-{:.2f} %", outcome.validation->accuracy_mean, outcome.validation->accuracy_std).c_str()
           : "",
       (outcome.checkpoint / "model.safetensors").c_str(), (settings->options.out / "report.html").c_str());
+  tell_convolutions(settings->compute, device);
   return outcome.stopped ? signal_exit_code() : 0;
 }

@@ -61,7 +61,7 @@ class Parser {
 
   /// False when --help was printed.
   bool parse(const Arguments& arguments) { return parse_arguments(app_, arguments); }
-  bool has(const std::string& key) const { return key != "config" && key != "resume" && find(key) != nullptr; }
+  bool has(const std::string& key) const { return key != "config" && key != "resume" && key != "verbose" && find(key) != nullptr; }
   bool given(const std::string& key) const { return find(key)->count() > 0; }
   const std::string& config() const { return config_; }
   const std::string& preset() const { return preset_; }
@@ -72,7 +72,7 @@ class Parser {
     if (given("iterations") && !given("epochs")) options_.epochs = 0;  // overrides a preset's epochs
     require(!given("iterations") || options_.epochs <= 0, "--iterations, --epochs: give one of the two.");
     check_options(options_);
-    return {options_, toml()};
+    return {options_, compute_, toml()};
   }
 
  private:
@@ -85,8 +85,14 @@ class Parser {
 
   template <class T>
   CLI::Option* add(const std::string& name, T& value, const std::string& description) {
-    settings_.push_back({group_, name, [&value] { return toml_text(value); }});
+    keep(name, value);
     return app_.add_option("--" + name, value, description)->group(group_);
+  }
+
+  // Makes it a setting of the configuration file.
+  template <class T>
+  void keep(const std::string& name, T& value) {
+    settings_.push_back({group_, name, [&value] { return toml_text(value); }});
   }
 
   void add_data() {
@@ -148,7 +154,10 @@ class Parser {
   void add_run() {
     group_ = "Run";
     add("out", options_.out, "Folder to write the run to");
-    add("threads", options_.threads, "Compute threads; 0: all cores")->check(CLI::Range(0, 1024));
+    app_.option_defaults()->group(group_);
+    add_compute_options(app_, compute_);
+    keep("threads", compute_.threads);
+    keep("convolution", compute_.convolution);
     add("seed", options_.seed, "Every random draw follows from it")->check(seeds());
     add("log-every", options_.log_every, "Steps between lines of the log");
     add("checkpoint-every", options_.checkpoint_every, "Steps between checkpoints");
@@ -171,6 +180,7 @@ class Parser {
   }
 
   TrainOptions options_;
+  ComputeOptions compute_;
   Words words_;
   std::string config_, preset_, group_;
   std::vector<Setting> settings_;

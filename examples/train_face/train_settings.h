@@ -1,9 +1,13 @@
 // The settings of a training run, from three places: a preset, a TOML file that overrides it, and the command line that overrides both.
 //
-//   if (auto settings = read_train_settings(arguments)) train(settings->options, {.config = settings->toml});
+//   if (auto settings = read_train_settings(arguments)) {
+//     Device device = make_device(settings->compute);
+//     train(device, settings->options, {.config = settings->toml});
+//   }
 #pragma once
 
 #include "commands.h"
+#include "compute_options.h"
 
 #include <amnet/train/train_options.h>
 
@@ -12,6 +16,7 @@
 
 struct TrainSettings {
   amnet::TrainOptions options;
+  ComputeOptions compute;
   std::string toml;  // all of it as a file for --config, which then gives the same run
 };
 

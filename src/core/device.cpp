@@ -5,6 +5,7 @@
 #include <sys/mman.h>
 
 #include <algorithm>
+#include <array>
 #include <cstdlib>
 
 namespace amnet {
@@ -14,6 +15,10 @@ constexpr std::size_t alignment = 64;
 // Large blocks ask for huge pages: kernels walk many streams, each in a page of its own. A block's last page is mostly for nothing, so
 // that weights of a few megabytes stay on small ones.
 constexpr std::size_t huge_page = std::size_t{2} << 20, worth_huge_pages = 8 * huge_page;
+
+// In the order of ConvolutionAlgorithm.
+constexpr std::array<std::string_view, 7> convolution_algorithm_names = {"automatic", "direct",  "tiles-2", "tiles-3",
+                                                                         "tiles-4",   "tiles-5", "tiles-6"};
 
 int available_cores() {
   cpu_set_t set;
@@ -37,16 +42,12 @@ std::shared_ptr<std::byte> allocate_host(std::size_t bytes) {
 }
 
 ConvolutionAlgorithm convolution_algorithm(std::string_view name) {
-  constexpr std::pair<std::string_view, ConvolutionAlgorithm> names[] = {
-      {"automatic", ConvolutionAlgorithm::automatic}, {"direct", ConvolutionAlgorithm::direct},
-      {"tiles-2", ConvolutionAlgorithm::tiles_2},     {"tiles-3", ConvolutionAlgorithm::tiles_3},
-      {"tiles-4", ConvolutionAlgorithm::tiles_4},     {"tiles-5", ConvolutionAlgorithm::tiles_5},
-      {"tiles-6", ConvolutionAlgorithm::tiles_6}};
-  for (const auto& [known, algorithm] : names) {
-    if (known == name) return algorithm;
-  }
+  const auto* known = std::ranges::find(convolution_algorithm_names, name);
+  if (known != convolution_algorithm_names.end()) return static_cast<ConvolutionAlgorithm>(known - convolution_algorithm_names.begin());
   throw UsageError(fmt::format("[cpu] expected a convolution algorithm (automatic, direct, tiles-2 … tiles-6) but got '{}'.", name));
 }
+
+std::string_view name_of(ConvolutionAlgorithm algorithm) { return convolution_algorithm_names.at(static_cast<std::size_t>(algorithm)); }
 
 Cpu::Cpu(int threads, ConvolutionAlgorithm convolution) : threads_(threads == 0 ? available_cores() : threads), convolution_(convolution) {
   require(threads >= 0 && threads <= 1024, "[cpu] expected between 1 and 1024 threads (0 takes all cores) but got {}.", threads);

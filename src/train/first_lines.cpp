@@ -32,8 +32,9 @@ void write_data_notes(RunLog& log, const TrainOptions& options, const FaceList& 
 void write_first_lines(RunLog& log, const FirstLines& run) {
   const BuildInfo build = build_info();
   const TrainOptions& options = run.options;
-  log.line(
-      fmt::format("amnet {} ({}), {}, {}, cpu with {} thread(s)", build.version, build.commit, build.compiler, build.simd, run.threads));
+  const std::string_view convolution = name_of(run.cpu.convolution());
+  log.line(fmt::format("amnet {} ({}), {}, {}, cpu with {} thread(s), convolutions {}", build.version, build.commit, build.compiler,
+                       build.simd, run.cpu.threads(), convolution));
   log.line(fmt::format("Data: {} images of {} people under {}, {} {}, mean {:g}, seed {}", run.list.size(), run.list.classes(),
                        run.list.root().string(), size_text(options.input), name_of(options.input.order), options.input.mean, options.seed));
   write_data_notes(log, options, run.list);
@@ -46,7 +47,8 @@ void write_first_lines(RunLog& log, const FirstLines& run) {
                                       {"compiler", build.compiler},
                                       {"simd", build.simd},
                                       {"device", "cpu"},
-                                      {"threads", run.threads},
+                                      {"threads", run.cpu.threads()},
+                                      {"convolution", convolution},
                                       {"seed", options.seed},
                                       {"images", run.list.size()},
                                       {"classes", run.list.classes()},

@@ -13,7 +13,7 @@ struct FirstLines {
   Net& net;
   MemoryForecast memory;
   std::int64_t steps;
-  int threads;
+  const Cpu& cpu;
 };
 
 /// Writes them to the log, and the numbers among them to environment.json.

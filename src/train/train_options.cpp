@@ -57,7 +57,6 @@ void check_options(const TrainOptions& options) {
   in_range("--epochs", options.epochs, 0, 1e6);
   at_least("--classes", options.classes, 0);
   require(options.classes <= std::int64_t{1} << 31, "--classes: expected at most 2147483648 but got {}.", options.classes);
-  at_least("--threads", options.threads, 0);
   require(options.workers >= 1 && options.workers <= 256, "--workers: expected 1 to 256 but got {}.", options.workers);
   at_least("--log-every", options.log_every, 1);
   at_least("--checkpoint-every", options.checkpoint_every, 1);

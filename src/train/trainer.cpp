@@ -54,14 +54,14 @@ std::uint64_t fingerprint_of(const FaceList& list) {
 
 class Run {
  public:
-  Run(const TrainOptions& options, const TrainHooks& hooks)
+  Run(Device& device, const TrainOptions& options, const TrainHooks& hooks)
       : options_(checked(options)),
         hooks_(hooks),
         list_(read_training_list(options)),
         steps_(total_steps(options, list_.size())),
         schedule_(schedule_of(options, steps_)),
         description_{.network = options.network, .input = options.input, .embedding = "fc5"},
-        device_(Cpu(options.threads)),
+        device_(device),
         net_(build_model(description_)),
         labels_(net_.net.input("labels", {1}, DType::i64)),
         head_(add_head(net_.net, net_.embedding, labels_, head_options())),
@@ -215,12 +215,8 @@ class Run {
   }
 
   void write_first_lines(const std::optional<FoundCheckpoint>& resumed) {
-    amnet::write_first_lines(log_, {.options = options_,
-                                    .list = list_,
-                                    .net = net_.net,
-                                    .memory = forecast(),
-                                    .steps = steps_,
-                                    .threads = std::get<Cpu>(device_).threads()});
+    amnet::write_first_lines(
+        log_, {.options = options_, .list = list_, .net = net_.net, .memory = forecast(), .steps = steps_, .cpu = std::get<Cpu>(device_)});
     if (resumed) {
       log_.line(fmt::format("Resumed from {} at step {}", resumed->directory.string(), state_.step));
       log_changed_settings(resumed->directory);
@@ -478,7 +474,7 @@ class Run {
   std::int64_t steps_;
   Schedule schedule_;
   ModelDescription description_;
-  Device device_;
+  Device& device_;
   BuiltModel net_;
   Value labels_;
   Head head_;
@@ -505,6 +501,6 @@ class Run {
 
 }  // namespace
 
-TrainOutcome train(const TrainOptions& options, const TrainHooks& hooks) { return Run(options, hooks).go(); }
+TrainOutcome train(Device& device, const TrainOptions& options, const TrainHooks& hooks) { return Run(device, options, hooks).go(); }
 
 }  // namespace amnet

@@ -20,6 +20,7 @@ import time
 from pathlib import Path
 from typing import NamedTuple, Optional
 
+import loss_curves
 import machine
 import work
 from verdicts import (Budget, Line, comparison_table, fastest, is_disturbed, is_slow, number, ratios, scaling_shares, spread, table, verdict)
@@ -51,7 +52,7 @@ class Setting(NamedTuple):
 
 class Row(NamedTuple):
     name: str
-    kind: str  # ratio, scaling or memory
+    kind: str  # ratio, scaling, memory or curves
     setting: Setting
     rival_precision: str = "f32"
     bar: Optional[float] = None
@@ -68,6 +69,7 @@ BAR_ROWS = (
     Row("memory-embedding", "memory", Setting("embedding"), bar=570, of="embedding"),
     Row("scaling-training", "scaling", Setting("training"), bar=0.93),
     Row("scaling-embedding", "scaling", Setting("embedding"), bar=0.93),
+    Row("loss-curves", "curves", Setting("training"), bar=1.0),
 )
 BARRED = {row.setting for row in BAR_ROWS if row.kind == "ratio"}
 FREE_ROWS = tuple(
@@ -129,6 +131,10 @@ class Programs:
         command = [ENVIRONMENT / "bin" / "python", ROOT / "tests" / "bench" / "pytorch_rival.py", "--mode", mode, "--precision",
                    setting.precision]
         return self._measure("pytorch", setting, mode, command, self.rival_environment(setting.threads), iterations)
+
+    def loss_curves(self):
+        steps = max(self.arguments.iterations or loss_curves.STEPS, loss_curves.SMOOTHED_OVER)
+        return loss_curves.measure(execute, self.train_face, loss_curves.shared_faces(), steps)
 
     def rival_environment(self, threads):
         # Code that torch.compile kept from a run under other limits gave NaN, so each instruction set has a directory of its own. And one
@@ -225,7 +231,7 @@ class Comparison:
             self.lines[row.name] = Line(row.name, bar=bar_text(row), verdict=reason)
             return
         print(f"{row.name} ({pairs} pairs, {self.budget.left() / 60:.0f} minutes left)", file=sys.stderr, flush=True)
-        measure = self.measure_scaling if row.kind == "scaling" else self.measure_ratio
+        measure = {"scaling": self.measure_scaling, "curves": self.measure_curves}.get(row.kind, self.measure_ratio)
         try:
             measure(row, pairs)
         except Failure as failure:
@@ -233,10 +239,12 @@ class Comparison:
             print(f"  {failure}", file=sys.stderr)
 
     def bar_of(self, row):
-        """Bars are for the network at full width."""
-        return row.bar if self.arguments.width == 1 else None
+        """Bars are for the network at full width. Loss curves have a width of their own."""
+        return row.bar if self.arguments.width == 1 or row.kind == "curves" else None
 
     def pairs_of(self, row):
+        if row.kind == "curves":
+            return 1
         if self.arguments.pairs:
             return self.arguments.pairs
         if self.arguments.quick:
@@ -249,10 +257,14 @@ class Comparison:
             return f"skipped: needs {threads} cores and this machine has {machine.cores()}"
         if row.setting.precision != "f32" and not self.programs.knows("--precision"):
             return "skipped: train_face bench has no --precision in this build, so amnet has no bf16"
+        if row.kind == "curves" and loss_curves.shared_faces() is None:
+            return "skipped: the shared data directory is absent (set AMNET_SHARED)"
         return None
 
     def cost(self, row):
         """[(kind of run, seconds to guess)] of one pair."""
+        if row.kind == "curves":
+            return [("curves", 420)]
         ours = (("amnet", row.setting), 20)
         if row.kind == "scaling":
             return [ours, (("amnet", row.setting._replace(threads=1)), 20)]
@@ -260,7 +272,7 @@ class Comparison:
 
     def cost_of_trials(self, row):
         setting = self.rival_setting(row)
-        known = row.kind == "scaling" or self.mode_key(setting) in self.modes
+        known = row.kind != "ratio" or self.mode_key(setting) in self.modes
         return [] if known else [(("trial", setting.task, mode), 45) for mode in MODES[setting.task]]
 
     @staticmethod
@@ -327,6 +339,10 @@ class Comparison:
         self.lines[row.name] = Line(row.name, median_rate(two for two, _ in done), median_rate(one for _, one in done), "amnet, 1 thread", share,
                                     bar=bar_text(row), verdict=verdict(share.median, self.bar_of(row)), note="; ".join(disturbed_note(done)))
 
+    def measure_curves(self, row, _):
+        gaps = self.timed("curves", self.programs.loss_curves)
+        self.lines[row.name] = Line(row.name, bar=bar_text(row), verdict=verdict(gaps.share(), self.bar_of(row), at_most=True), note=str(gaps))
+
     def conclude_memory(self, row):
         """Of the runs that another row made."""
         done = self.pairs.get(row.of)
@@ -341,7 +357,8 @@ class Comparison:
 def bar_text(row):
     if row.bar is None:
         return ""
-    return {"ratio": f">= {row.bar}x", "scaling": f">= {row.bar}", "memory": f"<= {row.bar:,} MB"}[row.kind]
+    return {"ratio": f">= {row.bar}x", "scaling": f">= {row.bar}", "memory": f"<= {row.bar:,} MB",
+            "curves": "<= perturbed starts"}[row.kind]
 
 
 def disturbed_note(pairs):

@@ -1,10 +1,16 @@
 #!/usr/bin/env python3
 """What the comparison concludes, on made-up measurements, and the arithmetic that it is held against."""
+import array
+import json
+import struct
 import sys
+import tempfile
 import unittest
+from pathlib import Path
 from unittest import mock
 
 import compare
+import loss_curves
 import machine
 import verdicts
 import work
@@ -122,8 +128,8 @@ class Arithmetic(unittest.TestCase):
 class FakePrograms:
     """amnet at 50 images/s on a core, PyTorch at 10 eager and 20 compiled."""
 
-    def __init__(self, has_precision=False, peak=100.0):
-        self.has_precision, self.peak, self.calls = has_precision, peak, []
+    def __init__(self, has_precision=False, peak=100.0, gaps=None):
+        self.has_precision, self.peak, self.gaps, self.calls = has_precision, peak, gaps, []
 
     def knows(self, flag):
         return flag == "--precision" and self.has_precision
@@ -137,6 +143,10 @@ class FakePrograms:
         if mode == "freeze":
             raise compare.Failure("no freezing here")
         return self.run(10.0 if mode == "eager" else 20.0, setting)
+
+    def loss_curves(self):
+        self.calls.append(("curves", None))
+        return self.gaps
 
     def run(self, rate, setting):
         return {"images_per_second": rate, "peak_rss_mb": 1000.0, "peak_gflops": self.peak * setting.threads, "disturbed": False}
@@ -218,6 +228,19 @@ class Rows(unittest.TestCase):
         rows, kernels = compare.chosen_rows(compare.parse(["--rows", "memory-training"]))
         self.assertEqual(([row.name for row in rows], kernels), (["training", "memory-training"], False))
 
+    def test_loss_curves_are_held_against_perturbed_starts(self):
+        with mock.patch.object(loss_curves, "shared_faces", return_value=loss_curves.Faces(compare.ROOT, compare.ROOT)):
+            line = self.compare(self.row("loss-curves"), gaps=loss_curves.Gaps(0.02, [0.01, 0.03, 0.02], 4.5))
+            self.assertEqual(line.verdict, "met")
+            self.assertEqual(line.note, "largest gap 0.02, of perturbed starts 0.03 (3 draws from 0.01); loss 4.50 at the end")
+            self.assertEqual(self.compare(self.row("loss-curves"), gaps=loss_curves.Gaps(0.031, [0.01, 0.03], 4.5)).verdict, "MISSED")
+            self.assertEqual(self.programs.calls, [("curves", None)], "once, whatever the number of pairs")
+        with mock.patch.object(loss_curves, "shared_faces", return_value=None):
+            line = self.compare(self.row("loss-curves"))
+            self.assertEqual(self.programs.calls, [])
+            self.assertIn("skipped", line.verdict)
+            self.assertIn("AMNET_SHARED", line.verdict)
+
     def test_what_does_not_fit_is_listed(self):
         line = self.compare(self.row("training"), ["--minutes", "1"])
         self.assertEqual(self.programs.calls, [])
@@ -259,6 +282,34 @@ class Environment(unittest.TestCase):
         self.assertEqual(environments["avx2"]["ONEDNN_MAX_CPU_ISA"], "AVX2")
         self.assertEqual(environments["avx2"]["ATEN_CPU_CAPABILITY"], "avx2")
         self.assertNotEqual(environments["native"]["TORCHINDUCTOR_CACHE_DIR"], environments["avx2"]["TORCHINDUCTOR_CACHE_DIR"])
+
+
+class LossCurves(unittest.TestCase):
+    def test_curves_are_means_and_a_gap_is_the_largest(self):
+        self.assertEqual(loss_curves.smoothed([1, 3, 5, 9], over=2), [2, 4, 7])
+        self.assertEqual(loss_curves.smoothed([1, 3], over=2), [2])
+        self.assertEqual(loss_curves.gap([2, 4, 7], [2, 6, 6.5]), 2)
+        self.assertEqual(loss_curves.gap([2, 6, 7], [2, 4, 6.5]), 2)
+
+    def test_a_start_is_perturbed_by_its_relative_size(self):
+        header = json.dumps({"__metadata__": {"a": "b"}, "w": {"dtype": "F32", "shape": [4000], "data_offsets": [0, 16000]}}).encode()
+        begin = struct.pack("<Q", len(header)) + header
+        weights = array.array("f", [2.0 ** (i % 9 - 4) for i in range(3999)] + [0.0])
+        with tempfile.TemporaryDirectory() as scratch:
+            source, target = Path(scratch) / "a", Path(scratch) / "b"
+            source.write_bytes(begin + weights.tobytes())
+            loss_curves.perturb(source, target, seed=1, size=1e-3)
+            data = target.read_bytes()
+            self.assertEqual(data[:len(begin)], begin)
+            moved = array.array("f", data[len(begin):])
+            changes = [b / a - 1 for a, b in zip(weights[:-1], moved)]
+            self.assertAlmostEqual((sum(c * c for c in changes) / len(changes)) ** 0.5, 1e-3, delta=5e-5)
+            self.assertEqual(moved[-1], 0)
+            loss_curves.perturb(source, target, seed=2, size=1e-3)
+            self.assertNotEqual(target.read_bytes(), data, "another draw")
+            source.write_bytes(begin.replace(b"F32", b"F64") + weights.tobytes())
+            with self.assertRaisesRegex(ValueError, "F64"):
+                loss_curves.perturb(source, target, seed=1)
 
 
 class Kernels(unittest.TestCase):

@@ -109,6 +109,7 @@ class Usage(CliTest):
             "--val-every": ["-2"],
             "--protocol": ["lfw"],
             "--threads": ["-1", "1025"],
+            "--convolution": ["winograd", "tiles-1"],
             "--seed": ["-1", "1.5", "18446744073709551616"],
             "--log-every": ["0"],
             "--checkpoint-every": ["0"],
@@ -136,6 +137,11 @@ class Usage(CliTest):
             (["synth", "--out", "o", "--identities", "1", "--images", "x"], "--images"),
             (["synth", "--out", "o", "--identities", "1", "--images", "1", "--seed", "-1"], "--seed"),
             (["bench", "--batch", "0"], "--batch"),
+            (["bench", "--convolution", "tiles-7"], "--convolution"),
+            (["eval", *model, "--pairs", "p", "--convolution", "fast"], "--convolution"),
+            (["extract", *model, "--out", "e.npy", "--convolution", ""], "--convolution"),
+            (["compare", "--a", "m", "--b", "m", "--pairs", "p", "--root", "faces", "--convolution", "tiles"], "--convolution"),
+            (["--convolution", "Direct"], "--convolution"),
             (["bench", "--width", "nan"], "width"),
             (["bench", "--depth", "18"], "--depth"),
             (["bench", "--iterations", "0"], "--iterations"),
@@ -193,7 +199,7 @@ class Config(CliTest):
     def test_it_holds_every_setting(self):
         self.train("every")
         keys = set(re.findall(r"^([a-z-]+) = ", read("every/config.toml"), re.MULTILINE))
-        silent = {"config", "resume", "preset", "epochs", "exclude", "pack", "val-pairs", "val-root", "val-pack", "init-from"}  # not given
+        silent = {"config", "resume", "verbose", "preset", "epochs", "exclude", "pack", "val-pairs", "val-root", "val-pack", "init-from"}  # not given
         self.assertEqual({flag[2:] for flag in flags_of(self.ok("train", "--help").out)} - silent, keys)
 
     def test_presets_and_what_overrides_them(self):
@@ -244,6 +250,8 @@ class Config(CliTest):
             ("width = nan\n", 1, "--width"),
             ('resume = "auto"\n', 1, "resume"),
             ('config = "other.toml"\n', 1, "config"),
+            ("verbose = true\n", 1, "verbose"),
+            ('convolution = "fast"\n', 1, "--convolution"),
         ]:
             with self.subTest(text=text):
                 write("bad.toml", text)

@@ -24,6 +24,15 @@ TEST_CASE("device: the number of threads is as asked, or all cores", "[device]")
   CHECK_THROWS_AS(Cpu(1025), UsageError);
 }
 
+TEST_CASE("device: convolution algorithms have names", "[device]") {
+  for (const char* name : {"automatic", "direct", "tiles-2", "tiles-3", "tiles-4", "tiles-5", "tiles-6"}) {
+    CHECK(name_of(convolution_algorithm(name)) == name);
+  }
+  CHECK(convolution_algorithm("direct") == ConvolutionAlgorithm::direct);
+  CHECK(convolution_algorithm("tiles-6") == ConvolutionAlgorithm::tiles_6);
+  CHECK_THROWS_WITH(convolution_algorithm("tiles-7"), Contains("tiles-2 … tiles-6) but got 'tiles-7'"));
+}
+
 TEST_CASE("device: scratch is aligned, one for each worker, and only ever grows", "[device]") {
   Cpu cpu(3);
   std::set<std::byte*> starts;

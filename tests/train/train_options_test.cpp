@@ -110,7 +110,6 @@ TEST_CASE("train options: what is out of range is refused by the name of its fla
       {"--epochs", [](TrainOptions& o) { o.epochs = -1; }},
       {"--epochs", [](TrainOptions& o) { o.epochs = nan; }},
       {"--classes", [](TrainOptions& o) { o.classes = -1; }},
-      {"--threads", [](TrainOptions& o) { o.threads = -1; }},
       {"--workers", [](TrainOptions& o) { o.workers = 0; }},
       {"--log-every", [](TrainOptions& o) { o.log_every = 0; }},
       {"--checkpoint-every", [](TrainOptions& o) { o.checkpoint_every = 0; }},

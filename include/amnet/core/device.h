@@ -30,6 +30,7 @@ enum class ConvolutionAlgorithm : unsigned char { automatic, direct, tiles_2, ti
 
 /// "automatic", "direct", "tiles-2" ... "tiles-6". Throws UsageError for another name.
 ConvolutionAlgorithm convolution_algorithm(std::string_view name);
+std::string_view name_of(ConvolutionAlgorithm algorithm);
 
 /// Scratch memory in bytes: of worker 0, who also holds what all share, and of each other worker.
 struct ScratchBytes {

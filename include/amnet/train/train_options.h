@@ -1,5 +1,5 @@
-// Everything that decides a training run. The command line of `train_face train` fills it in; a program may do so itself.
-// The defaults are those of the command line; `apply_preset` sets a whole recipe.
+// Everything that decides a training run, but for the device it runs on. The command line of `train_face train` fills it in; a program may
+// do so itself. The defaults are those of the command line; `apply_preset` sets a whole recipe.
 #pragma once
 
 #include <amnet/core/image_format.h>
@@ -53,7 +53,6 @@ struct TrainOptions {
 
   // the run
   std::filesystem::path out;
-  int threads = 0;  ///< 0: all cores
   std::uint64_t seed = 1;
   std::int64_t log_every = 20;
   std::int64_t checkpoint_every = 1000;

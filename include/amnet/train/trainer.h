@@ -1,9 +1,11 @@
 // A whole training run: data, steps, verification, checkpoints, resume. What it shows and when it stops is the caller's.
 //
 //   TrainOptions options{.root = "faces", .out = "runs/a"};
-//   TrainOutcome outcome = train(options, {.log = [](std::string_view line) { std::puts(std::string(line).c_str()); }});
+//   Device device = Cpu();
+//   TrainOutcome outcome = train(device, options, {.log = [](std::string_view line) { std::puts(std::string(line).c_str()); }});
 #pragma once
 
+#include <amnet/core/device.h>
 #include <amnet/train/meters.h>
 #include <amnet/train/train_options.h>
 
@@ -46,11 +48,11 @@ struct TrainOutcome {
   std::filesystem::path checkpoint;         ///< the last one
 };
 
-/// Runs (or resumes) the training that `options` describe and writes `options.out`: train.log, metrics.csv, validation.csv,
+/// Runs (or resumes) the training that `options` describe on `device` and writes `options.out`: train.log, metrics.csv, validation.csv,
 /// environment.json, config.toml, report.html, step_*/ and the links `last` and `best`.
 /// Throws UsageError, DataError, FileError; NonFiniteError at the step whose loss is not finite, naming the first layer with such a
 /// value, after writing the batch's images to non_finite_batch.json and without writing a checkpoint. The log ends with the reason.
 /// A stop lets the current step end and is asked for again while verifying; a verification that it cuts short comes first after a resume.
-TrainOutcome train(const TrainOptions& options, const TrainHooks& hooks);
+TrainOutcome train(Device& device, const TrainOptions& options, const TrainHooks& hooks);
 
 }  // namespace amnet
