@@ -90,7 +90,7 @@ KernelView<T> kernels_of(Conv2dPass pass, const Conv2dOptions& options, const Te
 void conv2d_prepare(Cpu& cpu, const Conv2dOptions& options, const Shape& x, const Tensor& w, Conv2dPass pass, Conv2dPrepared& prepared) {
   require(w.rank() == 4 && options.weight_shape(x[3], w.extent(0)) == w.shape(), "[conv2d] expected weights {} but got {}.",
           options.weight_shape(x[3], w.extent(0)), w.shape());
-  const Conv2dTiles tiles = choose_tiles(cpu.convolution(), options, x, w.extent(0));
+  const Conv2dTiles tiles = choose_tiles(cpu.convolution(), options, x, w.extent(0), WeightTransform::once);
   prepared.tile_h = tiles.h, prepared.tile_w = tiles.w;
   if (!tiles) {
     prepared.transformed = {};
@@ -108,7 +108,7 @@ void conv2d_prepare(Cpu& cpu, const Conv2dOptions& options, const Shape& x, cons
 
 std::size_t conv2d_prepared_bytes(const Cpu& cpu, const Conv2dOptions& options, const Shape& x, std::int64_t outputs, DType dtype,
                                   Conv2dPass pass) {
-  const Conv2dTiles tiles = choose_tiles(cpu.convolution(), options, x, outputs);
+  const Conv2dTiles tiles = choose_tiles(cpu.convolution(), options, x, outputs, WeightTransform::once);
   if (!tiles) return 0;
   std::size_t bytes = 0;
   with_float(dtype, "conv2d", [&]<class T>() {

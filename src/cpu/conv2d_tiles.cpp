@@ -18,23 +18,30 @@ bool tiles_fit(const Conv2dOptions& options, std::int64_t channels, std::int64_t
 
 int products_of(std::int64_t stride, int outputs) { return stride == 1 ? outputs + 2 : 2 * outputs + 1; }
 
-/// An estimate of the work, in multiplications of the products' rate. The other rates were measured against it: transforming one value of a
-/// tile costs as much as 2 multiplications for every product of either axis, transforming one weight (and reading it back from memory)
-/// as much as 56.
-double cost_of(const Conv2dOptions& options, const Shape& x, const Shape& y, const Conv2dTiles& tiles) {
+// Estimates of the work, in multiplications of the products' rate. The other rates were measured against it: transforming one value of a
+// tile costs as much as 2 multiplications for every product of either axis; reading one weight as much as 16, and what comes before
+// that, transforming it for tiles or packing it, 40 and 24.
+constexpr double reading = 16, transforming = 40, packing = 24;
+
+double cost_of(const Conv2dOptions& options, const Shape& x, const Shape& y, const Conv2dTiles& tiles, WeightTransform weights) {
   const auto tiles_along = [](std::int64_t extent, int outputs) { return (extent + outputs - 1) / outputs; };
   const int rows = products_of(options.stride_h, tiles.h), columns = products_of(options.stride_w, tiles.w);
   const double count = static_cast<double>(x[0] * tiles_along(y[1], tiles.h) * tiles_along(y[2], tiles.w));
   const auto channels = static_cast<double>(x[3]), outputs = static_cast<double>(y[3]);
-  return rows * columns * (count * (channels * outputs + 2 * (rows + columns) * (channels + outputs)) + 56 * channels * outputs);
+  const double weight = weights == WeightTransform::once ? reading : reading + transforming;
+  return rows * columns * (count * (channels * outputs + 2 * (rows + columns) * (channels + outputs)) + weight * channels * outputs);
 }
 
-/// The same of a direct convolution: its products reach three quarters of that rate.
-double direct_cost_of(const Shape& x, const Shape& y) { return 9 * static_cast<double>(y.count()) * static_cast<double>(x[3]) * 4 / 3; }
+/// A direct convolution's products reach three quarters of that rate.
+double direct_cost_of(const Shape& x, const Shape& y) {
+  const auto weights = static_cast<double>(x[3] * y[3]);
+  return 9 * (static_cast<double>(y.count() / y[3]) * weights * 4 / 3 + (reading + packing) * weights);
+}
 
 }  // namespace
 
-Conv2dTiles choose_tiles(ConvolutionAlgorithm algorithm, const Conv2dOptions& options, const Shape& x, std::int64_t outputs) {
+Conv2dTiles choose_tiles(ConvolutionAlgorithm algorithm, const Conv2dOptions& options, const Shape& x, std::int64_t outputs,
+                         WeightTransform weights) {
   if (algorithm == ConvolutionAlgorithm::direct || !tiles_fit(options, x[3], outputs)) return {};
   const Shape y = options.output_shape(x, outputs);
   const int largest = options.stride_h == 1 ? 6 : 4;
@@ -46,7 +53,7 @@ Conv2dTiles choose_tiles(ConvolutionAlgorithm algorithm, const Conv2dOptions& op
   Conv2dTiles tiles;
   for (int h = 2; h <= largest; ++h) {
     for (int w = 2; w <= largest; ++w) {
-      const double cost = cost_of(options, x, y, {h, w});
+      const double cost = cost_of(options, x, y, {h, w}, weights);
       if (cost < best) best = cost, tiles = {h, w};
     }
   }

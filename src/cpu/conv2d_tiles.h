@@ -16,8 +16,12 @@ struct Conv2dTiles {
   explicit operator bool() const { return h > 0; }
 };
 
+/// When the weights are transformed for the tiles: in every call, or once for many.
+enum class WeightTransform : unsigned char { each_call, once };
+
 /// The tiles that are expected to be fastest, or those that `algorithm` forces. x: (N,H,W,C).
-Conv2dTiles choose_tiles(ConvolutionAlgorithm algorithm, const Conv2dOptions& options, const Shape& x, std::int64_t outputs);
+Conv2dTiles choose_tiles(ConvolutionAlgorithm algorithm, const Conv2dOptions& options, const Shape& x, std::int64_t outputs,
+                         WeightTransform weights = WeightTransform::each_call);
 
 /// "forward 64->128, 3x3/2 on 56x48, 32 images: tiles 4x4", for the counts of a run.
 std::string describe_convolution(std::string_view pass, const Conv2dOptions& options, const Shape& x, std::int64_t outputs,
