@@ -25,13 +25,21 @@ struct Epilogue {
     return {moved(bias), moved(slope), moved(residual), moved(sums), y + c, write, stream_sums};
   }
 
+  /// What is added to the sums of a pixel: at most one of the two.
+  const T* addends() const { return residual != nullptr ? residual : write == Write::add ? y : nullptr; }
+
   /// The channels [c, c + lanes) of one pixel, whose first channel is at offset `at`.
   [[gnu::always_inline]] void put(Vector<T> value, std::int64_t at, std::int64_t c) const {
-    if (write == Write::add) value += load(y + at + c);
+    const T* add = addends();
+    put(value, add != nullptr ? load(add + at + c) : Vector<T>{}, at, c);
+  }
+  /// The same where addends() was read before.
+  [[gnu::always_inline]] void put(Vector<T> value, Vector<T> addend, std::int64_t at, std::int64_t c) const {
+    if (write == Write::add) value += addend;
     if (bias != nullptr) value += load(bias + c);
     if (sums != nullptr) stream_sums ? stream(sums + at + c, value) : store(sums + at + c, value);
     if (slope != nullptr) value = value > 0 ? value : value * load(slope + c);
-    if (residual != nullptr) value += load(residual + at + c);
+    if (residual != nullptr) value += addend;
     store(y + at + c, value);
   }
   /// One channel.

@@ -88,28 +88,35 @@ void transform_source(const WinogradCorrelation<T>& task, std::int64_t first_til
 }
 
 template <class T>
-void transform_products(const WinogradCorrelation<T>& task, std::int64_t first_tile, std::int64_t tiles, std::int64_t first_channel,
-                        std::int64_t end_channel, const T* m, std::int64_t m_step) {
+void transform_products(const WinogradCorrelation<T>& task, std::int64_t first_tile, std::int64_t tiles, const T* m, std::int64_t m_step) {
   const TileGrid<T>& grid = task.grid;
   const auto& h = *grid.h.passes;
   const auto& w = *grid.w.passes;
   const std::int64_t channels = task.target_channels, row_elements = grid.w.target * channels;
   const Epilogue<T> epilogue = task.epilogue;  // a copy: the compiler need not fear that a store changes it
-  TileBuffer<T> half, values;
+  const T* const addends = epilogue.addends();
+  TileBuffer<T> half, values, read;
   for (std::int64_t t = 0; t < tiles; ++t) {
     const TilePosition position = position_of(grid, first_tile + t);
     const std::int64_t row = position.row * h.outputs, column = position.column * w.outputs;
     const int rows = static_cast<int>(std::min<std::int64_t>(h.outputs, grid.h.target - row));
     const int columns = static_cast<int>(std::min<std::int64_t>(w.outputs, grid.w.target - column));
     const std::int64_t offset = (position.image * grid.h.target + row) * row_elements + column * channels;
-    const T* from = m + (t / tile_rows * channels + first_channel) * tile_rows + t % tile_rows * lanes<T>;
-    for (std::int64_t c = first_channel; c < end_channel; c += lanes<T>, from += tile_rows * lanes<T>) {
+    const T* from = m + (t / tile_rows * channels * tile_rows) + t % tile_rows * lanes<T>;
+    for (std::int64_t c = 0; c < channels; c += lanes<T>, from += tile_rows * lanes<T>) {
       h.output.height(from, m_step, w.products, half.lines);
       w.output.width(half.lines, rows, values.lines);
-      for (int i = 0; i < rows; ++i) {
-        for (int j = 0; j < columns; ++j) {
-          epilogue.put(load(values.lines + (i * w.outputs + j) * lanes<T>), offset + i * row_elements + j * channels, c);
+      const auto for_each_pixel = [&](auto&& use) {
+        for (int i = 0; i < rows; ++i) {
+          for (int j = 0; j < columns; ++j) use((i * w.outputs + j) * lanes<T>, offset + i * row_elements + j * channels);
         }
+      };
+      // Before any store of this tile: see the note on addresses in winograd_tiles.h.
+      if (addends != nullptr) {
+        for_each_pixel([&](std::int64_t line, std::int64_t at) { store(read.lines + line, load(addends + at + c)); });
+        for_each_pixel([&](std::int64_t line, std::int64_t at) { epilogue.put(load(values.lines + line), load(read.lines + line), at, c); });
+      } else {
+        for_each_pixel([&](std::int64_t line, std::int64_t at) { epilogue.put(load(values.lines + line), Vector<T>{}, at, c); });
       }
     }
   }
@@ -118,12 +125,12 @@ void transform_products(const WinogradCorrelation<T>& task, std::int64_t first_t
 
 /// M of a chunk. The weights are the part that no cache holds: a panel of them is read while the one before is multiplied with all blocks.
 template <class T>
-void multiply(const WinogradCorrelation<T>& task, const Layout<T>& layout, std::int64_t blocks, std::int64_t first_panel,
-              std::int64_t end_panel, const T* u, const T* v, std::int64_t v_step, T* m, std::int64_t m_step) {
+void multiply(const WinogradCorrelation<T>& task, const Layout<T>& layout, std::int64_t blocks, const T* u, const T* v, std::int64_t v_step,
+              T* m, std::int64_t m_step) {
   const VectorPanels<T> panels{layout.target_channels};
   const std::int64_t channels = layout.source_channels;
   for (int product = 0; product < task.grid.products(); ++product) {
-    for (std::int64_t panel = first_panel; panel < end_panel; ++panel) {
+    for (std::int64_t panel = 0; panel < panels.count(); ++panel) {
       const std::int64_t n = panel * VectorPanels<T>::width, width = panels.width_of(panel);
       const T* weights = u + product * layout.u_step + n * channels;
       for (std::int64_t k = 0; k < channels; k += panel_depth<T>) {

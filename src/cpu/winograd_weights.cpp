@@ -59,7 +59,6 @@ class GradientReader {
             const Vector<T> sum = load(task_.sums + at);
             slope_sum += sum > 0 ? Vector<T>{} : sum * dz;
             dz = sum > 0 ? dz : dz * slope;
-            if (task_.dz != nullptr) store(task_.dz + at, dz);
           }
           bias_sum += dz;
         }
@@ -68,6 +67,13 @@ class GradientReader {
     }
     store(slopes_ + c, load(slopes_ + c) + slope_sum);
     store(biases_ + c, load(biases_ + c) + bias_sum);
+    if (!active || task_.dz == nullptr) return;
+    // Only now: see the note on addresses in winograd_tiles.h.
+    for (int i = 0; i < rows; ++i) {
+      for (int j = 0; j < columns; ++j) {
+        store(task_.dz + offset + i * row_step + j * task_.outputs + c, load(values + (i * width + j) * lanes<T>));
+      }
+    }
   }
 
  private:
