@@ -388,11 +388,11 @@ void project_row(std::int64_t inputs, const T* du, const T* w, T norm, T* to, Pu
 template <class T>
 WorkspaceSize<T> cosine_weights_size(const Sizes& sizes) {
   WorkspaceSize<T> size = backward_weights_size<T>(sizes);
-  size.local += panel_rows * sizes.inputs;
+  size.local += piece_outputs * sizes.inputs;
   return size;
 }
 
-/// dw (+)= (du - u <u, du>) / norm for the unit rows u, du = dy^T x. Whole rows of a register block at a time, for the sake of <u, du>.
+/// dw (+)= (du - u <u, du>) / norm for the unit rows u, du = dy^T x. A piece has whole rows, for the sake of <u, du>.
 template <class T>
 void cosine_weights(Cpu& cpu, const Sizes& sizes, const T* x, const T* dy, const T* w, const T* norms, T* dw, Write write) {
   constexpr std::int64_t width = panel_columns<T>;
@@ -403,29 +403,24 @@ void cosine_weights(Cpu& cpu, const Sizes& sizes, const T* x, const T* dy, const
   parallel_for(cpu, pieces_of_size(outputs, piece_outputs), [&](std::int64_t piece, int worker) {
     const std::int64_t first = piece * piece_outputs, last = std::min(outputs, first + piece_outputs);
     T* const tail = room.local(worker) + piece_outputs * samples;
+    const std::int64_t rows = last - first;
     const Lines<T> gradients{tail + piece_outputs * width, inputs};
-    const SideBySide<T> slopes = copy_slopes<T>(last - first, samples, {dy + first, outputs}, room.local(worker));
-    for (std::int64_t output = first; output < last; output += panel_rows) {
-      const std::int64_t rows = std::min<std::int64_t>(panel_rows, last - output);
-      const Lines<const T> weights{w + output * inputs, inputs};
-      const Lines<T> into{dw + output * inputs, inputs};
+    const Lines<const T> weights{w + first * inputs, inputs};
+    const Lines<T> into{dw + first * inputs, inputs};
+    const SideBySide<T> slopes = copy_slopes<T>(rows, samples, {dy + first, outputs}, room.local(worker));
+    for (std::int64_t column = 0; column < inputs; column += width) {
+      fetch_block<const T, false>(rows, width, weights.from_column(column));
       std::int64_t sample = 0;
-      do {
+      do {  // once for an empty batch too, whose gradient is zero
         const std::int64_t depth = packed.depth(sample);
-        for (std::int64_t column = 0; column < inputs; column += width) {
-          if (sample == 0) fetch_block<const T, false>(rows, width, weights.from_column(column));
-          if (sample == 0 && put != Put::stream) fetch_block<T, true>(rows, width, into.from_column(column));
-          const std::int64_t next = column + width < inputs ? column + width : 0;
-          multiply_transposed(rows, depth,
-                              SideBySide<T>{slopes.at + sample * slopes.depth_stride, slopes.depth_stride}.from_row(output - first),
-                              packed.at(sample, column), inputs - column, gradients.from_column(column),
-                              sample == 0 ? Put::assign : Put::add, tail, packed.at(sample, next));
-        }
+        multiply_transposed(rows, depth, SideBySide<T>{slopes.at + sample * rows, rows}, packed.at(sample, column), inputs - column,
+                            gradients.from_column(column), sample == 0 ? Put::assign : Put::add, tail,
+                            packed.at(sample, column + width < inputs ? column + width : 0));
         sample += depth;
       } while (sample < samples);
-      for (std::int64_t row = 0; row < rows; ++row) {
-        project_row(inputs, gradients.from_row(row).at, weights.from_row(row).at, norms[output + row], into.from_row(row).at, put);
-      }
+    }
+    for (std::int64_t row = 0; row < rows; ++row) {
+      project_row(inputs, gradients.from_row(row).at, weights.from_row(row).at, norms[first + row], into.from_row(row).at, put);
     }
     if (put == Put::stream) stream_fence();
   });
