@@ -9,25 +9,16 @@
 #include <algorithm>
 #include <cstdint>
 
-#if defined(_OPENMP)
-#include <omp.h>
-#endif
+#include "thread_pool.h"
 
 namespace amnet {
 
 /// Calls body(piece, worker) for every piece in [0, pieces); worker is in [0, cpu.threads()).
 /// The body writes only what belongs to its piece, and does not throw.
 template <class Body>
-void parallel_for([[maybe_unused]] const Cpu& cpu, std::int64_t pieces, Body&& body) {
-#if defined(_OPENMP)
-  if (cpu.threads() > 1 && pieces > 1) {
-    const int threads = static_cast<int>(std::min<std::int64_t>(cpu.threads(), pieces));
-#pragma omp parallel for num_threads(threads) schedule(dynamic, 1)
-    for (std::int64_t piece = 0; piece < pieces; ++piece) body(piece, omp_get_thread_num());
-    return;
-  }
-#endif
-  for (std::int64_t piece = 0; piece < pieces; ++piece) body(piece, 0);
+void parallel_for(const Cpu& cpu, std::int64_t pieces, const Body& body) {
+  ThreadPool::of_process().run(
+      cpu.threads(), pieces, [](const void* of, std::int64_t piece, int worker) { (*static_cast<const Body*>(of))(piece, worker); }, &body);
 }
 
 /// A range of rows: one piece of a tensor that is cut along its leading dimensions.

@@ -95,25 +95,33 @@ class Row {
   T target_;
 };
 
+/// All lanes of a vector put together by a binary tree: a chain over lanes * 4 values took a fifth of a block's time.
+template <class T, class Join>
+T over_lanes(Vector<T> vector, Join&& join) {
+  T values[lanes<T>];
+  store(values, vector);
+  for (int width = lanes<T> / 2; width > 0; width /= 2) {
+    for (int lane = 0; lane < width; ++lane) values[lane] = join(values[lane], values[lane + width]);
+  }
+  return values[0];
+}
+
 template <class T>
 T largest_of(const Block<T>& block) {
   Vector<T> largest[4];
 #pragma GCC unroll 4
   for (int v = 0; v < 4; ++v) largest[v] = load(block.values + v * lanes<T>);
+  const auto larger = [](auto a, auto b) { return b > a ? b : a; };
   for (std::int64_t i = block.group; i < block.filled(); i += block.group) {
 #pragma GCC unroll 4
-    for (int v = 0; v < 4; ++v) {
-      const Vector<T> next = load(block.values + i + v * lanes<T>);
-      largest[v] = next > largest[v] ? next : largest[v];
-    }
+    for (int v = 0; v < 4; ++v) largest[v] = larger(largest[v], load(block.values + i + v * lanes<T>));
   }
-  T values[Block<T>::group];
-  for (int v = 0; v < 4; ++v) store(values + v * lanes<T>, largest[v]);
-  return *std::max_element(values, values + Block<T>::group);
+  return over_lanes<T>(larger(larger(largest[0], largest[1]), larger(largest[2], largest[3])), larger);
 }
 
-/// values <- factor * exp(values - shift); answers their sum. Fetches the next block meanwhile: memory would rest otherwise.
-template <class T>
+/// The sum of factor * exp(values - shift); values become its terms if they are kept. Fetches the next block meanwhile: memory would rest
+/// otherwise.
+template <bool kept, class T>
 double exponentials(Block<T>& block, T shift, T factor) {
   Vector<T> sums[4] = {};
   for (std::int64_t i = 0; i < block.filled(); i += block.group) {
@@ -123,11 +131,10 @@ double exponentials(Block<T>& block, T shift, T factor) {
       T* const values = block.values + i + v * lanes<T>;
       const Vector<T> value = factor * exponential<T>(load(values) - shift);
       sums[v] += value;
-      store(values, value);
+      if constexpr (kept) store(values, value);
     }
   }
-  const Vector<T> sum = (sums[0] + sums[1]) + (sums[2] + sums[3]);
-  return static_cast<double>(lane_sum<T>(lanes<T>, [&](std::int64_t i) { return sum[i]; }));
+  return static_cast<double>(over_lanes<T>((sums[0] + sums[1]) + (sums[2] + sums[3]), [](T a, T b) { return a + b; }));
 }
 
 /// The largest z and the sum of exp(z - largest).
@@ -141,7 +148,7 @@ struct Normaliser {
       sum *= std::exp(static_cast<double>(largest - next));
       largest = next;
     }
-    sum += exponentials(block, largest, T{1});
+    sum += exponentials<false>(block, largest, T{1});
   }
 };
 
@@ -212,7 +219,7 @@ void softmax_cross_entropy_backward(Cpu& cpu, const MarginOptions& options, cons
       // target's own term is zero.
       double along = 0;
       row.for_blocks([&](Block<T>& block, const T* cosines) {
-        exponentials(block, saved[2 * i], 1 / saved[2 * i + 1]);
+        exponentials<true>(block, saved[2 * i], 1 / saved[2 * i + 1]);
         T* const label = row.target_in(block);
         const T probability = label != nullptr ? *label : T{0};
         if (scale_out != nullptr) {

@@ -9,6 +9,7 @@ build/pytorch: on x86-64 Linux about 3 GB to download and 5.4 GB on disk, once.
 Everything measured goes to build/compare.json as well. Ends with 1 if a bar is missed, else with 0.
 """
 import argparse
+import contextlib
 import datetime
 import json
 import os
@@ -23,7 +24,8 @@ from typing import NamedTuple, Optional
 import loss_curves
 import machine
 import work
-from verdicts import (Budget, Line, comparison_table, fastest, is_disturbed, is_slow, number, ratios, scaling_shares, spread, table, verdict)
+from verdicts import (Budget, Line, comparison_table, competing_shares, fastest, is_disturbed, is_slow, number, ratios, scaling_shares, spread,
+                      table, verdict)
 
 ROOT = Path(__file__).resolve().parents[2]
 ENVIRONMENT = ROOT / "build" / "pytorch"
@@ -52,7 +54,7 @@ class Setting(NamedTuple):
 
 class Row(NamedTuple):
     name: str
-    kind: str  # ratio, scaling, memory or curves
+    kind: str  # ratio, scaling, competing, memory or curves
     setting: Setting
     rival_precision: str = "f32"
     bar: Optional[float] = None
@@ -70,6 +72,7 @@ BAR_ROWS = (
     Row("scaling-training", "scaling", Setting("training"), bar=0.93),
     Row("scaling-embedding", "scaling", Setting("embedding"), bar=0.93),
     Row("loss-curves", "curves", Setting("training"), bar=1.0),
+    Row("competing", "competing", Setting("training"), bar=0.9),
 )
 BARRED = {row.setting for row in BAR_ROWS if row.kind == "ratio"}
 FREE_ROWS = tuple(
@@ -99,6 +102,17 @@ def execute(command, environment=None, seconds=RUN_SECONDS):
     return result.stdout
 
 
+@contextlib.contextmanager
+def busy_process():
+    """Something that computes all the while and never sleeps."""
+    process = subprocess.Popen([sys.executable, "-c", "while True: pass"], stdin=subprocess.DEVNULL)
+    try:
+        yield
+    finally:
+        process.kill()
+        process.wait()
+
+
 class Programs:
     """Runs amnet, PyTorch and the multiply-add loop; keeps everything they said."""
 
@@ -123,9 +137,10 @@ class Programs:
         """GFLOP/s of multiply-adds on registers, now."""
         return json.loads(execute([self.amnet_bench, "--peak", f"--threads={threads}"]))["multiply_add_gflops"]
 
-    def amnet(self, setting):
+    def amnet(self, setting, competing=False):
+        """`competing`: beside a process that keeps a core busy."""
         extra = [] if setting.precision == "f32" else ["--precision", setting.precision]
-        return self._measure("amnet", setting, "", [self.train_face, "bench", *extra])
+        return self._measure("amnet", setting, "", [self.train_face, "bench", *extra], competing=competing)
 
     def rival(self, setting, mode, iterations=None):
         command = [ENVIRONMENT / "bin" / "python", ROOT / "tests" / "bench" / "pytorch_rival.py", "--mode", mode, "--precision",
@@ -142,7 +157,7 @@ class Programs:
         return dict(os.environ, OMP_NUM_THREADS=str(threads), TORCHINDUCTOR_COMPILE_THREADS="1",
                     TORCHINDUCTOR_CACHE_DIR=str(ENVIRONMENT / f"compiled-{self.arguments.isa}"), **self.limits)
 
-    def _measure(self, program, setting, mode, command, environment=None, iterations=None):
+    def _measure(self, program, setting, mode, command, environment=None, iterations=None, competing=False):
         steps = iterations or self.arguments.iterations or setting.iterations()
         with tempfile.TemporaryDirectory(prefix="amnet_bench_") as scratch:
             file = Path(scratch) / "result.json"
@@ -154,16 +169,17 @@ class Programs:
             idle = machine.wait_until_idle(self.arguments.idle_seconds)
             peak = self.peak(setting.threads)
             watch = machine.OthersWatch()
-            execute(command, environment)
+            with busy_process() if competing else contextlib.nullcontext():
+                execute(command, environment)
             others = watch.stop()
             disturbed = not idle or is_disturbed(others, machine.cores())
             peaks = [peak, self.peak(setting.threads)]
             numbers = json.loads(file.read_text())
         run = {**numbers, "program": program, "task": setting.task, "precision": setting.precision, "mode": mode,
-               "started_idle": idle, "disturbed": disturbed, "others": others,
+               "started_idle": idle, "competing": competing, "disturbed": disturbed, "others": others,
                "peak_gflops_before_and_after": peaks, "peak_gflops": sum(peaks) / 2, "seconds": time.monotonic() - begun}
         self.runs.append(run)
-        marks = (f" [{mode}]" if mode else "") + (", disturbed by other work" if disturbed else "")
+        marks = (f" [{mode}]" if mode else "") + (", beside a busy process" if competing else "") + (", disturbed by other work" if disturbed else "")
         print(f"    {program:8}{run['images_per_second']:8.1f} images/s{marks}", file=sys.stderr, flush=True)
         return run
 
@@ -231,7 +247,7 @@ class Comparison:
             self.lines[row.name] = Line(row.name, bar=bar_text(row), verdict=reason)
             return
         print(f"{row.name} ({pairs} pairs, {self.budget.left() / 60:.0f} minutes left)", file=sys.stderr, flush=True)
-        measure = {"scaling": self.measure_scaling, "curves": self.measure_curves}.get(row.kind, self.measure_ratio)
+        measure = {"scaling": self.measure_scaling, "competing": self.measure_competing, "curves": self.measure_curves}.get(row.kind, self.measure_ratio)
         try:
             measure(row, pairs)
         except Failure as failure:
@@ -268,6 +284,8 @@ class Comparison:
         ours = (("amnet", row.setting), 20)
         if row.kind == "scaling":
             return [ours, (("amnet", row.setting._replace(threads=1)), 20)]
+        if row.kind == "competing":
+            return [ours, (("amnet", "competing"), 40)]
         return [ours, (("pytorch", self.rival_setting(row)), 45)]
 
     def cost_of_trials(self, row):
@@ -343,6 +361,19 @@ class Comparison:
         gaps = self.timed("curves", self.programs.loss_curves)
         self.lines[row.name] = Line(row.name, bar=bar_text(row), verdict=verdict(gaps.share(), self.bar_of(row), at_most=True), note=str(gaps))
 
+    def measure_competing(self, row, pairs):
+        """amnet beside a process that never waits, against its fair share of the cores: a barrier that spins loses far more."""
+        done = self.pairs[row.name] = []
+        for _ in range(pairs):
+            if done and not self.budget.fits(self.cost(row)):
+                break
+            alone = self.amnet(row.setting)
+            done.append((self.timed(("amnet", "competing"), lambda: self.programs.amnet(row.setting, competing=True)), alone))
+        share = competing_shares(((ours["images_per_second"], alone["images_per_second"]) for ours, alone in done), row.setting.threads,
+                                 machine.cores())
+        self.lines[row.name] = Line(row.name, median_rate(ours for ours, _ in done), median_rate(one for _, one in done), "amnet, alone", share,
+                                    bar=bar_text(row), verdict=verdict(share.median, self.bar_of(row)), note="; ".join(disturbed_note(done)))
+
     def conclude_memory(self, row):
         """Of the runs that another row made."""
         done = self.pairs.get(row.of)
@@ -357,7 +388,7 @@ class Comparison:
 def bar_text(row):
     if row.bar is None:
         return ""
-    return {"ratio": f">= {row.bar}x", "scaling": f">= {row.bar}", "memory": f"<= {row.bar:,} MB",
+    return {"ratio": f">= {row.bar}x", "scaling": f">= {row.bar}", "competing": f">= {row.bar} of its share", "memory": f"<= {row.bar:,} MB",
             "curves": "<= perturbed starts"}[row.kind]
 
 

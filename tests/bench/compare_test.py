@@ -38,6 +38,12 @@ class Conclusions(unittest.TestCase):
         self.assertAlmostEqual(verdicts.scaling_shares([(10, 20, 100, 160)]).median, 1.25)
         self.assertAlmostEqual(verdicts.scaling_shares([(10, 18, 100, 200), (10, 19, 100, 200), (10, 10, 100, 200)]).median, 0.9)
 
+    def test_a_competitor_may_cost_its_share(self):
+        # Three busy threads on two cores: two of them have 4/3 of the two cores.
+        self.assertAlmostEqual(verdicts.competing_shares([(60, 100)], threads=2, cores=2).median, 0.9)
+        self.assertAlmostEqual(verdicts.competing_shares([(20, 100), (50, 100), (60, 100)], threads=2, cores=2).median, 0.75)
+        self.assertAlmostEqual(verdicts.competing_shares([(90, 100)], threads=2, cores=4).median, 0.9, msg="a core is left for the other")
+
     def test_verdicts(self):
         self.assertEqual(verdicts.verdict(2.6, 2.6), "met")
         self.assertEqual(verdicts.verdict(2.59, 2.6), "MISSED")

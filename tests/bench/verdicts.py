@@ -29,6 +29,13 @@ def scaling_shares(quadruples):
     return spread((two / one) / (peak_two / peak_one) for one, two, peak_one, peak_two in quadruples)
 
 
+def competing_shares(pairs, threads, cores):
+    """What a program keeps beside one busy process, as a share of what a fair scheduler would leave it. Of each (rate beside it, rate alone)."""
+    busy = threads + 1
+    fair = min(cores, busy) * threads / busy / min(cores, threads)
+    return spread(beside / alone / fair for beside, alone in pairs)
+
+
 def verdict(value, bar, at_most=False):
     if bar is None:
         return "–"

@@ -67,7 +67,7 @@ class Result:
 
 def start(*arguments, **popen):
     """Runs in the background, from the scratch directory, so that messages show relative paths."""
-    environment = dict(os.environ, OMP_WAIT_POLICY="passive")
+    environment = dict(os.environ)
     return subprocess.Popen([binary(), *map(str, arguments)], cwd=scratch(), env=environment, stdin=subprocess.DEVNULL,
                             stdout=popen.pop("stdout", subprocess.PIPE), stderr=popen.pop("stderr", subprocess.PIPE), **popen)
 

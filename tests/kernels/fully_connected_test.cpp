@@ -195,7 +195,17 @@ void check_close(const Tensor& a, const Tensor& b) {
 
 TEST_CASE("fully_connected: equals a plain loop bit for bit on integers", "[fully_connected]") {
   Cpu cpu(2);
-  std::vector<Case> cases{{1, 1, 1}, {1, 700, 3}, {257, 3, 2}, {3, 64, 300}, {513, 33, 40}, {2, 1030, 161}, {128, 64, 128}};
+  std::vector<Case> cases{{1, 1, 1},
+                          {1, 700, 3},
+                          {257, 3, 2},
+                          {3, 64, 300},
+                          {513, 33, 40},
+                          {2, 1030, 161},
+                          {128, 64, 128},
+                          // rows whole pages apart; inputs in several parts; both
+                          {35, 1024, 200},
+                          {3, 2300, 50},
+                          {33, 3072, 100}};
   for (std::uint64_t draw = 0; draw < 200; ++draw) {
     const Random random(7, draw);
     cases.push_back({1 + static_cast<std::int64_t>(random.below(0, 20)), 1 + static_cast<std::int64_t>(random.below(1, 70)),
@@ -233,7 +243,7 @@ TEST_CASE("fully_connected: the same bits with 1, 2 and 4 threads", "[fully_conn
 
 TEST_CASE("fully_connected: a sample has the same output bits in every batch", "[fully_connected]") {
   Cpu cpu(2);
-  for (const std::int64_t inputs : {70, 1344}) {
+  for (const std::int64_t inputs : {70, 1344, 2300}) {
     const Tensor x = normals({300, inputs}, 1).cast(DType::f32), w = normals({130, inputs}, 2).cast(DType::f32);
     Tensor all({300, 130}, DType::f32);
     fully_connected_forward(cpu, x, w, {}, all);
@@ -280,6 +290,23 @@ TEST_CASE("fully_connected: the cosine products equal those with unit rows writt
   CHECK_THROWS_AS(
       cosine_backward_data(cpu, Tensor({2, 3}, DType::f64), w, Tensor({4}, DType::f64), {Tensor({2, 4}, DType::f64), Write::assign}),
       UsageError);
+}
+
+TEST_CASE("fully_connected: a gradient that goes past the caches has the bits of one that does not", "[fully_connected]") {
+  Cpu cpu(2);
+  const Case test{5, 512, 17000};  // 35 MB
+  const Tensor x = normals(test.x(), 1).cast(DType::f32), w = normals(test.w(), 2).cast(DType::f32),
+               dy = normals(test.y(), 3).cast(DType::f32);
+  const Tensor norms({test.outputs, 1}, DType::f32), streamed = garbage(test.w(), DType::f32), added = Tensor::zeros(test.w(), DType::f32);
+  norms.fill(2);
+  fully_connected_backward_weights(cpu, x, dy, {streamed, Write::assign});
+  fully_connected_backward_weights(cpu, x, dy, {added, Write::add});
+  CHECK(equal<float>(streamed, added));
+  streamed.fill(std::numeric_limits<double>::quiet_NaN());
+  added.fill(0);
+  cosine_backward_weights(cpu, x, dy, w, norms, {streamed, Write::assign});
+  cosine_backward_weights(cpu, x, dy, w, norms, {added, Write::add});
+  CHECK(equal<float>(streamed, added));
 }
 
 TEST_CASE("fully_connected: projected rows leave the stored weights alone and have an orthogonal gradient", "[fully_connected]") {

@@ -70,7 +70,7 @@ class Copy:
         self.source = directory / "amnet"
         self.build = directory / "build"
         self.jobs = str(jobs)
-        self.environment = dict(os.environ, OMP_NUM_THREADS="2")
+        self.environment = dict(os.environ)
         self.environment.setdefault("AMNET_SHARED", str(ROOT.parent / "shared"))
         self.source.mkdir()
 
