@@ -12,7 +12,7 @@ namespace amnet {
 namespace {
 
 constexpr int worker_bits = 16;
-constexpr int spins = 2000;  // some 100 microseconds: longer than what lies between two kernels of a step, far less than a time slice
+constexpr int spins = 20000;  // about a millisecond: longer than a worker waits for the last piece of another, less than a time slice
 
 void pause() {
 #if defined(__SSE2__)

@@ -2,7 +2,7 @@
 //
 // Why not OpenMP's: its barrier waits for every thread of a team, also for one that has not had a core yet, and GNU's spins for
 // milliseconds meanwhile. With one other busy process on two cores, training at width 0.25 kept 26 % of its speed, and 53 % with passive
-// waiting. Here the caller waits only for pieces that a worker has begun, and everybody spins for microseconds before they sleep.
+// waiting. Here the caller waits only for pieces that a worker has begun, and everybody spins for a millisecond at most before they sleep.
 #pragma once
 
 #include <atomic>
