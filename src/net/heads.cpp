@@ -29,25 +29,27 @@ Head add_head(Net& net, Value features, Value labels, const HeadOptions& options
     loss_inputs = {head.logits, labels};
   } else {
     const Value unit = net.add("norm1", Normalize({.epsilon = options.epsilon, .norm_output = !options.feature_norm}), {features});
-    head.logits = net.add(
-        "fc6", FullyConnected({.outputs = options.classes, .with_bias = false, .row_norm = options.rows, .epsilon = options.epsilon}),
-        {unit});
+    Value scaled = unit;
     if (options.loss == LossKind::normface) {
-      // One learned scale; it multiplies both sides of the arg max, so accuracy may read the plain cosines.
+      // One learned scale, of the features instead of their cosines: s (u w) = (s u) w, and it learns from a small tensor.
       ScaleShiftOptions scale{.shared = true, .with_shift = false};
       scale.scale = {.filler = Filler::constant(options.scale), .lr_mult = 1, .decay_mult = 0};
-      loss_inputs = {net.add("scale", ScaleShift(scale), {head.logits}), labels};
-    } else {
+      scaled = net.add("scale", ScaleShift(scale), {unit});
+    }
+    head.logits = net.add(
+        "fc6", FullyConnected({.outputs = options.classes, .with_bias = false, .row_norm = options.rows, .epsilon = options.epsilon}),
+        {scaled});
+    loss_inputs = {head.logits, labels};
+    if (options.loss == LossKind::amsoftmax) {
       loss.margin = options.margin;
       loss.rule = options.margin_rule;
       if (options.feature_norm) {
         loss.scale = options.scale;
-        loss_inputs = {head.logits, labels};
       } else {
         // The seed's face_train_test_wo_fn.prototxt: the margin grows by 5e-5 a step up to its full size.
         loss.schedule = MarginSchedule{.base = 0, .gamma = -5e-5, .power = 1, .min = -options.margin, .max = 0};
         loss.sample_scale = true;
-        loss_inputs = {head.logits, labels, net.output(unit, 1)};
+        loss_inputs.push_back(net.output(unit, 1));
       }
     }
   }

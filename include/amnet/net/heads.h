@@ -33,7 +33,7 @@ struct HeadOptions {
 
 struct Head {
   Value loss;      ///< (1)
-  Value logits;    ///< (N,classes): cosines without margin and scale, for plain softmax the logits
+  Value logits;    ///< (N,classes): cosines without margin and scale; for normface scaled ones, for plain softmax the logits
   Value accuracy;  ///< (1): fraction of samples whose largest logit, without margin, is their label's
 };
 
