@@ -25,22 +25,16 @@ struct Epilogue {
     return {moved(bias), moved(slope), moved(residual), moved(sums), y + c, write, stream_sums};
   }
 
-  /// What is added to the sums of a pixel: at most one of the two.
-  const T* addends() const { return residual != nullptr ? residual : write == Write::add ? y : nullptr; }
-
   /// The channels [c, c + lanes) of one pixel, whose first channel is at offset `at`.
   [[gnu::always_inline]] void put(Vector<T> value, std::int64_t at, std::int64_t c) const {
-    const T* add = addends();
-    put(value, add != nullptr ? load(add + at + c) : Vector<T>{}, at, c);
+    if (write == Write::add) value += load(y + at + c);
+    finish(value, residual != nullptr ? load(residual + at + c) : Vector<T>{}, at, c);
   }
-  /// The same where addends() was read before.
+  /// The same for whoever reads ahead what is added to the sums: the residual, or y; not both.
+  const T* addends() const { return residual != nullptr ? residual : write == Write::add ? y : nullptr; }
   [[gnu::always_inline]] void put(Vector<T> value, Vector<T> addend, std::int64_t at, std::int64_t c) const {
-    if (write == Write::add) value += addend;
-    if (bias != nullptr) value += load(bias + c);
-    if (sums != nullptr) stream_sums ? stream(sums + at + c, value) : store(sums + at + c, value);
-    if (slope != nullptr) value = value > 0 ? value : value * load(slope + c);
-    if (residual != nullptr) value += addend;
-    store(y + at + c, value);
+    if (residual == nullptr) value += addend;
+    finish(value, addend, at, c);
   }
   /// One channel.
   void put_one(T value, std::int64_t at, std::int64_t c) const {
@@ -50,6 +44,15 @@ struct Epilogue {
     if (slope != nullptr) value = value > 0 ? value : value * slope[c];
     if (residual != nullptr) value += residual[at + c];
     y[at + c] = value;
+  }
+
+ private:
+  [[gnu::always_inline]] void finish(Vector<T> value, Vector<T> added, std::int64_t at, std::int64_t c) const {
+    if (bias != nullptr) value += load(bias + c);
+    if (sums != nullptr) stream_sums ? stream(sums + at + c, value) : store(sums + at + c, value);
+    if (slope != nullptr) value = value > 0 ? value : value * load(slope + c);
+    if (residual != nullptr) value += added;
+    store(y + at + c, value);
   }
 };
 

@@ -40,18 +40,19 @@ Views empty_views(const EmbedRequest& request, std::int64_t size) {
   return views;
 }
 
-// Calls use(first, batch of bytes (n,H,W,3)) for consecutive batches of the request.
+// Calls use(first, count, batch of bytes (batch,H,W,3)) for consecutive batches of the request; what is behind the last image is black.
 template <class Use>
 void for_each_batch(const EmbedRequest& request, const ImageFormat& format, std::int64_t batch, Views& views, Use&& use) {
   const auto images = static_cast<std::int64_t>(request.paths.size());
   const std::shared_ptr<const ImageSource> source = request.images ? request.images : image_folder(request.root);
   for (std::int64_t first = 0; first < images; first += batch) {
     const std::int64_t count = std::min(batch, images - first);
-    const Tensor pixels({count, format.height, format.width, 3}, DType::u8);
+    const Tensor pixels({batch, format.height, format.width, 3}, DType::u8);
+    if (count < batch) pixels.clear();
     for (std::int64_t i = 0; i < count; ++i) {
       read_sample(request, *source, format, static_cast<std::size_t>(first + i), pixels.slice(i, i + 1), views);
     }
-    use(first, pixels);
+    use(first, count, pixels);
     if (request.progress) request.progress(first + count, images);
   }
 }
@@ -110,22 +111,23 @@ void Embedder::plan(std::int64_t batch) {
 Views Embedder::embed(Device& device, const EmbedRequest& request) {
   const ImageFormat& format = model_.description.input;
   const std::int64_t size = model_.description.network.embedding;
+  // One plan for all batches, the last one too: how a convolution is computed depends on the batch, and with it the last bits.
+  const std::int64_t batch = std::min(batch_, std::max<std::int64_t>(1, static_cast<std::int64_t>(request.paths.size())));
   Views views = empty_views(request, size);
   Context context{.device = device};
-  for_each_batch(request, format, batch_, views, [&](std::int64_t first, const Tensor& pixels) {
-    const std::int64_t count = pixels.extent(0);
-    plan(count);
-    if (!shares_ && !prepared_) {  // nobody changes the parameters of a network of one's own
-      model_.net.prepare(context);
-      prepared_ = true;
-    }
+  plan(batch);
+  if (!shares_ && !prepared_) {  // nobody changes the parameters of a network of one's own
+    model_.net.prepare(context);
+    prepared_ = true;
+  }
+  for_each_batch(request, format, batch, views, [&](std::int64_t first, std::int64_t count, const Tensor& pixels) {
     for (const bool mirror : {false, true}) {
       if (mirror && !request.mirrored) break;
-      const Tensor flags({count}, DType::u8);
+      const Tensor flags({batch}, DType::u8);
       std::ranges::fill(flags.data<std::uint8_t>(), static_cast<std::uint8_t>(mirror));
       on(device, [&](auto& backend) { image_input(backend, {format.mean, format.scale}, pixels, flags, model_.net.value(model_.images)); });
       model_.net.forward(context);
-      (mirror ? views.mirrored : views.plain).slice(first, first + count).copy_from(model_.net.value(model_.embedding));
+      (mirror ? views.mirrored : views.plain).slice(first, first + count).copy_from(model_.net.value(model_.embedding).slice(0, count));
     }
   });
   clear_failed(views, views.plain);
@@ -137,10 +139,9 @@ Views pixel_views(const ImageFormat& format, EmbedRequest request) {
   request.mirrored = false;
   Views views = empty_views(request, format.height * format.width * 3);
   Cpu cpu(1);
-  for_each_batch(request, format, 64, views, [&](std::int64_t first, const Tensor& pixels) {
-    const Tensor flags = Tensor::zeros({pixels.extent(0)}, DType::u8);
-    const Tensor rows = views.plain.slice(first, first + pixels.extent(0));
-    image_input(cpu, {format.mean, format.scale}, pixels, flags, rows.reshaped(pixels.shape()));
+  for_each_batch(request, format, 64, views, [&](std::int64_t first, std::int64_t count, const Tensor& pixels) {
+    const Tensor images = pixels.slice(0, count), flags = Tensor::zeros({count}, DType::u8);
+    image_input(cpu, {format.mean, format.scale}, images, flags, views.plain.slice(first, first + count).reshaped(images.shape()));
   });
   clear_failed(views, views.plain);
   views.mirrored = views.plain;

@@ -51,7 +51,8 @@ class Embedder {
 
   /// Uses the very parameters of `net`, by name: no copy, and later training is seen at once. Throws UsageError for a missing one.
   void share(Net& net);
-  /// Throws DataError for an image that cannot be read or has another size, unless it is to be skipped.
+  /// Throws DataError for an image that cannot be read or has another size, unless it is to be skipped. An embedding does not depend on the
+  /// images beside it, but its last bits do on the batch: the algorithms are chosen for it.
   Views embed(Device& device, const EmbedRequest& request);
 
   const ModelDescription& description() const { return model_.description; }
