@@ -1,6 +1,7 @@
 #include "conv2d_tiles.h"
 
 #include <algorithm>
+#include <cmath>
 #include <limits>
 
 namespace amnet {
@@ -19,17 +20,18 @@ bool tiles_fit(const Conv2dOptions& options, std::int64_t channels, std::int64_t
 int products_of(std::int64_t stride, int outputs) { return stride == 1 ? outputs + 2 : 2 * outputs + 1; }
 
 // Estimates of the work, in multiplications of the products' rate. The other rates were measured against it: transforming one value of a
-// tile costs as much as 2 multiplications for every product of either axis; reading one weight as much as 16, and what comes before
-// that, transforming it for tiles or packing it, 40 and 24.
-constexpr double reading = 16, transforming = 40, packing = 24;
+// tile costs as much as 2 multiplications for every product of either axis; reading one weight as much as 24, and what comes before
+// that, transforming it for tiles or packing it, 32 and 40.
+constexpr double reading = 24, transforming = 32, packing = 40;
 
 double cost_of(const Conv2dOptions& options, const Shape& x, const Shape& y, const Conv2dTiles& tiles, WeightTransform weights) {
   const auto tiles_along = [](std::int64_t extent, int outputs) { return (extent + outputs - 1) / outputs; };
   const int rows = products_of(options.stride_h, tiles.h), columns = products_of(options.stride_w, tiles.w);
   const double count = static_cast<double>(x[0] * tiles_along(y[1], tiles.h) * tiles_along(y[2], tiles.w));
+  const double rounded = std::ceil(count / 8) * 8;  // products take blocks of as many
   const auto channels = static_cast<double>(x[3]), outputs = static_cast<double>(y[3]);
   const double weight = weights == WeightTransform::once ? reading : reading + transforming;
-  return rows * columns * (count * (channels * outputs + 2 * (rows + columns) * (channels + outputs)) + weight * channels * outputs);
+  return rows * columns * ((rounded + weight) * channels * outputs + count * 2 * (rows + columns) * (channels + outputs));
 }
 
 /// A direct convolution's products reach three quarters of that rate.

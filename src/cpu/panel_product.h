@@ -82,7 +82,7 @@ void multiply_block(std::int64_t depth, Factor a, Lines<const T> b, Lines<T> c, 
 #pragma GCC unroll 16
       for (int g = 0; g < Rows / group; ++g) {
 #pragma GCC unroll 16
-        for (int r = 0; r < group; ++r) __builtin_prefetch(rows[g] + r * a.row_stride + ahead);
+        for (int r = 0; r < group; ++r) __builtin_prefetch(rows[g] + r * a.row_stride + ahead, 0, 2);
       }
     }
     for (std::int64_t k = begin, end = std::min(depth, begin + line); k < end; ++k) {

@@ -88,7 +88,8 @@ void transform_source(const WinogradCorrelation<T>& task, std::int64_t first_til
 }
 
 template <class T>
-void transform_products(const WinogradCorrelation<T>& task, std::int64_t first_tile, std::int64_t tiles, const T* m, std::int64_t m_step) {
+void transform_products(const WinogradCorrelation<T>& task, std::int64_t first_tile, std::int64_t tiles, std::int64_t first_channel,
+                        std::int64_t end_channel, const T* m, std::int64_t m_step) {
   const TileGrid<T>& grid = task.grid;
   const auto& h = *grid.h.passes;
   const auto& w = *grid.w.passes;
@@ -102,8 +103,8 @@ void transform_products(const WinogradCorrelation<T>& task, std::int64_t first_t
     const int rows = static_cast<int>(std::min<std::int64_t>(h.outputs, grid.h.target - row));
     const int columns = static_cast<int>(std::min<std::int64_t>(w.outputs, grid.w.target - column));
     const std::int64_t offset = (position.image * grid.h.target + row) * row_elements + column * channels;
-    const T* from = m + (t / tile_rows * channels * tile_rows) + t % tile_rows * lanes<T>;
-    for (std::int64_t c = 0; c < channels; c += lanes<T>, from += tile_rows * lanes<T>) {
+    const T* from = m + (t / tile_rows * channels + first_channel) * tile_rows + t % tile_rows * lanes<T>;
+    for (std::int64_t c = first_channel; c < end_channel; c += lanes<T>, from += tile_rows * lanes<T>) {
       h.output.height(from, m_step, w.products, half.lines);
       w.output.width(half.lines, rows, values.lines);
       const auto for_each_pixel = [&](auto&& use) {
@@ -114,7 +115,8 @@ void transform_products(const WinogradCorrelation<T>& task, std::int64_t first_t
       // Before any store of this tile: see the note on addresses in winograd_tiles.h.
       if (addends != nullptr) {
         for_each_pixel([&](std::int64_t line, std::int64_t at) { store(read.lines + line, load(addends + at + c)); });
-        for_each_pixel([&](std::int64_t line, std::int64_t at) { epilogue.put(load(values.lines + line), load(read.lines + line), at, c); });
+        for_each_pixel(
+            [&](std::int64_t line, std::int64_t at) { epilogue.put(load(values.lines + line), load(read.lines + line), at, c); });
       } else {
         for_each_pixel([&](std::int64_t line, std::int64_t at) { epilogue.put(load(values.lines + line), Vector<T>{}, at, c); });
       }
@@ -125,12 +127,12 @@ void transform_products(const WinogradCorrelation<T>& task, std::int64_t first_t
 
 /// M of a chunk. The weights are the part that no cache holds: a panel of them is read while the one before is multiplied with all blocks.
 template <class T>
-void multiply(const WinogradCorrelation<T>& task, const Layout<T>& layout, std::int64_t blocks, const T* u, const T* v, std::int64_t v_step,
-              T* m, std::int64_t m_step) {
+void multiply(const WinogradCorrelation<T>& task, const Layout<T>& layout, std::int64_t blocks, std::int64_t first_panel,
+              std::int64_t end_panel, const T* u, const T* v, std::int64_t v_step, T* m, std::int64_t m_step) {
   const VectorPanels<T> panels{layout.target_channels};
   const std::int64_t channels = layout.source_channels;
   for (int product = 0; product < task.grid.products(); ++product) {
-    for (std::int64_t panel = 0; panel < panels.count(); ++panel) {
+    for (std::int64_t panel = first_panel; panel < end_panel; ++panel) {
       const std::int64_t n = panel * VectorPanels<T>::width, width = panels.width_of(panel);
       const T* weights = u + product * layout.u_step + n * channels;
       for (std::int64_t k = 0; k < channels; k += panel_depth<T>) {
@@ -166,21 +168,41 @@ std::int64_t chunk_tiles(const WinogradCorrelation<T>& task, int threads) {
   return (even + tile_rows - 1) / tile_rows * tile_rows;
 }
 
-/// What one call needs.
+/// What one call needs. Where there would be a chunk for each thread at most, reading the weights is what takes the time: the threads then
+/// share the tiles and divide the target channels, so that each reads its part of the weights only.
 template <class T>
 struct Room {
+  bool shared;
   std::int64_t chunk;           // tiles
   std::int64_t v_step, m_step;  // from one product to the next
-  std::int64_t zero_elements;   // a row of the source
+  std::int64_t v_elements, m_elements, zero_elements;
   WorkspaceSize<T> size;
 
-  Room(const WinogradCorrelation<T>& task, const Layout<T>& layout, int threads)
-      : chunk(chunk_tiles(task, threads)),
-        v_step(Layout<T>::step(chunk, layout.source_channels)),
-        m_step(Layout<T>::step(chunk, layout.target_channels)),
-        zero_elements(task.grid.w.source * layout.source_channels),
-        size{task.transformed == nullptr ? task.grid.products() * layout.u_step : 0,
-             zero_elements + line_elements<T> + task.grid.products() * (v_step + m_step)} {}
+  Room(const WinogradCorrelation<T>& task, const Layout<T>& layout, int threads) {
+    const std::int64_t tiles = task.grid.tiles(), u_elements = task.grid.products() * layout.u_step;
+    chunk = chunk_tiles(task, threads);
+    shared = threads > 1 && chunk * threads >= tiles;
+    if (shared) chunk = Layout<T>::blocks(tiles) * tile_rows;
+    v_step = Layout<T>::step(chunk, layout.source_channels);
+    m_step = Layout<T>::step(chunk, layout.target_channels);
+    v_elements = task.grid.products() * v_step;
+    m_elements = task.grid.products() * m_step;
+    zero_elements = (task.grid.w.source * layout.source_channels + line_elements<T> - 1) / line_elements<T> * line_elements<T>;
+    const std::int64_t transformed = task.transformed == nullptr ? u_elements : 0, of_tiles = zero_elements + v_elements + m_elements;
+    size = shared ? WorkspaceSize<T>{transformed + of_tiles, 0} : WorkspaceSize<T>{transformed, of_tiles};
+  }
+};
+
+/// Where the tiles of a chunk lie.
+template <class T>
+struct ChunkBuffers {
+  T* zeros;  // a row of the source
+  T* v;
+  T* m;
+
+  ChunkBuffers(const Room<T>& room, T* memory) : zeros(memory), v(zeros + room.zero_elements), m(v + room.v_elements) {
+    std::fill_n(zeros, room.zero_elements, T{0});
+  }
 };
 
 }  // namespace
@@ -209,21 +231,35 @@ void winograd_correlate(Cpu& cpu, const WinogradCorrelation<T>& task) {
   const Room<T> room(task, layout, cpu.threads());
   const std::int64_t tiles = task.grid.tiles(), chunk = room.chunk;
   const Workspace<T> workspace(cpu, room.size);
+  T* const transformed = workspace.shared();
   const T* u = task.transformed;
   if (u == nullptr) {
-    winograd_transform_kernels(cpu, task, workspace.shared());
-    u = workspace.shared();
+    winograd_transform_kernels(cpu, task, transformed);
+    u = transformed;
+  }
+  const std::int64_t panels = VectorPanels<T>{layout.target_channels}.count();
+  // The last block's missing tiles hold whatever they hold: it is multiplied and never read.
+  if (room.shared) {
+    const ChunkBuffers<T> buffers(room, task.transformed == nullptr ? transformed + winograd_kernel_elements(task) : transformed);
+    const std::int64_t blocks = Layout<T>::blocks(tiles), parts = std::min<std::int64_t>(cpu.threads(), panels);
+    parallel_for(cpu, blocks, [&](std::int64_t block, int) {
+      const std::int64_t begin = block * tile_rows;
+      transform_source(task, begin, std::min<std::int64_t>(tile_rows, tiles - begin), buffers.zeros,
+                       buffers.v + begin * layout.source_channels, room.v_step);
+    });
+    parallel_for(cpu, parts, [&](std::int64_t part, int) {
+      const std::int64_t begin = panels * part / parts, end = panels * (part + 1) / parts, width = VectorPanels<T>::width;
+      multiply(task, layout, blocks, begin, end, u, buffers.v, room.v_step, buffers.m, room.m_step);
+      transform_products(task, 0, tiles, begin * width, std::min(end * width, layout.target_channels), buffers.m, room.m_step);
+    });
+    return;
   }
   parallel_for(cpu, (tiles + chunk - 1) / chunk, [&](std::int64_t piece, int worker) {
-    T* zeros = workspace.local(worker);
-    std::fill_n(zeros, room.zero_elements, T{0});
-    T* v = zeros + (room.zero_elements + line_elements<T> - 1) / line_elements<T> * line_elements<T>;
-    T* m = v + task.grid.products() * room.v_step;
+    const ChunkBuffers<T> buffers(room, workspace.local(worker));
     const std::int64_t first = piece * chunk, count = std::min(chunk, tiles - first);
-    // The last block's missing tiles: whatever they hold is multiplied and never read.
-    transform_source(task, first, count, zeros, v, room.v_step);
-    multiply(task, layout, Layout<T>::blocks(count), u, v, room.v_step, m, room.m_step);
-    transform_products(task, first, count, m, room.m_step);
+    transform_source(task, first, count, buffers.zeros, buffers.v, room.v_step);
+    multiply(task, layout, Layout<T>::blocks(count), 0, panels, u, buffers.v, room.v_step, buffers.m, room.m_step);
+    transform_products(task, first, count, 0, layout.target_channels, buffers.m, room.m_step);
   });
 }
 

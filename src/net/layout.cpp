@@ -36,12 +36,12 @@ class Planner {
  private:
   /// Who touches a value, by steps and moments.
   struct Use {
-    int maker = -1;                // step
-    int last_read = -1;            // moment
-    int first_gradient = -1;       // moment of the backward pass that writes the gradient first, or -1
-    std::int64_t samples = 0;      // the largest group of a step that touches it
+    int maker = -1;            // step
+    int last_read = -1;        // moment
+    int first_gradient = -1;   // moment of the backward pass that writes the gradient first, or -1
+    std::int64_t samples = 0;  // the largest group of a step that touches it
     bool used = false;
-    bool overwritten = false;      // by its own gradient
+    bool overwritten = false;  // by its own gradient
   };
 
   bool trains() const { return request_.loss >= 0; }
