@@ -58,12 +58,15 @@ int bench_command(Arguments arguments) {
   app.add_option("--batch", options.batch, "Images of a step")->check(CLI::Range(1, 100'000));
   app.add_option("--iterations", options.iterations, "Steps that are timed, after 2 of warm-up")->check(CLI::Range(1, 1'000'000));
   add_compute_options(app, options.compute);
+  add_precision_option(app, options.compute);
   app.add_option("--depth", options.depth, "Layers")->check(depths());
   app.add_option("--width", options.width, "Width multiplier")->check(CLI::Range(1e-3, 16.0));
   app.add_option("--classes", options.classes, "Classes of the head")->check(CLI::Range(1, 100'000'000));
   app.add_flag("--forward-only", options.forward_only, "Time embedding instead of training");
   app.add_option("--json", options.json, "File for the numbers");
   if (!parse_arguments(app, std::move(arguments))) return 0;
+  require(options.forward_only || options.compute.precision == "f32",
+          "train_face bench: --precision {} is for embedding alone; add --forward-only.", options.compute.precision);
 
   Device device = make_device(options.compute);
   const ModelDescription description{.network = {.depth = options.depth, .width = options.width}, .input = {}, .embedding = "fc5"};
@@ -112,6 +115,7 @@ int bench_command(Arguments arguments) {
                                  {"batch", options.batch},
                                  {"threads", threads},
                                  {"convolution", name_of(std::get<Cpu>(device).convolution())},
+                                 {"precision", name_of(std::get<Cpu>(device).precision())},
                                  {"width", options.width},
                                  {"depth", options.depth},
                                  {"classes", options.forward_only ? 0 : options.classes},

@@ -37,7 +37,7 @@ std::string grouped(std::int64_t number) {
 }
 
 void print_row(std::string_view calls, std::string_view algorithm, std::string_view pass, std::string_view shape) {
-  fmt::print("{:>12}  {:<9}  {:<15}  {}\n", calls, algorithm, pass, shape);
+  fmt::print("{:>12}  {:<14}  {:<15}  {}\n", calls, algorithm, pass, shape);
 }
 
 }  // namespace
@@ -51,7 +51,16 @@ void add_compute_options(CLI::App& app, ComputeOptions& options) {
   app.add_flag("--verbose", options.verbose, "Tell at the end which algorithm each convolution took");
 }
 
-Device make_device(const ComputeOptions& options) { return Cpu(options.threads, convolution_algorithm(options.convolution)); }
+void add_precision_option(CLI::App& app, ComputeOptions& options) {
+  app.add_option(
+         "--precision", options.precision,
+         "What the products of 3x3 convolutions take: f32, or values rounded to bf16, for processors with AVX512-BF16; sums are f32")
+      ->check(CLI::IsMember({"f32", "bf16"}));
+}
+
+Device make_device(const ComputeOptions& options) {
+  return Cpu(options.threads, convolution_algorithm(options.convolution), product_precision(options.precision));
+}
 
 void tell_convolutions(const ComputeOptions& options, const Device& device) {
   if (!options.verbose) return;

@@ -63,6 +63,7 @@ int eval_command(Arguments arguments) {
   app.add_option("--bad-images", options.bad_images, "What an unreadable image does: fail, or skip (its pairs count as wrong)")
       ->check(CLI::IsMember({"fail", "skip"}));
   add_compute_options(app, options.compute);
+  add_precision_option(app, options.compute);
   app.add_option("--json", options.json, "File for the numbers; the HTML report is written beside it");
   app.add_option("--report", options.report, "File for the HTML report (default: the --json file with .html)");
   if (!parse_arguments(app, std::move(arguments))) return 0;

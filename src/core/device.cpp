@@ -49,8 +49,29 @@ ConvolutionAlgorithm convolution_algorithm(std::string_view name) {
 
 std::string_view name_of(ConvolutionAlgorithm algorithm) { return convolution_algorithm_names.at(static_cast<std::size_t>(algorithm)); }
 
-Cpu::Cpu(int threads, ConvolutionAlgorithm convolution) : threads_(threads == 0 ? available_cores() : threads), convolution_(convolution) {
+ProductPrecision product_precision(std::string_view name) {
+  for (const ProductPrecision precision : {ProductPrecision::f32, ProductPrecision::bf16}) {
+    if (name == name_of(precision)) return precision;
+  }
+  throw UsageError(fmt::format("[cpu] expected a precision of products, f32 or bf16, but got '{}'.", name));
+}
+
+std::string_view name_of(ProductPrecision precision) { return precision == ProductPrecision::f32 ? "f32" : "bf16"; }
+
+bool has_bf16_products() {
+#if defined(__AVX512BF16__)
+  return true;
+#else
+  return false;
+#endif
+}
+
+Cpu::Cpu(int threads, ConvolutionAlgorithm convolution, ProductPrecision precision)
+    : threads_(threads == 0 ? available_cores() : threads), convolution_(convolution), precision_(precision) {
   require(threads >= 0 && threads <= 1024, "[cpu] expected between 1 and 1024 threads (0 takes all cores) but got {}.", threads);
+  require(precision == ProductPrecision::f32 || has_bf16_products(),
+          "[cpu] expected a build for a processor with bf16 dot products (AVX512-BF16) but got {}; build on such a machine, or use f32.",
+          simd_level());
   const char* wanted = std::getenv("AMNET_CONVOLUTION");
   if (convolution == ConvolutionAlgorithm::automatic && wanted != nullptr) convolution_ = convolution_algorithm(wanted);
   scratch_.resize(static_cast<std::size_t>(threads_));

@@ -1,3 +1,4 @@
+#include "bfloat16.h"
 #include "conv2d_tiles.h"
 #include "direct_convolution.h"
 #include "parallel.h"
@@ -58,21 +59,40 @@ T* elements_or_null(const Tensor& tensor) {
   return tensor.defined() ? tensor.data<T>().data() : nullptr;
 }
 
+Conv2dTiles tiles_of(const Conv2dPrepared& prepared) {
+  const bool bf16 = prepared.transformed.defined() && prepared.transformed.dtype() == DType::bf16;
+  return {prepared.tile_h, prepared.tile_w, bf16 ? ProductPrecision::bf16 : ProductPrecision::f32};
+}
+
+/// What the products of prepared weights take.
+ProductPrecision products_of(const Cpu& cpu, Conv2dPass pass, DType dtype) {
+  return pass == Conv2dPass::forward && dtype == DType::f32 ? cpu.precision() : ProductPrecision::f32;
+}
+
+/// Calls body.operator()<Factor>() with the type of the factors.
+template <class T, class Body>
+void with_factors(ProductPrecision products, Body&& body) {
+  if constexpr (bf16_products && std::is_same_v<T, float>) {
+    if (products == ProductPrecision::bf16) return body.template operator()<BFloat16>();
+  }
+  body.template operator()<T>();
+}
+
 /// The tiles for a call that reads the weights: those that these were prepared for, or the best for this call.
 Conv2dTiles tiles_for(const Cpu& cpu, const Conv2dOptions& options, const Shape& x, std::int64_t outputs, const Conv2dWeights& w) {
-  if (w.prepared != nullptr) return {w.prepared->tile_h, w.prepared->tile_w};
+  if (w.prepared != nullptr) return tiles_of(*w.prepared);
   return choose_tiles(cpu.convolution(), options, x, outputs);
 }
 
-template <class T>
-const T* transformed_or_null(const Conv2dWeights& w) {
-  return w.prepared == nullptr ? nullptr : w.prepared->transformed.data<const T>().data();
+template <class Factor>
+const Factor* transformed_or_null(const Conv2dWeights& w) {
+  return w.prepared == nullptr ? nullptr : w.prepared->transformed.data<const Factor>().data();
 }
 
 /// y, or dx, of a convolution with the input shape x: all but the tensors.
-template <class T>
-WinogradCorrelation<T> correlation_task(Conv2dPass pass, const Conv2dOptions& options, const Shape& x, std::int64_t outputs,
-                                        const Conv2dTiles& tiles) {
+template <class T, class Factor = T>
+WinogradCorrelation<T, Factor> correlation_task(Conv2dPass pass, const Conv2dOptions& options, const Shape& x, std::int64_t outputs,
+                                                const Conv2dTiles& tiles) {
   const Shape y = options.output_shape(x, outputs);
   if (pass == Conv2dPass::forward) {
     return {.grid = forward_grid<T>(options, x, y, tiles), .source_channels = x[3], .target_channels = outputs};
@@ -90,29 +110,36 @@ KernelView<T> kernels_of(Conv2dPass pass, const Conv2dOptions& options, const Te
 void conv2d_prepare(Cpu& cpu, const Conv2dOptions& options, const Shape& x, const Tensor& w, Conv2dPass pass, Conv2dPrepared& prepared) {
   require(w.rank() == 4 && options.weight_shape(x[3], w.extent(0)) == w.shape(), "[conv2d] expected weights {} but got {}.",
           options.weight_shape(x[3], w.extent(0)), w.shape());
-  const Conv2dTiles tiles = choose_tiles(cpu.convolution(), options, x, w.extent(0), WeightTransform::once);
+  const Conv2dTiles tiles =
+      choose_tiles(cpu.convolution(), options, x, w.extent(0), WeightTransform::once, products_of(cpu, pass, w.dtype()));
   prepared.tile_h = tiles.h, prepared.tile_w = tiles.w;
   if (!tiles) {
     prepared.transformed = {};
     return;
   }
   with_float(w.dtype(), "conv2d", [&]<class T>() {
-    WinogradCorrelation<T> task = correlation_task<T>(pass, options, x, w.extent(0), tiles);
-    task.kernels = kernels_of<T>(pass, options, w);
-    const Shape shape{winograd_kernel_elements(task)};
-    Tensor& transformed = prepared.transformed;
-    if (!transformed.defined() || transformed.shape() != shape || transformed.dtype() != w.dtype()) transformed = Tensor(shape, w.dtype());
-    winograd_transform_kernels(cpu, task, transformed.data<T>().data());
+    with_factors<T>(tiles.products, [&]<class Factor>() {
+      auto task = correlation_task<T, Factor>(pass, options, x, w.extent(0), tiles);
+      task.kernels = kernels_of<T>(pass, options, w);
+      const Shape shape{winograd_kernel_elements(task)};
+      constexpr DType dtype = dtype_of<Factor>();
+      Tensor& transformed = prepared.transformed;
+      if (!transformed.defined() || transformed.shape() != shape || transformed.dtype() != dtype) transformed = Tensor(shape, dtype);
+      winograd_transform_kernels(cpu, task, transformed.data<Factor>().data());
+    });
   });
 }
 
 std::size_t conv2d_prepared_bytes(const Cpu& cpu, const Conv2dOptions& options, const Shape& x, std::int64_t outputs, DType dtype,
                                   Conv2dPass pass) {
-  const Conv2dTiles tiles = choose_tiles(cpu.convolution(), options, x, outputs, WeightTransform::once);
+  const Conv2dTiles tiles = choose_tiles(cpu.convolution(), options, x, outputs, WeightTransform::once, products_of(cpu, pass, dtype));
   if (!tiles) return 0;
   std::size_t bytes = 0;
   with_float(dtype, "conv2d", [&]<class T>() {
-    bytes = static_cast<std::size_t>(winograd_kernel_elements(correlation_task<T>(pass, options, x, outputs, tiles))) * sizeof(T);
+    with_factors<T>(tiles.products, [&]<class Factor>() {
+      const auto elements = winograd_kernel_elements(correlation_task<T, Factor>(pass, options, x, outputs, tiles));
+      bytes = static_cast<std::size_t>(elements) * sizeof(Factor);
+    });
   });
   return bytes;
 }
@@ -139,12 +166,14 @@ void conv2d_forward(Cpu& cpu, const Conv2dOptions& options, const Tensor& x, con
                           .y = y.data<T>().data(),
                           .stream_sums = tiles && epilogue.sums.defined()};
     if (tiles) {
-      WinogradCorrelation<T> task = correlation_task<T>(Conv2dPass::forward, options, x.shape(), outputs, tiles);
-      task.source = x.data<T>().data();
-      task.kernels = kernels_of<T>(Conv2dPass::forward, options, w);
-      task.transformed = transformed_or_null<T>(weights);
-      task.epilogue = end;
-      winograd_correlate(cpu, task);
+      with_factors<T>(tiles.products, [&]<class Factor>() {
+        auto task = correlation_task<T, Factor>(Conv2dPass::forward, options, x.shape(), outputs, tiles);
+        task.source = x.data<T>().data();
+        task.kernels = kernels_of<T>(Conv2dPass::forward, options, w);
+        task.transformed = transformed_or_null<Factor>(weights);
+        task.epilogue = end;
+        winograd_correlate(cpu, task);
+      });
     } else {
       direct_forward<T>(cpu, options, x, w, y.shape(), end);
     }
@@ -246,6 +275,9 @@ void conv2d_backward(Cpu& cpu, const Conv2dOptions& options, const Tensor& x, co
   const Gradient &dx = gradients.dx, &dw = gradients.dw, &dbias = gradients.dbias;
   if (dx) check(options, dx.tensor, w.values, dy);
   if (dw) check(options, x, dw.tensor, dy);
+  require(cpu.precision() == ProductPrecision::f32,
+          "[conv2d] expected f32 for a backward pass but this device has bf16, which is for "
+          "embedding alone; train on a device with f32.");
   const std::int64_t outputs = dy.extent(dy.rank() - 1);
   check_slope(activation.slope, outputs);
   const bool active = activation.slope.defined();

@@ -43,20 +43,20 @@ double direct_cost_of(const Shape& x, const Shape& y) {
 }  // namespace
 
 Conv2dTiles choose_tiles(ConvolutionAlgorithm algorithm, const Conv2dOptions& options, const Shape& x, std::int64_t outputs,
-                         WeightTransform weights) {
+                         WeightTransform weights, ProductPrecision products) {
   if (algorithm == ConvolutionAlgorithm::direct || !tiles_fit(options, x[3], outputs)) return {};
   const Shape y = options.output_shape(x, outputs);
-  const int largest = options.stride_h == 1 ? 6 : 4;
+  const int largest = options.stride_h == 1 && products == ProductPrecision::f32 ? 6 : 4;
   if (algorithm != ConvolutionAlgorithm::automatic) {
     const int forced = 2 + static_cast<int>(algorithm) - static_cast<int>(ConvolutionAlgorithm::tiles_2);
-    return {std::min(forced, largest), std::min(forced, largest)};
+    return {std::min(forced, largest), std::min(forced, largest), products};
   }
   double best = direct_cost_of(x, y);
   Conv2dTiles tiles;
   for (int h = 2; h <= largest; ++h) {
     for (int w = 2; w <= largest; ++w) {
       const double cost = cost_of(options, x, y, {h, w}, weights);
-      if (cost < best) best = cost, tiles = {h, w};
+      if (cost < best) best = cost, tiles = {h, w, products};
     }
   }
   return tiles;
@@ -64,7 +64,8 @@ Conv2dTiles choose_tiles(ConvolutionAlgorithm algorithm, const Conv2dOptions& op
 
 std::string describe_convolution(std::string_view pass, const Conv2dOptions& options, const Shape& x, std::int64_t outputs,
                                  const Conv2dTiles& tiles) {
-  const std::string algorithm = tiles ? fmt::format("tiles {}x{}", tiles.h, tiles.w) : "direct";
+  const std::string algorithm =
+      tiles ? fmt::format("tiles {}x{}{}", tiles.h, tiles.w, tiles.products == ProductPrecision::bf16 ? " bf16" : "") : "direct";
   return fmt::format("{} {}->{}, {}x{}/{} on {}x{}, {} images: {}", pass, x[3], outputs, options.kernel_h, options.kernel_w,
                      options.stride_h, x[1], x[2], x[0], algorithm);
 }

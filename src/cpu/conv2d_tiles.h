@@ -11,17 +11,20 @@
 namespace amnet {
 
 /// The outputs of a tile, for stride 1: F(h x w, 3x3); for stride 2 as many, by two phases. 0: no tiles, a direct convolution.
+/// And what the products between the transforms take: bf16 in the forward pass alone.
 struct Conv2dTiles {
   int h = 0, w = 0;
+  ProductPrecision products = ProductPrecision::f32;
   explicit operator bool() const { return h > 0; }
 };
 
 /// When the weights are transformed for the tiles: in every call, or once for many.
 enum class WeightTransform : unsigned char { each_call, once };
 
-/// The tiles that are expected to be fastest, or those that `algorithm` forces. x: (N,H,W,C).
+/// The tiles that are expected to be fastest, or those that `algorithm` forces. x: (N,H,W,C). For bf16 no more than 4 outputs along
+/// an axis: larger tiles lose too many digits.
 Conv2dTiles choose_tiles(ConvolutionAlgorithm algorithm, const Conv2dOptions& options, const Shape& x, std::int64_t outputs,
-                         WeightTransform weights = WeightTransform::each_call);
+                         WeightTransform weights = WeightTransform::each_call, ProductPrecision products = ProductPrecision::f32);
 
 /// "forward 64->128, 3x3/2 on 56x48, 32 images: tiles 4x4", for the counts of a run.
 std::string describe_convolution(std::string_view pass, const Conv2dOptions& options, const Shape& x, std::int64_t outputs,

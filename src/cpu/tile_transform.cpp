@@ -1,4 +1,5 @@
 #include "tile_transform.h"
+#include "bfloat16.h"
 #include "bilinear_apply.h"
 
 #include <cassert>
@@ -22,15 +23,15 @@ void analyse_height(const T* const* rows, std::ptrdiff_t first, std::ptrdiff_t s
   }
 }
 
-template <class T, const auto& M>
-void analyse_width(const T* buffer, int lines, T* out, std::ptrdiff_t product_step) {
+template <class T, const auto& M, class Factor = T>
+void analyse_width(const T* buffer, int lines, Factor* out, std::ptrdiff_t product_step) {
   for (int i = 0; i < lines; ++i) {
     Vector<T> in[M.columns], products[M.rows];
 #pragma GCC unroll 16
     for (int j = 0; j < M.columns; ++j) in[j] = load(buffer + (i * M.columns + j) * lanes<T>);
     analyse<T, M>(in, products);
 #pragma GCC unroll 16
-    for (int j = 0; j < M.rows; ++j) store(out + (i * M.rows + j) * product_step, products[j]);
+    for (int j = 0; j < M.rows; ++j) store_factors(out + (i * M.rows + j) * product_step, products[j]);
   }
 }
 
@@ -65,6 +66,12 @@ struct Matrices {
   static constexpr auto gradient = output.transposed(), weights = kernel.transposed();
 };
 
+template <class T, const auto& M>
+constexpr decltype(BilinearPasses<T>::rounded_input_width) rounded_input_width() {
+  if constexpr (bf16_products && std::is_same_v<T, float>) return analyse_width<T, M, BFloat16>;
+  return nullptr;
+}
+
 template <class T, const auto& A>
 constexpr BilinearPasses<T> passes_of() {
   using M = Matrices<A>;
@@ -76,7 +83,8 @@ constexpr BilinearPasses<T> passes_of() {
           .kernel = {analyse_height<T, M::kernel>, analyse_width<T, M::kernel>},
           .gradient = {analyse_height<T, M::gradient>, analyse_width<T, M::gradient>},
           .output = {synthesise_height<T, M::output>, synthesise_width<T, M::output>},
-          .weights = {synthesise_height<T, M::weights>, synthesise_width<T, M::weights>}};
+          .weights = {synthesise_height<T, M::weights>, synthesise_width<T, M::weights>},
+          .rounded_input_width = rounded_input_width<T, M::input>()};
 }
 
 }  // namespace

@@ -3,6 +3,8 @@
 // each one-dimensional pass is compiled once. A "line" is lanes<T> channels of one pixel: one vector.
 #pragma once
 
+#include <amnet/core/dtype.h>
+
 #include <cstddef>
 #include <cstdint>
 
@@ -36,6 +38,9 @@ struct BilinearPasses {
   AnalysisPass<T> gradient;  // the outputs' gradient, by A
   SynthesisPass<T> output;   // the outputs, by A^T
   SynthesisPass<T> weights;  // the weights' gradient, by G^T
+
+  /// As input.width, with the products rounded to bf16; null where no product takes them.
+  void (*rounded_input_width)(const T* buffer, int lines, BFloat16* out, std::ptrdiff_t product_step);
 };
 
 /// No algorithm of bilinear.h has more of these.

@@ -5,8 +5,10 @@
 // A chunk of tiles goes through all three steps while it lies in a core's own cache. Layouts, with L = lanes<T> and R = tile_rows:
 //
 //   V  transformed source    [product][block of R tiles][channel / L][R][L]
-//   U  transformed weights   [product][panel of 2 L target channels][source channel][2 L]
+//   U  transformed weights   [product][panel of 2 L target channels][source channel / S][2 L][S]
 //   M  products              [product][block of R tiles][target channel / L][R][L]
+//
+// V and U hold factors (bfloat16.h), of T or of bf16, and S = factors_per_lane of them meet in one lane: 1, or 2 for bf16.
 //
 // From one product to the next it is a cache line more than needed: strides of a power of two would share few sets of the cache.
 #pragma once
@@ -56,29 +58,29 @@ struct KernelView {
   std::int64_t row_step, column_step, source_step, target_step;
 };
 
-template <class T>
+template <class T, class Factor = T>
 struct WinogradCorrelation {
   TileGrid<T> grid;
   const T* source = nullptr;     // (N,H,W,source_channels)
   std::int64_t source_channels;  // a multiple of lanes<T>
   KernelView<T> kernels = {};
-  const T* transformed = nullptr;  // U of these kernels, where it was made before; null: made on the way
-  std::int64_t target_channels;    // a multiple of lanes<T>
-  Epilogue<T> epilogue = {};       // of (N,H,W,target_channels)
+  const Factor* transformed = nullptr;  // U of these kernels, where it was made before; null: made on the way
+  std::int64_t target_channels;         // a multiple of lanes<T>
+  Epilogue<T> epilogue = {};            // of (N,H,W,target_channels)
 };
 
 /// Every target pixel. The bits do not depend on the chunks, nor on the number of threads: each tile is summed on its own.
-template <class T>
-void winograd_correlate(Cpu& cpu, const WinogradCorrelation<T>& task);
+template <class T, class Factor>
+void winograd_correlate(Cpu& cpu, const WinogradCorrelation<T, Factor>& task);
 /// The scratch it takes; the pointers of `task` may be null.
-template <class T>
-ScratchBytes winograd_correlate_scratch(int threads, const WinogradCorrelation<T>& task);
+template <class T, class Factor>
+ScratchBytes winograd_correlate_scratch(int threads, const WinogradCorrelation<T, Factor>& task);
 
 /// U of the task's kernels, for many calls; grid.h.passes, grid.w.passes and the channels say which.
-template <class T>
-void winograd_transform_kernels(Cpu& cpu, const WinogradCorrelation<T>& task, T* u);
-template <class T>
-std::int64_t winograd_kernel_elements(const WinogradCorrelation<T>& task);
+template <class T, class Factor>
+void winograd_transform_kernels(Cpu& cpu, const WinogradCorrelation<T, Factor>& task, Factor* u);
+template <class T, class Factor>
+std::int64_t winograd_kernel_elements(const WinogradCorrelation<T, Factor>& task);
 
 /// The gradient of the weights, and on the way that of PReLU and bias: with dz = dy * prelu'(sums),
 /// dw = the sum of dz * x, dslope = the sum of dy * sums where sums <= 0, dbias = the sum of dz.

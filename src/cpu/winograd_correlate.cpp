@@ -7,24 +7,29 @@
 namespace amnet {
 namespace {
 
-template <class T>
+template <class T, class Factor>
 struct Layout {
   std::int64_t source_channels, target_channels;
   std::int64_t u_step;  // from one product to the next
 
-  explicit Layout(const WinogradCorrelation<T>& task)
+  explicit Layout(const WinogradCorrelation<T, Factor>& task)
       : source_channels(task.source_channels),
         target_channels(task.target_channels),
-        u_step(task.source_channels * task.target_channels + line_elements<T>) {}
+        u_step(task.source_channels * task.target_channels + line_elements<Factor>) {}
   static std::int64_t blocks(std::int64_t tiles) { return (tiles + tile_rows - 1) / tile_rows; }
-  static std::int64_t step(std::int64_t tiles, std::int64_t channels) { return blocks(tiles) * tile_rows * channels + line_elements<T>; }
+  /// From one product to the next of a chunk, in V or M.
+  template <class Element>
+  static std::int64_t step(std::int64_t tiles, std::int64_t channels) {
+    return blocks(tiles) * tile_rows * channels + line_elements<Element>;
+  }
 };
 
 /// U of one panel of target channels and lanes<T> source channels from `k` on. Its lines belong to as many places as there are
 /// products, too many for the hardware to follow: they are put together first and copied in runs, past the caches where U is too large
 /// to stay in them anyway.
-template <class T>
-void transform_kernels(const WinogradCorrelation<T>& task, const Layout<T>& layout, std::int64_t panel, std::int64_t k, T* u) {
+template <class T, class Factor>
+void transform_kernels(const WinogradCorrelation<T, Factor>& task, const Layout<T, Factor>& layout, std::int64_t panel, std::int64_t k,
+                       Factor* u) {
   constexpr std::int64_t too_large = 24 << 20;  // bytes
   const VectorPanels<T> panels{layout.target_channels};
   const KernelView<T>& kernels = task.kernels;
@@ -55,19 +60,22 @@ void transform_kernels(const WinogradCorrelation<T>& task, const Layout<T>& layo
     }
   }
   const int products = task.grid.products();
-  const bool streams = products * layout.u_step * static_cast<std::int64_t>(sizeof(T)) > too_large;
+  const bool streams = products * layout.u_step * static_cast<std::int64_t>(sizeof(Factor)) > too_large;
   for (int product = 0; product < products; ++product) {
     const T* run = runs + product * run_step;
-    T* to = u + product * layout.u_step + panel * VectorPanels<T>::width * layout.source_channels + k * width;
-    for (std::int64_t i = 0; i < lanes<T> * width; i += lanes<T>) {
-      streams ? stream(to + i, load(run + i)) : store(to + i, load(run + i));
+    Factor* to = u + product * layout.u_step + panel * VectorPanels<T>::width * layout.source_channels + k * width;
+    for (int lane = 0; lane < lanes<T>; lane += factors_per_lane<T, Factor>, run += factors_per_lane<T, Factor> * width) {
+      for (std::int64_t n = 0; n < width; n += lanes<T>, to += lanes<Factor>) {
+        const Vector<Factor> factors = load_factors<Factor>(run + n, width);
+        streams ? stream(to, factors) : store(to, factors);
+      }
     }
   }
   if (streams) stream_fence();
 }
 
-template <class T>
-void transform_source(const WinogradCorrelation<T>& task, std::int64_t first_tile, std::int64_t tiles, const T* zeros, T* v,
+template <class T, class Factor>
+void transform_source(const WinogradCorrelation<T, Factor>& task, std::int64_t first_tile, std::int64_t tiles, const T* zeros, Factor* v,
                       std::int64_t v_step) {
   const TileGrid<T>& grid = task.grid;
   const auto& h = *grid.h.passes;
@@ -79,16 +87,20 @@ void transform_source(const WinogradCorrelation<T>& task, std::int64_t first_til
     const TileSpan rows(position.row * grid.h.step + grid.h.origin, grid.h.source, h.inputs);
     const TileSpan columns(position.column * grid.w.step + grid.w.origin, grid.w.source, w.inputs);
     const TileRows<T> lines(task.source + position.image * grid.h.source * row_elements, row_elements, rows, zeros);
-    T* to = v + (t / tile_rows * channels * tile_rows) + t % tile_rows * lanes<T>;
+    Factor* to = v + (t / tile_rows * channels * tile_rows) + t % tile_rows * lanes<T>;
     for (std::int64_t c = 0; c < channels; c += lanes<T>, to += tile_rows * lanes<T>) {
       h.input.height(lines.rows, columns.first * channels + c, channels, columns.begin, columns.end, w.inputs, buffer.lines);
-      w.input.width(buffer.lines, h.products, to, v_step);
+      if constexpr (std::is_same_v<Factor, T>) {
+        w.input.width(buffer.lines, h.products, to, v_step);
+      } else {
+        w.rounded_input_width(buffer.lines, h.products, to, v_step);
+      }
     }
   }
 }
 
-template <class T>
-void transform_products(const WinogradCorrelation<T>& task, std::int64_t first_tile, std::int64_t tiles, std::int64_t first_channel,
+template <class T, class Factor>
+void transform_products(const WinogradCorrelation<T, Factor>& task, std::int64_t first_tile, std::int64_t tiles, std::int64_t first_channel,
                         std::int64_t end_channel, const T* m, std::int64_t m_step) {
   const TileGrid<T>& grid = task.grid;
   const auto& h = *grid.h.passes;
@@ -126,27 +138,27 @@ void transform_products(const WinogradCorrelation<T>& task, std::int64_t first_t
 }
 
 /// M of a chunk. The weights are the part that no cache holds: a panel of them is read while the one before is multiplied with all blocks.
-template <class T>
-void multiply(const WinogradCorrelation<T>& task, const Layout<T>& layout, std::int64_t blocks, std::int64_t first_panel,
-              std::int64_t end_panel, const T* u, const T* v, std::int64_t v_step, T* m, std::int64_t m_step) {
+template <class T, class Factor>
+void multiply(const WinogradCorrelation<T, Factor>& task, const Layout<T, Factor>& layout, std::int64_t blocks, std::int64_t first_panel,
+              std::int64_t end_panel, const Factor* u, const Factor* v, std::int64_t v_step, T* m, std::int64_t m_step) {
   const VectorPanels<T> panels{layout.target_channels};
   const std::int64_t channels = layout.source_channels;
   for (int product = 0; product < task.grid.products(); ++product) {
     for (std::int64_t panel = first_panel; panel < end_panel; ++panel) {
       const std::int64_t n = panel * VectorPanels<T>::width, width = panels.width_of(panel);
-      const T* weights = u + product * layout.u_step + n * channels;
-      for (std::int64_t k = 0; k < channels; k += panel_depth<T>) {
-        const std::int64_t depth = std::min(panel_depth<T>, channels - k);
-        const auto lines = static_cast<int>((width * lanes<T> / line_elements<T> + blocks - 1) / blocks);
-        const T* next = weights + (k + depth) * width;
+      const Factor* weights = u + product * layout.u_step + n * channels;
+      for (std::int64_t k = 0; k < channels; k += panel_depth<Factor>) {
+        const std::int64_t depth = std::min(panel_depth<Factor>, channels - k);
+        const auto lines = static_cast<int>((width * lanes<T> / line_elements<Factor> + blocks - 1) / blocks);
+        const Factor* next = weights + (k + depth) * width;
         for (std::int64_t block = 0; block < blocks; ++block) {
-          const T* values = v + product * v_step + (block * channels + k) * tile_rows;
+          const Factor* values = v + product * v_step + (block * channels + k) * tile_rows;
           T* to = m + product * m_step + (block * layout.target_channels + n) * tile_rows;
-          const Ahead<T> ahead{next + block * lines * line_elements<T> * (depth / lanes<T>), lines};
+          const Ahead<Factor> ahead{next + block * lines * line_elements<Factor> * (depth / lanes<T>), lines};
           if (panels.whole(panel)) {
-            multiply_tiles<T, 2>(values, weights + k * width, depth, to, tile_rows * lanes<T>, k > 0, ahead);
+            multiply_tiles<T, Factor, 2>(values, weights + k * width, depth, to, tile_rows * lanes<T>, k > 0, ahead);
           } else {
-            multiply_tiles<T, 1>(values, weights + k * width, depth, to, tile_rows * lanes<T>, k > 0, ahead);
+            multiply_tiles<T, Factor, 1>(values, weights + k * width, depth, to, tile_rows * lanes<T>, k > 0, ahead);
           }
         }
       }
@@ -155,11 +167,11 @@ void multiply(const WinogradCorrelation<T>& task, const Layout<T>& layout, std::
 }
 
 /// Tiles of a chunk: V and M of a chunk should stay in a core's second-level cache, but all of U is read for every chunk.
-template <class T>
-std::int64_t chunk_tiles(const WinogradCorrelation<T>& task, int threads) {
+template <class T, class Factor>
+std::int64_t chunk_tiles(const WinogradCorrelation<T, Factor>& task, int threads) {
   constexpr std::int64_t cache_bytes = 1 << 19, fewest = 2 * tile_rows;
-  const std::int64_t tile_bytes =
-      task.grid.products() * (task.source_channels + task.target_channels) * static_cast<std::int64_t>(sizeof(T));
+  const std::int64_t tile_bytes = task.grid.products() * (task.source_channels * static_cast<std::int64_t>(sizeof(Factor)) +
+                                                          task.target_channels * static_cast<std::int64_t>(sizeof(T)));
   const std::int64_t most =
       std::max(fewest, std::max<std::int64_t>(cache_bytes / tile_bytes, (task.source_channels + task.target_channels) / 24));
   // As many chunks for each thread, and whole blocks.
@@ -170,69 +182,71 @@ std::int64_t chunk_tiles(const WinogradCorrelation<T>& task, int threads) {
 
 /// What one call needs. Where there would be a chunk for each thread at most, reading the weights is what takes the time: the threads then
 /// share the tiles and divide the target channels, so that each reads its part of the weights only.
-template <class T>
+template <class T, class Factor>
 struct Room {
   bool shared;
-  std::int64_t chunk;           // tiles
-  std::int64_t v_step, m_step;  // from one product to the next
-  std::int64_t v_elements, m_elements, zero_elements;
+  std::int64_t chunk;                                              // tiles
+  std::int64_t v_step, m_step;                                     // from one product to the next
+  std::int64_t u_elements, v_elements, m_elements, zero_elements;  // of T: the room they take
   WorkspaceSize<T> size;
 
-  Room(const WinogradCorrelation<T>& task, const Layout<T>& layout, int threads) {
-    const std::int64_t tiles = task.grid.tiles(), u_elements = task.grid.products() * layout.u_step;
+  Room(const WinogradCorrelation<T, Factor>& task, const Layout<T, Factor>& layout, int threads) {
+    const std::int64_t tiles = task.grid.tiles();
     chunk = chunk_tiles(task, threads);
     shared = threads > 1 && chunk * threads >= tiles;
-    if (shared) chunk = Layout<T>::blocks(tiles) * tile_rows;
-    v_step = Layout<T>::step(chunk, layout.source_channels);
-    m_step = Layout<T>::step(chunk, layout.target_channels);
-    v_elements = task.grid.products() * v_step;
+    if (shared) chunk = layout.blocks(tiles) * tile_rows;
+    v_step = layout.template step<Factor>(chunk, layout.source_channels);
+    m_step = layout.template step<T>(chunk, layout.target_channels);
+    v_elements = task.grid.products() * v_step / factors_per_lane<T, Factor>;
     m_elements = task.grid.products() * m_step;
     zero_elements = (task.grid.w.source * layout.source_channels + line_elements<T> - 1) / line_elements<T> * line_elements<T>;
-    const std::int64_t transformed = task.transformed == nullptr ? u_elements : 0, of_tiles = zero_elements + v_elements + m_elements;
-    size = shared ? WorkspaceSize<T>{transformed + of_tiles, 0} : WorkspaceSize<T>{transformed, of_tiles};
+    u_elements = task.transformed == nullptr ? task.grid.products() * layout.u_step / factors_per_lane<T, Factor> : 0;
+    const std::int64_t of_tiles = zero_elements + v_elements + m_elements;
+    size = shared ? WorkspaceSize<T>{u_elements + of_tiles, 0} : WorkspaceSize<T>{u_elements, of_tiles};
   }
 };
 
 /// Where the tiles of a chunk lie.
-template <class T>
+template <class T, class Factor>
 struct ChunkBuffers {
   T* zeros;  // a row of the source
-  T* v;
+  Factor* v;
   T* m;
 
-  ChunkBuffers(const Room<T>& room, T* memory) : zeros(memory), v(zeros + room.zero_elements), m(v + room.v_elements) {
+  ChunkBuffers(const Room<T, Factor>& room, T* memory)
+      : zeros(memory), v(reinterpret_cast<Factor*>(zeros + room.zero_elements)), m(zeros + room.zero_elements + room.v_elements) {
     std::fill_n(zeros, room.zero_elements, T{0});
   }
 };
 
 }  // namespace
 
-template <class T>
-ScratchBytes winograd_correlate_scratch(int threads, const WinogradCorrelation<T>& task) {
-  return Room<T>(task, Layout<T>(task), threads).size.bytes();
+template <class T, class Factor>
+ScratchBytes winograd_correlate_scratch(int threads, const WinogradCorrelation<T, Factor>& task) {
+  return Room<T, Factor>(task, Layout<T, Factor>(task), threads).size.bytes();
 }
 
-template <class T>
-std::int64_t winograd_kernel_elements(const WinogradCorrelation<T>& task) {
-  return task.grid.products() * Layout<T>(task).u_step;
+template <class T, class Factor>
+std::int64_t winograd_kernel_elements(const WinogradCorrelation<T, Factor>& task) {
+  return task.grid.products() * Layout<T, Factor>(task).u_step;
 }
 
-template <class T>
-void winograd_transform_kernels(Cpu& cpu, const WinogradCorrelation<T>& task, T* u) {
-  const Layout<T> layout(task);
+template <class T, class Factor>
+void winograd_transform_kernels(Cpu& cpu, const WinogradCorrelation<T, Factor>& task, Factor* u) {
+  const Layout<T, Factor> layout(task);
   const std::int64_t lines = layout.source_channels / lanes<T>;
   parallel_for(cpu, VectorPanels<T>{layout.target_channels}.count() * lines,
                [&](std::int64_t piece, int) { transform_kernels(task, layout, piece / lines, piece % lines * lanes<T>, u); });
 }
 
-template <class T>
-void winograd_correlate(Cpu& cpu, const WinogradCorrelation<T>& task) {
-  const Layout<T> layout(task);
-  const Room<T> room(task, layout, cpu.threads());
+template <class T, class Factor>
+void winograd_correlate(Cpu& cpu, const WinogradCorrelation<T, Factor>& task) {
+  const Layout<T, Factor> layout(task);
+  const Room<T, Factor> room(task, layout, cpu.threads());
   const std::int64_t tiles = task.grid.tiles(), chunk = room.chunk;
   const Workspace<T> workspace(cpu, room.size);
-  T* const transformed = workspace.shared();
-  const T* u = task.transformed;
+  auto* const transformed = reinterpret_cast<Factor*>(workspace.shared());
+  const Factor* u = task.transformed;
   if (u == nullptr) {
     winograd_transform_kernels(cpu, task, transformed);
     u = transformed;
@@ -240,8 +254,8 @@ void winograd_correlate(Cpu& cpu, const WinogradCorrelation<T>& task) {
   const std::int64_t panels = VectorPanels<T>{layout.target_channels}.count();
   // The last block's missing tiles hold whatever they hold: it is multiplied and never read.
   if (room.shared) {
-    const ChunkBuffers<T> buffers(room, task.transformed == nullptr ? transformed + winograd_kernel_elements(task) : transformed);
-    const std::int64_t blocks = Layout<T>::blocks(tiles), parts = std::min<std::int64_t>(cpu.threads(), panels);
+    const ChunkBuffers<T, Factor> buffers(room, workspace.shared() + room.u_elements);
+    const std::int64_t blocks = layout.blocks(tiles), parts = std::min<std::int64_t>(cpu.threads(), panels);
     parallel_for(cpu, blocks, [&](std::int64_t block, int) {
       const std::int64_t begin = block * tile_rows;
       transform_source(task, begin, std::min<std::int64_t>(tile_rows, tiles - begin), buffers.zeros,
@@ -255,10 +269,10 @@ void winograd_correlate(Cpu& cpu, const WinogradCorrelation<T>& task) {
     return;
   }
   parallel_for(cpu, (tiles + chunk - 1) / chunk, [&](std::int64_t piece, int worker) {
-    const ChunkBuffers<T> buffers(room, workspace.local(worker));
+    const ChunkBuffers<T, Factor> buffers(room, workspace.local(worker));
     const std::int64_t first = piece * chunk, count = std::min(chunk, tiles - first);
     transform_source(task, first, count, buffers.zeros, buffers.v, room.v_step);
-    multiply(task, layout, Layout<T>::blocks(count), 0, panels, u, buffers.v, room.v_step, buffers.m, room.m_step);
+    multiply(task, layout, layout.blocks(count), 0, panels, u, buffers.v, room.v_step, buffers.m, room.m_step);
     transform_products(task, first, count, 0, layout.target_channels, buffers.m, room.m_step);
   });
 }
@@ -271,5 +285,10 @@ template void winograd_correlate(Cpu&, const WinogradCorrelation<float>&);
 template void winograd_correlate(Cpu&, const WinogradCorrelation<double>&);
 template ScratchBytes winograd_correlate_scratch(int, const WinogradCorrelation<float>&);
 template ScratchBytes winograd_correlate_scratch(int, const WinogradCorrelation<double>&);
+#if defined(__AVX512BF16__)
+template void winograd_transform_kernels(Cpu&, const WinogradCorrelation<float, BFloat16>&, BFloat16*);
+template std::int64_t winograd_kernel_elements(const WinogradCorrelation<float, BFloat16>&);
+template void winograd_correlate(Cpu&, const WinogradCorrelation<float, BFloat16>&);
+#endif
 
 }  // namespace amnet

@@ -2,7 +2,7 @@
 // arithmetic is here: 8 x 2 vectors reach 90 to 97 % of the peak of a core with 32 registers.
 #pragma once
 
-#include "vector.h"
+#include "bfloat16.h"
 
 #include <cstdint>
 
@@ -13,32 +13,34 @@ inline constexpr int tile_rows = vector_registers == 32 ? 8 : 6;
 
 /// Source channels of one step of the forward product. With two vectors a row of weights, a panel of them takes a third of a
 /// first-level cache: there it serves all blocks of tiles while the next one is fetched.
-template <class T>
-inline constexpr std::int64_t panel_depth = 8 * lanes<T>;
+template <class Factor>
+inline constexpr std::int64_t panel_depth = 8 * lanes<Factor>;
 
-/// What a product asks the cache for while it computes: `lines` cache lines for every lanes<T> source channels.
-template <class T>
+/// What a product asks the cache for while it computes: `lines` cache lines for every vector's length of source channels.
+template <class Factor>
 struct Ahead {
-  const T* from;
+  const Factor* from;
   int lines;
 };
 
 /// m[row][n] (+)= the sum over k of v[row][k] * u[k][n] for one block of tiles and one panel of `Vectors` vectors.
-/// v: [k / L][tile_rows][L], u: [k][Vectors * L], m: [n / L] at m_step, each [tile_rows][L].
-template <class T, int Vectors>
-void multiply_tiles(const T* v, const T* u, std::int64_t channels, T* m, std::int64_t m_step, bool add, Ahead<T> ahead) {
+/// v: [k / L][tile_rows][L], u: [k / S][Vectors * L][S], m: [n / L] at m_step, each [tile_rows][L]; L = lanes<T>,
+/// S = factors_per_lane<T, Factor>.
+template <class T, class Factor, int Vectors>
+void multiply_tiles(const Factor* v, const Factor* u, std::int64_t channels, T* m, std::int64_t m_step, bool add, Ahead<Factor> ahead) {
+  constexpr int step = factors_per_lane<T, Factor>;
   Vector<T> sums[tile_rows][Vectors] = {};
   for (std::int64_t k = 0; k < channels; k += lanes<T>, v += tile_rows * lanes<T>) {
-    for (int line = 0; line < ahead.lines; ++line, ahead.from += line_elements<T>) __builtin_prefetch(ahead.from, 0, 3);
-    for (int lane = 0; lane < lanes<T>; ++lane, u += Vectors * lanes<T>) {
-      Vector<T> columns[Vectors];
+    for (int line = 0; line < ahead.lines; ++line, ahead.from += line_elements<Factor>) __builtin_prefetch(ahead.from, 0, 3);
+    for (int lane = 0; lane < lanes<T>; lane += step, u += Vectors * lanes<Factor>) {
+      Vector<Factor> columns[Vectors];
 #pragma GCC unroll 8
-      for (int j = 0; j < Vectors; ++j) columns[j] = load(u + j * lanes<T>);
+      for (int j = 0; j < Vectors; ++j) columns[j] = load(u + j * lanes<Factor>);
 #pragma GCC unroll 8
       for (int row = 0; row < tile_rows; ++row) {
-        const Vector<T> value = broadcast(v[row * lanes<T> + lane]);
+        const Vector<Factor> value = broadcast_factors(v + row * lanes<T> + lane);
 #pragma GCC unroll 8
-        for (int j = 0; j < Vectors; ++j) sums[row][j] += value * columns[j];
+        for (int j = 0; j < Vectors; ++j) sums[row][j] = add_product(sums[row][j], value, columns[j]);
       }
     }
   }

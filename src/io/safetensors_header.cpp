@@ -190,6 +190,7 @@ std::string_view safetensors_dtype(DType dtype) {
   switch (dtype) {
     case DType::f32: return "F32";
     case DType::f64: return "F64";
+    case DType::bf16: return "BF16";
     case DType::i64: return "I64";
     case DType::u8: return "U8";
   }

@@ -8,7 +8,7 @@ import shutil
 from unittest import mock
 
 import harness
-from harness import CliTest, environment, faces, pairs, path, read, train_arguments
+from harness import CliTest, environment, faces, pairs, path, read, run, train_arguments
 
 # 16 channels are the fewest that tiles take. Depth 10 has convolutions of both strides.
 BENCH = ["bench", "--depth", 10, "--width", 0.25, "--batch", 8, "--iterations", 1, "--classes", 7, "--threads", 1, "--verbose"]
@@ -20,7 +20,7 @@ WIDE = ["--width", 0.25, "--depth", 4]
 def told(text):
     """({(algorithm, pass and shape): calls}, [what had no tiles], (in all, by tiles, directly))"""
     table = {(algorithm.strip(), f"{kind.strip()} {shape}"): int(calls.replace(",", "")) for calls, algorithm, kind, shape in re.findall(
-        r"(?m)^ +([\d,]+)  (direct   |tiles \dx\d)  ([a-z ]{15})  (\d+->\d+, .*)$", text)}  # fmt: skip
+        r"(?m)^ +([\d,]+)  (direct|tiles \dx\d(?: bf16)?) {2,}([a-z ]{15})  (\d+->\d+, .*)$", text)}  # fmt: skip
     without = re.findall(r"(?m)^No tiles, though (.*)$", text)
     (sums,) = re.findall(r"(?m)^([\d,]+) convolutions: ([\d,]+) by tiles, ([\d,]+) directly$", text)
     return table, without, tuple(int(number.replace(",", "")) for number in sums)
@@ -69,6 +69,19 @@ class Convolution(CliTest):
     def test_large_counts_are_grouped(self):
         _, _, (total, _, _) = told(self.ok("bench", "--depth", 4, "--width", 0.0625, "--batch", 1, "--iterations", 100, "--verbose").out)
         self.assertEqual(total, (4 + 4 + 3) * 102)
+
+    def test_bf16_is_told_or_refused_in_one_sentence(self):
+        embed = [*BENCH, "--forward-only", "--precision", "bf16"]
+        self.refused(2, [*BENCH, "--precision", "bf16"], "--forward-only")
+        self.refused(2, [*BENCH, "--forward-only", "--precision", "f16"], "--precision")
+        self.refused(2, [*train_arguments("refused"), "--precision", "bf16"], "--precision")
+        result = run(*embed)
+        if result.code != 0:
+            self.refused(2, embed, "AVX512-BF16", "f32")
+            self.skipTest("this build has no bf16 dot products")
+        table, _, _ = told(result.out)
+        self.assertTrue(all(algorithm == "direct" or re.fullmatch(r"tiles [2-4]x[2-4] bf16", algorithm) for algorithm, _ in table), table)
+        self.assertIn("bf16", " ".join(algorithm for algorithm, _ in table))
 
     def test_silent_unless_asked(self):
         self.assertNotIn("convolution", self.ok(*[flag for flag in BENCH if flag != "--verbose"]).out)
@@ -121,9 +134,25 @@ class Commands(CliTest):
             self.assertAlmostEqual(harness.norm([a - b for a, b in zip(one, other)]), 0, delta=1e-4)
         self.assertNotEqual(rows["direct"], rows["tiles-4"])
 
+    def test_embeddings_in_bf16(self):
+        where = ["--pairs", "pairs.txt", "--root", "faces"]
+        rows = {}
+        for precision in ["f32", "bf16"]:
+            extract = ["extract", "--model", "wide", "--root", "faces", "--out", "x.npy", "--normalize", "--precision", precision]
+            if precision == "bf16" and run(*extract).code != 0:
+                self.refused(2, extract, "AVX512-BF16", "f32")
+                self.skipTest("this build has no bf16 dot products")
+            self.ok(*extract)
+            rows[precision] = harness.read_npy("x.npy")
+            self.assertEqual("bf16" in self.ok("eval", "--model", "wide", *where, "--verbose", "--precision", precision).out, precision == "bf16")
+        self.assertNotEqual(*rows.values())
+        for one, other in zip(*rows.values()):
+            self.assertGreater(sum(a * b for a, b in zip(one, other)), 0.9998)
+
     def test_a_bench_says_which_it_was(self):
         self.ok("bench", "--depth", 4, "--width", 0.0625, "--batch", 1, "--iterations", 1, "--json", "b.json", "--convolution", "tiles-5")
         self.assertEqual(json.loads(read("b.json"))["convolution"], "tiles-5")
+        self.assertEqual(json.loads(read("b.json"))["precision"], "f32")
 
 
 if __name__ == "__main__":

@@ -33,6 +33,19 @@ TEST_CASE("device: convolution algorithms have names", "[device]") {
   CHECK_THROWS_WITH(convolution_algorithm("tiles-7"), Contains("tiles-2 … tiles-6) but got 'tiles-7'"));
 }
 
+TEST_CASE("device: bf16 is there or refused in one sentence", "[device]") {
+  CHECK(Cpu(1).precision() == ProductPrecision::f32);
+  CHECK(product_precision("bf16") == ProductPrecision::bf16);
+  CHECK(name_of(product_precision("f32")) == "f32");
+  CHECK_THROWS_WITH(product_precision("fp16"), Contains("f32 or bf16, but got 'fp16'"));
+  const auto make = [] { return Cpu(1, ConvolutionAlgorithm::automatic, ProductPrecision::bf16); };
+  if (has_bf16_products()) {
+    CHECK(make().precision() == ProductPrecision::bf16);
+  } else {
+    CHECK_THROWS_WITH(make(), Contains("AVX512-BF16") && Contains("or use f32"));
+  }
+}
+
 TEST_CASE("device: scratch is aligned, one for each worker, and only ever grows", "[device]") {
   Cpu cpu(3);
   std::set<std::byte*> starts;

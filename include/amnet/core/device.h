@@ -32,6 +32,16 @@ enum class ConvolutionAlgorithm : unsigned char { automatic, direct, tiles_2, ti
 ConvolutionAlgorithm convolution_algorithm(std::string_view name);
 std::string_view name_of(ConvolutionAlgorithm algorithm);
 
+/// What the matrix products of convolutions take: the values as they are, or rounded to bf16, where a processor multiplies pairs of them
+/// in one step. Sums are f32 in both. To embed with: nothing trains in bf16.
+enum class ProductPrecision : unsigned char { f32, bf16 };
+
+/// "f32" or "bf16". Throws UsageError for another name.
+ProductPrecision product_precision(std::string_view name);
+std::string_view name_of(ProductPrecision precision);
+/// Whether the library was compiled for a processor with bf16 dot products (AVX512-BF16).
+bool has_bf16_products();
+
 /// Scratch memory in bytes: of worker 0, who also holds what all share, and of each other worker.
 struct ScratchBytes {
   std::size_t first = 0, others = 0;
@@ -47,11 +57,14 @@ struct ScratchBytes {
 class Cpu {
  public:
   /// `threads` >= 1; 0 takes every core this process may run on. Where `convolution` is automatic, the environment variable
-  /// AMNET_CONVOLUTION may name another algorithm: so a whole test suite runs with it.
-  explicit Cpu(int threads = 0, ConvolutionAlgorithm convolution = ConvolutionAlgorithm::automatic);
+  /// AMNET_CONVOLUTION may name another algorithm: so a whole test suite runs with it. Throws UsageError for bf16 where
+  /// has_bf16_products() is false.
+  explicit Cpu(int threads = 0, ConvolutionAlgorithm convolution = ConvolutionAlgorithm::automatic,
+               ProductPrecision precision = ProductPrecision::f32);
 
   int threads() const { return threads_; }
   ConvolutionAlgorithm convolution() const { return convolution_; }
+  ProductPrecision precision() const { return precision_; }
   /// The scratch memory that is held now.
   std::size_t scratch_bytes() const;
   /// Counts one call of a kernel under the name of the algorithm it took.
@@ -69,6 +82,7 @@ class Cpu {
   };
   int threads_;
   ConvolutionAlgorithm convolution_;
+  ProductPrecision precision_;
   std::map<std::string, std::int64_t> counts_;
   std::vector<Scratch> scratch_;
 };

@@ -12,8 +12,13 @@
 
 namespace amnet {
 
-/// f32 trains, f64 checks gradients, i64 holds labels and indices, u8 holds pixels and flags.
-enum class DType : std::uint8_t { f32, f64, i64, u8 };
+/// The upper half of a float: its sign and exponent, and 8 significant bits. A form to store numbers in; nothing is computed in it.
+struct BFloat16 {
+  std::uint16_t bits;
+};
+
+/// f32 trains, f64 checks gradients, bf16 holds prepared weights, i64 holds labels and indices, u8 holds pixels and flags.
+enum class DType : std::uint8_t { f32, f64, bf16, i64, u8 };
 
 /// The size of one element in bytes.
 constexpr std::size_t size_of(DType dtype) {
@@ -21,6 +26,7 @@ constexpr std::size_t size_of(DType dtype) {
     case DType::f32: return 4;
     case DType::f64:
     case DType::i64: return 8;
+    case DType::bf16: return 2;
     case DType::u8: return 1;
   }
   return 0;
@@ -30,6 +36,7 @@ constexpr std::string_view name_of(DType dtype) {
   switch (dtype) {
     case DType::f32: return "f32";
     case DType::f64: return "f64";
+    case DType::bf16: return "bf16";
     case DType::i64: return "i64";
     case DType::u8: return "u8";
   }
@@ -42,6 +49,8 @@ constexpr DType dtype_of() {
     return DType::f32;
   } else if constexpr (std::is_same_v<T, double>) {
     return DType::f64;
+  } else if constexpr (std::is_same_v<T, BFloat16>) {
+    return DType::bf16;
   } else if constexpr (std::is_same_v<T, std::int64_t>) {
     return DType::i64;
   } else {

@@ -41,7 +41,7 @@ enum class Conv2dPass : unsigned char { forward, data_gradient };
 /// It also fixes the algorithm, so that calls with few images do what those with many did.
 struct Conv2dPrepared {
   int tile_h = 0, tile_w = 0;  ///< outputs of a tile; 0: computed directly, from the weights as they are
-  Tensor transformed = {};     ///< of the dtype of the weights, in the order of the backend's kernels; undefined for direct
+  Tensor transformed = {};     ///< in the order of the backend's kernels, of the dtype of its products; undefined for direct
 };
 
 /// w (O,kh,kw,C/groups), and what was prepared of it, if anything was.
@@ -54,7 +54,8 @@ struct Conv2dWeights {
 };
 
 /// Prepares the weights w for calls of `pass` whose inputs x (N,H,W,C) have up to as many images as `x`; the memory of `prepared` is used
-/// again. To be called again whenever w has changed.
+/// again. To be called again whenever w has changed. A backend of ProductPrecision::bf16 prepares weights of f32 for the forward pass in
+/// bf16, and calls with them multiply in bf16; weights that were not prepared, and all direct convolutions, are multiplied as they are.
 void conv2d_prepare(Cpu& cpu, const Conv2dOptions& options, const Shape& x, const Tensor& w, Conv2dPass pass, Conv2dPrepared& prepared);
 
 /// The bytes that it will take.
@@ -89,7 +90,8 @@ struct Conv2dGradients {
 };
 
 /// x may be undefined where dw is skipped, w where dx is; w may be prepared for the data gradient. The residual's gradient is dy itself.
-/// The order of every sum depends on the shapes alone, never on the number of threads.
+/// The order of every sum depends on the shapes alone, never on the number of threads. Throws UsageError for a backend of
+/// ProductPrecision::bf16, and when a shape does not follow from the others.
 void conv2d_backward(Cpu& cpu, const Conv2dOptions& options, const Tensor& x, const Conv2dWeights& w, const Conv2dActivation& activation,
                      const Tensor& dy, const Conv2dGradients& gradients);
 
