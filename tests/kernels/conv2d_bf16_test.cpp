@@ -133,7 +133,7 @@ TEST_CASE("conv2d bf16: only prepared weights of f32, and only forward", "[conv2
   if (skipped("conv2d bf16: only prepared weights of f32, and only forward")) return;
   const Case test{{2, 14, 12, 32}, 48, 1};
   const Tensor x = normals(test.x, 1), w = normals(test.w(), 2), dy = normals(test.y(), 3);
-  Cpu f32(2), bf16(2, ConvolutionAlgorithm::automatic, ProductPrecision::bf16);
+  Cpu f32(2, ConvolutionAlgorithm::tiles_4), bf16(2, ConvolutionAlgorithm::tiles_4, ProductPrecision::bf16);
   CHECK(same(forward(bf16, test, x, w), forward(f32, test, x, w)));
 
   Conv2dPrepared prepared;
