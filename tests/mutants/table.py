@@ -135,6 +135,9 @@ MUTANTS = [
     Mutant("fused_backward_without_prelu", "src/cpu/conv2d.cpp", "const Tensor& dz = active ? activation.dz : dy;", "const Tensor& dz = dy;", TILES),
     Mutant("net_shares_a_gradient_still_read", "src/net/layout.cpp", "uses_[to].first_gradient == backward_moment(i) &&",
            "uses_[to].first_gradient <= end() &&", "net: a residual of one convolution, and values read twice"),
+    # threads
+    Mutant("pool_runs_a_piece_twice", "src/cpu/thread_pool.cpp", "work_(body_, pieces_ - static_cast<std::int64_t>(open >> worker_bits), worker);",
+           "work_(body_, pieces_ - static_cast<std::int64_t>((open >> worker_bits) | 1), worker);", "thread_pool: every piece is done once, by a worker in range that does one at a time"),
     # groups of samples
     Mutant("groups_forget_a_round", "src/net/layout.cpp", "return group(step) < samples ? 0 : step;", "return step;", GROUPS),
     Mutant("groups_forget_a_round_backward", "src/net/layout.cpp", "return group(step) < samples ? end() - 1 : backward_moment(step);",
