@@ -36,8 +36,8 @@ double cost_of(const Conv2dOptions& options, const Shape& x, const Shape& y, con
 
 /// A direct convolution's products reach three quarters of that rate.
 double direct_cost_of(const Shape& x, const Shape& y) {
-  const auto weights = static_cast<double>(x[3] * y[3]);
-  return 9 * (static_cast<double>(y.count() / y[3]) * weights * 4 / 3 + (reading + packing) * weights);
+  const std::int64_t pixels = y[0] * y[1] * y[2];
+  return 9 * (static_cast<double>(pixels) * 4 / 3 + reading + packing) * static_cast<double>(x[3] * y[3]);
 }
 
 }  // namespace

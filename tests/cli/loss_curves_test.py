@@ -23,9 +23,9 @@ class LossCurves(CliTest):
         recipe = ("--depth", 10, "--width", 0.25, "--embedding", 16, "--batch", 8, "--threads", 1)
         gaps = loss_curves.measure(execute, binary(), images, steps=20, draws=2, smoothed_over=1, recipe=recipe)
         self.assertEqual(len(gaps.perturbed), 2)
+        self.assertGreater(max(gaps.perturbed), 0, "other starts show in the last digits at least")
         for one in [gaps.automatic, *gaps.perturbed]:
-            self.assertGreater(one, 0, "the curves differ in their last digits at least")
-            self.assertLess(one, 0.5, "and not in their first")
+            self.assertLess(one, 0.5, "and not in the first")
 
 
 if __name__ == "__main__":
