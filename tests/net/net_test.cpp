@@ -343,16 +343,23 @@ TEST_CASE("net: what was prepared is forgotten by the next plan, and never used 
   const Tensor image = net.value(residual.images).clone();
   net.prepare(context);
   const double before = feature();
-  net.visit([](const std::string& name, Parameter& parameter) {
-    if (name.ends_with(".weight")) fill_random(parameter.value, stream_of(name) + 1);
-  });
+  const auto change_weights = [&](std::uint64_t seed) {
+    net.visit([seed](const std::string& name, Parameter& parameter) {
+      if (name.ends_with(".weight")) fill_random(parameter.value, stream_of(name) + seed);
+    });
+  };
+  change_weights(1);
   CHECK(feature() == before);
   net.prepare(context);
   const double changed = feature();
   CHECK(changed != before);
+  change_weights(2);
   net.plan_inference(1, {last});
   net.value(residual.images).copy_from(image);
-  CHECK(feature() == changed);
+  const double forgotten = feature();
+  CHECK(forgotten != changed);
+  net.prepare(context);
+  CHECK(feature() == forgotten);
   net.plan_training(1, residual.head.loss);
   CHECK_THROWS_WITH(net.prepare(context), "[net] a training plan changes its parameters; prepare is for inference.");
 }
