@@ -190,7 +190,7 @@ void forward(Cpu& cpu, const Sizes& sizes, const T* x, const T* w, T epsilon, co
 template <class T>
 void multiply_outputs(std::int64_t samples, std::int64_t columns, std::int64_t outputs, Lines<const T> dy, Lines<const T> w, const T* norms,
                       Lines<T> into, Write write, T* room) {
-  constexpr std::int64_t width = panel_columns<T>, lines_of_panel = width / cache_line<T>;
+  constexpr std::int64_t width = panel_columns<T>, lines_of_panel = width / line_elements<T>;
   T* const slopes = room;
   T* const panel_copy = slopes + samples * panel_depth;
   T* const tail = panel_copy + panel_depth * width;
@@ -212,8 +212,8 @@ void multiply_outputs(std::int64_t samples, std::int64_t columns, std::int64_t o
       if (copies) pack_panel(depth, here, in_place, panel_copy);
       Next<T> next;
       if (w.stride == columns) {  // rows without a gap: memory likes them line by line, so the next rows are fetched meanwhile, in order
-        next.b = {w.from_row(output + depth).at + column * lines_of_panel / width * depth * cache_line<T>, cache_line<T>};
-        next.b_step = depth * cache_line<T>;
+        next.b = {w.from_row(output + depth).at + column * lines_of_panel / width * depth * line_elements<T>, line_elements<T>};
+        next.b_step = depth * line_elements<T>;
       } else {
         next.b = column + width < columns ? in_place.from_column(width) : w.from_row(output + depth);
       }
@@ -323,7 +323,7 @@ void multiply_transposed(std::int64_t outputs, std::int64_t depth, SideBySide<T>
 template <class T>
 Put put_of(Write write, const T* gradient, std::int64_t rows, std::int64_t columns) {
   constexpr std::int64_t large = std::int64_t{32} << 20;
-  const bool lines = columns % cache_line<T> == 0 && reinterpret_cast<std::uintptr_t>(gradient) % 64 == 0;
+  const bool lines = columns % line_elements<T> == 0 && reinterpret_cast<std::uintptr_t>(gradient) % 64 == 0;
   const bool streams = write == Write::assign && lines && rows * columns * static_cast<std::int64_t>(sizeof(T)) > large;
   return streams ? Put::stream : put_of(write);
 }
@@ -339,7 +339,7 @@ void backward_weights(Cpu& cpu, const Sizes& sizes, const T* x, const T* dy, T* 
   constexpr std::int64_t width = panel_columns<T>;
   const std::int64_t samples = sizes.samples, inputs = sizes.inputs, outputs = sizes.outputs;
   const std::int64_t chunks = pieces_of_size(inputs, piece_columns), groups = pieces_of_size(outputs, piece_outputs);
-  const bool streams = width % cache_line<T> == 0 && samples <= panel_depth;  // whole lines, and all of their sums, at once
+  const bool streams = width % line_elements<T> == 0 && samples <= panel_depth;  // whole lines, and all of their sums, at once
   const Put first_put = streams ? put_of(write, dw, outputs, inputs) : put_of(write);
   const Workspace<T> room(cpu, backward_weights_size<T>(sizes));
   const PackedSamples<T> packed(cpu, {x, inputs}, samples, inputs, room.shared());
@@ -372,16 +372,9 @@ void project_row(std::int64_t inputs, const T* du, const T* w, T norm, T* to, Pu
   const T inverse = 1 / norm;
   const T along = inverse * inverse * inverse * lane_sum<T>(inputs, [=](std::int64_t i) { return w[i] * du[i]; });
   std::int64_t i = 0;
-  const auto put_vectors = [&](auto&& put_one) {
+  with_put<T>(put, [&](auto&& put_one) {
     for (; i + lanes<T> <= inputs; i += lanes<T>) put_one(to + i, inverse * load(du + i) - along * load(w + i));
-  };
-  if (put == Put::add) {
-    put_vectors([](T* at, Vector<T> value) { store(at, load(at) + value); });
-  } else if (put == Put::assign) {
-    put_vectors([](T* at, Vector<T> value) { store(at, value); });
-  } else {
-    put_vectors([](T* at, Vector<T> value) { stream(at, value); });
-  }
+  });
   for (; i < inputs; ++i) to[i] = (put == Put::add ? to[i] : T{0}) + inverse * du[i] - along * w[i];
 }
 
@@ -479,11 +472,12 @@ void cosine_backward_weights(Cpu& cpu, const Tensor& x, const Tensor& dy, const 
   });
 }
 
-ScratchBytes fully_connected_scratch(std::int64_t samples, std::int64_t inputs, std::int64_t outputs, DType dtype) {
+ScratchBytes fully_connected_scratch(std::int64_t samples, std::int64_t inputs, std::int64_t outputs, DType dtype, bool unit_rows) {
   const Sizes sizes{samples, inputs, outputs};
   ScratchBytes bytes;
   with_float(dtype, "fully_connected", [&]<class T>() {
-    bytes = forward_size<T>(sizes).bytes().covering(backward_data_size<T>(sizes).bytes()).covering(backward_weights_size<T>(sizes).bytes());
+    const WorkspaceSize<T> weights = unit_rows ? cosine_weights_size<T>(sizes) : backward_weights_size<T>(sizes);
+    bytes = forward_size<T>(sizes).bytes().covering(backward_data_size<T>(sizes).bytes()).covering(weights.bytes());
   });
   return bytes;
 }

@@ -19,10 +19,6 @@ inline constexpr int panel_rows = vector_registers * 3 / 8;
 /// So many terms are summed in registers: a panel of B then stays in the first-level cache, and no sum is long enough to lose digits.
 inline constexpr std::int64_t panel_depth = 192;
 
-/// Elements in a cache line.
-template <class T>
-inline constexpr std::int64_t cache_line = 64 / sizeof(T);
-
 /// A factor that is read element by element: (row, k) is at[row * row_stride + k * depth_stride].
 template <class T>
 struct Elements {
@@ -57,6 +53,18 @@ struct Lines {
 enum class Put : unsigned char { assign, add, stream };
 inline Put put_of(Write write) { return write == Write::add ? Put::add : Put::assign; }
 
+/// Calls body(put_one), put_one(to, vector) being what `put` says: it is decided once, outside of the body's loops.
+template <class T, class Body>
+[[gnu::always_inline]] inline void with_put(Put put, Body&& body) {
+  if (put == Put::add) {
+    body([](T* to, Vector<T> vector) { store(to, load(to) + vector); });
+  } else if (put == Put::assign) {
+    body([](T* to, Vector<T> vector) { store(to, vector); });
+  } else {
+    body([](T* to, Vector<T> vector) { stream(to, vector); });
+  }
+}
+
 /// What is read next: the following rows of a, or lines of b. It is fetched while a panel is multiplied, since the machine's prefetchers
 /// follow neither short rows nor large strides. Null: nothing to fetch.
 template <class T>
@@ -72,7 +80,7 @@ template <int Rows, int Vectors, class T, class Factor>
 void multiply_block(std::int64_t depth, Factor a, Lines<const T> b, Lines<T> c, Put put, std::int64_t ahead, Lines<const T> next) {
   // One address reaches a group of rows: a register for each of twelve would be too many.
   constexpr int group = std::is_same_v<Factor, SideBySide<T>> ? Rows : Rows % 4 == 0 ? 4 : Rows % 2 == 0 ? 2 : 1;
-  constexpr std::int64_t line = cache_line<T>;
+  constexpr std::int64_t line = line_elements<T>;
   Vector<T> sums[Rows][Vectors] = {};
   const T* rows[Rows / group];
 #pragma GCC unroll 16
@@ -104,20 +112,13 @@ void multiply_block(std::int64_t depth, Factor a, Lines<const T> b, Lines<T> c, 
       b.at += b.stride;
     }
   }
-  const auto put_each = [&](auto&& put_one) {
+  with_put<T>(put, [&](auto&& put_one) {
 #pragma GCC unroll 16
     for (int row = 0; row < Rows; ++row) {
 #pragma GCC unroll 16
       for (int v = 0; v < Vectors; ++v) put_one(c.at + row * c.stride + v * lanes<T>, sums[row][v]);
     }
-  };
-  if (put == Put::add) {
-    put_each([](T* to, Vector<T> sum) { store(to, load(to) + sum); });
-  } else if (put == Put::assign) {
-    put_each([](T* to, Vector<T> sum) { store(to, sum); });
-  } else {
-    put_each([](T* to, Vector<T> sum) { stream(to, sum); });
-  }
+  });
 }
 
 /// c (+)= a b for any number of rows and a panel of `Vectors` vectors.
@@ -162,7 +163,7 @@ void pack_panel(std::int64_t depth, std::int64_t columns, Lines<const T> b, T* p
 template <class T, bool written>
 void fetch_block(std::int64_t rows, std::int64_t columns, Lines<T> block) {
   for (std::int64_t row = 0; row < rows; ++row) {
-    for (std::int64_t column = 0; column < columns; column += cache_line<T>) {
+    for (std::int64_t column = 0; column < columns; column += line_elements<T>) {
       __builtin_prefetch(block.from_row(row).from_column(column).at, written ? 1 : 0);
     }
   }

@@ -3,13 +3,13 @@
 // sums are added in the order of the pieces: 1, 2 or 4 threads give the same bits.
 #pragma once
 
+#include "thread_pool.h"
+
 #include <amnet/core/device.h>
 #include <amnet/core/gradient.h>
 
 #include <algorithm>
 #include <cstdint>
-
-#include "thread_pool.h"
 
 namespace amnet {
 

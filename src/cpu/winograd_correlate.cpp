@@ -147,8 +147,8 @@ void multiply(const WinogradCorrelation<T, Factor>& task, const Layout<T, Factor
     for (std::int64_t panel = first_panel; panel < end_panel; ++panel) {
       const std::int64_t n = panel * VectorPanels<T>::width, width = panels.width_of(panel);
       const Factor* weights = u + product * layout.u_step + n * channels;
-      for (std::int64_t k = 0; k < channels; k += panel_depth<Factor>) {
-        const std::int64_t depth = std::min(panel_depth<Factor>, channels - k);
+      for (std::int64_t k = 0; k < channels; k += product_depth<Factor>) {
+        const std::int64_t depth = std::min(product_depth<Factor>, channels - k);
         const auto lines = static_cast<int>((width * lanes<T> / line_elements<Factor> + blocks - 1) / blocks);
         const Factor* next = weights + (k + depth) * width;
         for (std::int64_t block = 0; block < blocks; ++block) {

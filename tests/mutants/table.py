@@ -135,6 +135,10 @@ MUTANTS = [
     Mutant("fused_backward_without_prelu", "src/cpu/conv2d.cpp", "const Tensor& dz = active ? activation.dz : dy;", "const Tensor& dz = dy;", TILES),
     Mutant("net_shares_a_gradient_still_read", "src/net/layout.cpp", "uses_[to].first_gradient == backward_moment(i) &&",
            "uses_[to].first_gradient <= end() &&", "net: a residual of one convolution, and values read twice"),
+    Mutant("prepared_for_the_other_pass", "src/cpu/conv2d.cpp", "task.kernels = kernels_of<T>(pass, options, w);",
+           "task.kernels = kernels_of<T>(Conv2dPass::forward, options, w);", "conv2d tiles: prepared weights give the same bits, for fewer images too"),
+    Mutant("cosine_scratch_not_forecast", "src/cpu/fully_connected.cpp", "unit_rows ? cosine_weights_size<T>(sizes) : backward_weights_size<T>(sizes)",
+           "backward_weights_size<T>(sizes)", "fully_connected: the scratch memory is what was forecast"),
     # threads
     Mutant("pool_runs_a_piece_twice", "src/cpu/thread_pool.cpp", "work_(body_, pieces_ - static_cast<std::int64_t>(open >> worker_bits), worker);",
            "work_(body_, pieces_ - static_cast<std::int64_t>((open >> worker_bits) | 1), worker);", "thread_pool: every piece is done once, by a worker in range that does one at a time"),

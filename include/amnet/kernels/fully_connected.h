@@ -29,7 +29,7 @@ void cosine_backward_data(Cpu& cpu, const Tensor& dy, const Tensor& w, const Ten
 /// dw = (du - u <u, du>) / norm with u the unit row and du its gradient: exact for any epsilon, as in kernels/normalize.h.
 void cosine_backward_weights(Cpu& cpu, const Tensor& x, const Tensor& dy, const Tensor& w, const Tensor& norms, const Gradient& dw);
 
-/// The scratch memory that any of these passes takes: for a forecast.
-ScratchBytes fully_connected_scratch(std::int64_t samples, std::int64_t inputs, std::int64_t outputs, DType dtype);
+/// The scratch memory that the three passes take, with `unit_rows` those of the cosines: for a forecast.
+ScratchBytes fully_connected_scratch(std::int64_t samples, std::int64_t inputs, std::int64_t outputs, DType dtype, bool unit_rows);
 
 }  // namespace amnet

@@ -77,7 +77,8 @@ class FullyConnected final : public Layer {
   }
 
   ScratchBytes kernel_scratch(Device&, bool) const override {
-    return fully_connected_scratch(samples_, weight_.value.extent(1), options_.outputs, weight_.value.dtype());
+    return fully_connected_scratch(samples_, weight_.value.extent(1), options_.outputs, weight_.value.dtype(),
+                                   options_.row_norm == RowNorm::projected);
   }
 
   void visit(const ParameterVisitor& visitor) override {
