@@ -4,7 +4,11 @@ include(GNUInstallDirs)
 
 set(config_directory ${CMAKE_INSTALL_LIBDIR}/cmake/amnet)
 
-install(TARGETS amnet EXPORT amnetTargets ARCHIVE DESTINATION ${CMAKE_INSTALL_LIBDIR})
+set(installed amnet)
+if(amnet_has_cuda)
+  list(APPEND installed amnet_cuda)
+endif()
+install(TARGETS ${installed} EXPORT amnetTargets ARCHIVE DESTINATION ${CMAKE_INSTALL_LIBDIR})
 install(DIRECTORY include/amnet DESTINATION ${CMAKE_INSTALL_INCLUDEDIR} FILES_MATCHING PATTERN "*.h")
 install(EXPORT amnetTargets NAMESPACE amnet:: DESTINATION ${config_directory})
 install(FILES third_party/FindTurboJPEG.cmake DESTINATION ${config_directory})

@@ -1,4 +1,5 @@
-// The test program: Catch2's main, and `--ctest-script FILE`, which writes one ctest test for each test case, its tags as labels.
+// The test program: Catch2's main, and `--ctest-script FILE [PREFIX]`, which writes one ctest test for each test case, its tags as labels
+// and "PREFIX: " before its name: two programs may have the same cases.
 // (Catch2's own CMake script knows labels only from version 3 on.)
 #define CATCH_CONFIG_RUNNER
 #include "catch.h"
@@ -50,13 +51,14 @@ constexpr const char* strict = "";
 constexpr const char* strict = " --warn NoTests";
 #endif
 
-int write_ctest_script(const char* program, const char* path, const Catch::Config& config) {
+int write_ctest_script(const char* program, const char* path, const std::string& prefix, const Catch::Config& config) {
   std::ofstream script(path);
   for (const Case& test : registered_cases(config)) {
     std::string labels;
     for (const std::string& tag : test.tags) labels += labels.empty() ? tag : ";" + tag;
-    script << "add_test([==[" << test.name << "]==] [==[" << program << "]==] [==[" << escaped(test.name) << "]==]" << strict << ")\n"
-           << "set_tests_properties([==[" << test.name << "]==] PROPERTIES LABELS [==[" << labels << "]==] ${amnet_test_properties})\n";
+    const std::string name = prefix + test.name;
+    script << "add_test([==[" << name << "]==] [==[" << program << "]==] [==[" << escaped(test.name) << "]==]" << strict << ")\n"
+           << "set_tests_properties([==[" << name << "]==] PROPERTIES LABELS [==[" << labels << "]==] ${amnet_test_properties})\n";
   }
   script.close();
   return script.good() ? 0 : 1;
@@ -66,6 +68,8 @@ int write_ctest_script(const char* program, const char* path, const Catch::Confi
 
 int main(int argc, char* argv[]) {
   Catch::Session session;
-  if (argc == 3 && std::strcmp(argv[1], "--ctest-script") == 0) return write_ctest_script(argv[0], argv[2], session.config());
+  if (argc >= 3 && std::strcmp(argv[1], "--ctest-script") == 0) {
+    return write_ctest_script(argv[0], argv[2], argc > 3 ? std::string(argv[3]) + ": " : std::string(), session.config());
+  }
   return session.run(argc, argv);
 }

@@ -4,6 +4,7 @@
 #include <amnet/core/build_info.h>
 #include <amnet/io/durable_file.h>
 #include <amnet/io/model_file.h>
+#include <amnet/kernels/image_input.h>
 #include <amnet/net/heads.h>
 #include <amnet/train/solver.h>
 
@@ -35,6 +36,25 @@ double peak_megabytes() {
   return static_cast<double>(usage.ru_maxrss) / 1024;
 }
 
+Tensor random_labels(std::int64_t batch, std::int64_t classes) {
+  const Random random(1, stream_of("bench labels"));
+  Tensor labels({batch}, DType::i64);
+  std::uint64_t index = 0;
+  for (std::int64_t& label : labels.data<std::int64_t>()) {
+    label = static_cast<std::int64_t>(random.below(index++, static_cast<std::uint64_t>(classes)));
+  }
+  return labels;
+}
+
+void fill_with_random_images(Device& device, BuiltModel& model) {
+  const Random random(1, stream_of("bench images"));
+  const Tensor& images = model.net.value(model.images);
+  const Tensor pixels(images.shape(), DType::u8), flags = Tensor::zeros({images.extent(0)}, DType::u8, model.net.memory());
+  std::uint64_t index = 0;
+  for (std::uint8_t& pixel : pixels.data<std::uint8_t>()) pixel = static_cast<std::uint8_t>(random.below(index++, 256));
+  on(device, [&](auto& backend) { image_input(backend, {}, pixels.to(model.net.memory()), flags, images); });
+}
+
 // Seconds of each counted step, after a warm-up.
 template <class StepBody>
 std::vector<double> time_steps(std::int64_t iterations, StepBody&& step) {
@@ -58,19 +78,17 @@ int bench_command(Arguments arguments) {
   app.add_option("--batch", options.batch, "Images of a step")->check(CLI::Range(1, 100'000));
   app.add_option("--iterations", options.iterations, "Steps that are timed, after 2 of warm-up")->check(CLI::Range(1, 1'000'000));
   add_compute_options(app, options.compute);
-  add_precision_option(app, options.compute);
   app.add_option("--depth", options.depth, "Layers")->check(depths());
   app.add_option("--width", options.width, "Width multiplier")->check(CLI::Range(1e-3, 16.0));
   app.add_option("--classes", options.classes, "Classes of the head")->check(CLI::Range(1, 100'000'000));
   app.add_flag("--forward-only", options.forward_only, "Time embedding instead of training");
   app.add_option("--json", options.json, "File for the numbers");
   if (!parse_arguments(app, std::move(arguments))) return 0;
-  require(options.forward_only || options.compute.precision == "f32",
-          "train_face bench: --precision {} is for embedding alone; add --forward-only.", options.compute.precision);
 
-  Device device = make_device(options.compute);
+  Device device = make_device(options.compute, options.forward_only ? Purpose::embedding : Purpose::training);
   const ModelDescription description{.network = {.depth = options.depth, .width = options.width}, .input = {}, .embedding = "fc5"};
-  BuiltModel model = build_model(description);
+  BuiltModel model = build_model(description, activation_dtype(device));
+  model.net.move_to(memory_of(device));
   Head head;
   Value labels;
   if (options.forward_only) {
@@ -81,15 +99,9 @@ int bench_command(Arguments arguments) {
     head = add_head(model.net, model.embedding, labels, {.classes = options.classes});
     model.net.initialise(1);
     model.net.plan_training(options.batch, head.loss);
-    const Random random(1, stream_of("bench labels"));
-    std::uint64_t index = 0;
-    for (std::int64_t& label : model.net.value(labels).data<std::int64_t>()) {
-      label = static_cast<std::int64_t>(random.below(index++, static_cast<std::uint64_t>(options.classes)));
-    }
+    model.net.value(labels).copy_from(random_labels(options.batch, options.classes));
   }
-  const Random random(1, stream_of("bench images"));
-  std::uint64_t index = 0;
-  for (float& pixel : model.net.value(model.images).data<float>()) pixel = static_cast<float>(random.uniform(index++, -1, 1));
+  fill_with_random_images(device, model);
   Solver solver(model.net, {});
   Context context{.device = device, .phase = options.forward_only ? Phase::test : Phase::train, .step = {.number = 0, .seed = 1}};
 
@@ -97,31 +109,35 @@ int bench_command(Arguments arguments) {
 
   const std::vector<double> seconds = time_steps(options.iterations, [&] {
     model.net.forward(context);
-    if (options.forward_only) return;
-    model.net.backward(context);
-    solver.step(device, 1e-4);
+    if (!options.forward_only) {
+      model.net.backward(context);
+      solver.step(device, 1e-4);
+    }
+    on(device, [](auto& backend) { backend.wait(); });
   });
   const double images = static_cast<double>(options.batch);
   const double median = images / seconds[seconds.size() / 2];
   const double best = images / seconds.front();
-  const int threads = std::get<Cpu>(device).threads();
-  std::printf("%s, depth %d, width %g, batch %lld, %d thread(s), %s: %.1f images/s (median), %.1f (best), peak %.0f MB\n",
-              options.forward_only ? "embedding" : "training", options.depth, options.width, static_cast<long long>(options.batch), threads,
-              simd_level(), median, best, peak_megabytes());
+  std::printf("%s, depth %d, width %g, batch %lld, %s, %s: %.1f images/s (median), %.1f (best), peak %.0f MB\n",
+              options.forward_only ? "embedding" : "training", options.depth, options.width, static_cast<long long>(options.batch),
+              description_of(device).c_str(), simd_level(), median, best, peak_megabytes());
   if (!options.json.empty()) {
-    const nlohmann::json json = {{"images_per_second", median},
-                                 {"images_per_second_best", best},
-                                 {"peak_rss_mb", peak_megabytes()},
-                                 {"batch", options.batch},
-                                 {"threads", threads},
-                                 {"convolution", name_of(std::get<Cpu>(device).convolution())},
-                                 {"precision", name_of(std::get<Cpu>(device).precision())},
-                                 {"width", options.width},
-                                 {"depth", options.depth},
-                                 {"classes", options.forward_only ? 0 : options.classes},
-                                 {"forward_only", options.forward_only},
-                                 {"simd", build_info().simd},
-                                 {"compiler", build_info().compiler}};
+    nlohmann::json json = {{"images_per_second", median},
+                           {"images_per_second_best", best},
+                           {"peak_rss_mb", peak_megabytes()},
+                           {"batch", options.batch},
+                           {"device", description_of(device)},
+                           {"precision", options.compute.precision},
+                           {"width", options.width},
+                           {"depth", options.depth},
+                           {"classes", options.forward_only ? 0 : options.classes},
+                           {"forward_only", options.forward_only},
+                           {"simd", build_info().simd},
+                           {"compiler", build_info().compiler}};
+    if (const auto* cpu = std::get_if<Cpu>(&device)) {
+      json["threads"] = cpu->threads();
+      json["convolution"] = name_of(cpu->convolution());
+    }
     write_durably(options.json, json.dump(2) + "\n");
   }
   tell_convolutions(options.compute, device);

@@ -117,7 +117,7 @@ int compare_command(Arguments arguments) {
 
   const std::shared_ptr<const ImageSource> images = open_images("train_face compare", root, pack);
   const Pairs pairs = read_pairs(pairs_file, *images);
-  Device device = make_device(compute);
+  Device device = make_device(compute, Purpose::embedding);
   ProgressBar bar;
   const Side side_a = measure(a, pairs, images, protocol_of(protocol), device, bar);
   const Side side_b = measure(b, pairs, images, protocol_of(protocol), device, bar);

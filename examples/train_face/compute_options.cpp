@@ -1,9 +1,12 @@
 #include "compute_options.h"
 
+#include <amnet/core/error.h>
+
 #include <fmt/format.h>
 
 #include <cstdint>
 #include <cstdio>
+#include <map>
 #include <string_view>
 #include <vector>
 
@@ -11,7 +14,7 @@ using namespace amnet;
 
 namespace {
 
-// One line of Cpu::counts(): "forward 64->128, 3x3/2 on 56x48, 32 images: tiles 4x4".
+// One line of a device's counts: "forward 64->128, 3x3/2 on 56x48, 32 images: tiles 4x4".
 struct CountedConvolution {
   std::string_view pass, shape, algorithm;
   std::int64_t calls = 0;
@@ -19,9 +22,9 @@ struct CountedConvolution {
   bool direct() const { return algorithm == "direct"; }
 };
 
-std::vector<CountedConvolution> convolutions_of(const Cpu& cpu) {
+std::vector<CountedConvolution> convolutions_of(const std::map<std::string, std::int64_t>& counts) {
   std::vector<CountedConvolution> convolutions;
-  for (const auto& [name, calls] : cpu.counts()) {
+  for (const auto& [name, calls] : counts) {
     const std::string_view text = name;
     const std::size_t colon = text.rfind(": "), shape = text.rfind(' ', text.find("->")) + 1;
     convolutions.push_back({text.substr(0, shape - 1), text.substr(shape, colon - shape), text.substr(colon + 2), calls});
@@ -40,38 +43,9 @@ void print_row(std::string_view calls, std::string_view algorithm, std::string_v
   fmt::print("{:>12}  {:<14}  {:<15}  {}\n", calls, algorithm, pass, shape);
 }
 
-}  // namespace
-
-void add_compute_options(CLI::App& app, ComputeOptions& options) {
-  app.add_option("--threads", options.threads, "Compute threads; 0: all cores")->check(CLI::Range(0, 1024));
-  app.add_option("--convolution", options.convolution,
-                 "Algorithm of convolutions; automatic: the fastest for each shape. They differ in rounding alone, and no checkpoint "
-                 "holds which it was: a resumed run may have another")
-      ->check(CLI::IsMember({"automatic", "direct", "tiles-2", "tiles-3", "tiles-4", "tiles-5", "tiles-6"}));
-  app.add_flag("--verbose", options.verbose, "Tell at the end which algorithm each convolution took");
-}
-
-void add_precision_option(CLI::App& app, ComputeOptions& options) {
-  app.add_option(
-         "--precision", options.precision,
-         "What the products of 3x3 convolutions take: f32, or values rounded to bf16, for processors with AVX512-BF16; sums are f32")
-      ->check(CLI::IsMember({"f32", "bf16"}));
-}
-
-Device make_device(const ComputeOptions& options) {
-  return Cpu(options.threads, convolution_algorithm(options.convolution), product_precision(options.precision));
-}
-
-void tell_convolutions(const ComputeOptions& options, const Device& device) {
-  if (!options.verbose) return;
-  const auto& cpu = std::get<Cpu>(device);
-  const std::vector<CountedConvolution> convolutions = convolutions_of(cpu);
+void tell_of_tiles(const Cpu& cpu, const std::vector<CountedConvolution>& convolutions) {
   std::int64_t by_tiles = 0, directly = 0;
-  print_row("calls", "algorithm", "pass", "convolution");
-  for (const CountedConvolution& one : convolutions) {
-    print_row(grouped(one.calls), one.algorithm, one.pass, one.shape);
-    (one.direct() ? directly : by_tiles) += one.calls;
-  }
+  for (const CountedConvolution& one : convolutions) (one.direct() ? directly : by_tiles) += one.calls;
   // Tiles are the norm for 3x3 kernels, and what a forced algorithm asks for everywhere.
   const bool automatic = cpu.convolution() == ConvolutionAlgorithm::automatic;
   const bool tiles_wanted = cpu.convolution() != ConvolutionAlgorithm::direct;
@@ -80,4 +54,68 @@ void tell_convolutions(const ComputeOptions& options, const Device& device) {
     fmt::print("No tiles, though {}: {} {}\n", automatic ? "3x3" : name_of(cpu.convolution()), one.pass, one.shape);
   }
   fmt::print("{} convolutions: {} by tiles, {} directly\n", grouped(by_tiles + directly), grouped(by_tiles), grouped(directly));
+}
+
+// "cpu", "cuda", "cuda:1" or "auto", as --device has it. Answers the GPU's index, or -1 for the CPU.
+int gpu_of(const std::string& device) {
+  if (device == "cpu") return -1;
+  if (device == "auto") return cuda_devices() > 0 ? 0 : -1;
+  if (device == "cuda") return 0;
+  return std::stoi(device.substr(device.find(':') + 1));
+}
+
+Device make_cpu(const ComputeOptions& options, Purpose purpose) {
+  const ProductPrecision precision = product_precision(options.precision);
+  require(precision != ProductPrecision::bf16 || purpose == Purpose::embedding,
+          "--precision: a CPU takes bf16 for embedding alone (eval, extract, bench --forward-only); train in f32, or on a GPU.");
+  return Cpu(options.threads, convolution_algorithm(options.convolution), precision);
+}
+
+Device make_cuda([[maybe_unused]] int index, const ComputeOptions& options) {
+  require(options.convolution == "automatic", "--convolution: {} is an algorithm of the CPU; add --device cpu, or leave it out.",
+          options.convolution);
+#if defined(AMNET_CUDA)
+  return Cuda({.index = index, .precision = product_precision(options.precision), .deterministic = options.deterministic});
+#else
+  throw UsageError("--device: this train_face was built without CUDA; build it where nvcc and cuDNN are, or take --device cpu.");
+#endif
+}
+
+}  // namespace
+
+void add_compute_options(CLI::App& app, ComputeOptions& options) {
+  app.add_option("--device", options.device, "cpu, cuda, cuda:N for the GPU of that number, or auto: a GPU where there is one")
+      ->check(CLI::Validator(
+          [](const std::string& text) {
+            const bool numbered = text.size() > 5 && text.size() < 9 && text.starts_with("cuda:") &&
+                                  text.find_first_not_of("0123456789", 5) == std::string::npos;
+            return numbered || text == "cpu" || text == "cuda" || text == "auto" ? "" : "expected cpu, cuda, cuda:N or auto";
+          },
+          "cpu|cuda|cuda:N|auto"));
+  app.add_option("--precision", options.precision,
+                 "What matrix products take; sums are f32. On a GPU: f32, tf32, or bf16, with activations of bf16 too. On a CPU: f32, and "
+                 "for embedding bf16 in the 3x3 convolutions, for processors with AVX512-BF16")
+      ->check(CLI::IsMember({"f32", "tf32", "bf16"}));
+  app.add_flag("--deterministic", options.deterministic, "The same bits in every run on a GPU, or an error; a CPU's always are");
+  app.add_option("--threads", options.threads, "Compute threads of a CPU; 0: all cores")->check(CLI::Range(0, 1024));
+  app.add_option(
+         "--convolution", options.convolution,
+         "Algorithm of convolutions on a CPU; automatic: the fastest for each shape. They differ in rounding alone, and no checkpoint "
+         "holds which it was: a resumed run may have another")
+      ->check(CLI::IsMember({"automatic", "direct", "tiles-2", "tiles-3", "tiles-4", "tiles-5", "tiles-6"}));
+  app.add_flag("--verbose", options.verbose, "Tell at the end which algorithm each convolution took");
+}
+
+Device make_device(const ComputeOptions& options, Purpose purpose) {
+  const int gpu = gpu_of(options.device);
+  return gpu < 0 ? make_cpu(options, purpose) : make_cuda(gpu, options);
+}
+
+void tell_convolutions(const ComputeOptions& options, const Device& device) {
+  if (!options.verbose) return;
+  const std::vector<CountedConvolution> convolutions =
+      std::visit([](const auto& backend) { return convolutions_of(backend.counts()); }, device);
+  print_row("calls", "algorithm", "pass", "convolution");
+  for (const CountedConvolution& one : convolutions) print_row(grouped(one.calls), one.algorithm, one.pass, one.shape);
+  if (const auto* cpu = std::get_if<Cpu>(&device)) tell_of_tiles(*cpu, convolutions);
 }

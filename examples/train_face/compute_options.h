@@ -1,9 +1,8 @@
 // How a command computes: the options that every computing command has, the device they make, and what --verbose tells of it.
-// Commands that only embed may compute in bf16 too.
 //
 //   ComputeOptions compute;
 //   add_compute_options(app, compute);  // and parse
-//   Device device = make_device(compute);
+//   Device device = make_device(compute, Purpose::embedding);
 //   …                                   // the work
 //   tell_convolutions(compute, device);
 #pragma once
@@ -15,17 +14,20 @@
 #include <string>
 
 struct ComputeOptions {
-  int threads = 0;  // 0: all cores
-  std::string convolution = "automatic";
+  std::string device = "auto";
   std::string precision = "f32";
+  bool deterministic = false;
+  int threads = 0;  // of a CPU; 0: all cores
+  std::string convolution = "automatic";
   bool verbose = false;
 };
 
 void add_compute_options(CLI::App& app, ComputeOptions& options);
-void add_precision_option(CLI::App& app, ComputeOptions& options);
 
-/// Throws amnet::UsageError for values that the options would have refused, and for bf16 where this build has none.
-amnet::Device make_device(const ComputeOptions& options);
+enum class Purpose { training, embedding };
 
-/// With --verbose: which algorithm each convolution took so far and how often, those that tiles did not serve, and the sum of both.
+/// Throws amnet::UsageError for values that the options would have refused, for a GPU that is not there, and for what the device cannot do.
+amnet::Device make_device(const ComputeOptions& options, Purpose purpose);
+
+/// With --verbose: which algorithm each convolution took so far and how often, and on a CPU those that tiles did not serve.
 void tell_convolutions(const ComputeOptions& options, const amnet::Device& device);

@@ -63,7 +63,6 @@ int eval_command(Arguments arguments) {
   app.add_option("--bad-images", options.bad_images, "What an unreadable image does: fail, or skip (its pairs count as wrong)")
       ->check(CLI::IsMember({"fail", "skip"}));
   add_compute_options(app, options.compute);
-  add_precision_option(app, options.compute);
   app.add_option("--json", options.json, "File for the numbers; the HTML report is written beside it");
   app.add_option("--report", options.report, "File for the HTML report (default: the --json file with .html)");
   if (!parse_arguments(app, std::move(arguments))) return 0;
@@ -81,7 +80,7 @@ int eval_command(Arguments arguments) {
                              .where = [&](std::size_t i) { return where_of(options, *images, pairs, i); },
                              .skip_bad_images = options.bad_images == "skip",
                              .progress = [&](std::int64_t done, std::int64_t all) { bar.show("embedding", done, all, -1); }};
-  Device device = make_device(options.compute);
+  Device device = make_device(options.compute, Purpose::embedding);
   Views views;
   if (options.raw_pixels) {
     views = pixel_views({}, request);

@@ -68,13 +68,12 @@ int extract_command(Arguments arguments) {
   app.add_option("--bad-images", bad_images, "What an unreadable image does: fail, or skip (a row of zeros, named on stderr)")
       ->check(CLI::IsMember({"fail", "skip"}));
   add_compute_options(app, compute);
-  add_precision_option(app, compute);
   if (!parse_arguments(app, std::move(arguments))) return 0;
   require(out.extension() == ".npy", "--out: expected the name of a .npy file but got {}; the names go beside it.", out.string());
 
   const std::shared_ptr<const ImageSource> images = open_images("train_face extract", root, pack);
 
-  Device device = make_device(compute);
+  Device device = make_device(compute, Purpose::embedding);
   Embedder embedder(load_model(model));
   const Listed listed = read_paths(images, list);
   const auto where = [&](std::size_t i) {

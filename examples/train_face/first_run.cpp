@@ -138,14 +138,13 @@ int first_run_command(Arguments arguments) {
   require(!fs::exists(out / "train.log"), "--out: {} holds a run already; name another folder.", out.string());
 
   const double begin = seconds_now();
-  Device device = make_device(compute);
+  Device device = make_device(compute, Purpose::training);
   const fs::path faces = out / "faces";
   const TrainOptions options = recipe(out, faces, seed);
   ProgressBar bar;
-  bar.print(fmt::format("amnet {}, {}, {} thread(s): drawing {} faces of {} people", build_info().version, simd_level(),
-                        std::get<Cpu>(device).threads(), train_people * train_images + test_people * test_images,
-                        train_people + test_people));
-  draw_faces(faces, seed, std::get<Cpu>(device).threads(), bar);
+  bar.print(fmt::format("amnet {}, {}, {}: drawing {} faces of {} people", build_info().version, simd_level(), description_of(device),
+                        train_people * train_images + test_people * test_images, train_people + test_people));
+  draw_faces(faces, seed, Cpu(compute.threads).threads(), bar);
 
   const Pairs pairs = read_pairs(options.val_pairs, options.val_root);
   const EmbedRequest request{.root = options.val_root, .paths = pairs.images};

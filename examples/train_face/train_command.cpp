@@ -25,7 +25,7 @@ int train_command(Arguments arguments) {
                              },
                          .poll = poll_signals,
                          .config = settings->toml};
-  Device device = make_device(settings->compute);
+  Device device = make_device(settings->compute, Purpose::training);
   const TrainOutcome outcome = train(device, settings->options, hooks);
   bar.clear();
   std::printf(

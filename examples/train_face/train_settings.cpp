@@ -156,6 +156,9 @@ class Parser {
     add("out", options_.out, "Folder to write the run to");
     app_.option_defaults()->group(group_);
     add_compute_options(app_, compute_);
+    keep("device", compute_.device);
+    keep("precision", compute_.precision);
+    keep("deterministic", compute_.deterministic);
     keep("threads", compute_.threads);
     keep("convolution", compute_.convolution);
     add("seed", options_.seed, "Every random draw follows from it")->check(seeds());

@@ -1,7 +1,7 @@
 // The settings of a training run, from three places: a preset, a TOML file that overrides it, and the command line that overrides both.
 //
 //   if (auto settings = read_train_settings(arguments)) {
-//     Device device = make_device(settings->compute);
+//     Device device = make_device(settings->compute, Purpose::training);
 //     train(device, settings->options, {.config = settings->toml});
 //   }
 #pragma once

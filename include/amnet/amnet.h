@@ -7,6 +7,7 @@
 #include <amnet/core/error.h>
 #include <amnet/core/gradient.h>
 #include <amnet/core/image_format.h>
+#include <amnet/core/memory.h>
 #include <amnet/core/random.h>
 #include <amnet/core/shape.h>
 #include <amnet/core/tensor.h>
@@ -33,6 +34,8 @@
 #include <amnet/kernels/bias.h>
 #include <amnet/kernels/conv2d.h>
 #include <amnet/kernels/dropout.h>
+#include <amnet/kernels/feature_statistics.h>
+#include <amnet/kernels/fill.h>
 #include <amnet/kernels/finite.h>
 #include <amnet/kernels/flatten.h>
 #include <amnet/kernels/flip.h>
@@ -46,6 +49,7 @@
 #include <amnet/kernels/scale_shift.h>
 #include <amnet/kernels/sgd.h>
 #include <amnet/kernels/softmax_cross_entropy.h>
+#include <amnet/kernels/transfer.h>
 #include <amnet/layers/accuracy.h>
 #include <amnet/layers/add.h>
 #include <amnet/layers/batch_norm.h>

@@ -2,7 +2,6 @@
 #include <amnet/core/error.h>
 
 #include <sched.h>
-#include <sys/mman.h>
 
 #include <algorithm>
 #include <array>
@@ -10,11 +9,6 @@
 
 namespace amnet {
 namespace {
-
-constexpr std::size_t alignment = 64;
-// Large blocks ask for huge pages: kernels walk many streams, each in a page of its own. A block's last page is mostly for nothing, so
-// that weights of a few megabytes stay on small ones.
-constexpr std::size_t huge_page = std::size_t{2} << 20, worth_huge_pages = 8 * huge_page;
 
 // In the order of ConvolutionAlgorithm.
 constexpr std::array<std::string_view, 7> convolution_algorithm_names = {"automatic", "direct",  "tiles-2", "tiles-3",
@@ -28,19 +22,6 @@ int available_cores() {
 
 }  // namespace
 
-std::shared_ptr<std::byte> allocate_host(std::size_t bytes) {
-  // Never zero bytes: an empty tensor is still a defined one.
-  const std::size_t grain = bytes >= worth_huge_pages ? huge_page : alignment;
-  const std::size_t rounded = (std::max<std::size_t>(bytes, 1) + grain - 1) / grain * grain;
-  auto* memory = static_cast<std::byte*>(std::aligned_alloc(grain, rounded));
-  require<MemoryError>(memory != nullptr,
-                       "[memory] wanted {} bytes of host memory and got none; use a smaller batch or a narrower network.", rounded);
-#if defined(MADV_HUGEPAGE)
-  if (grain == huge_page) madvise(memory, rounded, MADV_HUGEPAGE);  // a wish: where it is refused, pages are small
-#endif
-  return {memory, [](std::byte* pointer) { std::free(pointer); }};
-}
-
 ConvolutionAlgorithm convolution_algorithm(std::string_view name) {
   const auto* known = std::ranges::find(convolution_algorithm_names, name);
   if (known != convolution_algorithm_names.end()) return static_cast<ConvolutionAlgorithm>(known - convolution_algorithm_names.begin());
@@ -50,13 +31,20 @@ ConvolutionAlgorithm convolution_algorithm(std::string_view name) {
 std::string_view name_of(ConvolutionAlgorithm algorithm) { return convolution_algorithm_names.at(static_cast<std::size_t>(algorithm)); }
 
 ProductPrecision product_precision(std::string_view name) {
-  for (const ProductPrecision precision : {ProductPrecision::f32, ProductPrecision::bf16}) {
+  for (const ProductPrecision precision : {ProductPrecision::f32, ProductPrecision::tf32, ProductPrecision::bf16}) {
     if (name == name_of(precision)) return precision;
   }
-  throw UsageError(fmt::format("[cpu] expected a precision of products, f32 or bf16, but got '{}'.", name));
+  throw UsageError(fmt::format("[device] expected a precision of products, f32, tf32 or bf16, but got '{}'.", name));
 }
 
-std::string_view name_of(ProductPrecision precision) { return precision == ProductPrecision::f32 ? "f32" : "bf16"; }
+std::string_view name_of(ProductPrecision precision) {
+  switch (precision) {
+    case ProductPrecision::f32: return "f32";
+    case ProductPrecision::tf32: return "tf32";
+    case ProductPrecision::bf16: return "bf16";
+  }
+  return "?";
+}
 
 bool has_bf16_products() {
 #if defined(__AVX512BF16__)
@@ -69,6 +57,7 @@ bool has_bf16_products() {
 Cpu::Cpu(int threads, ConvolutionAlgorithm convolution, ProductPrecision precision)
     : threads_(threads == 0 ? available_cores() : threads), convolution_(convolution), precision_(precision) {
   require(threads >= 0 && threads <= 1024, "[cpu] expected between 1 and 1024 threads (0 takes all cores) but got {}.", threads);
+  require(precision != ProductPrecision::tf32, "[cpu] expected f32 or bf16 but got tf32, which only a GPU has.");
   require(precision == ProductPrecision::f32 || has_bf16_products(),
           "[cpu] expected a build for a processor with bf16 dot products (AVX512-BF16) but got {}; build on such a machine, or use f32.",
           simd_level());
@@ -87,11 +76,15 @@ std::byte* Cpu::scratch(int thread, std::size_t bytes) {
   Scratch& scratch = scratch_[static_cast<std::size_t>(thread)];
   if (scratch.bytes < bytes) {
     scratch.memory.reset();
-    scratch.memory = allocate_host(bytes);
+    scratch.memory = allocate(Memory::host, bytes);
     scratch.bytes = bytes;
   }
   return scratch.memory.get();
 }
+
+#if !defined(AMNET_CUDA)
+int cuda_devices() { return 0; }
+#endif
 
 const char* simd_level() {
 #if defined(__AVX512F__)

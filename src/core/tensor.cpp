@@ -21,7 +21,8 @@ void Tensor::fill(double value) const {
 double Tensor::item() const {
   require(count() == 1, "[tensor] expected a tensor of one element but got {}.", shape_);
   double value = 0;
-  with_float(dtype_, "item", [&]<class T>() { value = static_cast<double>(data<T>()[0]); });
+  const Tensor here = to(Memory::host);
+  with_float(dtype_, "item", [&]<class T>() { value = static_cast<double>(here.data<T>()[0]); });
   return value;
 }
 

@@ -23,4 +23,8 @@ bool all_finite(Cpu& cpu, const Tensor& tensor) {
   return finite;
 }
 
+void raise_unless_finite(Cpu& cpu, const Tensor& tensor, const Tensor& flag) {
+  if (!all_finite(cpu, tensor)) flag.data<std::uint8_t>()[0] = 1;
+}
+
 }  // namespace amnet

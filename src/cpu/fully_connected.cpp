@@ -472,7 +472,8 @@ void cosine_backward_weights(Cpu& cpu, const Tensor& x, const Tensor& dy, const 
   });
 }
 
-ScratchBytes fully_connected_scratch(std::int64_t samples, std::int64_t inputs, std::int64_t outputs, DType dtype, bool unit_rows) {
+ScratchBytes fully_connected_scratch(const Cpu&, std::int64_t samples, std::int64_t inputs, std::int64_t outputs, DType dtype,
+                                     bool unit_rows) {
   const Sizes sizes{samples, inputs, outputs};
   ScratchBytes bytes;
   with_float(dtype, "fully_connected", [&]<class T>() {

@@ -1,4 +1,4 @@
-#include <amnet/kernels/pool.h>
+#include "pool_windows.h"
 
 #include <limits>
 
@@ -7,53 +7,14 @@
 namespace amnet {
 namespace {
 
-/// One axis of the windows.
-struct Axis {
-  std::int64_t extent, pooled, kernel, stride, pad;
-
-  /// The part of window `at` that lies in the image.
-  Rows window(std::int64_t at) const {
-    const std::int64_t begin = at * stride - pad;
-    return {std::max<std::int64_t>(begin, 0), std::min(begin + kernel, extent)};
-  }
-  /// The part that lies in the image and its padding, which an average divides by.
-  std::int64_t padded_length(std::int64_t at) const {
-    const std::int64_t begin = at * stride - pad;
-    return std::min(begin + kernel, extent + pad) - begin;
-  }
-  /// The windows that hold position `at`.
-  Rows windows_over(std::int64_t at) const {
-    const std::int64_t past = at + pad - kernel;  // windows that start at or before this end before `at`
-    const std::int64_t first = past < 0 ? 0 : past / stride + 1;
-    return {first, std::min(pooled, (at + pad) / stride + 1)};
-  }
-};
-
-struct Geometry {
-  std::int64_t samples, channels;
-  Axis rows, columns;
-};
-
-Geometry geometry_of(const PoolOptions& options, const Shape& image, const Shape& pooled) {
-  const Geometry geometry{image[0],
-                          image[3],
-                          {image[1], pooled[1], options.kernel_height, options.stride_height, options.pad_height},
-                          {image[2], pooled[2], options.kernel_width, options.stride_width, options.pad_width}};
-  const Shape expected{image[0],
-                       pooled_extent(image[1], options.kernel_height, options.stride_height, options.pad_height, options.round_up),
-                       pooled_extent(image[2], options.kernel_width, options.stride_width, options.pad_width, options.round_up), image[3]};
-  require(pooled == expected, "[pool] expected the pooled side of {} as {} but got {}.", image, expected, pooled);
-  return geometry;
-}
-
 template <class T>
-void pool_max(Cpu& cpu, const Geometry& g, const T* x, T* y, std::int64_t* indices) {
+void pool_max(Cpu& cpu, const PoolGeometry& g, const T* x, T* y, std::int64_t* indices) {
   for_rows(cpu, g.samples * g.rows.pooled, g.columns.pooled * g.channels, [&](std::int64_t line) {
     const std::int64_t sample = line / g.rows.pooled;
-    const Rows high = g.rows.window(line % g.rows.pooled);
+    const PoolRange high = g.rows.window(line % g.rows.pooled);
     const T* image = x + sample * g.rows.extent * g.columns.extent * g.channels;
     for (std::int64_t ow = 0; ow < g.columns.pooled; ++ow) {
-      const Rows wide = g.columns.window(ow);
+      const PoolRange wide = g.columns.window(ow);
       T* best = y + (line * g.columns.pooled + ow) * g.channels;
       std::int64_t* winner = indices + (line * g.columns.pooled + ow) * g.channels;
       std::fill_n(best, g.channels, -std::numeric_limits<T>::infinity());
@@ -74,14 +35,14 @@ void pool_max(Cpu& cpu, const Geometry& g, const T* x, T* y, std::int64_t* indic
 }
 
 template <class T>
-void pool_average(Cpu& cpu, const Geometry& g, const T* x, T* y) {
+void pool_average(Cpu& cpu, const PoolGeometry& g, const T* x, T* y) {
   for_rows(cpu, g.samples * g.rows.pooled, g.columns.pooled * g.channels, [&](std::int64_t line) {
     const std::int64_t sample = line / g.rows.pooled;
     const std::int64_t oh = line % g.rows.pooled;
-    const Rows high = g.rows.window(oh);
+    const PoolRange high = g.rows.window(oh);
     const T* image = x + sample * g.rows.extent * g.columns.extent * g.channels;
     for (std::int64_t ow = 0; ow < g.columns.pooled; ++ow) {
-      const Rows wide = g.columns.window(ow);
+      const PoolRange wide = g.columns.window(ow);
       T* sum = y + (line * g.columns.pooled + ow) * g.channels;
       std::fill_n(sum, g.channels, T{0});
       for (std::int64_t h = high.begin; h < high.end; ++h) {
@@ -98,15 +59,15 @@ void pool_average(Cpu& cpu, const Geometry& g, const T* x, T* y) {
 
 /// Every pixel gathers from the windows that hold it: add(pixel, h, w, window) adds the gradient of one window, (OH*OW index), to it.
 template <class T, class AddWindow>
-void gather(Cpu& cpu, const Geometry& g, T* dx, Write write, AddWindow&& add_window) {
+void gather(Cpu& cpu, const PoolGeometry& g, T* dx, Write write, AddWindow&& add_window) {
   for_rows(cpu, g.samples * g.rows.extent, g.columns.extent * g.channels, [&](std::int64_t line) {
     const std::int64_t sample = line / g.rows.extent;
     const std::int64_t h = line % g.rows.extent;
-    const Rows over_h = g.rows.windows_over(h);
+    const PoolRange over_h = g.rows.windows_over(h);
     for (std::int64_t w = 0; w < g.columns.extent; ++w) {
       T* pixel = dx + (line * g.columns.extent + w) * g.channels;
       if (write == Write::assign) std::fill_n(pixel, g.channels, T{0});
-      const Rows over_w = g.columns.windows_over(w);
+      const PoolRange over_w = g.columns.windows_over(w);
       for (std::int64_t oh = over_h.begin; oh < over_h.end; ++oh) {
         for (std::int64_t ow = over_w.begin; ow < over_w.end; ++ow) {
           const std::int64_t window = (sample * g.rows.pooled + oh) * g.columns.pooled + ow;
@@ -132,7 +93,7 @@ std::int64_t pooled_extent(std::int64_t extent, std::int64_t kernel, std::int64_
 }
 
 void pool_forward(Cpu& cpu, const PoolOptions& options, const Tensor& x, const Tensor& y, const Tensor& indices) {
-  const Geometry geometry = geometry_of(options, x.shape(), y.shape());
+  const PoolGeometry geometry = pool_geometry(options, x.shape(), y.shape());
   with_float(x.dtype(), "pool", [&]<class T>() {
     if (options.kind == PoolKind::max) {
       pool_max(cpu, geometry, x.data<const T>().data(), y.data<T>().data(), indices.data<std::int64_t>().data());
@@ -144,7 +105,7 @@ void pool_forward(Cpu& cpu, const PoolOptions& options, const Tensor& x, const T
 
 void pool_backward(Cpu& cpu, const PoolOptions& options, const Tensor& dy, const Tensor& indices, const Gradient& dx) {
   if (!dx) return;
-  const Geometry g = geometry_of(options, dx.tensor.shape(), dy.shape());
+  const PoolGeometry g = pool_geometry(options, dx.tensor.shape(), dy.shape());
   with_float(dy.dtype(), "pool", [&]<class T>() {
     const T* dout = dy.data<T>().data();
     T* din = dx.tensor.data<T>().data();

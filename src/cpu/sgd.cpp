@@ -3,8 +3,9 @@
 #include "lanes.h"
 
 namespace amnet {
+namespace {
 
-void sgd_step(Cpu& cpu, const SgdOptions& options, const Tensor& gradient, const Tensor& momentum, const Tensor& value) {
+void step(Cpu& cpu, const SgdOptions& options, const Tensor& gradient, const Tensor& momentum, const Tensor& value) {
   require(gradient.shape() == value.shape() && momentum.shape() == value.shape(),
           "[sgd] expected a gradient and a momentum {} but got {} and {}.", value.shape(), gradient.shape(), momentum.shape());
   with_float(value.dtype(), "sgd", [&]<class T>() {
@@ -22,6 +23,13 @@ void sgd_step(Cpu& cpu, const SgdOptions& options, const Tensor& gradient, const
       values[i] -= velocity;
     });
   });
+}
+
+}  // namespace
+
+void sgd_step(Cpu& cpu, std::span<const SgdUpdate> updates, const Tensor& halted) {
+  if (halted.defined() && halted.data<std::uint8_t>()[0] != 0) return;
+  for (const SgdUpdate& update : updates) step(cpu, update.options, update.gradient, update.momentum, update.value);
 }
 
 }  // namespace amnet

@@ -87,13 +87,31 @@ FlipMode flip_of(std::string_view name) {
 Embedder::Embedder(LoadedModel model, std::int64_t batch) : model_(std::move(model)), batch_(batch) {}
 
 Embedder::Embedder(const ModelDescription& description, std::int64_t batch) : batch_(batch) {
-  BuiltModel built = build_model(description);
-  model_ = {.description = description, .net = std::move(built.net), .images = built.images, .embedding = built.embedding};
+  model_.description = description;
+  use(build_model(description));
+}
+
+void Embedder::use(BuiltModel model) {
+  model_.net = std::move(model.net);
+  model_.images = model.images;
+  model_.embedding = model.embedding;
+  planned_ = 0;
 }
 
 void Embedder::share(Net& net) {
-  share_parameters(net, model_.net);
+  BuiltModel model = build_model(model_.description, net.dtype());
+  model.net.move_to(net.memory());
+  share_parameters(net, model.net);
+  use(std::move(model));
   shares_ = true;
+}
+
+void Embedder::fit(const Device& device) {
+  if (shares_ || (model_.net.memory() == memory_of(device) && model_.net.dtype() == activation_dtype(device))) return;
+  BuiltModel model = build_model(model_.description, activation_dtype(device));
+  copy_parameters(model_.net, model.net);
+  model.net.move_to(memory_of(device));
+  use(std::move(model));
 }
 
 std::size_t Embedder::planned_bytes() {
@@ -115,6 +133,7 @@ Views Embedder::embed(Device& device, const EmbedRequest& request) {
   const std::int64_t batch = std::min(batch_, std::max<std::int64_t>(1, static_cast<std::int64_t>(request.paths.size())));
   Views views = empty_views(request, size);
   Context context{.device = device};
+  fit(device);
   plan(batch);
   if (!shares_ && !prepared_) {  // nobody changes the parameters of a network of one's own
     model_.net.prepare(context);
@@ -125,7 +144,10 @@ Views Embedder::embed(Device& device, const EmbedRequest& request) {
       if (mirror && !request.mirrored) break;
       const Tensor flags({batch}, DType::u8);
       std::ranges::fill(flags.data<std::uint8_t>(), static_cast<std::uint8_t>(mirror));
-      on(device, [&](auto& backend) { image_input(backend, {format.mean, format.scale}, pixels, flags, model_.net.value(model_.images)); });
+      const Tensor brought = pixels.to(model_.net.memory()), brought_flags = flags.to(model_.net.memory());
+      on(device, [&](auto& backend) {
+        image_input(backend, {format.mean, format.scale}, brought, brought_flags, model_.net.value(model_.images));
+      });
       model_.net.forward(context);
       (mirror ? views.mirrored : views.plain).slice(first, first + count).copy_from(model_.net.value(model_.embedding).slice(0, count));
     }

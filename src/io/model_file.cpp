@@ -152,8 +152,8 @@ ModelDescription description_of(const Metadata& metadata, const std::string& sou
 std::vector<NamedTensor> tensors_of(Net& net) {
   std::vector<NamedTensor> tensors;
   net.visit([&](const std::string& name, Parameter& parameter) {
-    tensors.push_back({name, parameter.layout == ParameterLayout::convolution ? reorder_convolution(parameter.value, Direction::to_file)
-                                                                              : parameter.value});
+    const Tensor value = parameter.value.to(Memory::host);
+    tensors.push_back({name, parameter.layout == ParameterLayout::convolution ? reorder_convolution(value, Direction::to_file) : value});
   });
   return tensors;
 }

@@ -49,7 +49,7 @@ Demand find_demand(Graph& graph, const PlanRequest& request) {
   }
   for (std::size_t v = 0; v < values; ++v) {
     const GraphValue& value = graph.values[v];
-    demand.gradient[v] = depends[v] && reaches_loss[v] && value.spec.dtype == graph.dtype;
+    demand.gradient[v] = depends[v] && reaches_loss[v] && is_floating(value.spec.dtype);
     if (value.producer < 0) demand.readable[v] = 1;
   }
   return demand;

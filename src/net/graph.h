@@ -27,6 +27,7 @@ struct GraphNode {
 
 struct Graph {
   DType dtype;
+  Memory memory = Memory::host;  // of parameters, and of what is planned
   std::vector<GraphValue> values;
   std::vector<GraphNode> nodes;  // in the order they run
 

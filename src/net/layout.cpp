@@ -183,10 +183,10 @@ class Planner {
   void hand_out() {
     const MemoryPlan plan = plan_memory(lifetimes_);
     layout_.bytes = plan.bytes;
-    const std::shared_ptr<std::byte> block = allocate_host(plan.bytes);
+    const std::shared_ptr<std::byte> block = allocate(graph_.memory, plan.bytes);
     for (std::size_t r = 0; r < requests_.size(); ++r) {
       const std::shared_ptr<std::byte> bytes(block, block.get() + plan.offsets[r]);
-      requests_[r].target->tensor = Tensor(requests_[r].spec.shape, requests_[r].spec.dtype, bytes, Memory::host);
+      requests_[r].target->tensor = Tensor(requests_[r].spec.shape, requests_[r].spec.dtype, bytes, graph_.memory);
     }
     for (std::size_t v = 0; v < uses_.size(); ++v) {
       if (uses_[v].overwritten) layout_.gradients[v] = layout_.values[v];

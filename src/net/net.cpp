@@ -1,5 +1,6 @@
 #include "plan.h"
 
+#include <amnet/kernels/fill.h>
 #include <amnet/kernels/finite.h>
 #include <amnet/net/net.h>
 
@@ -12,7 +13,7 @@ namespace {
 
 void draw(Parameter& parameter, const std::string& name, std::uint64_t seed) {
   const Random random(seed, stream_of(name));
-  const Tensor& value = parameter.value;
+  const Tensor value(parameter.value.shape(), parameter.value.dtype());
   with_float(value.dtype(), name, [&]<class T>() {
     const std::span<T> elements = value.data<T>();
     const double fan_in = static_cast<double>(value.count()) / static_cast<double>(std::max<std::int64_t>(1, value.extent(0)));
@@ -25,6 +26,7 @@ void draw(Parameter& parameter, const std::string& name, std::uint64_t seed) {
       }
     }
   });
+  parameter.value.copy_from(value);
 }
 
 // Calls use(name, parameter of `to`, the one of that name in `from` or nullptr); shapes are found equal first.
@@ -144,6 +146,22 @@ std::size_t Net::gradient_bytes() {
   return bytes;
 }
 
+// --- placing -------------------------------------------------------------------------------------------------
+
+void Net::move_to(Memory memory) {
+  *plan_ = {};
+  graph_->memory = memory;
+  for (GraphNode& node : graph_->nodes) {
+    node.layer->forget();
+    node.layer->visit([memory](Parameter& parameter) {
+      parameter.value = parameter.value.to(memory);
+      if (parameter.gradient.defined()) parameter.gradient = parameter.gradient.to(memory);
+    });
+  }
+}
+
+Memory Net::memory() const { return graph_->memory; }
+
 // --- planning ------------------------------------------------------------------------------------------------
 
 void Net::set_input_shape(Value input, Shape shape) {
@@ -202,6 +220,7 @@ const Tensor& Net::value(Value value) const {
 
 void Net::prepare(Context& context) {
   require(plan_->loss < 0, "[net] a training plan changes its parameters; prepare is for inference.");
+  require_here(context);
   for (const PlannedStep& step : plan_->steps) step.layer->prepare(context, Pass::forward);
   plan_->prepared = true;
 }
@@ -213,13 +232,19 @@ void Net::forward_run(Context& context, const PlannedRun& run) {
   step.layer->forward(run.forward_args(context));
 }
 
+void Net::require_here(const Context& context) const {
+  require(memory_of(context.device) == graph_->memory,
+          "[net] the net's tensors and the device that is to compute are not in one memory; call move_to(memory_of(device)) first.");
+}
+
 void Net::forward(Context& context) {
+  require_here(context);
   for (const PlannedRun& run : plan_->runs) forward_run(context, run);
 }
 
 void Net::backward(Context& context, Write parameters) {
   require(plan_->loss >= 0, "[net] backward needs a training plan; call plan_training first.");
-  plan_->loss_gradient.fill(1);
+  on(context.device, [&](auto& backend) { fill(backend, plan_->loss_gradient, 1); });
   for (std::size_t i = plan_->runs.size(); i-- > 0;) {
     const PlannedRun& run = plan_->runs[i];
     const PlannedStep& step = plan_->step(run);
@@ -240,7 +265,7 @@ void Net::backward(Context& context, Write parameters) {
 
 std::string Net::first_non_finite(Context& context) {
   const auto finite = [&](const Tensor& tensor) {
-    return tensor.dtype() != dtype() || on(context.device, [&](auto& device) { return all_finite(device, tensor); });
+    return !is_floating(tensor.dtype()) || on(context.device, [&](auto& device) { return all_finite(device, tensor); });
   };
   for (const PlannedRun& run : plan_->runs) {
     const PlannedStep& step = plan_->step(run);
@@ -291,6 +316,7 @@ std::vector<std::string> copy_parameters(Net& from, Net& to) {
 }
 
 void share_parameters(Net& from, Net& to) {
+  require(from.memory() == to.memory(), "[net] parameters can be shared only by nets in one memory; call move_to first.");
   pair_parameters(from, to, [&](const std::string& name, Parameter& target, const Parameter* source) {
     require(source != nullptr, "[net] '{}' has no counterpart to share.", name);
     target.value = source->value;

@@ -18,11 +18,11 @@ void set_shapes(Graph& graph, const PlanRequest& request, const Demand& demand) 
 
 void allocate_parameter_gradients(Graph& graph) {
   for (GraphNode& node : graph.nodes) {
-    node.layer->visit([](Parameter& parameter) {
+    node.layer->visit([&graph](Parameter& parameter) {
       if (!parameter.trainable()) {
         parameter.gradient = {};
       } else if (!parameter.gradient.defined()) {
-        parameter.gradient = Tensor::zeros(parameter.value.shape(), parameter.value.dtype());
+        parameter.gradient = Tensor::zeros(parameter.value.shape(), parameter.value.dtype(), graph.memory);
       }
     });
   }

@@ -75,9 +75,10 @@ std::int64_t group_of(const Graph& graph, const PlannedStep& step, std::int64_t 
   return std::min(batch, static_cast<std::int64_t>(std::bit_floor(most)));
 }
 
-// From the first step that wants all samples on, all do; before it, no group is larger than a later step's.
+// From the first step that wants all samples on, all do; before it, no group is larger than a later step's. A GPU, which few samples would
+// not keep busy, gets all of them in every step.
 void choose_groups(const Graph& graph, std::vector<PlannedStep>& steps, std::int64_t batch) {
-  bool whole = false;
+  bool whole = graph.memory == Memory::cuda;
   for (PlannedStep& step : steps) {
     step.group = whole ? batch : group_of(graph, step, batch);
     whole = step.group == batch;

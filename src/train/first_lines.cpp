@@ -32,9 +32,9 @@ void write_data_notes(RunLog& log, const TrainOptions& options, const FaceList& 
 void write_first_lines(RunLog& log, const FirstLines& run) {
   const BuildInfo build = build_info();
   const TrainOptions& options = run.options;
-  const std::string_view convolution = name_of(run.cpu.convolution());
-  log.line(fmt::format("amnet {} ({}), {}, {}, cpu with {} thread(s), convolutions {}", build.version, build.commit, build.compiler,
-                       build.simd, run.cpu.threads(), convolution));
+  const auto* cpu = std::get_if<Cpu>(&run.device);
+  log.line(fmt::format("amnet {} ({}), {}, {}, {}{}", build.version, build.commit, build.compiler, build.simd, description_of(run.device),
+                       cpu == nullptr ? "" : fmt::format(", convolutions {}", name_of(cpu->convolution()))));
   log.line(fmt::format("Data: {} images of {} people under {}, {} {}, mean {:g}, seed {}", run.list.size(), run.list.classes(),
                        run.list.root().string(), size_text(options.input), name_of(options.input.order), options.input.mean, options.seed));
   write_data_notes(log, options, run.list);
@@ -42,18 +42,20 @@ void write_first_lines(RunLog& log, const FirstLines& run) {
                        options.network.width, options.network.embedding, run.net.parameter_count(), options.batch * options.accumulate,
                        run.steps));
   log.line(run.memory.str());
-  const nlohmann::json environment = {{"version", build.version},
-                                      {"commit", build.commit},
-                                      {"compiler", build.compiler},
-                                      {"simd", build.simd},
-                                      {"device", "cpu"},
-                                      {"threads", run.cpu.threads()},
-                                      {"convolution", convolution},
-                                      {"seed", options.seed},
-                                      {"images", run.list.size()},
-                                      {"classes", run.list.classes()},
-                                      {"parameters", run.net.parameter_count()},
-                                      {"memory_forecast_bytes", run.memory.total()}};
+  nlohmann::json environment = {{"version", build.version},
+                                {"commit", build.commit},
+                                {"compiler", build.compiler},
+                                {"simd", build.simd},
+                                {"device", description_of(run.device)},
+                                {"seed", options.seed},
+                                {"images", run.list.size()},
+                                {"classes", run.list.classes()},
+                                {"parameters", run.net.parameter_count()},
+                                {"memory_forecast_bytes", run.memory.total()}};
+  if (cpu != nullptr) {
+    environment["threads"] = cpu->threads();
+    environment["convolution"] = name_of(cpu->convolution());
+  }
   write_durably(options.out / "environment.json", environment.dump(2) + "\n");
 }
 

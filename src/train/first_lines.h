@@ -13,7 +13,7 @@ struct FirstLines {
   Net& net;
   MemoryForecast memory;
   std::int64_t steps;
-  const Cpu& cpu;
+  const Device& device;
 };
 
 /// Writes them to the log, and the numbers among them to environment.json.

@@ -40,35 +40,6 @@ std::vector<Row> read_rows(const fs::path& path, std::size_t columns, Make&& mak
 
 }  // namespace
 
-FeatureStatistics feature_statistics(const Tensor& features, const Tensor& class_weights, const Tensor& labels) {
-  FeatureStatistics statistics;
-  const std::int64_t samples = features.extent(0);
-  const std::int64_t size = features.extent(1);
-  with_float(features.dtype(), "feature statistics", [&]<class T>() {
-    const T* x = features.data<T>().data();
-    const T* w = class_weights.data<T>().data();
-    const std::span<std::int64_t> classes = labels.data<std::int64_t>();
-    for (std::int64_t n = 0; n < samples; ++n) {
-      const T* feature = x + n * size;
-      const T* weight = w + classes[static_cast<std::size_t>(n)] * size;
-      double dot = 0;
-      double feature_square = 0;
-      double weight_square = 0;
-      for (std::int64_t i = 0; i < size; ++i) {
-        dot += double{feature[i]} * double{weight[i]};
-        feature_square += double{feature[i]} * double{feature[i]};
-        weight_square += double{weight[i]} * double{weight[i]};
-      }
-      const double norms = std::sqrt(feature_square) * std::sqrt(weight_square);
-      statistics.target_cosine += norms > 0 ? dot / norms : 0;
-      statistics.feature_norm += std::sqrt(feature_square);
-    }
-  });
-  statistics.target_cosine /= static_cast<double>(samples);
-  statistics.feature_norm /= static_cast<double>(samples);
-  return statistics;
-}
-
 MetricsFile::MetricsFile(fs::path path, std::string header, std::int64_t last_step) : path_(std::move(path)) {
   const auto columns = static_cast<std::size_t>(std::ranges::count(header, ',')) + 1;
   std::string kept = header + "\n";

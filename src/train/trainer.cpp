@@ -1,4 +1,5 @@
 #include "first_lines.h"
+#include "train_step.h"
 
 #include <amnet/data/face_list.h>
 #include <amnet/data/loader.h>
@@ -10,7 +11,6 @@
 #include <amnet/io/durable_file.h>
 #include <amnet/io/model_file.h>
 #include <amnet/kernels/finite.h>
-#include <amnet/kernels/image_input.h>
 #include <amnet/train/run_log.h>
 #include <amnet/train/train_report.h>
 #include <amnet/train/train_state.h>
@@ -52,6 +52,8 @@ std::uint64_t fingerprint_of(const FaceList& list) {
   return hash;
 }
 
+enum class Wait : unsigned char { no, yes };
+
 class Run {
  public:
   Run(Device& device, const TrainOptions& options, const TrainHooks& hooks)
@@ -62,7 +64,7 @@ class Run {
         schedule_(schedule_of(options, steps_)),
         description_{.network = options.network, .input = options.input, .embedding = "fc5"},
         device_(device),
-        net_(build_model(description_)),
+        net_(build_model(description_, activation_dtype(device))),
         labels_(net_.net.input("labels", {1}, DType::i64)),
         head_(add_head(net_.net, net_.embedding, labels_, head_options())),
         embedder_(description_, std::min<std::int64_t>(64, options.batch)),
@@ -75,6 +77,7 @@ class Run {
     state_.accumulate = options.accumulate;
     if (!options_.val_pairs.empty()) read_validation_pairs();
     net_.net.initialise(options.seed);
+    net_.net.move_to(memory_of(device_));
     embedder_.share(net_.net);
     solver_.emplace(net_.net, options.solver);
   }
@@ -204,6 +207,14 @@ class Run {
   void plan() {
     std::vector<Value> keep = {net_.embedding, head_.accuracy};
     net_.net.plan_training(options_.batch, head_.loss, keep);
+    train_step_.emplace(device_,
+                        TrainedNet{.net = net_.net,
+                                   .images = net_.images,
+                                   .labels = labels_,
+                                   .embedding = net_.embedding,
+                                   .head = head_,
+                                   .format = options_.input},
+                        *solver_);
   }
 
   MemoryForecast forecast() {
@@ -216,7 +227,7 @@ class Run {
 
   void write_first_lines(const std::optional<FoundCheckpoint>& resumed) {
     amnet::write_first_lines(
-        log_, {.options = options_, .list = list_, .net = net_.net, .memory = forecast(), .steps = steps_, .cpu = std::get<Cpu>(device_)});
+        log_, {.options = options_, .list = list_, .net = net_.net, .memory = forecast(), .steps = steps_, .device = device_});
     if (resumed) {
       log_.line(fmt::format("Resumed from {} at step {}", resumed->directory.string(), state_.step));
       log_changed_settings(resumed->directory);
@@ -251,17 +262,20 @@ class Run {
     const double begin = seconds_now();
     const double rate = schedule_.at(state_.step);
     for (std::int64_t micro = 0; micro < options_.accumulate; ++micro) {
-      const Batch batch = next_batch();
-      accumulate_gradients(batch, micro == 0 ? Write::assign : Write::add);
+      train_step_->accumulate(next_batch(), here(), micro == 0 ? Write::assign : Write::add);
+      state_.samples += options_.batch;
+      take_results(Wait::no);
     }
-    solver_->step(device_, rate, 1.0 / static_cast<double>(options_.accumulate));
+    train_step_->update(rate, options_.accumulate);
     state_.step += 1;
+    const bool log_due = state_.step % options_.log_every == 0 || state_.step == steps_;
+    take_results(log_due ? Wait::yes : Wait::no);
     interval_seconds_ += seconds_now() - begin;
     training_seconds_ += seconds_now() - begin;
     steps_done_ += 1;
     report_progress("training");
 
-    if (state_.step % options_.log_every == 0 || state_.step == steps_) log_status(rate);
+    if (log_due) log_status(rate);
     const bool best = validation_due() && verify_now();
     poll();
     const bool last = state_.step == steps_;
@@ -292,41 +306,24 @@ class Run {
     return batch;
   }
 
-  void accumulate_gradients(const Batch& batch, Write write) {
-    Net& net = net_.net;
-    batch_indices_ = batch.indices;
-    Context context{.device = device_, .phase = Phase::train, .step = {.number = state_.step, .seed = options_.seed}};
-    on(device_, [&](auto& backend) {
-      image_input(backend, {options_.input.mean, options_.input.scale}, batch.pixels, batch.mirrored, net.value(net_.images));
-    });
-    net.value(labels_).copy_from(batch.labels);
-    net.forward(context);
-    const double loss = net.value(head_.loss).item();
-    if (!std::isfinite(loss)) {
-      const std::string where = net.first_non_finite(context);
-      stop_non_finite(state_.step + 1, where.empty() ? "the loss" : where);
-    }
-    measure(loss, batch.labels);
-    net.backward(context, write);
-    state_.samples += options_.batch;
-  }
+  Step here() const { return {.number = state_.step, .seed = options_.seed}; }
 
-  void measure(double loss, const Tensor& labels) {
-    Tensor class_weights;
-    net_.net.visit([&](const std::string& name, Parameter& parameter) {
-      if (name == class_weights_name) class_weights = parameter.value;
-    });
-    const FeatureStatistics features = feature_statistics(net_.net.value(net_.embedding), class_weights, labels);
-    state_.meters.add({.loss = loss,
-                       .accuracy = net_.net.value(head_.accuracy).item(),
-                       .target_cosine = features.target_cosine,
-                       .feature_norm = features.feature_norm});
+  // Adds up what steps have told; with Wait::yes of all that were begun.
+  void take_results(Wait wait) {
+    while (const std::optional<TrainStep::Done> done = train_step_->done(wait == Wait::yes)) {
+      last_images_ = done->batch.indices;
+      if (!std::isfinite(done->meters.loss)) {
+        const std::string where = train_step_->first_non_finite(done->batch, {.number = done->step, .seed = options_.seed});
+        stop_non_finite(done->step + 1, where.empty() ? "the loss" : where);
+      }
+      state_.meters.add(done->meters);
+    }
   }
 
   // `step` counts from 1, as the log does.
   [[noreturn]] void stop_non_finite(std::int64_t step, const std::string& where) {
     nlohmann::json images = nlohmann::json::array();
-    for (const std::int64_t index : batch_indices_) images.push_back({{"index", index}, {"image", list_.where(index)}});
+    for (const std::int64_t index : last_images_) images.push_back({{"index", index}, {"image", list_.where(index)}});
     const fs::path dump = options_.out / "non_finite_batch.json";
     write_durably(dump, nlohmann::json{{"step", step}, {"first_non_finite", where}, {"images", images}}.dump(2) + "\n");
     throw NonFiniteError(
@@ -398,6 +395,7 @@ class Run {
 
   // True when this is the best so far. A stop cuts it short; the resumed run then begins with it.
   bool verify_now() {
+    take_results(Wait::yes);
     const double begin = seconds_now();
     const std::optional<Views> views = embed_pairs();
     if (!views) return false;
@@ -423,10 +421,11 @@ class Run {
   }
 
   void save(bool best) {
+    take_results(Wait::yes);
     require_finite_weights();
     report_progress("saving");
     std::vector<NamedTensor> momentum;
-    for (const Solver::Momentum& one : solver_->state()) momentum.push_back({one.name, one.value});
+    for (const Solver::Momentum& one : solver_->state()) momentum.push_back({one.name, one.value.to(Memory::host)});
     Metadata metadata = metadata_of(description_);
     metadata["amnet.step"] = std::to_string(state_.step);
     std::vector<CheckpointFile> files = {{"model.safetensors", SafetensorsFile{.metadata = metadata, .tensors = tensors_of(net_.net)}},
@@ -485,7 +484,8 @@ class Run {
   std::shared_ptr<const ImageSource> val_images_;  // of the pairs
   TrainState state_;
   TrainRequest request_ = TrainRequest::none;
-  std::vector<std::int64_t> batch_indices_;  // images of the last micro-batch
+  std::optional<TrainStep> train_step_;
+  std::vector<std::int64_t> last_images_;  // of the last micro-batch that has told its loss
   std::optional<MetricsFile> metrics_, validation_file_;
   std::optional<Loader> loader_;
 

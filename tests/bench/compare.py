@@ -140,7 +140,7 @@ class Programs:
     def amnet(self, setting, competing=False):
         """`competing`: beside a process that keeps a core busy."""
         extra = [] if setting.precision == "f32" else ["--precision", setting.precision]
-        return self._measure("amnet", setting, "", [self.train_face, "bench", *extra], competing=competing)
+        return self._measure("amnet", setting, "", [self.train_face, "bench", "--device", "cpu", *extra], competing=competing)
 
     def rival(self, setting, mode, iterations=None):
         command = [ENVIRONMENT / "bin" / "python", ROOT / "tests" / "bench" / "pytorch_rival.py", "--mode", mode, "--precision",

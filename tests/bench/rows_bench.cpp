@@ -4,6 +4,8 @@
 #include <amnet/kernels/sgd.h>
 #include <amnet/kernels/softmax_cross_entropy.h>
 
+#include <array>
+
 #include "measure.h"
 #include "network_shapes.h"
 
@@ -66,9 +68,10 @@ void add_loss(Bench& bench, std::int64_t classes) {
 /// Reads gradient, momentum and value, writes the last two.
 void add_sgd(Bench& bench, const std::string& name, const Shape& shape) {
   add_case(bench, "sgd/" + name, {.bytes = 20 * elements(shape)}, [&bench, shape] {
-    return [&bench, options = SgdOptions{.learning_rate = 1e-4, .weight_decay = 5e-4}, gradient = random_tensor(shape),
-            momentum = Tensor::zeros(shape, DType::f32),
-            value = random_tensor(shape)] { sgd_step(bench.cpu, options, gradient, momentum, value); };
+    return [&bench, updates = std::array{SgdUpdate{.options = {.learning_rate = 1e-4, .weight_decay = 5e-4},
+                                                   .gradient = random_tensor(shape),
+                                                   .momentum = Tensor::zeros(shape, DType::f32),
+                                                   .value = random_tensor(shape)}}] { sgd_step(bench.cpu, updates); };
   });
 }
 

@@ -70,6 +70,15 @@ class Convolution(CliTest):
         _, _, (total, _, _) = told(self.ok("bench", "--depth", 4, "--width", 0.0625, "--batch", 1, "--iterations", 100, "--verbose").out)
         self.assertEqual(total, (4 + 4 + 3) * 102)
 
+    def test_the_device_is_named_or_refused_in_one_sentence(self):
+        for device in ("cpu", "auto"):
+            out = self.ok(*BENCH, "--device", device, "--deterministic").out
+            self.assertRegex(out, "cpu with 1 thread" if device == "cpu" else "cpu with|cuda:0")
+        self.refused(2, [*BENCH, "--device", "cuda:99"], "--device cpu")  # a build without CUDA, a machine without a GPU, or one with fewer
+        for device in ("gpu", "cuda:", "cuda:x", "cuda:-1"):
+            self.refused(2, [*BENCH, "--device", device], "--device", "cuda:N")
+        self.refused(2, [*BENCH, "--device", "cpu", "--precision", "tf32"], "tf32")
+
     def test_bf16_is_told_or_refused_in_one_sentence(self):
         embed = [*BENCH, "--forward-only", "--precision", "bf16"]
         self.refused(2, [*BENCH, "--precision", "bf16"], "--forward-only")

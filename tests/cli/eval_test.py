@@ -221,7 +221,7 @@ class Bench(CliTest):
         self.assertGreater(numbers["images_per_second"], 0)
         self.assertGreaterEqual(numbers["images_per_second_best"], numbers["images_per_second"])
         self.assertTrue(5 < numbers["peak_rss_mb"] < 500, numbers)
-        self.assertRegex(text, r"^training, depth 4, width 0\.0625, batch 2, 1 thread\(s\), .*: [\d.]+ images/s \(median\), [\d.]+ \(best\), peak \d+ MB\n$")
+        self.assertRegex(text, r"^training, depth 4, width 0\.0625, batch 2, cpu with 1 thread\(s\), .*: [\d.]+ images/s \(median\), [\d.]+ \(best\), peak \d+ MB\n$")
 
     def test_flags(self):
         for flag, value, key in [("--batch", 5, "batch"), ("--threads", 2, "threads"), ("--width", 0.125, "width"), ("--depth", 10, "depth"),

@@ -29,7 +29,7 @@ class FirstRun(CliTest):
 
     def test_out_threads_and_seed(self):
         line, seed1 = self.first_image("mine", "--out", "mine", "--threads", 1)
-        self.assertRegex(line, r"^amnet \d.*, (AVX-512|AVX2|AVX|SSE2|NEON|scalar), 1 thread\(s\): drawing \d+ faces of \d+ people\n$")
+        self.assertRegex(line, r"^amnet \d.*, (AVX-512|AVX2|AVX|SSE2|NEON|scalar), cpu with 1 thread\(s\): drawing \d+ faces of \d+ people\n$")
         line, again = self.first_image("mine2", "--out", "mine2", "--threads", 2, "--seed", 1)
         self.assertIn("2 thread(s)", line)
         self.assertEqual(again, seed1)

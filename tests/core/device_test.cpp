@@ -67,7 +67,7 @@ TEST_CASE("device: scratch is aligned, one for each worker, and only ever grows"
 
 TEST_CASE("device: host memory is aligned, also for nothing", "[device]") {
   for (const std::size_t bytes : {0, 1, 63, 64, 65, 4097}) {
-    const auto memory = allocate_host(bytes);
+    const auto memory = allocate(Memory::host, bytes);
     REQUIRE(memory != nullptr);
     CHECK(aligned(memory.get()));
     std::memset(memory.get(), 1, bytes);
@@ -76,8 +76,8 @@ TEST_CASE("device: host memory is aligned, also for nothing", "[device]") {
 
 #if !defined(__SANITIZE_ADDRESS__)  // which ends the program where malloc would answer null
 TEST_CASE("device: memory that is not to be had is an error with the bytes wanted", "[device]") {
-  CHECK_THROWS_AS(allocate_host(std::size_t{1} << 60), MemoryError);
-  CHECK_THROWS_WITH(allocate_host(std::size_t{1} << 60), Contains("wanted 1152921504606846976 bytes"));
+  CHECK_THROWS_AS(allocate(Memory::host, std::size_t{1} << 60), MemoryError);
+  CHECK_THROWS_WITH(allocate(Memory::host, std::size_t{1} << 60), Contains("wanted 1152921504606846976 bytes"));
 }
 #endif
 

@@ -56,7 +56,7 @@ TEST_CASE("tensor: what the elements do not allow is refused", "[tensor]") {
   CHECK_THROWS_AS(x.copy_from(Tensor({3, 2}, DType::f64)), UsageError);
   CHECK_THROWS_AS(Tensor::of<float>({3}, {1, 2}), UsageError);
   CHECK_THROWS_WITH(x.item(), Contains("one element but got (3,2)"));
-  const Tensor device({2}, DType::f32, allocate_host(8), Memory::cuda);
+  const Tensor device({2}, DType::f32, allocate(Memory::host, 8), Memory::cuda);
   CHECK_THROWS_WITH(device.data<float>(), Contains("on another device"));
 }
 

@@ -24,3 +24,16 @@ TEST_CASE("finite: one bad element anywhere is found", "[finite]") {
   }
   CHECK(all_finite(cpu, Tensor({0}, DType::f32)));
 }
+
+TEST_CASE("finite: a flag is raised by the first bad value and stays up", "[finite]") {
+  Cpu cpu(1);
+  const Tensor flag = Tensor::zeros({1}, DType::u8);
+  const auto raised = [&] { return flag.data<std::uint8_t>()[0] != 0; };
+  const Tensor good = Tensor::of<float>({2}, {1, -3});
+  raise_unless_finite(cpu, good, flag);
+  CHECK(!raised());
+  raise_unless_finite(cpu, Tensor::of<float>({2}, {1, std::numeric_limits<float>::infinity()}), flag);
+  CHECK(raised());
+  raise_unless_finite(cpu, good, flag);
+  CHECK(raised());
+}

@@ -379,13 +379,13 @@ TEST_CASE("fully_connected: the scratch memory is what was forecast", "[fully_co
     fully_connected_forward(cpu, x, w, {}, y);
     fully_connected_backward_data(cpu, y, w, {dx, Write::assign});
     fully_connected_backward_weights(cpu, x, y, {dw, Write::assign});
-    CHECK(cpu.scratch_bytes() == fully_connected_scratch(samples, inputs, outputs, DType::f32, false).total(2));
+    CHECK(cpu.scratch_bytes() == fully_connected_scratch(cpu, samples, inputs, outputs, DType::f32, false).total(2));
     Cpu cosines(2);
     const Tensor norms({outputs}, DType::f32);
     norms.fill(1);
     cosine_forward(cosines, x, w, 1e-12, {}, y, norms);
     cosine_backward_data(cosines, y, w, norms, {dx, Write::assign});
     cosine_backward_weights(cosines, x, y, w, norms, {dw, Write::assign});
-    CHECK(cosines.scratch_bytes() == fully_connected_scratch(samples, inputs, outputs, DType::f32, true).total(2));
+    CHECK(cosines.scratch_bytes() == fully_connected_scratch(cosines, samples, inputs, outputs, DType::f32, true).total(2));
   }
 }

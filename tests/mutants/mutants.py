@@ -23,6 +23,16 @@ LEAST = 20
 TEST_SECONDS = 120
 
 
+def program_of(mutant):
+    """The kernels of a GPU run on an emulated one."""
+    return "cuda/amnet_emulated_tests" if mutant.file.startswith("cuda/") else "amnet_tests"
+
+
+def in_source(test):
+    """The name of a test case without the type that Catch2 puts behind those of a template."""
+    return re.sub(r" - (F32|Tf32|Bf16)$", "", test)
+
+
 def line_of(mutant):
     """The line that the mutant changes, counted from 1; exits where the old text is not there exactly once."""
     text = (ROOT / mutant.file).read_text()
@@ -41,14 +51,15 @@ def check_rules():
     for mutant in MUTANTS:
         if mutant.old == mutant.new or re.search(r"return\s+[-+]?[\w.{}]*\d[\w.{}]*;", mutant.new):
             sys.exit(f"{mutant.name}: changes nothing, or merely returns a constant")
-    without = {f"src/cpu/{path.name}" for path in (ROOT / "src/cpu").glob("*.cpp")} - {mutant.file for mutant in MUTANTS}
+    kernels = [*(ROOT / "src/cpu").glob("*.cpp"), *(ROOT / "cuda").glob("*.cu")]
+    without = {str(path.relative_to(ROOT)) for path in kernels} - {mutant.file for mutant in MUTANTS}
     if without:
         sys.exit(f"kernel files without a mutant: {', '.join(sorted(without))}")
 
 
 def copy_tree(target, tests):
     """Copies what the build needs, with only those test files in which the named tests stand."""
-    for name in ("CMakeLists.txt", "cmake", "docs", "include", "src", "tests", "third_party"):
+    for name in ("CMakeLists.txt", "cmake", "cuda", "docs", "include", "src", "tests", "third_party"):
         source = ROOT / name
         if source.is_dir():
             shutil.copytree(source, target / name, ignore=shutil.ignore_patterns("__pycache__"))
@@ -57,7 +68,7 @@ def copy_tree(target, tests):
     missing = set(tests)
     for path in (target / "tests").rglob("*_test.cpp"):
         text = path.read_text()
-        here = {test for test in tests if f'"{test}"' in text}
+        here = {test for test in tests if f'"{in_source(test)}"' in text}
         if not here:
             path.unlink()
         missing -= here
@@ -74,20 +85,24 @@ class Copy:
         self.environment.setdefault("AMNET_SHARED", str(ROOT.parent / "shared"))
         self.source.mkdir()
 
-    def configure(self):
+    def configure(self, cuda):
+        """False where the GPU's kernels are wanted but cannot be built."""
         command = ["cmake", "-S", str(self.source), "-B", str(self.build), "-G", "Ninja", "-DCMAKE_BUILD_TYPE=Debug",
-                   "-DCMAKE_CXX_FLAGS_DEBUG=-O1", "-DAMNET_NATIVE=ON", "-DAMNET_BUILD_EXAMPLES=OFF", "-DAMNET_INSTALL=OFF"]
+                   "-DCMAKE_CXX_FLAGS_DEBUG=-O1", "-DAMNET_NATIVE=ON", "-DAMNET_BUILD_EXAMPLES=OFF", "-DAMNET_INSTALL=OFF",
+                   f"-DAMNET_CUDA={'AUTO' if cuda else 'OFF'}"]
         subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
+        return not cuda or (self.build / "tests" / "cuda").exists()
 
-    def compiles(self):
-        self.log = subprocess.run(["cmake", "--build", str(self.build), "-j", self.jobs, "--target", "amnet_tests"],
+    def compiles(self, programs):
+        targets = [program.split("/")[-1] for program in programs]
+        self.log = subprocess.run(["cmake", "--build", str(self.build), "-j", self.jobs, "--target", *targets],
                                   stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, errors="replace")
         return self.log.returncode == 0
 
-    def passes(self, test):
+    def passes(self, program, test):
         """True or False; None when it did not end in time."""
         name = re.sub(r'([,\[\]"\\])', r"\\\1", test)
-        command = [str(self.build / "tests" / "amnet_tests"), name]
+        command = [str(self.build / "tests" / program), name]
         try:
             result = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, env=self.environment, timeout=TEST_SECONDS,
                                     text=True, errors="replace")
@@ -95,7 +110,7 @@ class Copy:
             return None
         self.output = result.stdout
         if "No test cases matched" in result.stdout or "No tests ran" in result.stdout:
-            sys.exit(f"amnet_tests has no test case '{test}'")
+            sys.exit(f"{program} has no test case '{test}'")
         return result.returncode == 0
 
 
@@ -119,11 +134,14 @@ def main():
         copy = Copy(Path(scratch), arguments.jobs)
         copy_tree(copy.source, tests)
         print(f"Building the tests without a mutant ({len(tests)} named) …", flush=True)
-        copy.configure()
-        if not copy.compiles():
+        if not copy.configure(any(mutant.file.startswith("cuda/") for mutant in chosen)):
+            print("SKIPPED the mutants of cuda/: there is no nvcc with cuDNN here.")
+            chosen = [mutant for mutant in chosen if not mutant.file.startswith("cuda/")]
+        programs = sorted({program_of(mutant) for mutant in chosen})
+        if not copy.compiles(programs):
             sys.exit(f"{copy.log.stdout[-4000:]}\nthe tree does not build without a mutant")
-        for test in tests:
-            if not copy.passes(test):
+        for program, test in sorted({(program_of(mutant), mutant.test) for mutant in chosen}):
+            if not copy.passes(program, test):
                 sys.exit(f"{copy.output[-4000:]}\n'{test}' is red without a mutant")
         print(f"All are green after {time.monotonic() - started:.0f} s; now {len(chosen)} mutants.", flush=True)
 
@@ -133,11 +151,11 @@ def main():
             path = copy.source / mutant.file
             original = path.read_text()
             path.write_text(original.replace(mutant.old, mutant.new))
-            if not copy.compiles():
+            if not copy.compiles([program_of(mutant)]):
                 errors = [line for line in copy.log.stdout.splitlines() if "error" in line]
                 verdict = "DOES NOT COMPILE  " + "; ".join(errors[:2])
             else:
-                passed = copy.passes(mutant.test)
+                passed = copy.passes(program_of(mutant), mutant.test)
                 verdict = "SURVIVED" if passed else "caught" if passed is False else "caught (did not end)"
             path.write_text(original)  # compiled again together with the next mutant
             if not verdict.startswith("caught"):

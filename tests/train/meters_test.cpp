@@ -44,18 +44,6 @@ TEST_CASE("meters: means over what was added, and nothing added is zero", "[mete
   CHECK(Meters().mean().loss == 0);
 }
 
-TEST_CASE("meters: cosine to the own class and feature norm, by hand", "[meters]") {
-  const Tensor features = Tensor::of<float>({4, 2}, {3, 4, 0, 0, -5, 12, 1e-30F, 0});
-  const Tensor weights = Tensor::of<float>({3, 2}, {2, 0, 0, 0.5F, 0, 0});
-  const Tensor labels = Tensor::of<std::int64_t>({4}, {0, 1, 1, 0});
-  const FeatureStatistics found = feature_statistics(features, weights, labels);
-  // 3/5 with class 0; a zero feature counts 0; 12/13 with class 1; a tiny feature has a direction like any other.
-  CHECK(found.target_cosine == Approx((0.6 + 0 + 12.0 / 13 + 1) / 4));
-  CHECK(found.feature_norm == Approx((5 + 0 + 13 + 1e-30) / 4));
-  const Tensor unlearned = Tensor::of<std::int64_t>({4}, {2, 2, 2, 2});  // weights of zero
-  CHECK(feature_statistics(features, weights, unlearned).target_cosine == 0);
-}
-
 TEST_CASE("metrics file: rows come back as they were written", "[meters]") {
   const TemporaryFolder folder;
   const auto path = folder.path() / "metrics.csv";

@@ -3,7 +3,12 @@
 //
 //   Device device = Cpu(2);
 //   on(device, [&](auto& backend) { prelu_forward(backend, x, slope, y); });
+//
+// A build with CUDA defines AMNET_CUDA, for amnet and for whoever links it, and has a second backend. Nothing of CUDA's own stands here.
 #pragma once
+
+#include <amnet/core/dtype.h>
+#include <amnet/core/memory.h>
 
 #include <cstddef>
 #include <cstdint>
@@ -17,13 +22,6 @@
 
 namespace amnet {
 
-/// The memory a tensor's bytes are in.
-enum class Memory : unsigned char { host, cuda };
-
-/// 64-byte aligned, uninitialised host memory; freed with the last owner.
-/// Throws MemoryError with the bytes wanted when there are none.
-std::shared_ptr<std::byte> allocate_host(std::size_t bytes);
-
 /// How a backend is to compute convolutions: as it finds best for each shape, all directly, or all by Winograd tiles of one
 /// size where the shape allows tiles at all. To measure, and to find out whether an algorithm is at fault.
 enum class ConvolutionAlgorithm : unsigned char { automatic, direct, tiles_2, tiles_3, tiles_4, tiles_5, tiles_6 };
@@ -32,11 +30,12 @@ enum class ConvolutionAlgorithm : unsigned char { automatic, direct, tiles_2, ti
 ConvolutionAlgorithm convolution_algorithm(std::string_view name);
 std::string_view name_of(ConvolutionAlgorithm algorithm);
 
-/// What the matrix products of convolutions take: the values as they are, or rounded to bf16, where a processor multiplies pairs of them
-/// in one step. Sums are f32 in both. To embed with: nothing trains in bf16.
-enum class ProductPrecision : unsigned char { f32, bf16 };
+/// What matrix products take: f32 values as they are, or rounded to tf32 (10 bits after the point; GPUs) or to bf16 (7 bits) for units that
+/// multiply those faster. Sums are f32 in all three. On a CPU bf16 is for the convolutions of an inference alone; on a GPU activations
+/// are bf16 too, and it trains: parameters, features and logits stay f32.
+enum class ProductPrecision : unsigned char { f32, tf32, bf16 };
 
-/// "f32" or "bf16". Throws UsageError for another name.
+/// "f32", "tf32" or "bf16". Throws UsageError for another name.
 ProductPrecision product_precision(std::string_view name);
 std::string_view name_of(ProductPrecision precision);
 /// Whether the library was compiled for a processor with bf16 dot products (AVX512-BF16).
@@ -71,6 +70,8 @@ class Cpu {
   void count(const std::string& name) { ++counts_[name]; }
   /// What was counted so far.
   const std::map<std::string, std::int64_t>& counts() const { return counts_; }
+  /// Waits for what was begun: nothing, a CPU's calls end with their work.
+  void wait() const {}
   /// Scratch of at least `bytes`, 64-byte aligned, for worker `thread` in [0, threads()); valid until
   /// the next call for the same worker. It grows and is kept, so that a step allocates nothing.
   std::byte* scratch(int thread, std::size_t bytes);
@@ -87,8 +88,58 @@ class Cpu {
   std::vector<Scratch> scratch_;
 };
 
+/// How a GPU is to be used.
+struct CudaOptions {
+  int index = 0;  ///< of the GPU, as the driver counts
+  ProductPrecision precision = ProductPrecision::f32;
+  bool deterministic = false;  ///< the same bits in every run, or UsageError from the first operation that cannot give them
+};
+
+struct CudaState;  // cuda/state.h
+
+/// The CUDA backend: one GPU, its stream, and the handles of its libraries. Copies share them. Not for use by two threads at once, and all
+/// Cuda values of a process are of one GPU.
+class Cuda {
+ public:
+  /// Throws UsageError where there is no such GPU or no driver, saying what was found.
+  explicit Cuda(CudaOptions options = {});
+
+  const CudaOptions& options() const;
+  ProductPrecision precision() const { return options().precision; }
+  /// One: all work on a GPU shares its scratch memory.
+  int threads() const { return 1; }
+  /// "NVIDIA H100 80GB HBM3".
+  const std::string& name() const;
+  /// The scratch memory that is held now.
+  std::size_t scratch_bytes() const;
+  /// Counts one call of a kernel under the name of the algorithm it took, as Cpu does.
+  void count(const std::string& name);
+  const std::map<std::string, std::int64_t>& counts() const;
+  /// Waits until everything that was begun has been done. Throws DeviceError for what failed meanwhile.
+  void wait();
+
+  CudaState& state() const { return *state_; }
+
+ private:
+  std::shared_ptr<CudaState> state_;
+};
+
+/// How many GPUs this process can use: 0 without a driver, and in a build without CUDA.
+int cuda_devices();
+
 /// The backends that were built.
+#if defined(AMNET_CUDA)
+using Device = std::variant<Cpu, Cuda>;
+#else
 using Device = std::variant<Cpu>;
+#endif
+
+/// Where the tensors of a device are.
+Memory memory_of(const Device& device);
+/// The dtype that a net for the device has: bf16 where a GPU computes in it, f32 elsewhere.
+DType activation_dtype(const Device& device);
+/// "cpu with 2 thread(s)", "cuda:0 (NVIDIA H100 80GB HBM3), bf16".
+std::string description_of(const Device& device);
 
 /// Calls `body(backend)` with the backend that `device` holds.
 template <class Body>

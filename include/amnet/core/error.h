@@ -48,8 +48,15 @@ class NonFiniteError : public Error {
   int exit_code() const noexcept override { return 5; }
 };
 
-/// Memory that was not to be had, or a device that failed (exit code 6).
+/// Memory that was not to be had (exit code 6).
 class MemoryError : public Error {
+ public:
+  using Error::Error;
+  int exit_code() const noexcept override { return 6; }
+};
+
+/// A device that failed (exit code 6).
+class DeviceError : public Error {
  public:
   using Error::Error;
   int exit_code() const noexcept override { return 6; }

@@ -5,10 +5,11 @@
 //   Tensor x({2, 112, 96, 3}, DType::f32);          // uninitialised
 //   std::span<float> pixels = x.data<float>();
 //   Tensor first = x.slice(0, 1);                   // (1,112,96,3), the same elements
+//   Tensor there = x.to(Memory::cuda);              // nothing moves between memories unless it is written
 #pragma once
 
-#include <amnet/core/device.h>
 #include <amnet/core/dtype.h>
+#include <amnet/core/memory.h>
 #include <amnet/core/shape.h>
 
 #include <cstring>
@@ -23,15 +24,15 @@ class Tensor {
  public:
   /// No elements at all; defined() is false.
   Tensor() = default;
-  /// Uninitialised elements in host memory. Throws MemoryError.
-  Tensor(Shape shape, DType dtype)
-      : Tensor(shape, dtype, allocate_host(static_cast<std::size_t>(shape.count()) * size_of(dtype)), Memory::host) {}
+  /// Uninitialised elements. Throws MemoryError.
+  Tensor(Shape shape, DType dtype, Memory memory = Memory::host)
+      : Tensor(shape, dtype, allocate(memory, static_cast<std::size_t>(shape.count()) * size_of(dtype)), memory) {}
   /// Elements in memory that somebody else laid out (the net's plan, a mapped file).
   Tensor(Shape shape, DType dtype, std::shared_ptr<std::byte> bytes, Memory memory)
       : shape_(shape), dtype_(dtype), memory_(memory), bytes_(std::move(bytes)) {}
 
-  static Tensor zeros(Shape shape, DType dtype) {
-    Tensor tensor(shape, dtype);
+  static Tensor zeros(Shape shape, DType dtype, Memory memory = Memory::host) {
+    Tensor tensor(shape, dtype, memory);
     tensor.clear();
     return tensor;
   }
@@ -83,27 +84,32 @@ class Tensor {
     return Tensor(shape_.with(0, end - begin), dtype_, std::shared_ptr<std::byte>(bytes_, raw() + offset), memory_);
   }
 
-  /// A deep copy.
+  /// A deep copy, in the same memory.
   Tensor clone() const {
-    Tensor copy(shape_, dtype_);
+    Tensor copy(shape_, dtype_, memory_);
     copy.copy_from(*this);
     return copy;
   }
-  /// Copies the elements of a tensor of the same shape and dtype.
+  /// This tensor where it already lies there, a copy of it otherwise.
+  Tensor to(Memory memory) const {
+    if (memory == memory_) return *this;
+    Tensor copy(shape_, dtype_, memory);
+    copy.copy_from(*this);
+    return copy;
+  }
+  /// Copies the elements of a tensor of the same shape and dtype, from whichever memory.
   void copy_from(const Tensor& other) const {
     require(other.shape_ == shape_ && other.dtype_ == dtype_, "[tensor] cannot copy {} {} into {} {}.", name_of(other.dtype_), other.shape_,
             name_of(dtype_), shape_);
-    if (size_bytes() != 0) std::memcpy(raw(), other.raw(), size_bytes());
+    copy_bytes(raw(), memory_, other.raw(), other.memory_, size_bytes());
   }
-  /// The same values as f32 or f64.
+  /// The same values as f32 or f64, in host memory.
   Tensor cast(DType dtype) const;
   /// All bytes zero.
-  void clear() const {
-    if (size_bytes() != 0) std::memset(raw(), 0, size_bytes());
-  }
-  /// Every element of a floating-point tensor set to `value`.
+  void clear() const { clear_bytes(raw(), memory_, size_bytes()); }
+  /// Every element of a floating-point tensor in host memory set to `value`.
   void fill(double value) const;
-  /// The single value of a floating-point tensor of one element.
+  /// The single value of a floating-point tensor of one element, fetched from whichever memory.
   double item() const;
 
  private:

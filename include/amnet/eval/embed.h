@@ -49,11 +49,12 @@ class Embedder {
   explicit Embedder(const ModelDescription& description, std::int64_t batch = 64);
   explicit Embedder(LoadedModel model, std::int64_t batch = 64);
 
-  /// Uses the very parameters of `net`, by name: no copy, and later training is seen at once. They are not prepared for many calls, and so
-  /// are computed in f32 on a device of bf16 too. Throws UsageError for a missing one.
+  /// Uses the very parameters of `net`, by name, where they are: no copy, and later training is seen at once. They are not prepared for
+  /// many calls, and so are computed in f32 on a CPU of bf16 too. Throws UsageError for a missing one.
   void share(Net& net);
-  /// Throws DataError for an image that cannot be read or has another size, unless it is to be skipped. An embedding does not depend on the
-  /// images beside it, but its last bits do on the batch: the algorithms are chosen for it.
+  /// A loaded model moves to the device, and into its dtype, at the first call with it. Throws DataError for an image that cannot be read
+  /// or has another size, unless it is to be skipped. An embedding does not depend on the images beside it, but its last bits do on the
+  /// batch: the algorithms are chosen for it.
   Views embed(Device& device, const EmbedRequest& request);
 
   const ModelDescription& description() const { return model_.description; }
@@ -61,6 +62,8 @@ class Embedder {
   std::size_t planned_bytes();
 
  private:
+  void use(BuiltModel model);
+  void fit(const Device& device);
   void plan(std::int64_t batch);
 
   LoadedModel model_;

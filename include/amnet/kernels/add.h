@@ -10,8 +10,10 @@ namespace amnet {
 
 /// xs: two or more, and y: all of one shape and floating-point dtype.
 void add_forward(Cpu& cpu, std::span<const Tensor> xs, const Tensor& y);
+void add_forward(Cuda& cuda, std::span<const Tensor> xs, const Tensor& y);
 
 /// dx = dy, for each of the inputs.
 void add_backward(Cpu& cpu, const Tensor& dy, const Gradient& dx);
+void add_backward(Cuda& cuda, const Tensor& dy, const Gradient& dx);
 
 }  // namespace amnet

@@ -8,5 +8,6 @@ namespace amnet {
 
 /// dy (..., C), dbias (C), of one floating-point dtype; summed in an order that does not depend on the number of threads.
 void bias_backward(Cpu& cpu, const Tensor& dy, const Gradient& dbias);
+void bias_backward(Cuda& cuda, const Tensor& dy, const Gradient& dbias);
 
 }  // namespace amnet

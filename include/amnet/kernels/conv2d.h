@@ -57,9 +57,12 @@ struct Conv2dWeights {
 /// again. To be called again whenever w has changed. A backend of ProductPrecision::bf16 prepares weights of f32 for the forward pass in
 /// bf16, and calls with them multiply in bf16; weights that were not prepared, and all direct convolutions, are multiplied as they are.
 void conv2d_prepare(Cpu& cpu, const Conv2dOptions& options, const Shape& x, const Tensor& w, Conv2dPass pass, Conv2dPrepared& prepared);
+void conv2d_prepare(Cuda& cuda, const Conv2dOptions& options, const Shape& x, const Tensor& w, Conv2dPass pass, Conv2dPrepared& prepared);
 
 /// The bytes that it will take.
 std::size_t conv2d_prepared_bytes(const Cpu& cpu, const Conv2dOptions& options, const Shape& x, std::int64_t outputs, DType dtype,
+                                  Conv2dPass pass);
+std::size_t conv2d_prepared_bytes(const Cuda& cuda, const Conv2dOptions& options, const Shape& x, std::int64_t outputs, DType dtype,
                                   Conv2dPass pass);
 
 /// What follows the sums in the same step: y = residual + prelu(sums + bias). Undefined tensors are left out.
@@ -73,6 +76,8 @@ struct Conv2dEpilogue {
 /// x (N,H,W,C), w (O,kh,kw,C/groups) prepared for the forward pass or not, y (N,OH,OW,O), all of one floating-point dtype.
 /// Throws UsageError when a shape does not follow from the others.
 void conv2d_forward(Cpu& cpu, const Conv2dOptions& options, const Tensor& x, const Conv2dWeights& w, const Conv2dEpilogue& epilogue,
+                    const Tensor& y);
+void conv2d_forward(Cuda& cuda, const Conv2dOptions& options, const Tensor& x, const Conv2dWeights& w, const Conv2dEpilogue& epilogue,
                     const Tensor& y);
 
 /// What the backward pass must know of a PReLU that followed: dz = dy * prelu'(sums), where prelu' is 1 above 0 and the slope elsewhere.
@@ -94,9 +99,13 @@ struct Conv2dGradients {
 /// ProductPrecision::bf16, and when a shape does not follow from the others.
 void conv2d_backward(Cpu& cpu, const Conv2dOptions& options, const Tensor& x, const Conv2dWeights& w, const Conv2dActivation& activation,
                      const Tensor& dy, const Conv2dGradients& gradients);
+void conv2d_backward(Cuda& cuda, const Conv2dOptions& options, const Tensor& x, const Conv2dWeights& w, const Conv2dActivation& activation,
+                     const Tensor& dy, const Conv2dGradients& gradients);
 
 /// The scratch memory that the forward pass, and with `training` every pass, takes for an input x (N,H,W,C): for a forecast. Of a direct
 /// convolution an estimate, of its packed weights.
 ScratchBytes conv2d_scratch(const Cpu& cpu, const Conv2dOptions& options, const Shape& x, std::int64_t outputs, DType dtype, bool training);
+ScratchBytes conv2d_scratch(const Cuda& cuda, const Conv2dOptions& options, const Shape& x, std::int64_t outputs, DType dtype,
+                            bool training);
 
 }  // namespace amnet

@@ -18,8 +18,10 @@ struct DropoutDraw {
 
 /// x, y: of one shape and floating-point dtype; mask: u8, of the same count, 1 where the element is kept.
 void dropout_forward(Cpu& cpu, const DropoutDraw& draw, const Tensor& x, const Tensor& y, const Tensor& mask);
+void dropout_forward(Cuda& cuda, const DropoutDraw& draw, const Tensor& x, const Tensor& y, const Tensor& mask);
 
 /// dx = mask dy / (1 - ratio).
 void dropout_backward(Cpu& cpu, double ratio, const Tensor& mask, const Tensor& dy, const Gradient& dx);
+void dropout_backward(Cuda& cuda, double ratio, const Tensor& mask, const Tensor& dy, const Gradient& dx);
 
 }  // namespace amnet

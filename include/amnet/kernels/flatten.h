@@ -9,8 +9,10 @@ namespace amnet {
 
 /// x: (N,H,W,C) or (N,D); y: (N, C*H*W) or (N,D).
 void flatten_forward(Cpu& cpu, const Tensor& x, const Tensor& y);
+void flatten_forward(Cuda& cuda, const Tensor& x, const Tensor& y);
 
 /// The way back: dy as y, dx as x.
 void flatten_backward(Cpu& cpu, const Tensor& dy, const Gradient& dx);
+void flatten_backward(Cuda& cuda, const Tensor& dy, const Gradient& dx);
 
 }  // namespace amnet

@@ -13,5 +13,6 @@ struct ImageInputOptions {
 
 /// pixels: u8 (N,H,W,C), in [0, 255]; mirror: u8 (N), not 0 where the image is flipped along W; y: f32 or f64 (N,H,W,C).
 void image_input(Cpu& cpu, const ImageInputOptions& options, const Tensor& pixels, const Tensor& mirror, const Tensor& y);
+void image_input(Cuda& cuda, const ImageInputOptions& options, const Tensor& pixels, const Tensor& mirror, const Tensor& y);
 
 }  // namespace amnet

@@ -8,6 +8,7 @@
 namespace amnet {
 
 /// Throws DataError naming the first sample whose label is not in [0, classes), and UsageError unless labels are i64 (N).
+/// Labels on a GPU are checked for type and number alone: whoever brings their values there checks them before.
 /// `who` stands in front of the message: a layer's name.
 void check_labels(const Tensor& labels, std::int64_t samples, std::int64_t classes, std::string_view who);
 

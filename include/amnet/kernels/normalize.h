@@ -8,11 +8,13 @@
 
 namespace amnet {
 
-/// x, y: (..., D), seen as rows of D; norm: one element per row. y may be x itself.
+/// x, y: (..., D), seen as rows of D; norm: one element per row, f32 where x is bf16. y may be x itself.
 void normalize_forward(Cpu& cpu, const Tensor& x, double epsilon, const Tensor& y, const Tensor& norm);
+void normalize_forward(Cuda& cuda, const Tensor& x, double epsilon, const Tensor& y, const Tensor& norm);
 
 /// dx = (dy - y <y, dy>) / norm + dnorm y: exact for any epsilon, because dnorm/dx = x / norm = y.
 /// dy: (..., D); dnorm: one element per row; either may be undefined where no loss depends on it.
 void normalize_backward(Cpu& cpu, const Tensor& y, const Tensor& norm, const Tensor& dy, const Tensor& dnorm, const Gradient& dx);
+void normalize_backward(Cuda& cuda, const Tensor& y, const Tensor& norm, const Tensor& dy, const Tensor& dnorm, const Gradient& dx);
 
 }  // namespace amnet

@@ -25,8 +25,10 @@ std::int64_t pooled_extent(std::int64_t extent, std::int64_t kernel, std::int64_
 
 /// x: (N,H,W,C); y: (N,OH,OW,C); indices: i64, as y, for a maximum only: h * W + w of the pixel that won, the first on a tie.
 void pool_forward(Cpu& cpu, const PoolOptions& options, const Tensor& x, const Tensor& y, const Tensor& indices);
+void pool_forward(Cuda& cuda, const PoolOptions& options, const Tensor& x, const Tensor& y, const Tensor& indices);
 
 /// A maximum sends dy to the pixel that won, an average spreads it evenly. dx: (N,H,W,C).
 void pool_backward(Cpu& cpu, const PoolOptions& options, const Tensor& dy, const Tensor& indices, const Gradient& dx);
+void pool_backward(Cuda& cuda, const PoolOptions& options, const Tensor& dy, const Tensor& indices, const Gradient& dx);
 
 }  // namespace amnet

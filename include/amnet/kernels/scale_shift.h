@@ -8,10 +8,13 @@ namespace amnet {
 
 /// x, y: (..., C); scale: (C) or (1); shift: the same, or undefined for none.
 void scale_shift_forward(Cpu& cpu, const Tensor& x, const Tensor& scale, const Tensor& shift, const Tensor& y);
+void scale_shift_forward(Cuda& cuda, const Tensor& x, const Tensor& scale, const Tensor& shift, const Tensor& y);
 
 /// dx = scale dy; dscale = the sum of x dy over the elements of the channel; dshift = that of dy.
 /// x may be undefined where dscale is skipped, and dx may be x itself where it is assigned.
 void scale_shift_backward(Cpu& cpu, const Tensor& x, const Tensor& scale, const Tensor& dy, const Gradient& dx, const Gradient& dscale,
+                          const Gradient& dshift);
+void scale_shift_backward(Cuda& cuda, const Tensor& x, const Tensor& scale, const Tensor& dy, const Gradient& dx, const Gradient& dscale,
                           const Gradient& dshift);
 
 }  // namespace amnet

@@ -5,6 +5,8 @@
 #include <amnet/core/device.h>
 #include <amnet/core/tensor.h>
 
+#include <span>
+
 namespace amnet {
 
 /// Of one parameter: the run's values times the parameter's multipliers.
@@ -15,7 +17,15 @@ struct SgdOptions {
   double gradient_scale = 1;  ///< 1 / the number of micro-batches whose gradients were added
 };
 
-/// gradient, momentum (V) and value (w): of one shape and floating-point dtype; momentum starts at zero.
-void sgd_step(Cpu& cpu, const SgdOptions& options, const Tensor& gradient, const Tensor& momentum, const Tensor& value);
+/// One parameter's step. gradient, momentum (V) and value (w): of one shape and floating-point dtype; momentum starts at zero.
+struct SgdUpdate {
+  SgdOptions options;
+  Tensor gradient, momentum, value;
+};
+
+/// The updates of all parameters of a step, none of which may share elements with another: on a GPU they run side by side. Where `halted`,
+/// a u8 (1), is defined and not 0, nothing is changed: raise_unless_finite of kernels/finite.h sets it.
+void sgd_step(Cpu& cpu, std::span<const SgdUpdate> updates, const Tensor& halted = {});
+void sgd_step(Cuda& cuda, std::span<const SgdUpdate> updates, const Tensor& halted = {});
 
 }  // namespace amnet

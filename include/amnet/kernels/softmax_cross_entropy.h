@@ -25,16 +25,24 @@ struct MarginOptions {
 /// scaled (N,classes) = z of the formula above. cosines: (N,classes); labels: i64 (N), in range; sample_scale: (N,1) or undefined.
 void margin_logits(Cpu& cpu, const MarginOptions& options, const Tensor& cosines, const Tensor& labels, const Tensor& sample_scale,
                    const Tensor& scaled);
+void margin_logits(Cuda& cuda, const MarginOptions& options, const Tensor& cosines, const Tensor& labels, const Tensor& sample_scale,
+                   const Tensor& scaled);
 
 /// loss: (1); normalisers: (N,2), the largest z of each sample and the sum of exp(z - largest), for the backward pass.
-/// Throws DataError for a label out of range, before anything is computed.
+/// Throws DataError for a label out of range, before anything is computed. A GPU's labels are checked by whoever brings them over; one that
+/// is out of range after all makes the loss NaN.
 void softmax_cross_entropy_forward(Cpu& cpu, const MarginOptions& options, const Tensor& logits, const Tensor& labels,
+                                   const Tensor& sample_scale, const Tensor& normalisers, const Tensor& loss);
+void softmax_cross_entropy_forward(Cuda& cuda, const MarginOptions& options, const Tensor& logits, const Tensor& labels,
                                    const Tensor& sample_scale, const Tensor& normalisers, const Tensor& loss);
 
 /// With p_ij = exp(z_ij - largest_i) / sum_i and g_ij = dloss / N (p_ij - [j = y_i]): dlogits = s g, and
 /// dsample_scale_i = sum_j g_ij (c_ij - m [j = y_i, where subtracted]). dloss: (1); dlogits: (N,classes), which may be `logits` itself
 /// where it is assigned; dsample_scale: (N,1).
 void softmax_cross_entropy_backward(Cpu& cpu, const MarginOptions& options, const Tensor& logits, const Tensor& labels,
+                                    const Tensor& sample_scale, const Tensor& normalisers, const Tensor& dloss, const Gradient& dlogits,
+                                    const Gradient& dsample_scale);
+void softmax_cross_entropy_backward(Cuda& cuda, const MarginOptions& options, const Tensor& logits, const Tensor& labels,
                                     const Tensor& sample_scale, const Tensor& normalisers, const Tensor& dloss, const Gradient& dlogits,
                                     const Gradient& dsample_scale);
 

@@ -40,7 +40,7 @@ class BatchNorm final : public Layer {
     create_buffer(running_mean_, "running_mean", channels, dtype, 0);
     create_buffer(running_variance_, "running_variance", channels, dtype, 1);
     create_buffer(weight_of_past_, "weight_of_past", Shape{1}, dtype, 0);
-    return {.outputs = {inputs[0]}, .saved = {{channels, dtype}, {channels, dtype}}};
+    return {.outputs = {inputs[0]}, .saved = {{channels, exact_dtype(dtype)}, {channels, exact_dtype(dtype)}}};
   }
 
   void forward(const ForwardArgs& args) override {

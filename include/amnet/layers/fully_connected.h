@@ -43,9 +43,9 @@ class FullyConnected final : public Layer {
     require(options_.epsilon >= 0, "[fully_connected] expected epsilon >= 0 but got {}.", options_.epsilon);
     create(weight_, "weight", {options_.outputs, shape[1]}, dtype, options_.weight);
     if (options_.with_bias) create(bias_, "bias", {options_.outputs}, dtype, options_.bias);
-    samples_ = shape[0];
-    LayerPlan plan{.outputs = {{{shape[0], options_.outputs}, dtype}}, .saved = {}};
-    if (options_.row_norm != RowNorm::none) plan.saved = {{{options_.outputs, 1}, dtype}};  // the norm of each row
+    input_ = inputs[0];
+    LayerPlan plan{.outputs = {{{shape[0], options_.outputs}, exact_dtype(dtype)}}, .saved = {}};
+    if (options_.row_norm != RowNorm::none) plan.saved = {{{options_.outputs, 1}, exact_dtype(dtype)}};  // the norm of each row
     return plan;
   }
 
@@ -76,9 +76,11 @@ class FullyConnected final : public Layer {
     });
   }
 
-  ScratchBytes kernel_scratch(Device&, bool) const override {
-    return fully_connected_scratch(samples_, weight_.value.extent(1), options_.outputs, weight_.value.dtype(),
-                                   options_.row_norm == RowNorm::projected);
+  ScratchBytes kernel_scratch(Device& device, bool) const override {
+    return on(device, [&](auto& backend) {
+      return fully_connected_scratch(backend, input_.shape[0], input_.shape[1], options_.outputs, input_.dtype,
+                                     options_.row_norm == RowNorm::projected);
+    });
   }
 
   void visit(const ParameterVisitor& visitor) override {
@@ -89,7 +91,7 @@ class FullyConnected final : public Layer {
  private:
   FullyConnectedOptions options_;
   Parameter weight_, bias_;
-  std::int64_t samples_ = 0;  // of the last setup
+  TensorSpec input_ = {};  // of the last setup
 };
 
 }  // namespace amnet

@@ -79,6 +79,9 @@ struct ParameterOptions {
   double decay_mult = 1;
 };
 
+/// The dtype of what belongs to activations of `dtype` but is kept as exact as f32: parameters, statistics, norms, features, logits.
+constexpr DType exact_dtype(DType dtype) { return dtype == DType::bf16 ? DType::f32 : dtype; }
+
 /// One tensor a layer asks the net for.
 struct TensorSpec {
   Shape shape;
@@ -161,14 +164,22 @@ class Layer {
   /// Shows every parameter and buffer, always in the same order.
   virtual void visit(const ParameterVisitor&) {}
 
-  /// Calls body(backend) with the context's backend.
+  /// Calls body(backend) with the context's backend: a kernel that any of the backends lacks is an error when you compile or link.
   template <class Body>
   static void on_device(Context& context, Body&& body) {
     on(context.device, std::forward<Body>(body));
   }
+  /// Calls body(cpu), for a layer that no other device computes. Throws UsageError that names the layer's type on such a device.
+  template <class Body>
+  void on_cpu(Context& context, Body&& body) const {
+    Cpu* cpu = std::get_if<Cpu>(&context.device);
+    require(cpu != nullptr, "[{}] this layer has kernels for the CPU alone but got {}; take --device cpu.", type(),
+            description_of(context.device));
+    std::forward<Body>(body)(*cpu);
+  }
 
  protected:
-  /// Creates `parameter` on the first call; on later ones checks that the shape is still the same.
+  /// Creates `parameter` on the first call, for activations of `dtype`; on later ones checks that the shape is still the same.
   void create(Parameter& parameter, std::string_view name, Shape shape, DType dtype, const ParameterOptions& options) const {
     if (parameter.value.defined()) {
       require(parameter.value.shape() == shape, "[{}] the {} is {} but this input needs {}; build a new net for it.", type(), name,
@@ -176,7 +187,7 @@ class Layer {
       return;
     }
     parameter.name = name;
-    parameter.value = Tensor::zeros(shape, dtype);
+    parameter.value = Tensor::zeros(shape, exact_dtype(dtype));
     parameter.filler = options.filler;
     parameter.lr_mult = options.lr_mult;
     parameter.decay_mult = options.decay_mult;

@@ -41,7 +41,8 @@ struct PlannedRun;
 
 class Net {
  public:
-  /// `dtype` is that of images, features and parameters; double is for gradient checks.
+  /// `dtype` is that of images and activations, and but for bf16 of features and parameters too, which are f32 then. Double is for
+  /// gradient checks, bf16 for GPUs.
   explicit Net(DType dtype = DType::f32);
   ~Net();
   Net(Net&&) noexcept;
@@ -71,6 +72,13 @@ class Net {
   /// The number of learned values (buffers are not counted).
   std::int64_t parameter_count();
 
+  // --- placing --------------------------------------------------------------------------------------------
+
+  /// Moves parameters and their gradients into a memory, where all plans will lie from then on; the last plan is gone. A net begins in the
+  /// host's memory.
+  void move_to(Memory memory);
+  Memory memory() const;
+
   // --- planning -------------------------------------------------------------------------------------------
 
   /// Gives an input another shape for the next plan (an image pyramid).
@@ -90,7 +98,7 @@ class Net {
 
   // --- running --------------------------------------------------------------------------------------------
 
-  /// The tensor of a value under the current plan. Throws UsageError for one the plan does not keep.
+  /// The tensor of a value under the current plan, in the net's memory. Throws UsageError for one the plan does not keep.
   const Tensor& value(Value value) const;
   void forward(Context& context);
   /// For many forwards of an inference with the same parameters: lets layers keep what their kernels make of them. It holds until the
@@ -114,6 +122,7 @@ class Net {
   Value add_layer(std::string name, std::unique_ptr<Layer> layer, std::vector<Value> inputs);
   void require_new_name(std::string_view name) const;
   void plan(std::int64_t batch, Value loss, const std::vector<Value>& keep);
+  void require_here(const Context& context) const;
   void forward_run(Context& context, const PlannedRun& run);
 
   std::unique_ptr<Graph> graph_;
@@ -124,7 +133,7 @@ class Net {
 /// Answers the names of `to` that `from` does not have. Throws UsageError naming a parameter whose shape differs.
 std::vector<std::string> copy_parameters(Net& from, Net& to);
 /// Makes every parameter and buffer of `to` the very tensor of that name in `from`: what one learns the other has.
-/// Throws UsageError naming a parameter that `from` lacks or has in another shape.
+/// Both lie in one memory. Throws UsageError naming a parameter that `from` lacks or has in another shape.
 void share_parameters(Net& from, Net& to);
 
 }  // namespace amnet

@@ -32,14 +32,6 @@ struct Meters {
   }
 };
 
-/// Mean over the samples of cos(feature, class weights of its label) and of the feature's norm, in double.
-/// features (N,D), class_weights (classes,D), labels (N) of i64. A zero feature or weight has cosine 0.
-struct FeatureStatistics {
-  double target_cosine = 0;
-  double feature_norm = 0;
-};
-FeatureStatistics feature_statistics(const Tensor& features, const Tensor& class_weights, const Tensor& labels);
-
 /// One line of metrics.csv.
 struct MetricsRow {
   std::int64_t step = 0;

@@ -22,8 +22,9 @@ class Solver {
   /// Momentum starts at zero, one buffer for each trainable parameter of `net`, which must outlive the solver.
   Solver(Net& net, SolverOptions options);
 
-  /// One update from the gradients in the net, each times `gradient_scale` (1 / accumulated micro-batches).
-  void step(Device& device, double learning_rate, double gradient_scale = 1);
+  /// One update from the gradients in the net, each times `gradient_scale` (1 / accumulated micro-batches); none where `halted` (u8, 1) is
+  /// defined and not 0.
+  void step(Device& device, double learning_rate, double gradient_scale = 1, const Tensor& halted = {});
 
   struct Momentum {
     std::string name;  ///< of the parameter: "conv1_1.weight"

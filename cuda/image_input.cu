@@ -1,0 +1,68 @@
+#include <amnet/kernels/image_input.h>
+
+#include "elementwise.h"
+
+namespace amnet {
+namespace {
+
+constexpr std::string_view who = "image_input";
+
+/// A thread makes one pack of numbers, which lies in one row. Where the image is mirrored it fetches the bytes one by one: those of
+/// a warp are neighbours all the same.
+template <class T, int width>
+struct ImageInput {
+  static constexpr int threads = 256;
+  const std::uint8_t *pixels, *mirror;
+  T* y;
+  std::int64_t packs, row, height, channels;  // a row has W * C elements
+  float mean, scale;
+
+  AMNET_DEVICE void operator()(const Thread& thread) const {
+    for (std::int64_t p = thread.first(); p < packs; p += thread.step()) {
+      const std::int64_t begin = p * width;
+      const std::int64_t line = begin / row;
+      Pack<std::uint8_t, width> in;
+      if (mirror[line / height] == 0) {
+        in = load_pack<width>(pixels + begin);
+      } else {
+        // Element w C + c of a row comes from (W - 1 - w) C + c.
+        const std::uint8_t* last_pixel = pixels + (line + 1) * row - channels;
+        const std::int64_t first = begin - line * row;
+        std::int64_t channel = first % channels;
+        for (int e = 0; e < width; ++e) {
+          in.elements[e] = last_pixel[2 * channel - first - e];
+          channel = channel + 1 == channels ? 0 : channel + 1;
+        }
+      }
+      Pack<T, width> out;
+      for (int e = 0; e < width; ++e) out.elements[e] = from_float<T>((static_cast<float>(in.elements[e]) - mean) * scale);
+      store_pack(y + begin, out);
+    }
+  }
+};
+
+}  // namespace
+
+void image_input(Cuda& cuda, const ImageInputOptions& options, const Tensor& pixels, const Tensor& mirror, const Tensor& y) {
+  require(pixels.rank() == 4 && y.shape() == pixels.shape(), "[image_input] expected pixels and an output (N,H,W,C) but got {} and {}.",
+          pixels.shape(), y.shape());
+  require(mirror.count() == pixels.extent(0), "[image_input] expected one mirror flag for each of {} images but got {}.", pixels.extent(0),
+          mirror.shape());
+  with_activation(y.dtype(), who, [&]<class T>() {
+    const std::int64_t row = pixels.extent(2) * pixels.extent(3);
+    with_width<T>(row % Pack<T>::size == 0 && starts_a_pack(y) && starts_a_pack(pixels, Pack<T>::size), [&]<int width>() {
+      const ImageInput<T, width> kernel{.pixels = elements<const std::uint8_t>(pixels, who),
+                                        .mirror = elements<const std::uint8_t>(mirror, who),
+                                        .y = elements<T>(y, who),
+                                        .packs = y.count() / width,
+                                        .row = row,
+                                        .height = pixels.extent(1),
+                                        .channels = pixels.extent(3),
+                                        .mean = static_cast<float>(options.mean),
+                                        .scale = static_cast<float>(options.scale)};
+      launch(cuda, blocks_for(cuda, kernel.packs, kernel.threads), kernel);
+    });
+  });
+}
+
+}  // namespace amnet

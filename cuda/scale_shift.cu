@@ -1,0 +1,72 @@
+#include <amnet/kernels/scale_shift.h>
+
+#include "column_sums.h"
+#include "elementwise.h"
+
+namespace amnet {
+namespace {
+
+constexpr std::string_view who = "scale_shift";
+
+/// With `step` 1 for a scale of each channel and 0 for one in all.
+struct ScaleShift {
+  const float* scales;
+  const float* shifts;  // or nullptr
+  std::int64_t step;
+  AMNET_DEVICE float operator()(const float (&x)[1], std::int64_t channel) const {
+    const float product = x[0] * scales[channel * step];
+    return shifts == nullptr ? product : product + shifts[channel * step];
+  }
+};
+
+ScaleShift scale_shift_of(const Tensor& value, const Tensor& scale, const Tensor& shift) {
+  require(scale.count() == 1 || scale.count() == channels_of(value),
+          "[scale_shift] expected one scale for each of {} channels, or one in all, but got {}.", channels_of(value), scale.shape());
+  return {elements<const float>(scale, who), elements_or_null<const float>(shift, who), scale.count() == 1 ? 0 : 1};
+}
+
+/// All gradients in one pass.
+template <class T>
+struct AllGradients {
+  static constexpr int quantities = 2;
+  ScaleShift scale;
+  const T* x;  // or nullptr where nobody wants that of the scale
+  const T* dy;
+  T* dx;  // or nullptr
+  Write write;
+
+  AMNET_DEVICE void operator()(std::int64_t i, std::int64_t channel, float (&sums)[2]) const {
+    const float dout[1] = {to_float(dy[i])};
+    if (x != nullptr) sums[0] += to_float(x[i]) * dout[0];
+    sums[1] += dout[0];
+    if (dx != nullptr) put(dx[i], scale(dout, channel), write);  // last: it may be written over x
+  }
+};
+
+}  // namespace
+
+void scale_shift_forward(Cuda& cuda, const Tensor& x, const Tensor& scale, const Tensor& shift, const Tensor& y) {
+  const ScaleShift body = scale_shift_of(x, scale, shift);
+  with_activation(x.dtype(), who, [&]<class T>() { map_elements<T>(cuda, body, {x}, y, Write::assign, who); });
+}
+
+void scale_shift_backward(Cuda& cuda, const Tensor& x, const Tensor& scale, const Tensor& dy, const Gradient& dx, const Gradient& dscale,
+                          const Gradient& dshift) {
+  const ScaleShift body = scale_shift_of(dy, scale, {});
+  with_activation(dy.dtype(), who, [&]<class T>() {
+    if (!dscale && !dshift) {
+      if (dx) map_elements<T>(cuda, body, {dy}, dx.tensor, dx.write, who);
+      return;
+    }
+    const std::int64_t channels = channels_of(dy);
+    const AllGradients<T> gradients{.scale = body,
+                                    .x = dscale ? elements<const T>(x, who) : nullptr,
+                                    .dy = elements<const T>(dy, who),
+                                    .dx = dx ? elements<T>(dx.tensor, who) : nullptr,
+                                    .write = dx.write};
+    column_sums(cuda, gradients, dy.count() / std::max<std::int64_t>(1, channels), channels,
+                {sums_to(dscale, channels, who), sums_to(dshift, channels, who)});
+  });
+}
+
+}  // namespace amnet

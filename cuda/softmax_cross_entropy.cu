@@ -1,0 +1,296 @@
+// A row of logits, up to hundreds of thousands, is read once in each direction. Few long rows are shared out among more blocks than there
+// are rows; what the blocks of a row found is put together in their order.
+#include <amnet/kernels/softmax_cross_entropy.h>
+
+#include "elementwise.h"
+
+#include <cmath>
+#include <limits>
+
+namespace amnet {
+namespace {
+
+constexpr std::string_view who = "softmax_cross_entropy";
+constexpr float lowest = std::numeric_limits<float>::lowest(), nothing = -std::numeric_limits<float>::infinity();
+constexpr float not_a_number = std::numeric_limits<float>::quiet_NaN();
+
+void expect_logits(const Tensor& matrix, const Tensor& labels, const Tensor& sample_scale) {
+  require(matrix.rank() == 2, "[softmax_cross_entropy] expected logits (N,classes) but got {}.", matrix.shape());
+  require(!sample_scale.defined() || (sample_scale.count() == matrix.extent(0) && sample_scale.dtype() == matrix.dtype()),
+          "[softmax_cross_entropy] expected one {} scale for each of {} samples but got {} {}.", name_of(matrix.dtype()), matrix.extent(0),
+          name_of(sample_scale.dtype()), sample_scale.shape());
+  require(labels.dtype() == DType::i64 && labels.count() == matrix.extent(0),
+          "[softmax_cross_entropy] expected {} labels of i64 but got {} {}.", matrix.extent(0), name_of(labels.dtype()), labels.shape());
+  require(matrix.extent(1) <= std::numeric_limits<int>::max() / 2, "[softmax_cross_entropy] expected fewer than 2^30 classes but got {}.",
+          matrix.extent(1));
+}
+
+/// The logits of a batch, and what makes z of them.
+struct Logits {
+  const float* values;  // (N,classes)
+  std::int64_t rows;
+  int classes;
+  const std::int64_t* labels;
+  const float* scales;  // one for each row, or nullptr
+  float scale, margin;
+  MarginRule rule;
+
+  AMNET_DEVICE const float* row(std::int64_t i) const { return values + i * classes; }
+  AMNET_DEVICE float scale_of(std::int64_t i) const { return scales != nullptr ? scales[i] : scale; }
+  /// -1 for a label that no class has.
+  AMNET_DEVICE int label_of(std::int64_t i) const {
+    const std::int64_t label = labels[i];
+    return label >= 0 && label < classes ? static_cast<int>(label) : -1;
+  }
+  /// A target's cosine less the margin.
+  AMNET_DEVICE float less_margin(float cosine) const { return rule == MarginRule::always || cosine > margin ? cosine - margin : cosine; }
+};
+
+/// How the rows are shared out among blocks: a block has `width` classes of one row.
+struct RowParts {
+  static constexpr int threads = 256;
+  static constexpr int group = 4;  // elements that a thread takes at a time
+  int width, parts;
+  bool packed;  // rows begin at 16 bytes
+
+  RowParts(Cuda& cuda, std::int64_t rows, std::int64_t classes, bool whole_rows, std::initializer_list<Tensor> matrices) {
+    const std::int64_t wanted = std::int64_t{cuda.state().multiprocessors} * (2048 / threads) / std::max<std::int64_t>(1, rows);
+    const std::int64_t most = whole_rows ? 1 : std::max<std::int64_t>(1, classes / (2 * threads * group));
+    const std::int64_t about = std::clamp<std::int64_t>(wanted, 1, most);
+    const std::int64_t of_part = ((classes + about - 1) / about + group - 1) / group * group;
+    width = static_cast<int>(std::max<std::int64_t>(of_part, group));
+    parts = static_cast<int>(std::max<std::int64_t>(1, (classes + width - 1) / width));
+    packed = classes % group == 0 && std::ranges::all_of(matrices, [](const Tensor& matrix) { return starts_a_pack(matrix); });
+  }
+
+  AMNET_DEVICE std::int64_t row_of(std::int64_t block) const { return static_cast<int>(block) / parts; }
+
+  /// Elements that a thread takes together: neighbours where rows are packed, else a block's threads apart.
+  struct Group {
+    int first, step, end;
+    AMNET_DEVICE int at(int e) const { return first + e * step; }
+    AMNET_DEVICE bool holds(int e) const { return at(e) < end; }
+    /// `outside` where the row's part has no element.
+    AMNET_DEVICE void load(const float* row, float (&values)[group], float outside) const {
+      if (step == 1) {
+        const Pack<float> pack = load_pack(row + first);
+        for (int e = 0; e < group; ++e) values[e] = pack.elements[e];
+      } else {
+        for (int e = 0; e < group; ++e) values[e] = holds(e) ? row[at(e)] : outside;
+      }
+    }
+    AMNET_DEVICE void store(float* row, const float (&values)[group], Write write) const {
+      if (step == 1) {
+        Pack<float> pack{};
+        if (write == Write::add) pack = load_pack(row + first);
+        for (int e = 0; e < group; ++e) put(pack.elements[e], values[e], write);
+        store_pack(row + first, pack);
+      } else {
+        for (int e = 0; e < group; ++e) {
+          if (holds(e)) put(row[at(e)], values[e], write);
+        }
+      }
+    }
+  };
+
+  /// Calls body(group) for every group of the block's part that is this thread's.
+  template <class Body>
+  AMNET_DEVICE void for_groups(const Thread& thread, int classes, Body&& body) const {
+    const int begin = static_cast<int>(thread.block()) % parts * width;
+    const int end = begin + width < classes ? begin + width : classes;
+    const int first = begin + thread.index() * (packed ? group : 1);
+    for (int i = first; i < end; i += threads * group) body(Group{i, packed ? 1 : threads, end});
+  }
+};
+
+/// The largest z of a part of a row, and the sum of exp(z - largest).
+struct Normaliser {
+  double sum;
+  float largest;
+};
+
+struct Normalise {
+  static constexpr int threads = RowParts::threads;
+  struct Shared {
+    float largest[threads / warp_size];
+    double sums[threads / warp_size];
+  };
+  Logits logits;
+  RowParts row_parts;
+  Normaliser* out;  // (N, parts)
+
+  AMNET_DEVICE void operator()(const Thread& thread) const {
+    Shared& shared = thread.shared<Shared>();
+    const std::int64_t row = row_parts.row_of(thread.block());
+    const float scale = logits.scale_of(row);
+    const int label = logits.label_of(row);
+    float largest = lowest, sum = 0;
+    row_parts.for_groups(thread, logits.classes, [&](const RowParts::Group& group) {
+      float z[RowParts::group];
+      group.load(logits.row(row), z, 0);
+      float most = largest;
+      for (int e = 0; e < RowParts::group; ++e) {
+        z[e] = group.holds(e) ? scale * (group.at(e) == label ? logits.less_margin(z[e]) : z[e]) : nothing;
+        most = most < z[e] ? z[e] : most;
+      }
+      if (most > largest) {
+        sum *= expf(largest - most);
+        largest = most;
+      }
+      for (int e = 0; e < RowParts::group; ++e) sum += expf(z[e] - largest);
+    });
+    const float most = block_max(thread, largest, shared.largest);
+    const double all = block_sum(thread, static_cast<double>(sum) * static_cast<double>(expf(largest - most)), shared.sums);
+    if (thread.index() == 0) out[thread.block()] = {.sum = all, .largest = most};
+  }
+};
+
+/// One block: puts the parts of every row together, and the losses of all rows.
+struct MeanLoss {
+  static constexpr int threads = 128;
+  struct Shared {
+    double sums[threads / warp_size];
+  };
+  Logits logits;
+  const Normaliser* normalisers;  // (N, parts)
+  int parts;
+  float *out, *loss;  // (N,2) and (1)
+
+  AMNET_DEVICE void operator()(const Thread& thread) const {
+    double losses = 0;
+    for (std::int64_t row = thread.index(); row < logits.rows; row += threads) {
+      Normaliser all = normalisers[row * parts];
+      for (int part = 1; part < parts; ++part) {
+        const Normaliser next = normalisers[row * parts + part];
+        const float largest = all.largest < next.largest ? next.largest : all.largest;
+        all = {
+            .sum = all.sum * exp(static_cast<double>(all.largest - largest)) + next.sum * exp(static_cast<double>(next.largest - largest)),
+            .largest = largest};
+      }
+      out[2 * row] = all.largest;
+      out[2 * row + 1] = static_cast<float>(all.sum);
+      const int label = logits.label_of(row);
+      const float target = label < 0 ? not_a_number : logits.scale_of(row) * logits.less_margin(logits.row(row)[label]);
+      losses += log(all.sum) + (static_cast<double>(all.largest) - static_cast<double>(target));
+    }
+    losses = block_sum(thread, losses, thread.shared<Shared>().sums);
+    if (thread.index() == 0) *loss = static_cast<float>(losses / static_cast<double>(logits.rows > 1 ? logits.rows : 1));
+  }
+};
+
+/// dlogits, and dsample_scale where rows are whole.
+struct Differentiate {
+  static constexpr int threads = RowParts::threads;
+  struct Shared {
+    double sums[threads / warp_size];
+  };
+  Logits logits;
+  RowParts row_parts;
+  const float *normalisers, *dloss;  // (N,2) and (1)
+  float *dlogits, *dscales;          // or nullptr
+  Write write_logits, write_scales;
+
+  AMNET_DEVICE void operator()(const Thread& thread) const {
+    const std::int64_t row = row_parts.row_of(thread.block());
+    const float scale = logits.scale_of(row);
+    const int label = logits.label_of(row);
+    const float largest = normalisers[2 * row], inverse = 1 / normalisers[2 * row + 1];
+    const float share = *dloss / static_cast<float>(logits.rows);
+    const float factor = share * scale;
+    // sum_j p_j z_j - z_y over the scale: the cosine is offset by the target's, so that nearly equal terms cancel exactly, and the
+    // target's own term is zero.
+    float target = 0, along = 0;
+    if (dscales != nullptr) {
+      if (label >= 0) target = logits.less_margin(logits.row(row)[label]);
+      thread.barrier();  // the gradient may be written over it
+    }
+    row_parts.for_groups(thread, logits.classes, [&](const RowParts::Group& group) {
+      float values[RowParts::group];
+      group.load(logits.row(row), values, 0);
+      for (int e = 0; e < RowParts::group; ++e) {
+        const bool is_target = group.at(e) == label;
+        const float cosine = values[e];
+        const float probability = inverse * expf(scale * (is_target ? logits.less_margin(cosine) : cosine) - largest);
+        if (!is_target && group.holds(e)) along += probability * (cosine - target);
+        values[e] = factor * (is_target ? probability - 1 : probability);
+      }
+      if (dlogits != nullptr) group.store(dlogits + row * logits.classes, values, write_logits);
+    });
+    if (dscales == nullptr) return;
+    const double sum = block_sum(thread, static_cast<double>(along), thread.shared<Shared>().sums);
+    if (thread.index() == 0) put(dscales[row], share * static_cast<float>(sum), write_scales);
+  }
+};
+
+struct Scale {
+  static constexpr int threads = RowParts::threads;
+  Logits logits;
+  RowParts row_parts;
+  float* out;
+
+  AMNET_DEVICE void operator()(const Thread& thread) const {
+    const std::int64_t row = row_parts.row_of(thread.block());
+    const float scale = logits.scale_of(row);
+    const int label = logits.label_of(row);
+    row_parts.for_groups(thread, logits.classes, [&](const RowParts::Group& group) {
+      float values[RowParts::group];
+      group.load(logits.row(row), values, 0);
+      for (int e = 0; e < RowParts::group; ++e) values[e] = scale * (group.at(e) == label ? logits.less_margin(values[e]) : values[e]);
+      group.store(out + row * logits.classes, values, Write::assign);
+    });
+  }
+};
+
+Logits logits_of(const MarginOptions& options, const Tensor& matrix, const Tensor& labels, const Tensor& sample_scale) {
+  expect_logits(matrix, labels, sample_scale);
+  return {.values = elements<const float>(matrix, who),
+          .rows = matrix.extent(0),
+          .classes = static_cast<int>(matrix.extent(1)),
+          .labels = elements<const std::int64_t>(labels, who),
+          .scales = elements_or_null<const float>(sample_scale, who),
+          .scale = static_cast<float>(options.scale),
+          .margin = static_cast<float>(options.margin),
+          .rule = options.rule};
+}
+
+float* target_of(const Gradient& gradient) { return gradient ? elements<float>(gradient.tensor, who) : nullptr; }
+
+}  // namespace
+
+void margin_logits(Cuda& cuda, const MarginOptions& options, const Tensor& cosines, const Tensor& labels, const Tensor& sample_scale,
+                   const Tensor& scaled) {
+  const Logits logits = logits_of(options, cosines, labels, sample_scale);
+  const RowParts parts(cuda, logits.rows, logits.classes, false, {cosines, scaled});
+  launch(cuda, logits.rows * parts.parts, Scale{logits, parts, elements<float>(scaled, who)});
+}
+
+void softmax_cross_entropy_forward(Cuda& cuda, const MarginOptions& options, const Tensor& matrix, const Tensor& labels,
+                                   const Tensor& sample_scale, const Tensor& normalisers, const Tensor& loss) {
+  const Logits logits = logits_of(options, matrix, labels, sample_scale);
+  const RowParts parts(cuda, logits.rows, logits.classes, false, {matrix});
+  const std::int64_t blocks = logits.rows * parts.parts;
+  Normaliser* const found = cuda.state().scratch_of<Normaliser>(blocks);
+  launch(cuda, blocks, Normalise{logits, parts, found});
+  launch(cuda, 1, MeanLoss{logits, found, parts.parts, elements<float>(normalisers, who), elements<float>(loss, who)});
+}
+
+void softmax_cross_entropy_backward(Cuda& cuda, const MarginOptions& options, const Tensor& matrix, const Tensor& labels,
+                                    const Tensor& sample_scale, const Tensor& normalisers, const Tensor& dloss, const Gradient& dlogits,
+                                    const Gradient& dsample_scale) {
+  if (!dlogits && !dsample_scale) return;
+  const Logits logits = logits_of(options, matrix, labels, sample_scale);
+  // A row's sum is one block's where the scale's gradient is wanted: it needs the target's logit, which another block might have
+  // overwritten.
+  const RowParts parts(cuda, logits.rows, logits.classes, static_cast<bool>(dsample_scale), {matrix, dlogits ? dlogits.tensor : matrix});
+  launch(cuda, logits.rows * parts.parts,
+         Differentiate{.logits = logits,
+                       .row_parts = parts,
+                       .normalisers = elements<const float>(normalisers, who),
+                       .dloss = elements<const float>(dloss, who),
+                       .dlogits = target_of(dlogits),
+                       .dscales = target_of(dsample_scale),
+                       .write_logits = dlogits.write,
+                       .write_scales = dsample_scale.write});
+}
+
+}  // namespace amnet

@@ -1,0 +1,23 @@
+// Where the bytes of tensors are: raw blocks in the host's memory or a GPU's, and what can be done to bytes without knowing what they mean.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+
+namespace amnet {
+
+/// The memory a tensor's bytes are in. `cuda` is that of the GPU which the process chose (core/device.h).
+enum class Memory : unsigned char { host, cuda };
+
+/// Uninitialised memory, aligned to 64 bytes on the host and 256 on a GPU; freed with the last owner. Throws MemoryError with the bytes
+/// wanted when there are none, and UsageError for a GPU's in a build without CUDA.
+std::shared_ptr<std::byte> allocate(Memory memory, std::size_t bytes);
+
+/// Copies between any two memories. It waits for what a GPU was told to do before, and has happened when it returns.
+void copy_bytes(std::byte* to, Memory to_memory, const std::byte* from, Memory from_memory, std::size_t bytes);
+
+/// Sets every byte to zero, in the order of what a GPU was told to do.
+void clear_bytes(std::byte* bytes, Memory memory, std::size_t count);
+
+}  // namespace amnet

@@ -1,0 +1,52 @@
+// Which pixels a window of a pooling holds, and which windows hold a pixel: for the CPU and for the kernels of a GPU.
+#pragma once
+
+#include <amnet/kernels/pool.h>
+
+#include "core/host_device.h"
+
+namespace amnet {
+
+struct PoolRange {
+  std::int64_t begin, end;
+};
+
+/// One axis of the windows.
+struct PoolAxis {
+  std::int64_t extent, pooled, kernel, stride, pad;
+
+  /// The part of window `at` that lies in the image.
+  AMNET_HOST_DEVICE constexpr PoolRange window(std::int64_t at) const {
+    const std::int64_t begin = at * stride - pad, end = begin + kernel;
+    return {begin < 0 ? 0 : begin, end < extent ? end : extent};
+  }
+  /// The part that lies in the image and its padding, which an average divides by.
+  AMNET_HOST_DEVICE constexpr std::int64_t padded_length(std::int64_t at) const {
+    const std::int64_t begin = at * stride - pad, end = begin + kernel;
+    return (end < extent + pad ? end : extent + pad) - begin;
+  }
+  /// The windows that hold position `at`.
+  AMNET_HOST_DEVICE constexpr PoolRange windows_over(std::int64_t at) const {
+    const std::int64_t past = at + pad - kernel;  // windows that start at or before this end before `at`
+    const std::int64_t end = (at + pad) / stride + 1;
+    return {past < 0 ? 0 : past / stride + 1, end < pooled ? end : pooled};
+  }
+};
+
+struct PoolGeometry {
+  std::int64_t samples, channels;
+  PoolAxis rows, columns;
+};
+
+inline PoolGeometry pool_geometry(const PoolOptions& options, const Shape& image, const Shape& pooled) {
+  const Shape expected{image[0],
+                       pooled_extent(image[1], options.kernel_height, options.stride_height, options.pad_height, options.round_up),
+                       pooled_extent(image[2], options.kernel_width, options.stride_width, options.pad_width, options.round_up), image[3]};
+  require(pooled == expected, "[pool] expected the pooled side of {} as {} but got {}.", image, expected, pooled);
+  return {image[0],
+          image[3],
+          {image[1], pooled[1], options.kernel_height, options.stride_height, options.pad_height},
+          {image[2], pooled[2], options.kernel_width, options.stride_width, options.pad_width}};
+}
+
+}  // namespace amnet

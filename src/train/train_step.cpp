@@ -1,0 +1,84 @@
+#include "train_step.h"
+
+#include <amnet/kernels/feature_statistics.h>
+#include <amnet/kernels/finite.h>
+#include <amnet/kernels/image_input.h>
+#include <amnet/kernels/labels.h>
+
+#include <utility>
+
+namespace amnet {
+namespace {
+
+// Micro-batches that a GPU may be ahead of the host.
+constexpr std::size_t ahead = 2;
+
+}  // namespace
+
+TrainStep::TrainStep(Device& device, const TrainedNet& trained, Solver& solver)
+    : device_(device),
+      trained_(trained),
+      solver_(solver),
+      upload_(on(device, [](auto& backend) { return make_upload(backend); })),
+      results_(on(device, [](auto& backend) { return make_results(backend); })),
+      statistics_({2}, DType::f64, memory_of(device)),
+      halted_(Tensor::zeros({1}, DType::u8, memory_of(device))) {}
+
+void TrainStep::bring(const Batch& batch) {
+  Net& net = trained_.net;
+  const std::vector<Tensor> there = upload_->bring({batch.pixels, batch.mirrored, batch.labels});
+  on(device_, [&](auto& backend) {
+    image_input(backend, {trained_.format.mean, trained_.format.scale}, there[0], there[1], net.value(trained_.images));
+    copy(backend, there[2], net.value(trained_.labels));
+  });
+}
+
+Tensor TrainStep::class_weights() const {
+  Tensor weights;
+  trained_.net.visit([&](const std::string& name, Parameter& parameter) {
+    if (name == class_weights_name) weights = parameter.value;
+  });
+  return weights;
+}
+
+void TrainStep::accumulate(Batch batch, Step step, Write write) {
+  Net& net = trained_.net;
+  const Tensor weights = class_weights();
+  check_labels(batch.labels, batch.labels.count(), weights.extent(0), "train");
+  Context context{.device = device_, .phase = Phase::train, .step = step};
+  bring(batch);
+  net.forward(context);
+  const Tensor &loss = net.value(trained_.head.loss), &accuracy = net.value(trained_.head.accuracy);
+  on(device_, [&](auto& backend) {
+    raise_unless_finite(backend, loss, halted_);
+    feature_statistics(backend, net.value(trained_.embedding), weights, net.value(trained_.labels), statistics_);
+  });
+  results_->put({loss, accuracy, statistics_});
+  net.backward(context, write);
+  begun_.push_back({std::move(batch), step.number});
+}
+
+void TrainStep::update(double learning_rate, std::int64_t micro_batches) {
+  solver_.step(device_, learning_rate, 1.0 / static_cast<double>(micro_batches), halted_);
+}
+
+std::optional<TrainStep::Done> TrainStep::done(bool wait) {
+  const bool ready = memory_of(device_) == Memory::host || results_->waiting() > ahead || wait;
+  if (begun_.empty() || !ready) return std::nullopt;
+  const std::vector<Tensor> numbers = results_->take();
+  Done done{.batch = std::move(begun_.front().batch), .step = begun_.front().step, .meters = {}};
+  begun_.pop_front();
+  done.meters.add({.loss = numbers[0].item(),
+                   .accuracy = numbers[1].item(),
+                   .target_cosine = numbers[2].data<double>()[0],
+                   .feature_norm = numbers[2].data<double>()[1]});
+  return done;
+}
+
+std::string TrainStep::first_non_finite(const Batch& batch, Step step) {
+  Context context{.device = device_, .phase = Phase::train, .step = step};
+  bring(batch);
+  return trained_.net.first_non_finite(context);
+}
+
+}  // namespace amnet

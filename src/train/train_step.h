@@ -1,0 +1,68 @@
+// One training step on a device: a batch's way there, both passes, the update, and the numbers that come back. A GPU is given the next step
+// before the numbers of the last ones have arrived, so nothing waits; a CPU's are there at once.
+//
+// A loss that is not finite raises a flag where the device computes, and a raised flag keeps every later update from changing anything.
+// So the host may notice late: the parameters are still those that the bad batch met.
+#pragma once
+
+#include <amnet/data/loader.h>
+#include <amnet/kernels/transfer.h>
+#include <amnet/net/heads.h>
+#include <amnet/train/meters.h>
+#include <amnet/train/solver.h>
+
+#include <deque>
+#include <memory>
+#include <optional>
+#include <string>
+
+namespace amnet {
+
+/// What a step reads and writes of a net under its training plan.
+struct TrainedNet {
+  Net& net;
+  Value images, labels, embedding;
+  Head head;
+  ImageFormat format;
+};
+
+class TrainStep {
+ public:
+  /// All of it must outlive the step; the net is planned before the first batch.
+  TrainStep(Device& device, const TrainedNet& trained, Solver& solver);
+
+  /// Forward and backward of a micro-batch of step `step`.
+  void accumulate(Batch batch, Step step, Write write);
+  /// The update, from the gradients of `micro_batches`.
+  void update(double learning_rate, std::int64_t micro_batches);
+
+  struct Done {
+    Batch batch;
+    std::int64_t step;
+    Meters meters;  // of this micro-batch alone
+  };
+  /// The numbers of the oldest micro-batch that has not been answered; nothing while the device may still be at work on it, unless `wait`.
+  std::optional<Done> done(bool wait);
+
+  /// Runs a batch forward again and names the first layer whose parameters or outputs are not finite; empty when all are.
+  std::string first_non_finite(const Batch& batch, Step step);
+
+ private:
+  void bring(const Batch& batch);
+  Tensor class_weights() const;
+
+  Device& device_;
+  TrainedNet trained_;
+  Solver& solver_;
+  std::unique_ptr<Upload> upload_;
+  std::unique_ptr<Results> results_;
+  Tensor statistics_;  // f64 (2): kernels/feature_statistics.h
+  Tensor halted_;      // u8 (1): 1 from the first loss on that was not finite
+  struct Begun {
+    Batch batch;
+    std::int64_t step;
+  };
+  std::deque<Begun> begun_;  // as many as results wait
+};
+
+}  // namespace amnet

@@ -1,0 +1,259 @@
+#include "fake_cuda.h"
+
+#include <cstdint>
+#include <cstdlib>
+#include <cstring>
+#include <deque>
+#include <set>
+#include <stdexcept>
+#include <utility>
+
+// What the runtime's opaque handles are here.
+struct CUevent_st {
+  std::uint64_t recorded = 0;  // how often it was put into a stream
+  std::uint64_t reached = 0;   // how often a stream came to it
+  CUstream_st* stream = nullptr;
+};
+
+struct CUstream_st {
+  struct Work {
+    const char* what;
+    std::function<void()> run;
+    CUevent_st* awaited = nullptr;  // and the record of it that counts
+    std::uint64_t record = 0;
+  };
+  std::deque<Work> queue;
+  bool blocking = true;  // not cudaStreamNonBlocking
+};
+
+namespace amnet::fake {
+namespace {
+
+struct Runtime {
+  Pace pace = Pace::lazy;
+  std::map<std::string, int> calls;
+  std::map<std::string, std::map<int, int>> failures;  // function -> call number -> error
+  std::set<CUstream_st*> streams;
+  std::map<std::uintptr_t, std::size_t> blocks;  // of device memory: begin and bytes
+  std::size_t device_bytes = std::size_t{8} << 30, used = 0;
+  int device = -1;
+  cudaError_t last_error = cudaSuccess;
+};
+
+Runtime& runtime() {
+  static Runtime one;
+  return one;
+}
+
+void run_until(CUevent_st& event, std::uint64_t record);
+
+void run_one(CUstream_st& stream) {
+  CUstream_st::Work work = std::move(stream.queue.front());
+  stream.queue.pop_front();
+  if (work.awaited != nullptr) run_until(*work.awaited, work.record);
+  if (work.run) work.run();
+}
+
+void run_until(CUevent_st& event, std::uint64_t record) {
+  while (event.reached < record) {
+    if (event.stream == nullptr || event.stream->queue.empty()) throw std::logic_error("an event is awaited that no stream will come to");
+    run_one(*event.stream);
+  }
+}
+
+void run_all(CUstream_st& stream) {
+  while (!stream.queue.empty()) run_one(stream);
+}
+
+void run_blocking_streams() {
+  for (CUstream_st* stream : runtime().streams) {
+    if (stream->blocking) run_all(*stream);
+  }
+}
+
+void run_everything() {
+  for (CUstream_st* stream : runtime().streams) run_all(*stream);
+}
+
+cudaError_t answer(const char* function) {
+  const auto error = static_cast<cudaError_t>(enter(function));
+  if (error != cudaSuccess) runtime().last_error = error;
+  return error;
+}
+
+cudaError_t put(CUstream_st* stream, CUstream_st::Work work) {
+  if (runtime().streams.count(stream) == 0) throw std::logic_error("work for a stream that does not exist");
+  stream->queue.push_back(std::move(work));
+  if (runtime().pace == Pace::eager) run_all(*stream);
+  return cudaSuccess;
+}
+
+}  // namespace
+
+void set_pace(Pace pace) {
+  run_everything();
+  runtime().pace = pace;
+}
+
+void fail(const std::string& function, int nth, int error) { runtime().failures[function][runtime().calls[function] + nth] = error; }
+void fail_nothing() {
+  runtime().failures.clear();
+  runtime().last_error = cudaSuccess;
+}
+
+int enter(const char* function) {
+  const int call = ++runtime().calls[function];
+  auto& failures = runtime().failures[function];
+  const auto found = failures.find(call);
+  return found == failures.end() ? 0 : found->second;
+}
+const std::map<std::string, int>& calls() { return runtime().calls; }
+
+void set_device_bytes(std::size_t bytes) { runtime().device_bytes = bytes; }
+std::size_t allocations() { return runtime().blocks.size(); }
+
+cudaError_t enqueue(cudaStream_t stream, const char* what, std::function<void()> work) {
+  if (const cudaError_t error = answer(what); error != cudaSuccess) return error;
+  return put(stream, {.what = what, .run = std::move(work)});
+}
+
+}  // namespace amnet::fake
+
+using namespace amnet::fake;
+
+// The functions of the runtime, by its own header.
+extern "C" {
+
+cudaError_t cudaGetDeviceCount(int* count) {
+  *count = 1;
+  return answer("cudaGetDeviceCount");
+}
+
+cudaError_t cudaDriverGetVersion(int* version) {
+  *version = 13000;
+  return answer("cudaDriverGetVersion");
+}
+
+cudaError_t cudaSetDevice(int device) {
+  runtime().device = device;
+  return answer("cudaSetDevice");
+}
+
+cudaError_t cudaGetDeviceProperties(cudaDeviceProp* properties, int) {
+  *properties = {};
+  std::strcpy(properties->name, "emulated GPU");
+  properties->major = 9;
+  properties->multiProcessorCount = 2;  // few: loops over a grid go round more than once
+  properties->totalGlobalMem = runtime().device_bytes;
+  return answer("cudaGetDeviceProperties");
+}
+
+cudaError_t cudaStreamCreateWithFlags(cudaStream_t* stream, unsigned flags) {
+  if (const cudaError_t error = answer("cudaStreamCreateWithFlags"); error != cudaSuccess) return error;
+  *stream = new CUstream_st;
+  (*stream)->blocking = (flags & cudaStreamNonBlocking) == 0;
+  runtime().streams.insert(*stream);
+  return cudaSuccess;
+}
+cudaError_t cudaStreamCreate(cudaStream_t* stream) {
+  if (const cudaError_t error = answer("cudaStreamCreate"); error != cudaSuccess) return error;
+  return cudaStreamCreateWithFlags(stream, cudaStreamDefault);
+}
+cudaError_t cudaStreamDestroy(cudaStream_t stream) {
+  run_all(*stream);
+  runtime().streams.erase(stream);
+  delete stream;
+  return answer("cudaStreamDestroy");
+}
+cudaError_t cudaStreamSynchronize(cudaStream_t stream) {
+  run_all(*stream);
+  return answer("cudaStreamSynchronize");
+}
+cudaError_t cudaStreamWaitEvent(cudaStream_t stream, cudaEvent_t event, unsigned) {
+  if (const cudaError_t error = answer("cudaStreamWaitEvent"); error != cudaSuccess) return error;
+  return put(stream, {.what = "a wait for an event", .run = {}, .awaited = event, .record = event->recorded});
+}
+
+cudaError_t cudaEventCreateWithFlags(cudaEvent_t* event, unsigned) {
+  *event = new CUevent_st;
+  return answer("cudaEventCreateWithFlags");
+}
+cudaError_t cudaEventDestroy(cudaEvent_t event) {
+  run_everything();
+  delete event;
+  return answer("cudaEventDestroy");
+}
+cudaError_t cudaEventRecord(cudaEvent_t event, cudaStream_t stream) {
+  if (const cudaError_t error = answer("cudaEventRecord"); error != cudaSuccess) return error;
+  event->stream = stream;
+  const std::uint64_t record = ++event->recorded;
+  return put(stream, {.what = "an event", .run = [event, record] { event->reached = record; }});
+}
+cudaError_t cudaEventSynchronize(cudaEvent_t event) {
+  run_until(*event, event->recorded);
+  return answer("cudaEventSynchronize");
+}
+
+cudaError_t cudaMalloc(void** memory, std::size_t bytes) {
+  if (const cudaError_t error = answer("cudaMalloc"); error != cudaSuccess) return error;
+  if (bytes > runtime().device_bytes - runtime().used) return runtime().last_error = cudaErrorMemoryAllocation;
+  if (posix_memalign(memory, 256, bytes) != 0) return cudaErrorMemoryAllocation;
+  std::memset(*memory, 0xff, bytes);
+  runtime().blocks[reinterpret_cast<std::uintptr_t>(*memory)] = bytes;
+  runtime().used += bytes;
+  return cudaSuccess;
+}
+cudaError_t cudaFree(void* memory) {
+  if (memory == nullptr) return cudaSuccess;
+  run_everything();
+  const auto found = runtime().blocks.find(reinterpret_cast<std::uintptr_t>(memory));
+  if (found == runtime().blocks.end()) throw std::logic_error("cudaFree of what cudaMalloc did not give");
+  runtime().used -= found->second;
+  runtime().blocks.erase(found);
+  std::free(memory);
+  return answer("cudaFree");
+}
+cudaError_t cudaMallocHost(void** memory, std::size_t bytes) {
+  if (const cudaError_t error = answer("cudaMallocHost"); error != cudaSuccess) return error;
+  return posix_memalign(memory, 64, bytes) == 0 ? cudaSuccess : cudaErrorMemoryAllocation;
+}
+cudaError_t cudaFreeHost(void* memory) {
+  run_everything();
+  std::free(memory);
+  return answer("cudaFreeHost");
+}
+cudaError_t cudaMemGetInfo(std::size_t* free, std::size_t* total) {
+  *total = runtime().device_bytes;
+  *free = runtime().device_bytes - runtime().used;
+  return answer("cudaMemGetInfo");
+}
+
+cudaError_t cudaMemcpy(void* to, const void* from, std::size_t bytes, cudaMemcpyKind) {
+  run_blocking_streams();
+  if (const cudaError_t error = answer("cudaMemcpy"); error != cudaSuccess) return error;
+  std::memcpy(to, from, bytes);
+  return cudaSuccess;
+}
+cudaError_t cudaMemcpyAsync(void* to, const void* from, std::size_t bytes, cudaMemcpyKind, cudaStream_t stream) {
+  return enqueue(stream, "cudaMemcpyAsync", [=] { std::memcpy(to, from, bytes); });
+}
+cudaError_t cudaMemset(void* memory, int value, std::size_t bytes) {
+  run_blocking_streams();
+  if (const cudaError_t error = answer("cudaMemset"); error != cudaSuccess) return error;
+  std::memset(memory, value, bytes);
+  return cudaSuccess;
+}
+cudaError_t cudaMemsetAsync(void* memory, int value, std::size_t bytes, cudaStream_t stream) {
+  return enqueue(stream, "cudaMemsetAsync", [=] { std::memset(memory, value, bytes); });
+}
+
+cudaError_t cudaGetLastError() { return std::exchange(runtime().last_error, cudaSuccess); }
+const char* cudaGetErrorString(cudaError_t error) {
+  return error == cudaSuccess ? "no error" : error == cudaErrorMemoryAllocation ? "out of memory" : "a made-up error";
+}
+cudaError_t cudaDeviceSynchronize() {
+  run_everything();
+  return answer("cudaDeviceSynchronize");
+}
+
+}  // extern "C"

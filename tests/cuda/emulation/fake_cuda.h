@@ -1,0 +1,36 @@
+// A CUDA runtime without a GPU: the functions of it that cuda/ calls, under their own names, so that the host code of the backend runs as
+// it is. Device memory is host memory of exact size, filled with NaN bits; work is put into streams and done only when somebody waits for
+// it (or, eagerly, at once): a missing wait shows as a value that is not there yet, or that has been overwritten.
+#pragma once
+
+#include <cuda_runtime_api.h>
+
+#include <cstddef>
+#include <functional>
+#include <map>
+#include <string>
+
+namespace amnet::fake {
+
+/// When the work of a stream is done: at once, or as late as the rules of CUDA allow.
+enum class Pace : unsigned char { eager, lazy };
+void set_pace(Pace pace);
+
+/// Makes the n-th call from now on (counted from 1) of the function of that name answer `error`, as its library's enum counts.
+void fail(const std::string& function, int nth, int error);
+/// Forgets what fail() asked for that has not happened.
+void fail_nothing();
+/// For the functions of the fake libraries: counts the call; the error it is to answer, or 0.
+int enter(const char* function);
+/// Calls so far, by function.
+const std::map<std::string, int>& calls();
+
+/// How many bytes of device memory there are; none allocated yet must exceed it.
+void set_device_bytes(std::size_t bytes);
+/// Blocks of device memory that have not been freed.
+std::size_t allocations();
+
+/// Puts work into a stream, as a kernel's launch or a library's call does. `what` is for messages.
+cudaError_t enqueue(cudaStream_t stream, const char* what, std::function<void()> work);
+
+}  // namespace amnet::fake

@@ -1,0 +1,46 @@
+#include <amnet/kernels/flip.h>
+
+#include "catch.h"
+#include "parity.h"
+
+using namespace amnet;
+
+namespace {
+
+// Odd and even widths, channels in whole packs and not, and more elements than a grid has threads.
+const Shape shapes[] = {{2, 5, 3, 64}, {1, 1, 1, 1},  {2, 3, 7, 3},    {1, 2, 1, 8},
+                        {3, 2, 30, 1}, {1, 2, 4, 12}, {1, 40, 45, 80}, {1, 61, 97, 3}};
+
+}  // namespace
+
+TEMPLATE_TEST_CASE("flip: forward", "[gpu]", F32, Bf16) {
+  for_each_machine<TestType>("flip: forward", [](Parity& parity) {
+    for (const Shape& shape : shapes) {
+      const Both x = parity.activation(shape), y = parity.output(x);
+      flip_forward(parity.cpu, x.host, y.host);
+      flip_forward(parity.cuda, x.device, y.device);
+      parity.check_each(y);
+    }
+  });
+}
+
+TEMPLATE_TEST_CASE("flip: backward", "[gpu]", F32, Bf16) {
+  for_each_machine<TestType>("flip: backward", [](Parity& parity) {
+    for (const Shape& shape : shapes) {
+      for (const Write write : {Write::skip, Write::assign, Write::add}) {
+        const Both dy = parity.activation(shape);
+        const BothGradients dx = parity.gradient(dy, write);
+        flip_backward(parity.cpu, dy.host, dx.host);
+        flip_backward(parity.cuda, dy.device, dx.device);
+        parity.check_each(dx);
+      }
+    }
+  });
+}
+
+TEST_CASE("flip: refuses what is no image by name", "[gpu]") {
+  for_each_machine<F32>("flip: refuses what is no image by name", [](Parity& parity) {
+    const Both x = parity.activation({2, 3});
+    CHECK_THROWS_WITH(flip_forward(parity.cuda, x.device, x.device), "[flip] expected two images (N,H,W,C) but got (2,3) and (2,3).");
+  });
+}

@@ -1,0 +1,184 @@
+#include <amnet/kernels/softmax_cross_entropy.h>
+
+#include <cmath>
+
+#include "catch.h"
+#include "parity.h"
+
+using namespace amnet;
+
+namespace {
+
+struct Size {
+  std::int64_t samples, classes;
+};
+// Rows shorter than a warp, of several rounds of a block, shared out among blocks (few and long), packed and not.
+constexpr Size sizes[] = {{1, 1}, {2, 10}, {6, 7}, {2, 1100}, {1, 1027}, {1, 9000}, {2, 5001}};
+
+constexpr MarginOptions some_targets{.scale = 4, .margin = 0.5, .rule = MarginRule::cos_gt_m};
+
+struct Scaling {
+  MarginOptions margin;
+  bool of_samples;  // with a scale for each
+};
+constexpr Scaling scalings[] = {{{}, false}, {{.scale = 8, .margin = 0.35}, false}, {some_targets, false}, {some_targets, true}};
+
+Both labels_of(Parity& parity, const Size& size) {
+  const Tensor labels({size.samples}, DType::i64), random = parity.parameter({size.samples}).host;
+  for (std::int64_t i = 0; i < size.samples; ++i) {
+    const double share = std::abs(std::sin(1000 * random.data<float>()[static_cast<std::size_t>(i)]));
+    labels.data<std::int64_t>()[static_cast<std::size_t>(i)] =
+        std::min(size.classes - 1, static_cast<std::int64_t>(share * static_cast<double>(size.classes)));
+  }
+  labels.data<std::int64_t>().back() = size.classes - 1;
+  return parity.same(labels);
+}
+
+/// Targets lie below the others, so that no loss and no sum is a small difference, but for some above the margin and just below.
+Both logits_of(Parity& parity, const Size& size, const Both& labels) {
+  constexpr float targets[] = {-2, 0.9F, 0.4F};
+  const Tensor logits = parity.parameter({size.samples, size.classes}).host;
+  for (std::int64_t i = 0; i < size.samples; ++i) {
+    const std::int64_t label = labels.host.data<std::int64_t>()[static_cast<std::size_t>(i)];
+    logits.data<float>()[static_cast<std::size_t>(i * size.classes + label)] = targets[i % 3];
+  }
+  return parity.same(logits);
+}
+
+void check_finite(const Tensor& device) {
+  const Tensor here = Parity::fetched(device);
+  for (const float value : here.data<float>()) CHECK(std::isfinite(value));
+}
+
+Both scales_of(Parity& parity, const Size& size) {
+  const Tensor host = parity.parameter({size.samples, 1}).host;
+  for (float& value : host.data<float>()) value = 1 + std::abs(value);
+  return parity.same(host);
+}
+
+}  // namespace
+
+TEMPLATE_TEST_CASE("softmax_cross_entropy: margin logits", "[gpu]", F32, Bf16) {
+  for_each_machine<TestType>("softmax_cross_entropy: margin logits", [](Parity& parity) {
+    for (const Size& size : sizes) {
+      for (const auto& [margin, of_samples] : scalings) {
+        const Both labels = labels_of(parity, size), cosines = logits_of(parity, size, labels);
+        const Both scales = of_samples ? scales_of(parity, size) : Both{}, out = parity.output(cosines);
+        margin_logits(parity.cpu, margin, cosines.host, labels.host, scales.host, out.host);
+        margin_logits(parity.cuda, margin, cosines.device, labels.device, scales.device, out.device);
+        parity.check_same(out);
+      }
+    }
+  });
+}
+
+TEMPLATE_TEST_CASE("softmax_cross_entropy: forward", "[gpu]", F32, Bf16) {
+  for_each_machine<TestType>("softmax_cross_entropy: forward", [](Parity& parity) {
+    for (const Size& size : sizes) {
+      for (const auto& [margin, of_samples] : scalings) {
+        const Both labels = labels_of(parity, size), logits = logits_of(parity, size, labels);
+        const Both scales = of_samples ? scales_of(parity, size) : Both{};
+        const Both normalisers = parity.output({size.samples, 2}, false), loss = parity.output({1}, false);
+        softmax_cross_entropy_forward(parity.cpu, margin, logits.host, labels.host, scales.host, normalisers.host, loss.host);
+        softmax_cross_entropy_forward(parity.cuda, margin, logits.device, labels.device, scales.device, normalisers.device, loss.device);
+        parity.check_same(normalisers);
+        parity.check_same(loss);
+      }
+    }
+  });
+}
+
+TEST_CASE("softmax_cross_entropy: more samples than one round sums", "[gpu]") {
+  for_each_machine<F32>("softmax_cross_entropy: more samples than one round sums", [](Parity& parity) {
+    const Size size{130, 3};
+    const Both labels = labels_of(parity, size), logits = logits_of(parity, size, labels);
+    const Both normalisers = parity.output({size.samples, 2}, false), loss = parity.output({1}, false);
+    softmax_cross_entropy_forward(parity.cpu, {}, logits.host, labels.host, {}, normalisers.host, loss.host);
+    softmax_cross_entropy_forward(parity.cuda, {}, logits.device, labels.device, {}, normalisers.device, loss.device);
+    parity.check_same(normalisers);
+    parity.check_same(loss);
+  });
+}
+
+TEST_CASE("softmax_cross_entropy: large logits do not overflow", "[gpu]") {
+  for_each_machine<F32>("softmax_cross_entropy: large logits do not overflow", [](Parity& parity) {
+    const Size size{3, 4100};
+    for (const float factor : {1e3F, -1e3F, 1e5F}) {
+      const Tensor large = parity.parameter({size.samples, size.classes}).host;
+      for (float& value : large.data<float>()) value = factor * (1 + std::abs(value));
+      const Both logits = parity.same(large), labels = labels_of(parity, size);
+      const Both normalisers = parity.output({size.samples, 2}, false), loss = parity.output({1}, false);
+      softmax_cross_entropy_forward(parity.cpu, {}, logits.host, labels.host, {}, normalisers.host, loss.host);
+      softmax_cross_entropy_forward(parity.cuda, {}, logits.device, labels.device, {}, normalisers.device, loss.device);
+      parity.check_same(normalisers);
+      parity.check_same(loss);
+    }
+  });
+}
+
+TEST_CASE("softmax_cross_entropy: a label out of range touches nothing and shows", "[gpu]") {
+  for_each_machine<F32>("softmax_cross_entropy: a label out of range touches nothing and shows", [](Parity& parity) {
+    for (const std::int64_t wrong : {std::int64_t{-1}, std::int64_t{6}, std::int64_t{1} << 40}) {
+      const Tensor logits = parity.parameter({2, 6}).device, labels = Tensor::of<std::int64_t>({2}, {3, wrong}).to(Memory::cuda);
+      const Tensor scales = Tensor::of<float>({2, 1}, {2.0F, 3.0F}).to(Memory::cuda),
+                   dloss = Tensor::of<float>({1}, {1.0F}).to(Memory::cuda);
+      const Tensor normalisers({2, 2}, DType::f32, Memory::cuda), loss({1}, DType::f32, Memory::cuda);
+      const Tensor dlogits({2, 6}, DType::f32, Memory::cuda), dscales({2, 1}, DType::f32, Memory::cuda);
+      softmax_cross_entropy_forward(parity.cuda, {.margin = 0.2}, logits, labels, scales, normalisers, loss);
+      CHECK(std::isnan(loss.item()));
+      softmax_cross_entropy_backward(parity.cuda, {.margin = 0.2}, logits, labels, scales, normalisers, dloss, {dlogits, Write::assign},
+                                     {dscales, Write::assign});
+      check_finite(dlogits);
+      margin_logits(parity.cuda, {.margin = 0.2}, logits, labels, scales, dlogits);
+      check_finite(dlogits);
+    }
+  });
+}
+
+TEMPLATE_TEST_CASE("softmax_cross_entropy: backward", "[gpu]", F32, Bf16) {
+  for_each_machine<TestType>("softmax_cross_entropy: backward", [](Parity& parity) {
+    const Both dloss = parity.same(Tensor::of<float>({1}, {0.7F}));
+    for (const Size& size : sizes) {
+      int k = 0;
+      for (const Write write_logits : {Write::skip, Write::assign, Write::add}) {
+        for (const Write write_scale : {Write::skip, Write::assign, Write::add}) {
+          const MarginOptions margin = scalings[k++ % 3].margin;
+          const Both labels = labels_of(parity, size), logits = logits_of(parity, size, labels);
+          const Both scales = write_scale != Write::skip ? scales_of(parity, size) : Both{};
+          const Tensor found({size.samples, 2}, DType::f32), loss({1}, DType::f32);
+          softmax_cross_entropy_forward(parity.cpu, margin, logits.host, labels.host, scales.host, found, loss);
+          const Both normalisers = parity.same(found);
+          const BothGradients dlogits = parity.gradient(logits, write_logits), dscale = parity.gradient(scales, write_scale);
+          softmax_cross_entropy_backward(parity.cpu, margin, logits.host, labels.host, scales.host, normalisers.host, dloss.host,
+                                         dlogits.host, dscale.host);
+          softmax_cross_entropy_backward(parity.cuda, margin, logits.device, labels.device, scales.device, normalisers.device, dloss.device,
+                                         dlogits.device, dscale.device);
+          parity.check_same(dlogits);
+          parity.check_same(dscale);
+        }
+      }
+    }
+  });
+}
+
+TEMPLATE_TEST_CASE("softmax_cross_entropy: backward over the logits themselves", "[gpu]", F32, Bf16) {
+  for_each_machine<TestType>("softmax_cross_entropy: backward over the logits themselves", [](Parity& parity) {
+    const Both dloss = parity.same(Tensor::of<float>({1}, {1.5F}));
+    for (const Size& size : sizes) {
+      for (const Write write_scale : {Write::skip, Write::assign}) {
+        const Both labels = labels_of(parity, size), logits = logits_of(parity, size, labels);
+        const Both scales = scales_of(parity, size);
+        const Tensor found({size.samples, 2}, DType::f32), loss({1}, DType::f32);
+        softmax_cross_entropy_forward(parity.cpu, some_targets, logits.host, labels.host, scales.host, found, loss);
+        const Both normalisers = parity.same(found);
+        const BothGradients dscale = parity.gradient(scales, write_scale);
+        softmax_cross_entropy_backward(parity.cpu, some_targets, logits.host, labels.host, scales.host, normalisers.host, dloss.host,
+                                       {logits.host, Write::assign}, dscale.host);
+        softmax_cross_entropy_backward(parity.cuda, some_targets, logits.device, labels.device, scales.device, normalisers.device,
+                                       dloss.device, {logits.device, Write::assign}, dscale.device);
+        parity.check_same(logits);
+        parity.check_same(dscale);
+      }
+    }
+  });
+}
