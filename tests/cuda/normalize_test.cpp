@@ -10,10 +10,14 @@ namespace {
 // Rows of a warp and of a block, packed and not, one and many of them.
 const Shape shapes[] = {{5, 512}, {3, 7}, {1, 3}, {9, 8}, {2, 3, 40}, {33, 12}, {2, 1030}, {3, 2048}, {1, 2500}};
 
-Both lengths(Parity& parity, std::int64_t rows) {
-  const Tensor host = parity.parameter({rows, 1}).host;
-  for (float& value : host.data<float>()) value = 0.5F + std::abs(value);
-  return parity.same(host);
+/// What a forward pass writes: a row of length 1 and its norm, the device's on both.
+struct Unit {
+  Both y, norm;
+};
+Unit unit_rows(Parity& parity, const Shape& shape) {
+  const Both x = parity.activation(shape), y = parity.output(x), norm = parity.output(shape.with(shape.rank() - 1, 1), false);
+  normalize_forward(parity.cuda, x.device, 1e-12, y.device, norm.device);
+  return {{Parity::fetched(y.device), y.device}, {Parity::fetched(norm.device), norm.device}};
 }
 
 }  // namespace
@@ -54,7 +58,7 @@ TEMPLATE_TEST_CASE("normalize: backward", "[gpu]", F32, Bf16) {
       for (const Write write : {Write::skip, Write::assign, Write::add}) {
         for (const auto& [with_dy, with_dnorm] : {std::pair{true, false}, {true, true}, {false, true}, {false, false}}) {
           const std::int64_t rows = shape.count() / shape[shape.rank() - 1];
-          const Both y = parity.activation(shape), norm = lengths(parity, rows);
+          const auto [y, norm] = unit_rows(parity, shape);
           const Both dy = with_dy ? parity.activation(shape) : Both{}, dnorm = with_dnorm ? parity.parameter({rows, 1}) : Both{};
           const BothGradients dx = parity.gradient(y, write);
           normalize_backward(parity.cpu, y.host, norm.host, dy.host, dnorm.host, dx.host);

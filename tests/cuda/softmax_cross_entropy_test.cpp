@@ -56,6 +56,13 @@ Both scales_of(Parity& parity, const Size& size) {
   return parity.same(host);
 }
 
+/// Added to, it is positive before: the scale's gradient of a single sample would else cancel with it at times.
+BothGradients scale_gradient(Parity& parity, const Size& size, Write write) {
+  if (write != Write::add) return parity.gradient(parity.parameter({size.samples, 1}), write);
+  const Both before = scales_of(parity, size);
+  return {{before.host, write}, {before.device, write}};
+}
+
 }  // namespace
 
 TEMPLATE_TEST_CASE("softmax_cross_entropy: margin logits", "[gpu]", F32, Bf16) {
@@ -148,7 +155,7 @@ TEMPLATE_TEST_CASE("softmax_cross_entropy: backward", "[gpu]", F32, Bf16) {
           const Tensor found({size.samples, 2}, DType::f32), loss({1}, DType::f32);
           softmax_cross_entropy_forward(parity.cpu, margin, logits.host, labels.host, scales.host, found, loss);
           const Both normalisers = parity.same(found);
-          const BothGradients dlogits = parity.gradient(logits, write_logits), dscale = parity.gradient(scales, write_scale);
+          const BothGradients dlogits = parity.gradient(logits, write_logits), dscale = scale_gradient(parity, size, write_scale);
           softmax_cross_entropy_backward(parity.cpu, margin, logits.host, labels.host, scales.host, normalisers.host, dloss.host,
                                          dlogits.host, dscale.host);
           softmax_cross_entropy_backward(parity.cuda, margin, logits.device, labels.device, scales.device, normalisers.device, dloss.device,
@@ -171,7 +178,7 @@ TEMPLATE_TEST_CASE("softmax_cross_entropy: backward over the logits themselves",
         const Tensor found({size.samples, 2}, DType::f32), loss({1}, DType::f32);
         softmax_cross_entropy_forward(parity.cpu, some_targets, logits.host, labels.host, scales.host, found, loss);
         const Both normalisers = parity.same(found);
-        const BothGradients dscale = parity.gradient(scales, write_scale);
+        const BothGradients dscale = scale_gradient(parity, size, write_scale);
         softmax_cross_entropy_backward(parity.cpu, some_targets, logits.host, labels.host, scales.host, normalisers.host, dloss.host,
                                        {logits.host, Write::assign}, dscale.host);
         softmax_cross_entropy_backward(parity.cuda, some_targets, logits.device, labels.device, scales.device, normalisers.device,
