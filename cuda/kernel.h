@@ -97,40 +97,48 @@ inline std::int64_t blocks_for(Cuda& cuda, std::int64_t count, int threads) {
   return std::min((count + threads - 1) / threads, std::int64_t{cuda.state().multiprocessors} * (2048 / threads) * 4);
 }
 
-/// The sum over the 32 threads of a warp, in the same order in every thread.
-template <class T>
-AMNET_DEVICE T warp_sum(const Thread& thread, T value) {
-  for (int mask = warp_size / 2; mask > 0; mask /= 2) value += thread.exchange(value, mask);
-  return value;
-}
-template <class T>
-AMNET_DEVICE T warp_max(const Thread& thread, T value) {
-  for (int mask = warp_size / 2; mask > 0; mask /= 2) {
-    const T other = thread.exchange(value, mask);
-    value = value < other ? other : value;
+struct Plus {
+  template <class T>
+  AMNET_DEVICE T operator()(T a, T b) const {
+    return a + b;
   }
+};
+struct Larger {
+  template <class T>
+  AMNET_DEVICE T operator()(T a, T b) const {
+    return a < b ? b : a;
+  }
+};
+
+/// The values of the 32 threads of a warp, combined in the same order in every thread.
+template <class T, class Combine>
+AMNET_DEVICE T combine_warp(const Thread& thread, T value, Combine combine) {
+  for (int mask = warp_size / 2; mask > 0; mask /= 2) value = combine(value, thread.exchange(value, mask));
   return value;
 }
-
-/// The sum over a block, in every thread. `room`: one element for each warp, in the block's shared memory; it may be used again when
-/// the next barrier has been passed.
-template <class T>
-AMNET_DEVICE T block_sum(const Thread& thread, T value, T* room) {
-  value = warp_sum(thread, value);
+/// Those of a block, in every thread. `room`: one element for each warp, in the block's shared memory; it may be used again when the next
+/// barrier has been passed.
+template <class T, class Combine>
+AMNET_DEVICE T combine_block(const Thread& thread, T value, T* room, Combine combine) {
+  value = combine_warp(thread, value, combine);
   if (thread.index() % warp_size == 0) room[thread.index() / warp_size] = value;
   thread.barrier();
-  T sum = room[0];
-  for (int warp = 1; warp < thread.threads() / warp_size; ++warp) sum += room[warp];
-  return sum;
+  T all = room[0];
+  for (int warp = 1; warp < thread.threads() / warp_size; ++warp) all = combine(all, room[warp]);
+  return all;
+}
+
+template <class T>
+AMNET_DEVICE T warp_sum(const Thread& thread, T value) {
+  return combine_warp(thread, value, Plus{});
+}
+template <class T>
+AMNET_DEVICE T block_sum(const Thread& thread, T value, T* room) {
+  return combine_block(thread, value, room, Plus{});
 }
 template <class T>
 AMNET_DEVICE T block_max(const Thread& thread, T value, T* room) {
-  value = warp_max(thread, value);
-  if (thread.index() % warp_size == 0) room[thread.index() / warp_size] = value;
-  thread.barrier();
-  T most = room[0];
-  for (int warp = 1; warp < thread.threads() / warp_size; ++warp) most = most < room[warp] ? room[warp] : most;
-  return most;
+  return combine_block(thread, value, room, Larger{});
 }
 
 }  // namespace amnet

@@ -2,7 +2,7 @@
 // Where M is small, a few sums of their own are made from as many parts of the tiles, each by one thread with everything in its
 // cache. Where it is not, all threads transform a chunk of tiles and then share out its products.
 //
-//   V  [product][channel / L][tile][L]     D  [product][output / L][tile][L]
+//   V  [product][channel / L][tile][L]     D  [product][output / G][tile][G], G = gradient_group
 //   M  [product][panel of 2 L channels][output][2 L]
 #include "parallel.h"
 #include "winograd_product.h"
@@ -34,6 +34,18 @@ void transform_x(const WinogradWeightGradient<T>& task, std::int64_t first_tile,
       w.input.width(buffer.lines, h.products, to, v_step);
     }
   }
+}
+
+/// Where in one product of D the line of outputs from `output` on lies for the first tile, and how many elements a product takes.
+template <class T>
+std::int64_t offset_in_d(std::int64_t output, std::int64_t chunk) {
+  constexpr std::int64_t group = gradient_group<T>;
+  return output / group * chunk * group + output % group;
+}
+template <class T>
+std::int64_t d_elements(std::int64_t outputs, std::int64_t chunk) {
+  constexpr std::int64_t group = gradient_group<T>;
+  return (outputs + group - 1) / group * group * chunk;
 }
 
 /// Reads one line of a tile's dy, and on the way finishes PReLU and bias: values (outputs of h, of w, line), zero outside of the image.
@@ -99,11 +111,11 @@ void transform_dy(const WinogradWeightGradient<T>& task, std::int64_t first_tile
     const int rows = static_cast<int>(std::min<std::int64_t>(h.outputs, grid.h.target - row));
     const int columns = static_cast<int>(std::min<std::int64_t>(w.outputs, grid.w.target - column));
     const std::int64_t offset = ((position.image * grid.h.target + row) * grid.w.target + column) * outputs;
-    T* to = d + t * lanes<T>;
-    for (std::int64_t c = 0; c < outputs; c += lanes<T>, to += chunk * lanes<T>) {
+    T* const to = d + t * gradient_group<T>;
+    for (std::int64_t c = 0; c < outputs; c += lanes<T>) {
       reader.read(offset, c, rows, columns, values.lines);
       h.gradient.height(lines, 0, lanes<T>, 0, w.outputs, w.outputs, buffer.lines);
-      w.gradient.width(buffer.lines, h.products, to, d_step);
+      w.gradient.width(buffer.lines, h.products, to + offset_in_d<T>(c, chunk), d_step);
     }
   }
 }
@@ -116,14 +128,20 @@ void multiply(const WinogradWeightGradient<T>& task, const T* d, const T* v, std
     const T* columns = v + panel * 2 * chunk * lanes<T>;
     const std::int64_t width = panels.width_of(panel);
     T* to = m + panel * VectorPanels<T>::width * task.outputs;
-    for (std::int64_t o = 0; o < task.outputs; o += gradient_rows<T>) {
-      const T* rows = d + o / lanes<T> * chunk * lanes<T> + o % lanes<T>;
-      if (panels.whole(panel)) {
-        add_tile_products<T, 2>(rows, columns, chunk * lanes<T>, tiles, to + o * width, add);
-      } else {
-        add_tile_products<T, 1>(rows, columns, chunk * lanes<T>, tiles, to + o * width, add);
+    std::int64_t o = 0;
+    const auto blocks_of = [&]<int Rows>() {
+      for (; o + Rows <= task.outputs; o += Rows) {
+        const T* rows = d + offset_in_d<T>(o, chunk);
+        if (panels.whole(panel)) {
+          add_tile_products<T, Rows, 2>(rows, columns, chunk * lanes<T>, tiles, to + o * width, add);
+        } else {
+          add_tile_products<T, Rows, 1>(rows, columns, chunk * lanes<T>, tiles, to + o * width, add);
+        }
       }
-    }
+    };
+    blocks_of.template operator()<gradient_rows>();
+    blocks_of.template operator()<4>();
+    blocks_of.template operator()<2>();
   }
 }
 
@@ -180,7 +198,7 @@ struct Room {
 
   Room(const WinogradWeightGradient<T>& task, const Division<T>& division)
       : v_step(division.chunk * task.channels + line_elements<T>),
-        d_step(division.chunk * task.outputs + line_elements<T>),
+        d_step(d_elements<T>(task.outputs, division.chunk) + line_elements<T>),
         m_step(task.channels * task.outputs + line_elements<T>),
         zero_elements(task.grid.w.source * task.channels),
         partial_elements(Division<T>::whole_pieces(task.grid.tiles()) / piece_tiles * 2 * task.outputs) {
