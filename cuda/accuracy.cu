@@ -3,6 +3,7 @@
 #include <limits>
 
 #include "kernel.h"
+#include "kernels/accuracy_arguments.h"
 
 namespace amnet {
 namespace {
@@ -61,9 +62,8 @@ struct Share {
 }  // namespace
 
 void accuracy_forward(Cuda& cuda, const Tensor& logits, const Tensor& labels, const Tensor& accuracy) {
-  require(logits.rank() == 2, "[accuracy] expected logits (N,classes) but got {}.", logits.shape());
+  check_accuracy(logits, labels);
   const std::int64_t samples = logits.extent(0), classes = logits.extent(1);
-  check_labels(labels, samples, classes, who);
   int* right = cuda.state().scratch_of<int>(samples);
   launch(cuda, samples, Judge{elements<const float>(logits, who), elements<const std::int64_t>(labels, who), right, classes});
   launch(cuda, 1, Share{right, samples, elements<float>(accuracy, who)});

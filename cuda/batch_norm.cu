@@ -1,6 +1,7 @@
 #include <amnet/kernels/batch_norm.h>
 
 #include "column_sums.h"
+#include "kernels/batch_norm_arguments.h"
 #include "rows.h"
 
 namespace amnet {
@@ -8,21 +9,15 @@ namespace {
 
 constexpr std::string_view who = "batch_norm";
 
-std::int64_t channels_with(const Tensor& x, const Tensor& mean, const Tensor& variance, const Tensor& other) {
-  const std::int64_t channels = channels_of(x);
-  require(mean.count() == channels && variance.count() == channels,
-          "[batch_norm] expected a mean and a variance for each of {} channels but got {} and {}.", channels, mean.shape(),
-          variance.shape());
-  require(other.shape() == x.shape() && other.dtype() == x.dtype(), "[batch_norm] expected the other side as {} {} but got {} {}.",
-          name_of(x.dtype()), x.shape(), name_of(other.dtype()), other.shape());
-  return channels;
-}
-
 template <class T>
 struct Sum {
   static constexpr int quantities = 1;
   const T* x;
-  AMNET_DEVICE void operator()(std::int64_t i, std::int64_t, float (&sums)[1]) const { sums[0] += to_float(x[i]); }
+  template <int width>
+  AMNET_DEVICE void operator()(std::int64_t i, std::int64_t, float (&sums)[1][width]) const {
+    const Pack<T, width> values = load_pack<width>(x + i);
+    for (int e = 0; e < width; ++e) sums[0][e] += to_float(values.elements[e]);
+  }
 };
 
 template <class T>
@@ -30,9 +25,13 @@ struct SquaredDifferences {
   static constexpr int quantities = 1;
   const T* x;
   const float* means;
-  AMNET_DEVICE void operator()(std::int64_t i, std::int64_t channel, float (&sums)[1]) const {
-    const float difference = to_float(x[i]) - means[channel];
-    sums[0] += difference * difference;
+  template <int width>
+  AMNET_DEVICE void operator()(std::int64_t i, std::int64_t channel, float (&sums)[1][width]) const {
+    const Pack<T, width> values = load_pack<width>(x + i);
+    for (int e = 0; e < width; ++e) {
+      const float difference = to_float(values.elements[e]) - means[channel + e];
+      sums[0][e] += difference * difference;
+    }
   }
 };
 
@@ -42,10 +41,14 @@ struct SlopeSums {
   static constexpr int quantities = 2;
   const T *x, *dy;
   const float* means;
-  AMNET_DEVICE void operator()(std::int64_t i, std::int64_t channel, float (&sums)[2]) const {
-    const float slope = to_float(dy[i]);
-    sums[0] += slope;
-    sums[1] += slope * (to_float(x[i]) - means[channel]);
+  template <int width>
+  AMNET_DEVICE void operator()(std::int64_t i, std::int64_t channel, float (&sums)[2][width]) const {
+    const Pack<T, width> gradients = load_pack<width>(dy + i), values = load_pack<width>(x + i);
+    for (int e = 0; e < width; ++e) {
+      const float slope = to_float(gradients.elements[e]);
+      sums[0][e] += slope;
+      sums[1][e] += slope * (to_float(values.elements[e]) - means[channel + e]);
+    }
   }
 };
 
@@ -138,14 +141,16 @@ float* target_of(const Gradient& gradient) { return gradient ? elements<float>(g
 }  // namespace
 
 void batch_norm_statistics(Cuda& cuda, const Tensor& x, const Tensor& mean, const Tensor& variance) {
-  const std::int64_t channels = channels_with(x, mean, variance, x), rows = rows_of(x);
+  check_batch_norm(x, mean, variance, x);
+  const std::int64_t channels = channels_of(x), rows = rows_of(x);
   const float share = 1 / static_cast<float>(std::max<std::int64_t>(rows, 1));
   with_activation(x.dtype(), who, [&]<class T>() {
     const T* in = elements<const T>(x, who);
     float* means = elements<float>(mean, who);
-    column_sums(cuda, Sum<T>{in}, rows, channels, {{.out = means, .factor = share}});
+    column_sums<T>(cuda, Sum<T>{in}, rows, channels, starts_a_pack(x), {{.out = means, .factor = share}});
     // A second pass over the differences: the difference of two large sums would lose a small variance.
-    column_sums(cuda, SquaredDifferences<T>{in, means}, rows, channels, {{.out = elements<float>(variance, who), .factor = share}});
+    column_sums<T>(cuda, SquaredDifferences<T>{in, means}, rows, channels, starts_a_pack(x),
+                   {{.out = elements<float>(variance, who), .factor = share}});
   });
 }
 
@@ -164,7 +169,8 @@ void batch_norm_update(Cuda& cuda, double fraction, std::int64_t samples, const 
 
 void batch_norm_forward(Cuda& cuda, double epsilon, const Tensor& x, const Tensor& mean, const Tensor& variance, const Tensor& scale,
                         const Tensor& shift, const Tensor& y) {
-  const std::int64_t channels = channels_with(x, mean, variance, y);
+  check_batch_norm(x, mean, variance, y);
+  const std::int64_t channels = channels_of(x);
   ChannelTerms* terms = cuda.state().scratch_of<ChannelTerms>(channels);
   launch(cuda, blocks_for(cuda, channels, PrepareForward::threads),
          PrepareForward{.means = elements<const float>(mean, who),
@@ -179,7 +185,8 @@ void batch_norm_forward(Cuda& cuda, double epsilon, const Tensor& x, const Tenso
 
 void batch_norm_backward(Cuda& cuda, double epsilon, bool stored_statistics, const Tensor& x, const Tensor& mean, const Tensor& variance,
                          const Tensor& scale, const Tensor& dy, const Gradient& dx, const Gradient& dscale, const Gradient& dshift) {
-  const std::int64_t channels = channels_with(x, mean, variance, dy), rows = rows_of(x);
+  check_batch_norm(x, mean, variance, dy);
+  const std::int64_t channels = channels_of(x), rows = rows_of(x);
   with_activation(x.dtype(), who, [&]<class T>() {
     const bool sums_wanted = dscale || dshift || (dx && !stored_statistics);
     const std::int64_t terms_floats = channels * static_cast<std::int64_t>(sizeof(ChannelTerms) / sizeof(float));
@@ -188,8 +195,8 @@ void batch_norm_backward(Cuda& cuda, double epsilon, bool stored_statistics, con
     float* const sums = room + terms_floats;
     const float* const means = elements<const float>(mean, who);
     if (sums_wanted) {
-      column_sums(cuda, SlopeSums<T>{elements<const T>(x, who), elements<const T>(dy, who), means}, rows, channels,
-                  {{.out = sums}, {.out = sums + channels}}, sums + 2 * channels);
+      column_sums<T>(cuda, SlopeSums<T>{elements<const T>(x, who), elements<const T>(dy, who), means}, rows, channels,
+                     starts_a_pack(x) && starts_a_pack(dy), {{.out = sums}, {.out = sums + channels}}, sums + 2 * channels);
     }
     launch(cuda, blocks_for(cuda, channels, PrepareBackward::threads),
            PrepareBackward{.means = means,

@@ -1,17 +1,22 @@
 // Sums down the columns of a matrix (rows, channels), of up to a few quantities at once, while a pass over its elements does its other
-// work: the gradients of slopes and biases, the statistics of a batch. Every thread sums its rows, a block its threads, and a second kernel
-// the blocks, in double: an order that depends on the shape and the GPU alone.
+// work: the gradients of slopes and biases, the statistics of a batch. Every thread sums its rows of a few neighbouring columns, a block
+// its threads, and a second kernel the blocks, in double: an order that depends on the shape and the GPU alone.
 //
-// A Body says what is summed:
+// A Body says what is summed, for `width` elements from i on, of the channels from `channel` on:
 //
-//   struct NegativeProducts {
+//   struct Squares {
 //     static constexpr int quantities = 1;
-//     AMNET_DEVICE void operator()(std::int64_t i, std::int64_t channel, float (&sums)[1]) const { sums[0] += ...; }
+//     const float* x;
+//     template <int width>
+//     AMNET_DEVICE void operator()(std::int64_t i, std::int64_t channel, float (&sums)[1][width]) const {
+//       const auto values = load_pack<width>(x + i);
+//       for (int e = 0; e < width; ++e) sums[0][e] += values.elements[e] * values.elements[e];
+//     }
 //   };
-//   column_sums(cuda, NegativeProducts{...}, rows, channels, {{.out = dslope, .write = Write::assign}});
+//   column_sums<float>(cuda, Squares{x}, rows, channels, starts_a_pack(x), {{.out = sums, .write = Write::assign}});
 #pragma once
 
-#include "scalar.h"
+#include "elementwise.h"
 
 #include <array>
 
@@ -25,49 +30,54 @@ struct SumTarget {
   bool in_all = false;
 };
 
-template <class Body>
+template <class Body, int width>
 struct ColumnSums {
   static constexpr int threads = 256;
   struct Shared {
-    float sums[Body::quantities][threads];
+    float sums[Body::quantities][width][threads];
   };
   Body body;
-  std::int64_t rows, channels;
-  float* partials;  // (blocks, quantities, channels)
+  std::int64_t rows, channels;  // channels: a multiple of `width`
+  float* partials;              // (blocks, quantities, channels)
 
   AMNET_DEVICE void operator()(const Thread& thread) const {
     Shared& shared = thread.shared<Shared>();
-    const int across = channels < threads ? static_cast<int>(channels) : threads;
+    const std::int64_t packs = channels / width;
+    const int across = packs < threads ? static_cast<int>(packs) : threads;
     const int down = threads / across;
     const int lane = thread.index() / across;
-    for (std::int64_t base = 0; base < channels; base += across) {
-      const std::int64_t channel = base + thread.index() % across;
-      float sums[Body::quantities] = {};
+    for (std::int64_t base = 0; base < packs; base += across) {
+      const std::int64_t channel = (base + thread.index() % across) * width;
+      float sums[Body::quantities][width] = {};
       if (lane < down && channel < channels) {
         for (std::int64_t row = thread.block() * down + lane; row < rows; row += thread.blocks() * down) {
-          body(row * channels + channel, channel, sums);
+          body.template operator()<width>(row * channels + channel, channel, sums);
         }
       }
-      for (int q = 0; q < Body::quantities; ++q) shared.sums[q][thread.index()] = sums[q];
+      for (int q = 0; q < Body::quantities; ++q) {
+        for (int e = 0; e < width; ++e) shared.sums[q][e][thread.index()] = sums[q][e];
+      }
       thread.barrier();
-      if (lane == 0 && channel < channels) {
-        for (int q = 0; q < Body::quantities; ++q) {
-          float sum = 0;
-          for (int other = 0; other < down; ++other) sum += shared.sums[q][other * across + thread.index()];
-          partials[(thread.block() * Body::quantities + q) * channels + channel] = sum;
-        }
+      // All threads share in adding up, a column of a quantity each.
+      for (int at = thread.index(); at < Body::quantities * width * across; at += threads) {
+        const int q = at / (width * across), e = at / across % width, pack = at % across;
+        if (base + pack >= packs) continue;
+        float sum = 0;
+        for (int other = 0; other < down; ++other) sum += shared.sums[q][e][other * across + pack];
+        partials[(thread.block() * Body::quantities + q) * channels + (base + pack) * width + e] = sum;
       }
-      // No barrier: where there is another round, a thread has a column of its own and reads nobody else's sums.
+      thread.barrier();  // before the next round's sums go there
     }
   }
 };
 
-/// One block for each quantity whose sums go to one place, one thread for each channel of the others.
+/// A block for each warp's width of channels: its warps share out the partial sums. For a quantity whose sums go to one place, the first
+/// block takes all channels.
 template <int quantities>
 struct FinishSums {
-  static constexpr int threads = 256;
+  static constexpr int threads = 256, warps = threads / warp_size;
   struct Shared {
-    double sums[threads / warp_size];
+    double sums[warps][warp_size];
   };
   SumTarget targets[quantities];
   const float* partials;  // (blocks, quantities, channels)
@@ -75,19 +85,25 @@ struct FinishSums {
 
   AMNET_DEVICE void operator()(const Thread& thread) const {
     const auto q = static_cast<int>(thread.block() / blocks_per_quantity);
+    const std::int64_t own = thread.block() % blocks_per_quantity;
     const SumTarget& target = targets[q];
-    if (target.out == nullptr) return;
-    const std::int64_t first = (thread.block() % blocks_per_quantity) * threads + thread.index();
-    const std::int64_t step = target.in_all ? threads : channels;
+    if (target.out == nullptr || (target.in_all && own != 0)) return;
+    const int lane = thread.index() % warp_size, warp = thread.index() / warp_size;
+    const std::int64_t first = own * warp_size + lane, step = target.in_all ? warp_size : channels;
     double sum = 0;
     for (std::int64_t channel = first; channel < channels; channel += step) {
-      for (std::int64_t block = 0; block < blocks; ++block)
+      for (std::int64_t block = warp; block < blocks; block += warps) {
         sum += static_cast<double>(partials[(block * quantities + q) * channels + channel]);
+      }
     }
+    Shared& shared = thread.shared<Shared>();
+    shared.sums[warp][lane] = sum;
+    thread.barrier();
+    if (warp != 0) return;
+    for (int other = 1; other < warps; ++other) sum += shared.sums[other][lane];
     if (target.in_all) {
-      if (thread.block() % blocks_per_quantity != 0) return;
-      sum = block_sum(thread, sum, thread.shared<Shared>().sums);
-      if (thread.index() == 0) put(*target.out, static_cast<float>(sum * target.factor), target.write);
+      sum = warp_sum(thread, sum);
+      if (lane == 0) put(*target.out, static_cast<float>(sum * target.factor), target.write);
     } else if (first < channels) {
       put(target.out[first], static_cast<float>(sum * target.factor), target.write);
     }
@@ -95,32 +111,40 @@ struct FinishSums {
 };
 
 /// At least one block, so that sums over no rows are zero.
-inline std::int64_t column_sums_blocks(Cuda& cuda, std::int64_t rows, std::int64_t channels, int threads) {
-  const std::int64_t down = std::max<std::int64_t>(1, threads / std::max<std::int64_t>(1, channels));
-  return std::clamp<std::int64_t>((rows + down * 4 - 1) / (down * 4), 1, std::int64_t{cuda.state().multiprocessors} * 8);
+inline std::int64_t column_sums_blocks(Cuda& cuda, std::int64_t rows, std::int64_t packs, int threads) {
+  const std::int64_t down = std::max<std::int64_t>(1, threads / std::max<std::int64_t>(1, packs));
+  return std::clamp<std::int64_t>((rows + down * 4 - 1) / (down * 4), 1, std::int64_t{cuda.state().multiprocessors} * 4);
 }
-/// The floats that column_sums takes of the scratch memory.
+/// The floats that column_sums takes of the scratch memory: in packs it has fewer blocks.
 template <class Body>
 std::int64_t column_sums_room(Cuda& cuda, std::int64_t rows, std::int64_t channels) {
-  return column_sums_blocks(cuda, rows, channels, ColumnSums<Body>::threads) * Body::quantities * channels;
+  return column_sums_blocks(cuda, rows, channels, ColumnSums<Body, 1>::threads) * Body::quantities * channels;
 }
 
-/// `room`: where a caller keeps something in the scratch memory itself, column_sums_room floats behind it.
-template <class Body>
-void column_sums(Cuda& cuda, const Body& body, std::int64_t rows, std::int64_t channels, const SumTarget (&targets)[Body::quantities],
-                 float* room = nullptr, std::source_location where = std::source_location::current()) {
-  constexpr int threads = ColumnSums<Body>::threads;
-  const std::int64_t blocks = column_sums_blocks(cuda, rows, channels, threads);
-  float* partials = room != nullptr ? room : cuda.state().scratch_of<float>(column_sums_room<Body>(cuda, rows, channels));
-  launch(cuda, blocks, ColumnSums<Body>{body, rows, channels, partials}, where);
+/// `packed`: what the body reads and writes, of T, begins at 16 bytes. `room`: where a caller keeps something in the scratch memory itself,
+/// column_sums_room floats behind it. Nothing is done for no channels.
+template <class T, class Body>
+void column_sums(Cuda& cuda, const Body& body, std::int64_t rows, std::int64_t channels, bool packed,
+                 const SumTarget (&targets)[Body::quantities], float* room = nullptr,
+                 std::source_location where = std::source_location::current()) {
+  if (channels == 0) return;
+  float* const partials = room != nullptr ? room : cuda.state().scratch_of<float>(column_sums_room<Body>(cuda, rows, channels));
+  std::int64_t blocks = 0;
+  with_width<T>(packed && channels % Pack<T>::size == 0, [&]<int width>() {
+    blocks = column_sums_blocks(cuda, rows, channels / width, ColumnSums<Body, width>::threads);
+    launch(cuda, blocks, ColumnSums<Body, width>{body, rows, channels, partials}, where);
+  });
   FinishSums<Body::quantities> finish{.targets = {},
                                       .partials = partials,
                                       .blocks = blocks,
                                       .channels = channels,
-                                      .blocks_per_quantity = (channels + threads - 1) / threads};
+                                      .blocks_per_quantity = (channels + warp_size - 1) / warp_size};
   std::copy_n(targets, Body::quantities, finish.targets);
   launch(cuda, finish.blocks_per_quantity * Body::quantities, finish, where);
 }
+
+/// The rows of a tensor (..., C); none where there are no channels.
+inline std::int64_t column_rows(const Tensor& x) { return x.count() / std::max<std::int64_t>(1, channels_of(x)); }
 
 /// The target of a gradient (channels) or (1), with `factor`.
 inline SumTarget sums_to(const Gradient& gradient, std::int64_t channels, std::string_view who) {

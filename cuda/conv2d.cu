@@ -2,6 +2,7 @@
 
 #include "conv2d_kernels.h"
 #include "conv2d_plans.h"
+#include "kernels/conv2d_arguments.h"
 
 namespace amnet {
 namespace {
@@ -28,24 +29,8 @@ std::size_t bytes_of(const Shape& shape, DType dtype) { return static_cast<std::
 
 // --- what is asked for ---
 
-void check_tensor(const Tensor& tensor, const Shape& shape, DType dtype, std::string_view what) {
-  require(tensor.defined() && tensor.shape() == shape && tensor.dtype() == dtype, "[conv2d] expected {} {} {} but got {}.", what,
-          name_of(dtype), shape, tensor.defined() ? fmt::format("{} {}", name_of(tensor.dtype()), tensor.shape()) : "none");
-}
-void check_optional(const Tensor& tensor, const Shape& shape, DType dtype, std::string_view what) {
-  if (tensor.defined()) check_tensor(tensor, shape, dtype, what);
-}
-
-void check_weights(const Conv2dOptions& options, const Shape& x, const Tensor& w) {
-  require(w.rank() == 4, "[conv2d] expected weights (O,kh,kw,C/groups) but got {}.", w.shape());
-  options.output_shape(x, w.extent(0));
-  check_tensor(w, options.weight_shape(x[3], w.extent(0)), DType::f32, "weights");
-}
-
 Slope slope_of(const Tensor& slope, std::int64_t outputs) {
   if (!slope.defined()) return Slope::none;
-  require(slope.count() == 1 || slope.count() == outputs, "[conv2d] expected one slope for each of {} channels, or one in all, but got {}.",
-          outputs, slope.shape());
   return slope.count() == outputs ? Slope::each : Slope::shared;
 }
 ChannelSlopes slopes_of(const Tensor& slope) {
@@ -64,7 +49,7 @@ ConvolutionGraph operation_of(const Cuda& cuda, Convolution pass, const Conv2dOp
 
 /// All of them that are defined begin at 16 bytes: not so a slice of a batch of odd maps.
 bool all_aligned(std::initializer_list<const Tensor*> tensors) {
-  return std::ranges::all_of(tensors, [](const Tensor* tensor) { return !tensor->defined() || begins_a_pack(tensor->raw()); });
+  return std::ranges::all_of(tensors, [](const Tensor* tensor) { return !tensor->defined() || starts_a_pack(*tensor); });
 }
 
 // --- the tensors as a graph wants them ---
@@ -183,7 +168,9 @@ void activation_backward(Cuda& cuda, const Conv2dActivation& activation, const T
                                    .sums = active ? elements<const T>(activation.sums, who) : nullptr,
                                    .dy = elements<const T>(dy, who),
                                    .dz = active ? elements<T>(activation.dz, who) : nullptr};
-  column_sums(cuda, body, dy.count() / outputs, outputs, {sums_to(gradients.dslope, outputs, who), sums_to(gradients.dbias, outputs, who)});
+  const bool packed = starts_a_pack(dy) && (!active || (starts_a_pack(activation.sums) && starts_a_pack(activation.dz)));
+  column_sums<T>(cuda, body, column_rows(dy), outputs, packed,
+                 {sums_to(gradients.dslope, outputs, who), sums_to(gradients.dbias, outputs, who)});
 }
 
 /// Memory for a gradient that is added to, while candidates are timed: the real one must be added to once.
@@ -228,7 +215,7 @@ void run_weight_gradient(Cuda& cuda, const ConvolutionChoice& choice, const Conv
 }  // namespace
 
 void conv2d_prepare(Cuda& cuda, const Conv2dOptions& options, const Shape& x, const Tensor& w, Conv2dPass, Conv2dPrepared& prepared) {
-  check_weights(options, x, w);
+  check_conv2d_weights(options, x, w, DType::f32);
   prepared.tile_h = prepared.tile_w = 0;
   if (cuda.precision() != ProductPrecision::bf16) {
     prepared.transformed = {};
@@ -246,14 +233,9 @@ std::size_t conv2d_prepared_bytes(const Cuda& cuda, const Conv2dOptions& options
 
 void conv2d_forward(Cuda& cuda, const Conv2dOptions& options, const Tensor& x, const Conv2dWeights& w, const Conv2dEpilogue& epilogue,
                     const Tensor& y) {
-  check_weights(options, x.shape(), w.values);
+  check_conv2d_forward(options, x, w.values, epilogue, y);
   const std::int64_t outputs = w.values.extent(0);
   ConvolutionGraph operation = operation_of(cuda, Convolution::forward, options, x.shape(), outputs, x.dtype());
-  const Shape shape = operation.y();
-  check_tensor(y, shape, x.dtype(), "outputs");
-  check_optional(epilogue.bias, {outputs}, DType::f32, "a bias");
-  check_optional(epilogue.residual, shape, x.dtype(), "a residual");
-  check_optional(epilogue.sums, shape, x.dtype(), "room for the sums,");
   operation.bias = epilogue.bias.defined();
   operation.slope = slope_of(epilogue.slope, outputs);
   operation.residual = epilogue.residual.defined();
@@ -272,21 +254,8 @@ void conv2d_backward(Cuda& cuda, const Conv2dOptions& options, const Tensor& x, 
                      const Tensor& dy, const Conv2dGradients& gradients) {
   const Gradient &dx = gradients.dx, &dw = gradients.dw;
   const std::int64_t outputs = dy.extent(dy.rank() - 1);
-  const auto check_pass = [&](const Tensor& input, const Tensor& weights) {
-    check_weights(options, input.shape(), weights);
-    check_tensor(input, input.shape(), dy.dtype(), "an input");
-    check_tensor(dy, options.output_shape(input.shape(), weights.extent(0)), dy.dtype(), "output gradients");
-  };
-  if (dx) check_pass(dx.tensor, w.values);
-  if (dw) check_pass(x, dw.tensor);
-  const bool active = slope_of(activation.slope, outputs) != Slope::none;
-  check_optional(activation.sums, dy.shape(), dy.dtype(), "the sums of the forward pass,");
-  check_optional(activation.dz, dy.shape(), dy.dtype(), "room for dz,");
-  require(!active || (activation.sums.defined() && activation.dz.defined() && activation.dz.raw() != dy.raw()),
-          "[conv2d] a backward pass through a PReLU needs the sums that forward kept, and room of its own for dz.");
-  check_optional(gradients.dbias.tensor, {outputs}, DType::f32, "a bias gradient");
-  check_optional(gradients.dslope.tensor, activation.slope.shape(), DType::f32, "a slope gradient");
-
+  check_conv2d_backward(options, x, w.values, activation, dy, gradients);
+  const bool active = activation.slope.defined();
   const Tensor& dz = active ? activation.dz : dy;
   ConvolutionPlans& plans = *cuda.state().convolutions;
   with_activation(dy.dtype(), who, [&]<class T>() {

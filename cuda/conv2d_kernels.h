@@ -63,17 +63,23 @@ struct ActivationGradient {
   const T *sums, *dy;
   T* dz;
 
-  AMNET_DEVICE void operator()(std::int64_t i, std::int64_t channel, float (&into)[2]) const {
-    const float gradient = to_float(dy[i]);
+  template <int width>
+  AMNET_DEVICE void operator()(std::int64_t i, std::int64_t channel, float (&into)[2][width]) const {
+    const Pack<T, width> gradients = load_pack<width>(dy + i);
     if (sums == nullptr) {
-      into[1] += gradient;
+      for (int e = 0; e < width; ++e) into[1][e] += to_float(gradients.elements[e]);
       return;
     }
-    const float sum = to_float(sums[i]);
-    const float through = slopes.bend(gradient, sum, channel);
-    dz[i] = from_float<T>(through);
-    if (!(sum > 0)) into[0] += gradient * sum;
-    into[1] += through;
+    const Pack<T, width> kept = load_pack<width>(sums + i);
+    Pack<T, width> out;
+    for (int e = 0; e < width; ++e) {
+      const float sum = to_float(kept.elements[e]), gradient = to_float(gradients.elements[e]);
+      const float through = slopes.bend(gradient, sum, channel + e);
+      out.elements[e] = from_float<T>(through);
+      if (!(sum > 0)) into[0][e] += gradient * sum;
+      into[1][e] += through;
+    }
+    store_pack(dz + i, out);
   }
 };
 
@@ -108,14 +114,12 @@ struct CopyChannels {
   }
 };
 
-inline bool begins_a_pack(const void* memory) { return reinterpret_cast<std::uintptr_t>(memory) % 16 == 0; }
-
 template <class From, class To>
 void copy_channels(Cuda& cuda, const From* from, std::int64_t from_channels, To* to, std::int64_t rows, std::int64_t to_channels,
                    Write write) {
   // Whole tensors are one row.
   if (from_channels == to_channels) from_channels = to_channels = rows * to_channels, rows = 1;
-  const bool packed = begins_a_pack(to) && to_channels % Pack<To>::size == 0;
+  const bool packed = starts_a_pack(to) && to_channels % Pack<To>::size == 0;
   const std::int64_t items = rows * to_channels / (packed ? Pack<To>::size : 1);
   const CopyChannels<From, To> kernel{from, from_channels, to, rows, to_channels, write, packed};
   launch(cuda, blocks_for(cuda, items, kernel.threads), kernel);

@@ -45,9 +45,7 @@ struct MapElements {
   }
 };
 
-inline bool starts_a_pack(const Tensor& tensor, int bytes = 16) {
-  return reinterpret_cast<std::uintptr_t>(tensor.raw()) % static_cast<std::uintptr_t>(bytes) == 0;
-}
+inline bool starts_a_pack(const Tensor& tensor, int bytes = 16) { return starts_a_pack(tensor.raw(), bytes); }
 /// Calls body.operator()<width>() with a full pack's width, or with 1.
 template <class T, class Body>
 void with_width(bool packed, Body&& body) {

@@ -1,6 +1,7 @@
 #include <amnet/kernels/flatten.h>
 
 #include "elementwise.h"
+#include "kernels/flatten_arguments.h"
 
 namespace amnet {
 namespace {
@@ -58,27 +59,17 @@ void transpose(Cuda& cuda, std::int64_t samples, std::int64_t rows, std::int64_t
   });
 }
 
-/// The pixels and channels of an image; a row is one pixel.
-struct Image {
-  std::int64_t samples, pixels, channels;
-};
-Image image_of(const Shape& shape) {
-  require(shape.rank() == 4 || shape.rank() == 2, "[flatten] expected (N,H,W,C) or (N,D) but got {}.", shape);
-  if (shape.rank() == 2) return {shape[0], 1, shape[1]};
-  return {shape[0], shape[1] * shape[2], shape[3]};
-}
-
 }  // namespace
 
 void flatten_forward(Cuda& cuda, const Tensor& x, const Tensor& y) {
-  const Image image = image_of(x.shape());
-  transpose(cuda, image.samples, image.pixels, image.channels, x, {y, Write::assign});
+  const FlattenedImages images(x.shape());
+  transpose(cuda, images.samples, images.pixels, images.channels, x, {y, Write::assign});
 }
 
 void flatten_backward(Cuda& cuda, const Tensor& dy, const Gradient& dx) {
   if (!dx) return;
-  const Image image = image_of(dx.tensor.shape());
-  transpose(cuda, image.samples, image.channels, image.pixels, dy, dx);
+  const FlattenedImages images(dx.tensor.shape());
+  transpose(cuda, images.samples, images.channels, images.pixels, dy, dx);
 }
 
 }  // namespace amnet

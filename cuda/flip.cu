@@ -1,6 +1,7 @@
 #include <amnet/kernels/flip.h>
 
 #include "elementwise.h"
+#include "kernels/flip_arguments.h"
 
 namespace amnet {
 namespace {
@@ -29,8 +30,7 @@ struct Flip {
 };
 
 void flip(Cuda& cuda, const Tensor& from, const Gradient& to) {
-  require(from.rank() == 4 && from.shape() == to.tensor.shape(), "[flip] expected two images (N,H,W,C) but got {} and {}.", from.shape(),
-          to.tensor.shape());
+  check_flip(from, to.tensor);
   with_activation(from.dtype(), who, [&]<class T>() {
     const bool packed = from.extent(3) % Pack<T>::size == 0 && starts_a_pack(from) && starts_a_pack(to.tensor);
     with_width<T>(packed, [&]<int width>() {

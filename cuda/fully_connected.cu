@@ -5,29 +5,13 @@
 // their gradients; there is no second matrix of weights. In bf16 the factors are rounded copies anyway, and the copy is the unit rows'.
 #include <amnet/kernels/fully_connected.h>
 
+#include "kernels/fully_connected_arguments.h"
 #include "rows.h"
 
 namespace amnet {
 namespace {
 
 constexpr std::string_view who = "fully_connected";
-
-struct Sizes {
-  std::int64_t samples, inputs, outputs;
-};
-
-Sizes sizes_of(const Tensor& x, const Tensor& w, const Tensor& y) {
-  require(x.rank() == 2 && w.rank() == 2 && w.extent(1) == x.extent(1),
-          "[fully_connected] expected x (N,I) and weights (O,I) with one I but got {} and {}.", x.shape(), w.shape());
-  require(y.shape() == Shape{x.extent(0), w.extent(0)}, "[fully_connected] expected outputs {} but got {}.",
-          Shape{x.extent(0), w.extent(0)}, y.shape());
-  return {x.extent(0), x.extent(1), w.extent(0)};
-}
-
-void expect_rows(const Tensor& values, std::string_view name, const Sizes& sizes) {
-  require(!values.defined() || values.count() == sizes.outputs, "[fully_connected] expected one {} for each of {} outputs but got {}.",
-          name, sizes.outputs, values.shape());
-}
 
 /// A matrix in the GPU's memory, its rows `stride` elements apart.
 struct Matrix {
@@ -116,7 +100,7 @@ struct CopyColumns {
 template <class T>
 void copy_columns(Cuda& cuda, const float* from, std::int64_t stride, std::int64_t rows, std::int64_t columns, const float* norms, T* out) {
   constexpr int width = Pack<T>::size;
-  const bool packed = columns % width == 0 && stride % width == 0 && reinterpret_cast<std::uintptr_t>(from) % 16 == 0;
+  const bool packed = columns % width == 0 && stride % width == 0 && starts_a_pack(from);
   const CopyColumns<T> copy{.from = from, .norms = norms, .out = out, .rows = rows, .columns = columns, .stride = stride, .packed = packed};
   launch(cuda, blocks_for(cuda, packed ? rows * columns / width : rows * columns, copy.threads), copy);
 }
@@ -233,7 +217,7 @@ std::int64_t outputs_at_a_time(const Cuda& cuda, std::int64_t outputs, std::int6
 /// Where each pass puts what, known before it begins.
 struct ForwardRoom : Room {
   std::size_t x = 0, w = 0;
-  ForwardRoom(const Cuda& cuda, const Sizes& sizes, DType x_dtype) {
+  ForwardRoom(const Cuda& cuda, const FullyConnectedSizes& sizes, DType x_dtype) {
     if (!rounds(cuda)) return;
     if (x_dtype == DType::f32) x = add(sizes.samples * sizes.inputs, DType::bf16);
     w = add(sizes.outputs * sizes.inputs, DType::bf16);
@@ -242,7 +226,7 @@ struct ForwardRoom : Room {
 struct DataRoom : Room {
   std::size_t dy = 0, w = 0;
   std::int64_t outputs;  // that dy holds
-  DataRoom(const Cuda& cuda, const Sizes& sizes, bool unit) : outputs(sizes.outputs) {
+  DataRoom(const Cuda& cuda, const FullyConnectedSizes& sizes, bool unit) : outputs(sizes.outputs) {
     if (rounds(cuda)) {
       dy = add(sizes.samples * sizes.outputs, DType::bf16);
       w = add(sizes.outputs * sizes.inputs, DType::bf16);
@@ -255,7 +239,7 @@ struct DataRoom : Room {
 struct WeightsRoom : Room {
   std::size_t x = 0, dy = 0, du = 0;
   std::int64_t outputs;  // that du holds
-  WeightsRoom(const Cuda& cuda, const Sizes& sizes, DType x_dtype, bool with_du)
+  WeightsRoom(const Cuda& cuda, const FullyConnectedSizes& sizes, DType x_dtype, bool with_du)
       : outputs(with_du ? outputs_at_a_time(cuda, sizes.outputs, sizes.inputs) : sizes.outputs) {
     if (rounds(cuda)) {
       if (x_dtype == DType::f32) x = add(sizes.samples * sizes.inputs, DType::bf16);
@@ -285,9 +269,9 @@ Matrix prepared_weights(Cuda& cuda, const Tensor& w, const Tensor& norms, double
 }
 
 void forward(Cuda& cuda, const Tensor& x, const Tensor& w, double epsilon, const Tensor& bias, const Tensor& y, const Tensor& norms) {
-  const Sizes sizes = sizes_of(x, w, y);
-  expect_rows(bias, "bias", sizes);
-  expect_rows(norms, "norm", sizes);
+  const FullyConnectedSizes sizes = fully_connected_sizes(x, w, y);
+  check_output_values(bias, "bias", sizes);
+  check_output_values(norms, "norm", sizes);
   const ForwardRoom room(cuda, sizes, x.dtype());
   std::byte* const scratch = cuda.state().scratch(room.bytes);
   const Matrix inputs = prepared(cuda, x, scratch + room.x);
@@ -300,8 +284,8 @@ void forward(Cuda& cuda, const Tensor& x, const Tensor& w, double epsilon, const
 
 void backward_data(Cuda& cuda, const Tensor& dy, const Tensor& w, const Tensor& norms, const Gradient& dx) {
   if (!dx) return;
-  const Sizes sizes = sizes_of(dx.tensor, w, dy);
-  expect_rows(norms, "norm", sizes);
+  const FullyConnectedSizes sizes = fully_connected_sizes(dx.tensor, w, dy);
+  check_output_values(norms, "norm", sizes);
   const DType dtype = dx.tensor.dtype();
   void* out = nullptr;
   if (rounds(cuda) && dtype == DType::bf16) {
@@ -330,8 +314,8 @@ void backward_data(Cuda& cuda, const Tensor& dy, const Tensor& w, const Tensor& 
 /// dw (+)= dy^T x, or with w and norms the gradient through the unit rows: du goes to dw itself where that is assigned, and is projected
 /// there; to be added, it goes through the scratch memory, some rows at a time.
 void backward_weights(Cuda& cuda, const Tensor& x, const Tensor& dy, const Tensor& w, const Tensor& norms, const Gradient& dw) {
-  const Sizes sizes = sizes_of(x, dw.tensor, dy);
-  expect_rows(norms, "norm", sizes);
+  const FullyConnectedSizes sizes = fully_connected_sizes(x, dw.tensor, dy);
+  check_output_values(norms, "norm", sizes);
   if (sizes.samples == 0) {
     map_elements<float>(cuda, Zero{}, {dw.tensor}, dw.tensor, dw.write, who);
     return;
@@ -387,7 +371,7 @@ void cosine_backward_weights(Cuda& cuda, const Tensor& x, const Tensor& dy, cons
 
 ScratchBytes fully_connected_scratch(const Cuda& cuda, std::int64_t samples, std::int64_t inputs, std::int64_t outputs, DType dtype,
                                      bool unit_rows) {
-  const Sizes sizes{samples, inputs, outputs};
+  const FullyConnectedSizes sizes{samples, inputs, outputs};
   return {.first = std::max({ForwardRoom(cuda, sizes, dtype).bytes, DataRoom(cuda, sizes, unit_rows).bytes,
                              WeightsRoom(cuda, sizes, dtype, unit_rows).bytes}),
           .others = 0};

@@ -1,19 +1,12 @@
 #include <amnet/kernels/normalize.h>
 
+#include "kernels/normalize_arguments.h"
 #include "rows.h"
 
 namespace amnet {
 namespace {
 
 constexpr std::string_view who = "normalize";
-
-void expect_rows(const Tensor& rows, const Tensor& other, const Tensor& norm) {
-  require(rows.rank() >= 1 && other.count() == rows.count() && other.dtype() == rows.dtype(),
-          "[normalize] expected two tensors (..., D) of one dtype but got {} {} and {} {}.", name_of(rows.dtype()), rows.shape(),
-          name_of(other.dtype()), other.shape());
-  require(norm.count() == rows_of(rows) && norm.dtype() == DType::f32,
-          "[normalize] expected one f32 norm for each of {} rows but got {} {}.", rows_of(rows), name_of(norm.dtype()), norm.shape());
-}
 
 template <class T>
 struct NormalizeRow {
@@ -83,7 +76,7 @@ struct NormalizeRowBackward {
 }  // namespace
 
 void normalize_forward(Cuda& cuda, const Tensor& x, double epsilon, const Tensor& y, const Tensor& norm) {
-  expect_rows(x, y, norm);
+  check_normalize(x, y, norm);
   with_activation(x.dtype(), who, [&]<class T>() {
     const std::int64_t columns = channels_of(x);
     for_rows(cuda, rows_of(x), columns,
@@ -98,7 +91,7 @@ void normalize_forward(Cuda& cuda, const Tensor& x, double epsilon, const Tensor
 
 void normalize_backward(Cuda& cuda, const Tensor& y, const Tensor& norm, const Tensor& dy, const Tensor& dnorm, const Gradient& dx) {
   if (!dx) return;
-  expect_rows(y, dx.tensor, norm);
+  check_normalize(y, dx.tensor, norm);
   with_activation(y.dtype(), who, [&]<class T>() {
     const std::int64_t columns = channels_of(y);
     for_rows(cuda, rows_of(y), columns,

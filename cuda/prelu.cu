@@ -2,6 +2,7 @@
 
 #include "column_sums.h"
 #include "elementwise.h"
+#include "kernels/prelu_arguments.h"
 
 namespace amnet {
 namespace {
@@ -16,10 +17,7 @@ struct Slopes {
 };
 
 Slopes slopes_of(const Tensor& x, const Tensor& slope, const Tensor& other) {
-  require(slope.count() == channels_of(x) || slope.count() == 1,
-          "[prelu] expected one slope for each of {} channels, or one in all, but got {}.", channels_of(x), slope.shape());
-  require(other.shape() == x.shape() && other.dtype() == x.dtype(), "[prelu] expected the other side as {} {} but got {} {}.",
-          name_of(x.dtype()), x.shape(), name_of(other.dtype()), other.shape());
+  check_prelu(x, slope, other);
   return {elements<const float>(slope, who), slope.count() == 1 ? 0 : 1};
 }
 
@@ -39,10 +37,17 @@ struct BothGradients {
   T* dx;  // or nullptr
   Write write;
 
-  AMNET_DEVICE void operator()(std::int64_t i, std::int64_t channel, float (&sums)[1]) const {
-    const float values[2] = {to_float(x[i]), to_float(dy[i])};
-    if (dx != nullptr) put(dx[i], rectify(values, channel), write);
-    if (!(values[0] > 0)) sums[0] += values[0] * values[1];
+  template <int width>
+  AMNET_DEVICE void operator()(std::int64_t i, std::int64_t channel, float (&sums)[1][width]) const {
+    const Pack<T, width> in = load_pack<width>(x + i), gradients = load_pack<width>(dy + i);
+    Pack<T, width> out{};
+    if (dx != nullptr && write == Write::add) out = load_pack<width>(dx + i);
+    for (int e = 0; e < width; ++e) {
+      const float values[2] = {to_float(in.elements[e]), to_float(gradients.elements[e])};
+      put(out.elements[e], rectify(values, channel + e), write);
+      if (!(values[0] > 0)) sums[0][e] += values[0] * values[1];
+    }
+    if (dx != nullptr) store_pack(dx + i, out);
   }
 };
 
@@ -66,7 +71,8 @@ void prelu_backward(Cuda& cuda, const Tensor& x, const Tensor& slope, const Tens
                                 .dy = elements<const T>(dy, who),
                                 .dx = dx ? elements<T>(dx.tensor, who) : nullptr,
                                 .write = dx.write};
-    column_sums(cuda, body, x.count() / std::max<std::int64_t>(1, channels), channels, {sums_to(dslope, channels, who)});
+    const bool packed = starts_a_pack(x) && starts_a_pack(dy) && (!dx || starts_a_pack(dx.tensor));
+    column_sums<T>(cuda, body, column_rows(x), channels, packed, {sums_to(dslope, channels, who)});
   });
 }
 

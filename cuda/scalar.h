@@ -52,6 +52,9 @@ struct alignas(width * sizeof(T) < 16 ? width * sizeof(T) : 16) Pack {
   static constexpr int size = width;
   T elements[width];
 };
+inline bool starts_a_pack(const void* at, int bytes = 16) {
+  return reinterpret_cast<std::uintptr_t>(at) % static_cast<std::uintptr_t>(bytes) == 0;
+}
 template <class T>
 AMNET_DEVICE Pack<T> load_pack(const T* from) {
   return *reinterpret_cast<const Pack<T>*>(from);

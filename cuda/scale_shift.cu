@@ -2,6 +2,7 @@
 
 #include "column_sums.h"
 #include "elementwise.h"
+#include "kernels/scale_shift_arguments.h"
 
 namespace amnet {
 namespace {
@@ -20,8 +21,7 @@ struct ScaleShift {
 };
 
 ScaleShift scale_shift_of(const Tensor& value, const Tensor& scale, const Tensor& shift) {
-  require(scale.count() == 1 || scale.count() == channels_of(value),
-          "[scale_shift] expected one scale for each of {} channels, or one in all, but got {}.", channels_of(value), scale.shape());
+  check_scale_shift(value, scale);
   return {elements<const float>(scale, who), elements_or_null<const float>(shift, who), scale.count() == 1 ? 0 : 1};
 }
 
@@ -35,11 +35,19 @@ struct AllGradients {
   T* dx;  // or nullptr
   Write write;
 
-  AMNET_DEVICE void operator()(std::int64_t i, std::int64_t channel, float (&sums)[2]) const {
-    const float dout[1] = {to_float(dy[i])};
-    if (x != nullptr) sums[0] += to_float(x[i]) * dout[0];
-    sums[1] += dout[0];
-    if (dx != nullptr) put(dx[i], scale(dout, channel), write);  // last: it may be written over x
+  template <int width>
+  AMNET_DEVICE void operator()(std::int64_t i, std::int64_t channel, float (&sums)[2][width]) const {
+    const Pack<T, width> gradients = load_pack<width>(dy + i);
+    Pack<T, width> in{}, out{};
+    if (x != nullptr) in = load_pack<width>(x + i);
+    if (dx != nullptr && write == Write::add) out = load_pack<width>(dx + i);
+    for (int e = 0; e < width; ++e) {
+      const float dout[1] = {to_float(gradients.elements[e])};
+      if (x != nullptr) sums[0][e] += to_float(in.elements[e]) * dout[0];
+      sums[1][e] += dout[0];
+      put(out.elements[e], scale(dout, channel + e), write);
+    }
+    if (dx != nullptr) store_pack(dx + i, out);  // last: it may be written over x
   }
 };
 
@@ -64,8 +72,8 @@ void scale_shift_backward(Cuda& cuda, const Tensor& x, const Tensor& scale, cons
                                     .dy = elements<const T>(dy, who),
                                     .dx = dx ? elements<T>(dx.tensor, who) : nullptr,
                                     .write = dx.write};
-    column_sums(cuda, gradients, dy.count() / std::max<std::int64_t>(1, channels), channels,
-                {sums_to(dscale, channels, who), sums_to(dshift, channels, who)});
+    const bool packed = starts_a_pack(dy) && (!dscale || starts_a_pack(x)) && (!dx || starts_a_pack(dx.tensor));
+    column_sums<T>(cuda, gradients, column_rows(dy), channels, packed, {sums_to(dscale, channels, who), sums_to(dshift, channels, who)});
   });
 }
 

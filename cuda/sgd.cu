@@ -1,5 +1,6 @@
 #include <amnet/kernels/sgd.h>
 
+#include "kernels/sgd_arguments.h"
 #include "scalar.h"
 
 #include <limits>
@@ -74,9 +75,9 @@ void sgd_step(Cuda& cuda, std::span<const SgdUpdate> updates, const Tensor& halt
     step.count = 0;
     blocks = 0;
   };
-  for (const auto& [options, gradient, momentum, value] : updates) {
-    require(gradient.shape() == value.shape() && momentum.shape() == value.shape(),
-            "[sgd] expected a gradient and a momentum {} but got {} and {}.", value.shape(), gradient.shape(), momentum.shape());
+  for (const SgdUpdate& update : updates) {
+    check_sgd(update);
+    const auto& [options, gradient, momentum, value] = update;
     const std::int64_t own_blocks = (value.count() + SgdStep::elements_of_block - 1) / SgdStep::elements_of_block;
     if (own_blocks == 0) continue;
     if (step.count == SgdStep::most_rows || blocks + own_blocks > std::numeric_limits<std::int32_t>::max()) launch_rows();

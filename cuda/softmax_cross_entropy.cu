@@ -3,6 +3,7 @@
 #include <amnet/kernels/softmax_cross_entropy.h>
 
 #include "elementwise.h"
+#include "kernels/softmax_cross_entropy_arguments.h"
 
 #include <cmath>
 #include <limits>
@@ -14,13 +15,8 @@ constexpr std::string_view who = "softmax_cross_entropy";
 constexpr float lowest = std::numeric_limits<float>::lowest(), nothing = -std::numeric_limits<float>::infinity();
 constexpr float not_a_number = std::numeric_limits<float>::quiet_NaN();
 
-void expect_logits(const Tensor& matrix, const Tensor& labels, const Tensor& sample_scale) {
-  require(matrix.rank() == 2, "[softmax_cross_entropy] expected logits (N,classes) but got {}.", matrix.shape());
-  require(!sample_scale.defined() || (sample_scale.count() == matrix.extent(0) && sample_scale.dtype() == matrix.dtype()),
-          "[softmax_cross_entropy] expected one {} scale for each of {} samples but got {} {}.", name_of(matrix.dtype()), matrix.extent(0),
-          name_of(sample_scale.dtype()), sample_scale.shape());
-  require(labels.dtype() == DType::i64 && labels.count() == matrix.extent(0),
-          "[softmax_cross_entropy] expected {} labels of i64 but got {} {}.", matrix.extent(0), name_of(labels.dtype()), labels.shape());
+void check_arguments(const Tensor& matrix, const Tensor& labels, const Tensor& sample_scale) {
+  check_softmax_cross_entropy(matrix, labels, sample_scale);
   require(matrix.extent(1) <= std::numeric_limits<int>::max() / 2, "[softmax_cross_entropy] expected fewer than 2^30 classes but got {}.",
           matrix.extent(1));
 }
@@ -242,7 +238,7 @@ struct Scale {
 };
 
 Logits logits_of(const MarginOptions& options, const Tensor& matrix, const Tensor& labels, const Tensor& sample_scale) {
-  expect_logits(matrix, labels, sample_scale);
+  check_arguments(matrix, labels, sample_scale);
   return {.values = elements<const float>(matrix, who),
           .rows = matrix.extent(0),
           .classes = static_cast<int>(matrix.extent(1)),

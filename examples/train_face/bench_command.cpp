@@ -5,6 +5,7 @@
 #include <amnet/io/durable_file.h>
 #include <amnet/io/model_file.h>
 #include <amnet/kernels/image_input.h>
+#include <amnet/kernels/replay.h>
 #include <amnet/net/heads.h>
 #include <amnet/train/solver.h>
 
@@ -103,16 +104,18 @@ int bench_command(Arguments arguments) {
   }
   fill_with_random_images(device, model);
   Solver solver(model.net, {});
-  Context context{.device = device, .phase = options.forward_only ? Phase::test : Phase::train, .step = {.number = 0, .seed = 1}};
+  Context context{.device = device, .phase = options.forward_only ? Phase::test : Phase::train, .step = Step{.number = 0, .seed = 1}};
 
   if (options.forward_only) model.net.prepare(context);
 
+  const std::unique_ptr<Replay> passes = on(device, [](auto& backend) { return make_replay(backend); });
   const std::vector<double> seconds = time_steps(options.iterations, [&] {
-    model.net.forward(context);
-    if (!options.forward_only) {
-      model.net.backward(context);
-      solver.step(device, 1e-4);
-    }
+    passes->run([&] {
+      model.net.forward(context);
+      if (!options.forward_only) model.net.backward(context);
+      return !context.step.number_was_asked();
+    });
+    if (!options.forward_only) solver.step(device, 1e-4);
     on(device, [](auto& backend) { backend.wait(); });
   });
   const double images = static_cast<double>(options.batch);

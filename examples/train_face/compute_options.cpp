@@ -75,7 +75,10 @@ Device make_cuda([[maybe_unused]] int index, const ComputeOptions& options) {
   require(options.convolution == "automatic", "--convolution: {} is an algorithm of the CPU; add --device cpu, or leave it out.",
           options.convolution);
 #if defined(AMNET_CUDA)
-  return Cuda({.index = index, .precision = product_precision(options.precision), .deterministic = options.deterministic});
+  return Cuda({.index = index,
+               .precision = product_precision(options.precision),
+               .deterministic = options.deterministic,
+               .graphs = !options.no_graphs});
 #else
   throw UsageError("--device: this train_face was built without CUDA; build it where nvcc and cuDNN are, or take --device cpu.");
 #endif
@@ -97,6 +100,7 @@ void add_compute_options(CLI::App& app, ComputeOptions& options) {
                  "for embedding bf16 in the 3x3 convolutions, for processors with AVX512-BF16")
       ->check(CLI::IsMember({"f32", "tf32", "bf16"}));
   app.add_flag("--deterministic", options.deterministic, "The same bits in every run on a GPU, or an error; a CPU's always are");
+  app.add_flag("--no-graphs", options.no_graphs, "Give a GPU every kernel by itself, and not whole steps as graphs: for profilers");
   app.add_option("--threads", options.threads, "Compute threads of a CPU; 0: all cores")->check(CLI::Range(0, 1024));
   app.add_option(
          "--convolution", options.convolution,

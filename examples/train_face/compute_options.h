@@ -17,6 +17,7 @@ struct ComputeOptions {
   std::string device = "auto";
   std::string precision = "f32";
   bool deterministic = false;
+  bool no_graphs = false;
   int threads = 0;  // of a CPU; 0: all cores
   std::string convolution = "automatic";
   bool verbose = false;

@@ -46,6 +46,7 @@
 #include <amnet/kernels/pool.h>
 #include <amnet/kernels/prelu.h>
 #include <amnet/kernels/relu.h>
+#include <amnet/kernels/replay.h>
 #include <amnet/kernels/scale_shift.h>
 #include <amnet/kernels/sgd.h>
 #include <amnet/kernels/softmax_cross_entropy.h>

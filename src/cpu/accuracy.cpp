@@ -2,13 +2,13 @@
 
 #include <vector>
 
+#include "kernels/accuracy_arguments.h"
 #include "lanes.h"
 
 namespace amnet {
 
 void accuracy_forward(Cpu& cpu, const Tensor& logits, const Tensor& labels, const Tensor& accuracy) {
-  require(logits.rank() == 2, "[accuracy] expected logits (N,classes) but got {}.", logits.shape());
-  check_labels(labels, logits.extent(0), logits.extent(1), "accuracy");
+  check_accuracy(logits, labels);
   with_float(logits.dtype(), "accuracy", [&]<class T>() {
     const auto [samples, classes] = matrix_of(logits);
     const T* in = logits.data<T>().data();

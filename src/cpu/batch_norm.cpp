@@ -3,6 +3,7 @@
 #include <cmath>
 #include <vector>
 
+#include "kernels/batch_norm_arguments.h"
 #include "lanes.h"
 
 namespace amnet {
@@ -16,16 +17,10 @@ std::vector<T> inverse_deviations(const Tensor& variance, double epsilon) {
   return inverse;
 }
 
-void check(const Tensor& x, const Tensor& mean, const Tensor& variance) {
-  require(mean.count() == matrix_of(x).columns && variance.count() == mean.count(),
-          "[batch_norm] expected a mean and a variance for each of {} channels but got {} and {}.", matrix_of(x).columns, mean.shape(),
-          variance.shape());
-}
-
 }  // namespace
 
 void batch_norm_statistics(Cpu& cpu, const Tensor& x, const Tensor& mean, const Tensor& variance) {
-  check(x, mean, variance);
+  check_batch_norm(x, mean, variance, x);
   with_float(x.dtype(), "batch_norm", [&]<class T>() {
     const auto [rows, columns] = matrix_of(x);
     const T* in = x.data<T>().data();
@@ -71,7 +66,7 @@ void batch_norm_update(Cpu&, double fraction, std::int64_t samples, const Tensor
 
 void batch_norm_forward(Cpu& cpu, double epsilon, const Tensor& x, const Tensor& mean, const Tensor& variance, const Tensor& scale,
                         const Tensor& shift, const Tensor& y) {
-  check(x, mean, variance);
+  check_batch_norm(x, mean, variance, y);
   with_float(x.dtype(), "batch_norm", [&]<class T>() {
     const auto [rows, columns] = matrix_of(x);
     const T* in = x.data<T>().data();
@@ -94,7 +89,7 @@ void batch_norm_forward(Cpu& cpu, double epsilon, const Tensor& x, const Tensor&
 
 void batch_norm_backward(Cpu& cpu, double epsilon, bool stored_statistics, const Tensor& x, const Tensor& mean, const Tensor& variance,
                          const Tensor& scale, const Tensor& dy, const Gradient& dx, const Gradient& dscale, const Gradient& dshift) {
-  check(x, mean, variance);
+  check_batch_norm(x, mean, variance, dy);
   with_float(x.dtype(), "batch_norm", [&]<class T>() {
     const auto [rows, columns] = matrix_of(x);
     const T* in = x.data<T>().data();

@@ -1,3 +1,4 @@
+#include "kernels/bias_arguments.h"
 #include "parallel.h"
 
 #include <amnet/kernels/bias.h>
@@ -6,11 +7,8 @@ namespace amnet {
 
 void bias_backward(Cpu& cpu, const Tensor& dy, const Gradient& dbias) {
   if (!dbias) return;
-  require(dy.rank() >= 1, "[bias] expected a gradient (..., C) but got {}.", dy.shape());
+  check_bias(dy, dbias.tensor);
   const std::int64_t channels = dy.extent(dy.rank() - 1);
-  require(dbias.tensor.shape() == Shape{channels} && dbias.tensor.dtype() == dy.dtype(),
-          "[bias] expected a gradient of {} {} but got {} {}.", name_of(dy.dtype()), Shape{channels}, name_of(dbias.tensor.dtype()),
-          dbias.tensor.shape());
   if (channels == 0) return;
   with_float(dy.dtype(), "bias", [&]<class T>() {
     const T* dout = dy.data<T>().data();

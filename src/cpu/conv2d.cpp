@@ -1,6 +1,7 @@
 #include "bfloat16.h"
 #include "conv2d_tiles.h"
 #include "direct_convolution.h"
+#include "kernels/conv2d_arguments.h"
 #include "parallel.h"
 
 #include <amnet/kernels/bias.h>
@@ -24,26 +25,6 @@ Shape Conv2dOptions::output_shape(const Shape& x, std::int64_t outputs) const {
 }
 
 namespace {
-
-/// Throws UsageError unless x (N,H,W,C), w (O,kh,kw,C/groups) and y (N,OH,OW,O) belong together.
-void check(const Conv2dOptions& options, const Tensor& x, const Tensor& w, const Tensor& y) {
-  require(w.rank() == 4, "[conv2d] expected weights (O,kh,kw,C/groups) but got {}.", w.shape());
-  const Shape output = options.output_shape(x.shape(), w.extent(0));
-  const Shape weights = options.weight_shape(x.extent(3), w.extent(0));
-  require(w.shape() == weights, "[conv2d] expected weights {} but got {}.", weights, w.shape());
-  require(y.shape() == output, "[conv2d] expected outputs {} but got {}.", output, y.shape());
-}
-
-/// Throws UsageError unless `tensor` is undefined, or of the shape and dtype.
-void check_optional(const Tensor& tensor, const Shape& shape, DType dtype, std::string_view what) {
-  require(!tensor.defined() || (tensor.shape() == shape && tensor.dtype() == dtype), "[conv2d] expected {} {} {} but got {} {}.", what,
-          name_of(dtype), shape, name_of(tensor.dtype()), tensor.shape());
-}
-
-void check_slope(const Tensor& slope, std::int64_t outputs) {
-  require(!slope.defined() || slope.count() == 1 || slope.count() == outputs,
-          "[conv2d] expected one slope for each of {} channels, or one in all, but got {}.", outputs, slope.shape());
-}
 
 /// One slope for each output, whether or not they are shared; empty for none.
 template <class T>
@@ -108,8 +89,7 @@ KernelView<T> kernels_of(Conv2dPass pass, const Conv2dOptions& options, const Te
 }  // namespace
 
 void conv2d_prepare(Cpu& cpu, const Conv2dOptions& options, const Shape& x, const Tensor& w, Conv2dPass pass, Conv2dPrepared& prepared) {
-  require(w.rank() == 4 && options.weight_shape(x[3], w.extent(0)) == w.shape(), "[conv2d] expected weights {} but got {}.",
-          options.weight_shape(x[3], w.extent(0)), w.shape());
+  check_conv2d_weights(options, x, w, w.dtype());
   const Conv2dTiles tiles =
       choose_tiles(cpu.convolution(), options, x, w.extent(0), WeightTransform::once, products_of(cpu, pass, w.dtype()));
   prepared.tile_h = tiles.h, prepared.tile_w = tiles.w;
@@ -147,12 +127,8 @@ std::size_t conv2d_prepared_bytes(const Cpu& cpu, const Conv2dOptions& options, 
 void conv2d_forward(Cpu& cpu, const Conv2dOptions& options, const Tensor& x, const Conv2dWeights& weights, const Conv2dEpilogue& epilogue,
                     const Tensor& y) {
   const Tensor& w = weights.values;
-  check(options, x, w, y);
+  check_conv2d_forward(options, x, w, epilogue, y);
   const std::int64_t outputs = w.extent(0);
-  check_optional(epilogue.bias, {outputs}, x.dtype(), "a bias");
-  check_optional(epilogue.residual, y.shape(), x.dtype(), "a residual");
-  check_optional(epilogue.sums, y.shape(), x.dtype(), "room for the sums,");
-  check_slope(epilogue.slope, outputs);
   if (y.count() == 0) return;
   with_float(x.dtype(), "conv2d", [&]<class T>() {
     const std::vector<T> slopes = slopes_of<T>(epilogue.slope, outputs);
@@ -273,20 +249,12 @@ void activation_backward(Cpu& cpu, const Conv2dActivation& activation, const Ten
 void conv2d_backward(Cpu& cpu, const Conv2dOptions& options, const Tensor& x, const Conv2dWeights& w, const Conv2dActivation& activation,
                      const Tensor& dy, const Conv2dGradients& gradients) {
   const Gradient &dx = gradients.dx, &dw = gradients.dw, &dbias = gradients.dbias;
-  if (dx) check(options, dx.tensor, w.values, dy);
-  if (dw) check(options, x, dw.tensor, dy);
+  check_conv2d_backward(options, x, w.values, activation, dy, gradients);
   require(cpu.precision() == ProductPrecision::f32,
           "[conv2d] expected f32 for a backward pass but this device has bf16, which is for "
           "embedding alone; train on a device with f32.");
   const std::int64_t outputs = dy.extent(dy.rank() - 1);
-  check_slope(activation.slope, outputs);
   const bool active = activation.slope.defined();
-  check_optional(activation.sums, dy.shape(), dy.dtype(), "the sums of the forward pass,");
-  check_optional(activation.dz, dy.shape(), dy.dtype(), "room for dz,");
-  require(!active || (activation.sums.defined() && activation.dz.defined() && activation.dz.raw() != dy.raw()),
-          "[conv2d] a backward pass through a PReLU needs the sums that forward kept, and room of its own for dz.");
-  check_optional(dbias.tensor, {outputs}, dy.dtype(), "a bias gradient");
-  check_optional(gradients.dslope.tensor, activation.slope.shape(), dy.dtype(), "a slope gradient");
   with_float(dy.dtype(), "conv2d", [&]<class T>() {
     const Tensor& dz = active ? activation.dz : dy;
     const Conv2dTiles tiles = dw ? choose_tiles(cpu.convolution(), options, x.shape(), outputs) : Conv2dTiles{};

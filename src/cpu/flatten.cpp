@@ -1,5 +1,6 @@
 #include <amnet/kernels/flatten.h>
 
+#include "kernels/flatten_arguments.h"
 #include "lanes.h"
 
 namespace amnet {
@@ -24,30 +25,20 @@ void transpose(Cpu& cpu, std::int64_t samples, std::int64_t rows, std::int64_t c
   });
 }
 
-/// The pixels and channels of an image; a row is one pixel.
-struct Image {
-  std::int64_t samples, pixels, channels;
-};
-Image image_of(const Shape& shape) {
-  require(shape.rank() == 4 || shape.rank() == 2, "[flatten] expected (N,H,W,C) or (N,D) but got {}.", shape);
-  if (shape.rank() == 2) return {shape[0], 1, shape[1]};
-  return {shape[0], shape[1] * shape[2], shape[3]};
-}
-
 }  // namespace
 
 void flatten_forward(Cpu& cpu, const Tensor& x, const Tensor& y) {
   with_float(x.dtype(), "flatten", [&]<class T>() {
-    const Image image = image_of(x.shape());
-    transpose<T>(cpu, image.samples, image.pixels, image.channels, x.data<T>().data(), y.data<T>().data(), Write::assign);
+    const FlattenedImages images(x.shape());
+    transpose<T>(cpu, images.samples, images.pixels, images.channels, x.data<T>().data(), y.data<T>().data(), Write::assign);
   });
 }
 
 void flatten_backward(Cpu& cpu, const Tensor& dy, const Gradient& dx) {
   if (!dx) return;
   with_float(dy.dtype(), "flatten", [&]<class T>() {
-    const Image image = image_of(dx.tensor.shape());
-    transpose<T>(cpu, image.samples, image.channels, image.pixels, dy.data<T>().data(), dx.tensor.data<T>().data(), dx.write);
+    const FlattenedImages images(dx.tensor.shape());
+    transpose<T>(cpu, images.samples, images.channels, images.pixels, dy.data<T>().data(), dx.tensor.data<T>().data(), dx.write);
   });
 }
 

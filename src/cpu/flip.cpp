@@ -1,13 +1,13 @@
 #include <amnet/kernels/flip.h>
 
+#include "kernels/flip_arguments.h"
 #include "lanes.h"
 
 namespace amnet {
 namespace {
 
 void flip(Cpu& cpu, const Tensor& from, const Gradient& to) {
-  require(from.rank() == 4 && from.shape() == to.tensor.shape(), "[flip] expected two images (N,H,W,C) but got {} and {}.", from.shape(),
-          to.tensor.shape());
+  check_flip(from, to.tensor);
   with_float(from.dtype(), "flip", [&]<class T>() {
     const std::int64_t width = from.extent(2);
     const std::int64_t channels = from.extent(3);

@@ -12,6 +12,7 @@
 
 #include <cmath>
 
+#include "kernels/fully_connected_arguments.h"
 #include "lanes.h"
 #include "panel_product.h"
 #include "transpose.h"
@@ -23,23 +24,6 @@ namespace {
 constexpr std::int64_t piece_outputs = 48;   // rows of w in a piece: whole register blocks on every machine
 constexpr std::int64_t piece_columns = 512;  // columns of dx and dw in a piece: whole panels on every machine
 constexpr std::int64_t group_samples = 256;  // samples that the forward pass transposes at a time
-
-struct Sizes {
-  std::int64_t samples, inputs, outputs;
-};
-
-Sizes sizes_of(const Tensor& x, const Tensor& w, const Tensor& y) {
-  require(x.rank() == 2 && w.rank() == 2 && w.extent(1) == x.extent(1),
-          "[fully_connected] expected x (N,I) and weights (O,I) with one I but got {} and {}.", x.shape(), w.shape());
-  require(y.shape() == Shape{x.extent(0), w.extent(0)}, "[fully_connected] expected outputs {} but got {}.",
-          Shape{x.extent(0), w.extent(0)}, y.shape());
-  return {x.extent(0), x.extent(1), w.extent(0)};
-}
-
-void check_rows(const Tensor& values, std::string_view name, const Sizes& sizes) {
-  require(!values.defined() || values.count() == sizes.outputs, "[fully_connected] expected one {} for each of {} outputs but got {}.",
-          name, sizes.outputs, values.shape());
-}
 
 std::int64_t pieces_of_size(std::int64_t count, std::int64_t size) { return (count + size - 1) / size; }
 std::int64_t rounded_up(std::int64_t count, std::int64_t size) { return pieces_of_size(count, size) * size; }
@@ -122,7 +106,7 @@ void multiply_samples(std::int64_t outputs, Rows inputs, Lines<const T> w, const
 struct ForwardPieces {
   std::int64_t group, groups, parts;
 
-  explicit ForwardPieces(const Sizes& sizes) {
+  explicit ForwardPieces(const FullyConnectedSizes& sizes) {
     constexpr std::int64_t enough = 16, largest_group = 8, part_inputs = 1024;
     const std::int64_t blocks = pieces_of_size(sizes.outputs, piece_outputs);
     parts = blocks >= 2 * enough ? 1 : std::clamp<std::int64_t>(sizes.inputs / part_inputs, 1, enough);
@@ -134,7 +118,7 @@ struct ForwardPieces {
 };
 
 template <class T>
-WorkspaceSize<T> forward_size(const Sizes& sizes) {
+WorkspaceSize<T> forward_size(const FullyConnectedSizes& sizes) {
   const std::int64_t group = std::min(sizes.samples, group_samples), columns = rounded_up(group, lanes<T>);
   const std::int64_t parts = ForwardPieces(sizes).parts;
   return {TransposedSamples<T>::elements(group, sizes.inputs) + (parts > 1 ? parts * sizes.outputs * columns : 0), piece_outputs * columns};
@@ -142,7 +126,7 @@ WorkspaceSize<T> forward_size(const Sizes& sizes) {
 
 /// y = x w^T + bias, or with unit rows where `norms` is defined.
 template <class T>
-void forward(Cpu& cpu, const Sizes& sizes, const T* x, const T* w, T epsilon, const T* bias, T* y, T* norms) {
+void forward(Cpu& cpu, const FullyConnectedSizes& sizes, const T* x, const T* w, T epsilon, const T* bias, T* y, T* norms) {
   const std::int64_t samples = sizes.samples, inputs = sizes.inputs, outputs = sizes.outputs;
   const std::int64_t most = std::min(samples, group_samples);
   const ForwardPieces pieces(sizes);
@@ -231,20 +215,20 @@ std::int64_t multiply_outputs_room(std::int64_t samples) {
 }
 
 /// Parts of the sum over the rows of w: one, unless w has few columns.
-inline std::int64_t parts_of(const Sizes& sizes) {
+inline std::int64_t parts_of(const FullyConnectedSizes& sizes) {
   constexpr std::int64_t enough_pieces = 16, least_outputs = 512;
   const std::int64_t chunks = pieces_of_size(sizes.inputs, piece_columns);
   return std::clamp<std::int64_t>(sizes.outputs / least_outputs, 1, std::max<std::int64_t>(1, enough_pieces / chunks));
 }
 template <class T>
-WorkspaceSize<T> backward_data_size(const Sizes& sizes) {
+WorkspaceSize<T> backward_data_size(const FullyConnectedSizes& sizes) {
   const std::int64_t parts = parts_of(sizes);
   return {parts > 1 ? parts * sizes.samples * sizes.inputs : 0, multiply_outputs_room<T>(sizes.samples)};
 }
 
 /// dx (+)= dy w.
 template <class T>
-void backward_data(Cpu& cpu, const Sizes& sizes, const T* dy, const T* w, const T* norms, T* dx, Write write) {
+void backward_data(Cpu& cpu, const FullyConnectedSizes& sizes, const T* dy, const T* w, const T* norms, T* dx, Write write) {
   const std::int64_t samples = sizes.samples, inputs = sizes.inputs, outputs = sizes.outputs;
   const std::int64_t chunks = pieces_of_size(inputs, piece_columns);
   const std::int64_t parts = parts_of(sizes), elements = samples * inputs;
@@ -329,13 +313,13 @@ Put put_of(Write write, const T* gradient, std::int64_t rows, std::int64_t colum
 }
 
 template <class T>
-WorkspaceSize<T> backward_weights_size(const Sizes& sizes) {
+WorkspaceSize<T> backward_weights_size(const FullyConnectedSizes& sizes) {
   return {PackedSamples<T>::elements(sizes.samples, sizes.inputs), piece_outputs * (sizes.samples + panel_columns<T>)};
 }
 
 /// dw (+)= dy^T x.
 template <class T>
-void backward_weights(Cpu& cpu, const Sizes& sizes, const T* x, const T* dy, T* dw, Write write) {
+void backward_weights(Cpu& cpu, const FullyConnectedSizes& sizes, const T* x, const T* dy, T* dw, Write write) {
   constexpr std::int64_t width = panel_columns<T>;
   const std::int64_t samples = sizes.samples, inputs = sizes.inputs, outputs = sizes.outputs;
   const std::int64_t chunks = pieces_of_size(inputs, piece_columns), groups = pieces_of_size(outputs, piece_outputs);
@@ -379,7 +363,7 @@ void project_row(std::int64_t inputs, const T* du, const T* w, T norm, T* to, Pu
 }
 
 template <class T>
-WorkspaceSize<T> cosine_weights_size(const Sizes& sizes) {
+WorkspaceSize<T> cosine_weights_size(const FullyConnectedSizes& sizes) {
   WorkspaceSize<T> size = backward_weights_size<T>(sizes);
   size.local += piece_outputs * sizes.inputs;
   return size;
@@ -387,7 +371,7 @@ WorkspaceSize<T> cosine_weights_size(const Sizes& sizes) {
 
 /// dw (+)= (du - u <u, du>) / norm for the unit rows u, du = dy^T x. A piece has whole rows, for the sake of <u, du>.
 template <class T>
-void cosine_weights(Cpu& cpu, const Sizes& sizes, const T* x, const T* dy, const T* w, const T* norms, T* dw, Write write) {
+void cosine_weights(Cpu& cpu, const FullyConnectedSizes& sizes, const T* x, const T* dy, const T* w, const T* norms, T* dw, Write write) {
   constexpr std::int64_t width = panel_columns<T>;
   const std::int64_t samples = sizes.samples, inputs = sizes.inputs, outputs = sizes.outputs;
   const Put put = put_of(write, dw, outputs, inputs);
@@ -420,9 +404,9 @@ void cosine_weights(Cpu& cpu, const Sizes& sizes, const T* x, const T* dy, const
 }
 
 void forward(Cpu& cpu, const Tensor& x, const Tensor& w, double epsilon, const Tensor& bias, const Tensor& y, const Tensor& norms) {
-  const Sizes sizes = sizes_of(x, w, y);
-  check_rows(bias, "bias", sizes);
-  check_rows(norms, "norm", sizes);
+  const FullyConnectedSizes sizes = fully_connected_sizes(x, w, y);
+  check_output_values(bias, "bias", sizes);
+  check_output_values(norms, "norm", sizes);
   with_float(x.dtype(), "fully_connected", [&]<class T>() {
     forward<T>(cpu, sizes, x.data<T>().data(), w.data<T>().data(), static_cast<T>(epsilon), data_or_null<T>(bias), y.data<T>().data(),
                data_or_null<T>(norms));
@@ -431,8 +415,8 @@ void forward(Cpu& cpu, const Tensor& x, const Tensor& w, double epsilon, const T
 
 void backward_data(Cpu& cpu, const Tensor& dy, const Tensor& w, const Tensor& norms, const Gradient& dx) {
   if (!dx) return;
-  const Sizes sizes = sizes_of(dx.tensor, w, dy);
-  check_rows(norms, "norm", sizes);
+  const FullyConnectedSizes sizes = fully_connected_sizes(dx.tensor, w, dy);
+  check_output_values(norms, "norm", sizes);
   with_float(dy.dtype(), "fully_connected", [&]<class T>() {
     backward_data<T>(cpu, sizes, dy.data<T>().data(), w.data<T>().data(), data_or_null<T>(norms), dx.tensor.data<T>().data(), dx.write);
   });
@@ -448,7 +432,7 @@ void fully_connected_backward_data(Cpu& cpu, const Tensor& dy, const Tensor& w, 
 
 void fully_connected_backward_weights(Cpu& cpu, const Tensor& x, const Tensor& dy, const Gradient& dw) {
   if (!dw) return;
-  const Sizes sizes = sizes_of(x, dw.tensor, dy);
+  const FullyConnectedSizes sizes = fully_connected_sizes(x, dw.tensor, dy);
   with_float(x.dtype(), "fully_connected", [&]<class T>() {
     backward_weights<T>(cpu, sizes, x.data<T>().data(), dy.data<T>().data(), dw.tensor.data<T>().data(), dw.write);
   });
@@ -464,8 +448,8 @@ void cosine_backward_data(Cpu& cpu, const Tensor& dy, const Tensor& w, const Ten
 
 void cosine_backward_weights(Cpu& cpu, const Tensor& x, const Tensor& dy, const Tensor& w, const Tensor& norms, const Gradient& dw) {
   if (!dw) return;
-  const Sizes sizes = sizes_of(x, w, dy);
-  check_rows(norms, "norm", sizes);
+  const FullyConnectedSizes sizes = fully_connected_sizes(x, w, dy);
+  check_output_values(norms, "norm", sizes);
   with_float(x.dtype(), "fully_connected", [&]<class T>() {
     cosine_weights<T>(cpu, sizes, x.data<T>().data(), dy.data<T>().data(), w.data<T>().data(), norms.data<T>().data(),
                       dw.tensor.data<T>().data(), dw.write);
@@ -474,7 +458,7 @@ void cosine_backward_weights(Cpu& cpu, const Tensor& x, const Tensor& dy, const 
 
 ScratchBytes fully_connected_scratch(const Cpu&, std::int64_t samples, std::int64_t inputs, std::int64_t outputs, DType dtype,
                                      bool unit_rows) {
-  const Sizes sizes{samples, inputs, outputs};
+  const FullyConnectedSizes sizes{samples, inputs, outputs};
   ScratchBytes bytes;
   with_float(dtype, "fully_connected", [&]<class T>() {
     const WorkspaceSize<T> weights = unit_rows ? cosine_weights_size<T>(sizes) : backward_weights_size<T>(sizes);

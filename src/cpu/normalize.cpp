@@ -2,24 +2,12 @@
 
 #include <cmath>
 
+#include "kernels/normalize_arguments.h"
 #include "lanes.h"
 
 namespace amnet {
-namespace {
-
-void check(const Tensor& rows, const Tensor& other, const Tensor& norm) {
-  require(rows.rank() >= 1 && other.count() == rows.count() && other.dtype() == rows.dtype(),
-          "[normalize] expected two tensors (..., D) of one dtype but got {} {} and {} {}.", name_of(rows.dtype()), rows.shape(),
-          name_of(other.dtype()), other.shape());
-  require(norm.count() == matrix_of(rows).rows && norm.dtype() == rows.dtype(),
-          "[normalize] expected one {} norm for each of {} rows but got {} {}.", name_of(rows.dtype()), matrix_of(rows).rows,
-          name_of(norm.dtype()), norm.shape());
-}
-
-}  // namespace
-
 void normalize_forward(Cpu& cpu, const Tensor& x, double epsilon, const Tensor& y, const Tensor& norm) {
-  check(x, y, norm);
+  check_normalize(x, y, norm);
   with_float(x.dtype(), "normalize", [&]<class T>() {
     const auto [rows, columns] = matrix_of(x);
     const T* in = x.data<T>().data();
@@ -39,7 +27,7 @@ void normalize_forward(Cpu& cpu, const Tensor& x, double epsilon, const Tensor& 
 
 void normalize_backward(Cpu& cpu, const Tensor& y, const Tensor& norm, const Tensor& dy, const Tensor& dnorm, const Gradient& dx) {
   if (!dx) return;
-  check(y, dx.tensor, norm);
+  check_normalize(y, dx.tensor, norm);
   with_float(y.dtype(), "normalize", [&]<class T>() {
     const auto [rows, columns] = matrix_of(y);
     const T* out = y.data<T>().data();

@@ -4,6 +4,7 @@
 #include <numeric>
 #include <vector>
 
+#include "kernels/prelu_arguments.h"
 #include "lanes.h"
 
 namespace amnet {
@@ -31,18 +32,10 @@ void add_negative_products(std::int64_t count, const T* x, const T* dy, T* __res
   for (std::int64_t i = 0; i < count; ++i) sums[i] += std::min(x[i], T{0}) * dy[i];
 }
 
-void check(const Tensor& x, const Tensor& slope, const Tensor& y) {
-  const std::int64_t channels = x.extent(x.rank() - 1);
-  require(slope.count() == channels || slope.count() == 1, "[prelu] expected one slope for each of {} channels, or one in all, but got {}.",
-          channels, slope.shape());
-  require(y.shape() == x.shape() && y.dtype() == x.dtype(), "[prelu] expected the other side as {} {} but got {} {}.", name_of(x.dtype()),
-          x.shape(), name_of(y.dtype()), y.shape());
-}
-
 }  // namespace
 
 void prelu_forward(Cpu& cpu, const Tensor& x, const Tensor& slope, const Tensor& y) {
-  check(x, slope, y);
+  check_prelu(x, slope, y);
   with_float(x.dtype(), "prelu", [&]<class T>() {
     const auto [rows, channels] = matrix_of(x);
     const std::vector<T> slopes = slopes_of<T>(slope, channels);
@@ -55,7 +48,7 @@ void prelu_forward(Cpu& cpu, const Tensor& x, const Tensor& slope, const Tensor&
 }
 
 void prelu_backward(Cpu& cpu, const Tensor& x, const Tensor& slope, const Tensor& dy, const Gradient& dx, const Gradient& dslope) {
-  check(x, slope, dy);
+  check_prelu(x, slope, dy);
   with_float(x.dtype(), "prelu", [&]<class T>() {
     const auto [rows, channels] = matrix_of(x);
     const std::vector<T> slopes = slopes_of<T>(slope, channels);

@@ -2,6 +2,7 @@
 
 #include <vector>
 
+#include "kernels/scale_shift_arguments.h"
 #include "lanes.h"
 #include "matrix_product.h"
 
@@ -54,15 +55,10 @@ void backward_channels(Cpu& cpu, Matrix size, const T* x, const T* scales, const
   }
 }
 
-void check(const Tensor& value, const Tensor& scale) {
-  require(scale.count() == 1 || scale.count() == matrix_of(value).columns,
-          "[scale_shift] expected one scale for each of {} channels, or one in all, but got {}.", matrix_of(value).columns, scale.shape());
-}
-
 }  // namespace
 
 void scale_shift_forward(Cpu& cpu, const Tensor& x, const Tensor& scale, const Tensor& shift, const Tensor& y) {
-  check(x, scale);
+  check_scale_shift(x, scale);
   with_float(x.dtype(), "scale_shift", [&]<class T>() {
     const Matrix size = matrix_of(x);
     const T* in = x.data<T>().data();
@@ -89,7 +85,7 @@ void scale_shift_forward(Cpu& cpu, const Tensor& x, const Tensor& scale, const T
 
 void scale_shift_backward(Cpu& cpu, const Tensor& x, const Tensor& scale, const Tensor& dy, const Gradient& dx, const Gradient& dscale,
                           const Gradient& dshift) {
-  check(dy, scale);
+  check_scale_shift(dy, scale);
   with_float(dy.dtype(), "scale_shift", [&]<class T>() {
     const Matrix size = matrix_of(dy);
     const T* dout = dy.data<T>().data();

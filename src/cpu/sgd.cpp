@@ -1,13 +1,14 @@
 #include <amnet/kernels/sgd.h>
 
+#include "kernels/sgd_arguments.h"
 #include "lanes.h"
 
 namespace amnet {
 namespace {
 
-void step(Cpu& cpu, const SgdOptions& options, const Tensor& gradient, const Tensor& momentum, const Tensor& value) {
-  require(gradient.shape() == value.shape() && momentum.shape() == value.shape(),
-          "[sgd] expected a gradient and a momentum {} but got {} and {}.", value.shape(), gradient.shape(), momentum.shape());
+void step(Cpu& cpu, const SgdUpdate& update) {
+  check_sgd(update);
+  const auto& [options, gradient, momentum, value] = update;
   with_float(value.dtype(), "sgd", [&]<class T>() {
     const T* gradients = gradient.data<T>().data();
     T* velocities = momentum.data<T>().data();
@@ -29,7 +30,7 @@ void step(Cpu& cpu, const SgdOptions& options, const Tensor& gradient, const Ten
 
 void sgd_step(Cpu& cpu, std::span<const SgdUpdate> updates, const Tensor& halted) {
   if (halted.defined() && halted.data<std::uint8_t>()[0] != 0) return;
-  for (const SgdUpdate& update : updates) step(cpu, update.options, update.gradient, update.momentum, update.value);
+  for (const SgdUpdate& update : updates) step(cpu, update);
 }
 
 }  // namespace amnet

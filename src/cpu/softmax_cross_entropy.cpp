@@ -5,18 +5,11 @@
 #include <vector>
 
 #include "exponential.h"
+#include "kernels/softmax_cross_entropy_arguments.h"
 #include "lanes.h"
 
 namespace amnet {
 namespace {
-
-void check(const Tensor& matrix, const Tensor& labels, const Tensor& sample_scale) {
-  require(matrix.rank() == 2, "[softmax_cross_entropy] expected logits (N,classes) but got {}.", matrix.shape());
-  require(!sample_scale.defined() || (sample_scale.count() == matrix.extent(0) && sample_scale.dtype() == matrix.dtype()),
-          "[softmax_cross_entropy] expected one {} scale for each of {} samples but got {} {}.", name_of(matrix.dtype()), matrix.extent(0),
-          name_of(sample_scale.dtype()), sample_scale.shape());
-  check_labels(labels, matrix.extent(0), matrix.extent(1), "softmax_cross_entropy");
-}
 
 /// What the margin step needs to know of a sample.
 template <class T>
@@ -156,7 +149,7 @@ struct Normaliser {
 
 void margin_logits(Cpu& cpu, const MarginOptions& options, const Tensor& cosines, const Tensor& labels, const Tensor& sample_scale,
                    const Tensor& scaled) {
-  check(cosines, labels, sample_scale);
+  check_softmax_cross_entropy(cosines, labels, sample_scale);
   with_float(cosines.dtype(), "softmax_cross_entropy", [&]<class T>() {
     const Matrix size = matrix_of(cosines);
     const Margin<T> margin(options, sample_scale);
@@ -173,7 +166,7 @@ void margin_logits(Cpu& cpu, const MarginOptions& options, const Tensor& cosines
 
 void softmax_cross_entropy_forward(Cpu& cpu, const MarginOptions& options, const Tensor& logits, const Tensor& labels,
                                    const Tensor& sample_scale, const Tensor& normalisers, const Tensor& loss) {
-  check(logits, labels, sample_scale);
+  check_softmax_cross_entropy(logits, labels, sample_scale);
   with_float(logits.dtype(), "softmax_cross_entropy", [&]<class T>() {
     const Matrix size = matrix_of(logits);
     const Margin<T> margin(options, sample_scale);

@@ -11,6 +11,26 @@
 namespace amnet {
 namespace {
 
+/// "layer 'conv1_1'", "layers 'conv1_1' to 'relu1_1'".
+std::string name_of(const Graph& graph, const PlannedStep& step) {
+  const std::string& first = graph.node(step.nodes.front()).name;
+  return step.nodes.size() == 1 ? fmt::format("layer '{}'", first)
+                                : fmt::format("layers '{}' to '{}'", first, graph.node(step.nodes.back()).name);
+}
+
+/// Runs a part of a step, so that an error of the device or for want of memory names it.
+template <class Body>
+void naming(const Graph& graph, const PlannedStep& step, Body&& body) {
+  const auto named = [&](const Error& error) { return fmt::format("{}: {}", name_of(graph, step), error.what()); };
+  try {
+    body();
+  } catch (const DeviceError& error) {
+    throw DeviceError(named(error));
+  } catch (const MemoryError& error) {
+    throw MemoryError(named(error));
+  }
+}
+
 void draw(Parameter& parameter, const std::string& name, std::uint64_t seed) {
   const Random random(seed, stream_of(name));
   const Tensor value(parameter.value.shape(), parameter.value.dtype());
@@ -228,8 +248,10 @@ void Net::prepare(Context& context) {
 // A step that runs in groups has its parameters prepared once for all of them.
 void Net::forward_run(Context& context, const PlannedRun& run) {
   const PlannedStep& step = plan_->step(run);
-  if (run.at.first && !run.at.last && !plan_->prepared) step.layer->prepare(context, Pass::forward);
-  step.layer->forward(run.forward_args(context));
+  naming(*graph_, step, [&] {
+    if (run.at.first && !run.at.last && !plan_->prepared) step.layer->prepare(context, Pass::forward);
+    step.layer->forward(run.forward_args(context));
+  });
 }
 
 void Net::require_here(const Context& context) const {
@@ -250,16 +272,18 @@ void Net::backward(Context& context, Write parameters) {
     const PlannedStep& step = plan_->step(run);
     if (!step.backward) continue;
     const bool passes_gradient = std::ranges::any_of(run.input_gradients, [](const Gradient& gradient) { return bool{gradient}; });
-    if (run.at.last && !run.at.first && passes_gradient) step.layer->prepare(context, Pass::backward);
-    step.layer->backward({.context = context,
-                          .inputs = run.backward_inputs,
-                          .outputs = run.backward_outputs,
-                          .saved = run.saved,
-                          .output_gradients = run.output_gradients,
-                          .input_gradients = run.input_gradients,
-                          .parameters = run.at.last ? parameters : Write::add,
-                          .for_backward = run.for_backward,
-                          .scratch = run.scratch});
+    naming(*graph_, step, [&] {
+      if (run.at.last && !run.at.first && passes_gradient) step.layer->prepare(context, Pass::backward);
+      step.layer->backward({.context = context,
+                            .inputs = run.backward_inputs,
+                            .outputs = run.backward_outputs,
+                            .saved = run.saved,
+                            .output_gradients = run.output_gradients,
+                            .input_gradients = run.input_gradients,
+                            .parameters = run.at.last ? parameters : Write::add,
+                            .for_backward = run.for_backward,
+                            .scratch = run.scratch});
+    });
   }
 }
 
@@ -269,11 +293,9 @@ std::string Net::first_non_finite(Context& context) {
   };
   for (const PlannedRun& run : plan_->runs) {
     const PlannedStep& step = plan_->step(run);
-    const std::string& first = graph_->node(step.nodes.front()).name;
-    const std::string& last = graph_->node(step.nodes.back()).name;
     for (const Tensor& input : run.inputs) {
       // Outputs of earlier layers were found finite; what is left are the net's own inputs.
-      if (!finite(input)) return fmt::format("an input of layer '{}'", first);
+      if (!finite(input)) return fmt::format("an input of layer '{}'", graph_->node(step.nodes.front()).name);
     }
     std::string bad;
     for (const int member : step.nodes) {
@@ -286,8 +308,7 @@ std::string Net::first_non_finite(Context& context) {
     forward_run(context, run);
     for (const Tensor& output : run.outputs) {
       if (finite(output)) continue;
-      return step.nodes.size() == 1 ? fmt::format("the output of layer '{}'", first)
-                                    : fmt::format("the output of layers '{}' to '{}', which run as one", first, last);
+      return fmt::format("the output of {}{}", name_of(*graph_, step), step.nodes.size() == 1 ? "" : ", which run as one");
     }
   }
   return {};

@@ -21,6 +21,8 @@ TrainStep::TrainStep(Device& device, const TrainedNet& trained, Solver& solver)
       solver_(solver),
       upload_(on(device, [](auto& backend) { return make_upload(backend); })),
       results_(on(device, [](auto& backend) { return make_results(backend); })),
+      first_(on(device, [](auto& backend) { return make_replay(backend); })),
+      later_(on(device, [](auto& backend) { return make_replay(backend); })),
       statistics_({2}, DType::f64, memory_of(device)),
       halted_(Tensor::zeros({1}, DType::u8, memory_of(device))) {}
 
@@ -45,16 +47,19 @@ void TrainStep::accumulate(Batch batch, Step step, Write write) {
   Net& net = trained_.net;
   const Tensor weights = class_weights();
   check_labels(batch.labels, batch.labels.count(), weights.extent(0), "train");
-  Context context{.device = device_, .phase = Phase::train, .step = step};
   bring(batch);
-  net.forward(context);
   const Tensor &loss = net.value(trained_.head.loss), &accuracy = net.value(trained_.head.accuracy);
-  on(device_, [&](auto& backend) {
-    raise_unless_finite(backend, loss, halted_);
-    feature_statistics(backend, net.value(trained_.embedding), weights, net.value(trained_.labels), statistics_);
+  (write == Write::assign ? first_ : later_)->run([&] {
+    Context context{.device = device_, .phase = Phase::train, .step = step};
+    net.forward(context);
+    on(device_, [&](auto& backend) {
+      raise_unless_finite(backend, loss, halted_);
+      feature_statistics(backend, net.value(trained_.embedding), weights, net.value(trained_.labels), statistics_);
+    });
+    net.backward(context, write);
+    return !context.step.number_was_asked();
   });
   results_->put({loss, accuracy, statistics_});
-  net.backward(context, write);
   begun_.push_back({std::move(batch), step.number});
 }
 

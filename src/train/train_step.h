@@ -6,6 +6,7 @@
 #pragma once
 
 #include <amnet/data/loader.h>
+#include <amnet/kernels/replay.h>
 #include <amnet/kernels/transfer.h>
 #include <amnet/net/heads.h>
 #include <amnet/train/meters.h>
@@ -28,7 +29,8 @@ struct TrainedNet {
 
 class TrainStep {
  public:
-  /// All of it must outlive the step; the net is planned before the first batch.
+  /// All of it must outlive the step; the net is planned before the first batch, with the embedding, the head's loss and its accuracy kept,
+  /// and not again.
   TrainStep(Device& device, const TrainedNet& trained, Solver& solver);
 
   /// Forward and backward of a micro-batch of step `step`.
@@ -44,6 +46,9 @@ class TrainStep {
   /// The numbers of the oldest micro-batch that has not been answered; nothing while the device may still be at work on it, unless `wait`.
   std::optional<Done> done(bool wait);
 
+  /// Why a GPU is given every kernel by itself and not a recording of the step; empty where it is not.
+  const std::string& refusal() const { return first_->refusal(); }
+
   /// Runs a batch forward again and names the first layer whose parameters or outputs are not finite; empty when all are.
   std::string first_non_finite(const Batch& batch, Step step);
 
@@ -56,8 +61,9 @@ class TrainStep {
   Solver& solver_;
   std::unique_ptr<Upload> upload_;
   std::unique_ptr<Results> results_;
-  Tensor statistics_;  // f64 (2): kernels/feature_statistics.h
-  Tensor halted_;      // u8 (1): 1 from the first loss on that was not finite
+  std::unique_ptr<Replay> first_, later_;  // both passes of a step's first micro-batch, which assigns its gradients, and of those that add
+  Tensor statistics_;                      // f64 (2): kernels/feature_statistics.h
+  Tensor halted_;                          // u8 (1): 1 from the first loss on that was not finite
   struct Begun {
     Batch batch;
     std::int64_t step;

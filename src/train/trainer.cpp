@@ -205,7 +205,7 @@ class Run {
   }
 
   void plan() {
-    std::vector<Value> keep = {net_.embedding, head_.accuracy};
+    std::vector<Value> keep = {net_.embedding, head_.loss, head_.accuracy};
     net_.net.plan_training(options_.batch, head_.loss, keep);
     train_step_.emplace(device_,
                         TrainedNet{.net = net_.net,
@@ -361,6 +361,10 @@ class Run {
                     "LearningRate {:g}  Epoch {:.2f}  Step {}/{}  Wait {:.1f}%  Required {}",
                     row.samples_per_second, row.meters.loss, 100 * row.meters.accuracy, row.meters.target_cosine, row.meters.feature_norm,
                     rate, row.epoch, state_.step, steps_, 100 * row.wait, duration_text(seconds_left())));
+    if (!told_refusal_ && !train_step_->refusal().empty()) {
+      log_.line(fmt::format("Steps are launched kernel by kernel, which takes longer: {}", train_step_->refusal()));
+      told_refusal_ = true;
+    }
     state_.meters = {};
     interval_seconds_ = interval_wait_ = 0;
   }
@@ -485,6 +489,7 @@ class Run {
   TrainState state_;
   TrainRequest request_ = TrainRequest::none;
   std::optional<TrainStep> train_step_;
+  bool told_refusal_ = false;
   std::vector<std::int64_t> last_images_;  // of the last micro-batch that has told its loss
   std::optional<MetricsFile> metrics_, validation_file_;
   std::optional<Loader> loader_;

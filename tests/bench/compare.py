@@ -24,8 +24,8 @@ from typing import NamedTuple, Optional
 import loss_curves
 import machine
 import work
-from verdicts import (Budget, Line, comparison_table, competing_shares, fastest, is_disturbed, is_slow, number, ratios, scaling_shares, spread,
-                      table, verdict)
+from verdicts import (Budget, Line, comparison_table, competing_shares, fastest, is_disturbed, is_slow, number, patience, ratios,
+                      scaling_shares, spread, table, verdict)
 
 ROOT = Path(__file__).resolve().parents[2]
 ENVIRONMENT = ROOT / "build" / "pytorch"
@@ -311,18 +311,18 @@ class Comparison:
     def amnet(self, setting):
         return self.timed(("amnet", setting), lambda: self.programs.amnet(setting))
 
-    def rival(self, setting, mode):
+    def rival(self, setting, mode, steps):
         """One run; more of it where it looks disturbed. The fastest counts: the rival gets the benefit of the doubt."""
 
         def body():
-            run = self.programs.rival(setting, mode)
+            run = self.programs.rival(setting, mode, steps)
             if setting.precision != "f32" or setting.batch != 32 or setting.threads != 2:
                 return run
             flops = work.flops_per_image(setting.task, self.arguments.classes, self.arguments.width)
             tries = [run]
             while is_slow(tries[-1]["images_per_second"], flops, tries[-1]["peak_gflops"]) and len(tries) <= SLOW_REPEATS:
                 print(f"    below 80 % of the peak; again", file=sys.stderr)
-                tries.append(self.programs.rival(setting, mode))
+                tries.append(self.programs.rival(setting, mode, steps))
             best = max(tries, key=lambda one: one["images_per_second"])
             best["repeats_below_80_percent_of_peak"] = len(tries) - 1
             return best
@@ -332,11 +332,13 @@ class Comparison:
     def measure_ratio(self, row, pairs):
         rival = self.rival_setting(row)
         mode = self.mode_of(rival)
+        trial = self.trials["/".join(map(str, self.mode_key(rival)))][mode]
+        wanted, steps = patience(pairs, self.arguments.iterations or rival.iterations(), rival.batch, trial)
         done = self.pairs[row.name] = []
-        for _ in range(pairs):
+        for _ in range(wanted):
             if done and not self.budget.fits(self.cost(row)):
                 break
-            done.append((self.amnet(row.setting), self.rival(rival, mode)))
+            done.append((self.amnet(row.setting), self.rival(rival, mode, steps)))
         ratio = ratios((ours["images_per_second"], theirs["images_per_second"]) for ours, theirs in done)
         repeats = sum(theirs.get("repeats_below_80_percent_of_peak", 0) for _, theirs in done)
         notes = [f"{repeats} PyTorch runs repeated"] * bool(repeats) + [f"{len(done)} of {pairs} pairs"] * (len(done) < pairs)

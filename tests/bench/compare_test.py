@@ -60,6 +60,12 @@ class Conclusions(unittest.TestCase):
         self.assertFalse(verdicts.is_slow(16.0, 10e9, 200.0))
         self.assertTrue(verdicts.is_slow(15.9, 10e9, 200.0))
 
+    def test_a_rival_of_minutes_a_step_runs_once(self):
+        self.assertEqual(verdicts.patience(5, 8, 32, 10.0), (5, 8))
+        self.assertEqual(verdicts.patience(5, 8, 32, 2.2), (5, 8))
+        self.assertEqual(verdicts.patience(5, 8, 32, 0.6), (1, 2))
+        self.assertEqual(verdicts.patience(1, 1, 32, 0.1), (1, 1))
+
     def test_a_disturbed_run_shared_the_machine(self):
         def during(others, stolen):
             return {"others_cpu_seconds": others, "stolen_cpu_seconds": stolen, "seconds": 10.0}

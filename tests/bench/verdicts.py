@@ -55,6 +55,12 @@ def is_slow(images_per_second, flops_per_image, peak_gflops, share=0.8):
     return images_per_second * flops_per_image / 1e9 < share * peak_gflops
 
 
+def patience(pairs, steps, images_per_step, images_per_second, seconds=120):
+    """(pairs, steps of a run) with a rival of that rate: one pair of two steps where a run would take longer than so many seconds. PyTorch's
+    bf16 on a processor without it is a matter of minutes a step."""
+    return (pairs, steps) if steps * images_per_step <= seconds * images_per_second else (1, min(steps, 2))
+
+
 def is_disturbed(others, cores, share=0.05):
     """Whether others, or the hypervisor, had more than this share of the machine during a run. `others`: machine.OthersWatch, or None."""
     return others is not None and others["others_cpu_seconds"] + others["stolen_cpu_seconds"] > share * cores * others["seconds"]

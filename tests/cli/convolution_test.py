@@ -72,7 +72,7 @@ class Convolution(CliTest):
 
     def test_the_device_is_named_or_refused_in_one_sentence(self):
         for device in ("cpu", "auto"):
-            out = self.ok(*BENCH, "--device", device, "--deterministic").out
+            out = self.ok(*BENCH, "--device", device, "--deterministic", "--no-graphs").out
             self.assertRegex(out, "cpu with 1 thread" if device == "cpu" else "cpu with|cuda:0")
         self.refused(2, [*BENCH, "--device", "cuda:99"], "--device cpu")  # a build without CUDA, a machine without a GPU, or one with fewer
         for device in ("gpu", "cuda:", "cuda:x", "cuda:-1"):

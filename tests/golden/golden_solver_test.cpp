@@ -81,7 +81,7 @@ bool run_solver(const std::string& name, const Json& json, const Npz& file, Devi
   Tensor loss(tensor_of(losses).shape(), DType::f32);
   std::int64_t read = 0;
   for (int step = 0; step < json.at("steps"); ++step) {
-    context.step.number = step;
+    context.step = Step{.number = step};
     for (std::int64_t part = 0; part < parts; ++part, read += batch) {
       caffe.net.value(caffe.values.at("data")).copy_from(tensor_of(batch_of(data, read, batch)));
       caffe.net.value(caffe.values.at("label")).copy_from(labels_of(batch_of(labels, read, batch)));

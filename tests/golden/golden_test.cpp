@@ -94,7 +94,7 @@ void run_layers(const Case& the, CaffeNet& caffe, Device& device, Judge& judge) 
   Context context{.device = device, .phase = the.phase()};
   for (int step = 0; step < the.steps(); ++step) {
     const std::string at = the.prefix(step);
-    context.step.number = step;
+    context.step = Step{.number = step};
     for (const std::string& input : the.names(at + "in/")) {
       const Array array = the.at(at + "in/" + input);
       if (the.is_label(input)) {
@@ -148,7 +148,7 @@ void run_margin(const Case& the, const MarginStep& margin, Device& device, Judge
   Tensor cosines, labels;
   for (int step = 0; step < the.steps(); ++step) {
     const std::string at = the.prefix(step);
-    context.step.number = step;
+    context.step = Step{.number = step};
     for (const std::string& input : the.names(at + "in/")) {
       (input == "label" ? labels : cosines) = input == "label" ? labels_of(the.at(at + "in/label")) : tensor_of(the.at(at + "in/" + input));
     }

@@ -243,7 +243,7 @@ TEST_CASE("softmax_cross_entropy: the annealed margin follows the seed's schedul
   layer.setup(std::vector<TensorSpec>{{cosines.shape(), DType::f64}, {Shape{4}, DType::i64}});
   Device device = Cpu(1);
   const auto loss_at = [&](Phase phase, std::int64_t number) {
-    Context context{.device = device, .phase = phase, .step = {.number = number}};
+    Context context{.device = device, .phase = phase, .step = Step{.number = number}};
     const std::vector<Tensor> loss{Tensor({1}, DType::f64)}, saved{Tensor({4, 2}, DType::f64)};
     layer.forward({context, inputs, loss, saved});
     return loss[0].item();

@@ -35,7 +35,7 @@ Tensor in(DType dtype, const Tensor& tensor) { return tensor.dtype() == DType::f
 /// Outputs and then all gradients of one forward and backward pass, with the values that an f32 run has, in the given dtype.
 std::vector<Tensor> run(Layer& layer, const std::vector<Tensor>& inputs, DType dtype, int threads) {
   Device device = Cpu(threads);
-  Context context{.device = device, .phase = Phase::train, .step = {.number = 3, .seed = 4}};
+  Context context{.device = device, .phase = Phase::train, .step = Step{.number = 3, .seed = 4}};
   std::vector<Tensor> values;
   std::vector<TensorSpec> specs;
   for (const Tensor& input : inputs) {

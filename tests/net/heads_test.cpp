@@ -239,7 +239,7 @@ TEST_CASE("heads: a training step holds one matrix of samples x classes, and a g
   constexpr std::int64_t samples = 8, classes = 20000, size = 4;
   constexpr std::size_t matrix = samples * classes * sizeof(float);
   Device device = Cpu(2);
-  Context context{.device = device, .phase = Phase::train, .step = {.number = 5000}};
+  Context context{.device = device, .phase = Phase::train, .step = Step{.number = 5000}};
   for (const HeadOptions& options :
        {HeadOptions{.classes = classes}, HeadOptions{.classes = classes, .feature_norm = false},
         HeadOptions{.classes = classes, .rows = RowNorm::in_place}, HeadOptions{.loss = LossKind::softmax, .classes = classes},

@@ -53,6 +53,28 @@ struct FaceNet {
   Head head;
 };
 
+/// As a device that fails, or that has no memory left.
+template <class E>
+class Failing final : public Layer {
+ public:
+  std::string_view type() const override { return "failing"; }
+  LayerPlan setup(std::span<const TensorSpec> inputs) override { return {.outputs = {inputs[0]}, .saved = {}}; }
+  void forward(const ForwardArgs&) override { throw E("[cuda] cudaMalloc failed."); }
+  void backward(const BackwardArgs&) override {}
+};
+
+template <class E>
+void check_that_the_layer_is_named() {
+  Net net;
+  const Value data = net.input("data", {2, 3});
+  const Value output = net.add("conv1_1", Failing<E>(), {data});
+  net.plan_inference(2, {output});
+  Device device = Cpu(1);
+  Context context{.device = device};
+  CHECK_THROWS_AS(net.forward(context), E);
+  CHECK_THROWS_WITH(net.forward(context), "layer 'conv1_1': [cuda] cudaMalloc failed.");
+}
+
 }  // namespace
 
 TEST_CASE("net: the gradients of a whole network with residual sums are those of its loss", "[net][gradcheck]") {
@@ -233,4 +255,9 @@ TEST_CASE("net: names the first layer with a value that is not finite", "[net]")
     if (name == "conv3_2.weight") parameter.value.data<float>()[0] = 1e38F;
   });
   CHECK(face.net.first_non_finite(context) == "the output of layers 'conv3_2' to 'relu3_2', which run as one");
+}
+
+TEST_CASE("net: an error of the device, or for want of memory, names the layer", "[net]") {
+  check_that_the_layer_is_named<DeviceError>();
+  check_that_the_layer_is_named<MemoryError>();
 }

@@ -93,6 +93,7 @@ struct CudaOptions {
   int index = 0;  ///< of the GPU, as the driver counts
   ProductPrecision precision = ProductPrecision::f32;
   bool deterministic = false;  ///< the same bits in every run, or UsageError from the first operation that cannot give them
+  bool graphs = true;          ///< whether work that repeats is recorded once (kernels/replay.h); without, every kernel is launched
 };
 
 struct CudaState;  // cuda/state.h

@@ -32,6 +32,9 @@ constexpr std::size_t size_of(DType dtype) {
   return 0;
 }
 
+/// The dtype of what belongs to activations of `dtype` but is kept as exact as f32: parameters, statistics, norms, features, logits.
+constexpr DType exact_dtype(DType dtype) { return dtype == DType::bf16 ? DType::f32 : dtype; }
+
 constexpr bool is_floating(DType dtype) { return dtype == DType::f32 || dtype == DType::f64 || dtype == DType::bf16; }
 
 constexpr std::string_view name_of(DType dtype) {

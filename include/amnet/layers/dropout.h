@@ -42,10 +42,8 @@ class Dropout final : public Layer {
 
  private:
   DropoutDraw draw(const Context& context) const {
-    return {.ratio = context.phase == Phase::train ? options_.ratio : 0,
-            .seed = context.step.seed,
-            .stream = stream_of(options_.stream),
-            .step = context.step.number};
+    if (context.phase == Phase::test) return {.ratio = 0};
+    return {.ratio = options_.ratio, .seed = context.step.seed(), .stream = stream_of(options_.stream), .step = context.step.number()};
   }
 
   DropoutOptions options_;

@@ -23,17 +23,36 @@ namespace amnet {
 /// Training draws dropout, uses batch statistics and applies margins; testing does none of these.
 enum class Phase : unsigned char { train, test };
 
-/// What changes from step to step. On a device it is one small struct, so that a step can be captured once.
+/// What changes from step to step, beside the data.
 struct Step {
   std::int64_t number = 0;  ///< steps done before this one: drives annealed margins and dropout
   std::uint64_t seed = 0;   ///< of the run
+};
+
+/// The step as layers see it. It notes whether one asked for the number: what is launched then differs from step to step, and cannot be
+/// repeated from a recording (kernels/replay.h).
+class StepView {
+ public:
+  StepView() = default;
+  StepView(Step step) : step_(step) {}
+
+  std::int64_t number() const {
+    number_was_asked_ = true;
+    return step_.number;
+  }
+  std::uint64_t seed() const { return step_.seed; }
+  bool number_was_asked() const { return number_was_asked_; }
+
+ private:
+  Step step_;
+  mutable bool number_was_asked_ = false;
 };
 
 /// What a layer needs to know of the run it is part of.
 struct Context {
   Device& device;
   Phase phase = Phase::test;
-  Step step = {};
+  StepView step = {};
 };
 
 /// The two directions through a net.
@@ -78,9 +97,6 @@ struct ParameterOptions {
   double lr_mult = 1;
   double decay_mult = 1;
 };
-
-/// The dtype of what belongs to activations of `dtype` but is kept as exact as f32: parameters, statistics, norms, features, logits.
-constexpr DType exact_dtype(DType dtype) { return dtype == DType::bf16 ? DType::f32 : dtype; }
 
 /// One tensor a layer asks the net for.
 struct TensorSpec {

@@ -80,7 +80,7 @@ class SoftmaxCrossEntropy final : public Layer {
 
  private:
   MarginOptions margin_at(const Context& context) const {
-    double margin = options_.schedule ? options_.schedule->margin_at(context.step.number) : options_.margin;
+    double margin = options_.schedule ? options_.schedule->margin_at(context.step.number()) : options_.margin;
     if (context.phase == Phase::test) margin = 0;
     return {.scale = options_.scale, .margin = margin, .rule = options_.rule};
   }

@@ -23,7 +23,17 @@ struct CUstream_st {
     std::uint64_t record = 0;
   };
   std::deque<Work> queue;
-  bool blocking = true;  // not cudaStreamNonBlocking
+  bool blocking = true;            // not cudaStreamNonBlocking
+  CUgraph_st* captured = nullptr;  // work goes there instead, from begin to end of a capture
+};
+
+// A recording is a chain: all of it was put into one stream.
+struct CUgraph_st {
+  std::deque<CUstream_st::Work> chain;
+  bool invalid = false;  // for a call that no capture allows
+};
+struct CUgraphExec_st {
+  std::deque<CUstream_st::Work> chain;
 };
 
 namespace amnet::fake {
@@ -75,6 +85,17 @@ void run_everything() {
   for (CUstream_st* stream : runtime().streams) run_all(*stream);
 }
 
+/// What must not be called while a stream is captured: the capture is lost, as on a GPU.
+bool refused_by_a_capture() {
+  bool capturing = false;
+  for (CUstream_st* stream : runtime().streams) {
+    if (stream->captured == nullptr) continue;
+    stream->captured->invalid = capturing = true;
+  }
+  if (capturing) runtime().last_error = cudaErrorStreamCaptureUnsupported;
+  return capturing;
+}
+
 cudaError_t answer(const char* function) {
   const auto error = static_cast<cudaError_t>(enter(function));
   if (error != cudaSuccess) runtime().last_error = error;
@@ -83,6 +104,11 @@ cudaError_t answer(const char* function) {
 
 cudaError_t put(CUstream_st* stream, CUstream_st::Work work) {
   if (runtime().streams.count(stream) == 0) throw std::logic_error("work for a stream that does not exist");
+  if (stream->captured != nullptr) {
+    if (work.awaited != nullptr) throw std::logic_error("this fake does not record waits");
+    stream->captured->chain.push_back(std::move(work));
+    return cudaSuccess;
+  }
   stream->queue.push_back(std::move(work));
   if (runtime().pace == Pace::eager) run_all(*stream);
   return cudaSuccess;
@@ -166,12 +192,47 @@ cudaError_t cudaStreamDestroy(cudaStream_t stream) {
   return answer("cudaStreamDestroy");
 }
 cudaError_t cudaStreamSynchronize(cudaStream_t stream) {
+  if (refused_by_a_capture()) return cudaErrorStreamCaptureUnsupported;
   run_all(*stream);
   return answer("cudaStreamSynchronize");
 }
 cudaError_t cudaStreamWaitEvent(cudaStream_t stream, cudaEvent_t event, unsigned) {
   if (const cudaError_t error = answer("cudaStreamWaitEvent"); error != cudaSuccess) return error;
   return put(stream, {.what = "a wait for an event", .run = {}, .awaited = event, .record = event->recorded});
+}
+
+cudaError_t cudaStreamBeginCapture(cudaStream_t stream, cudaStreamCaptureMode) {
+  if (const cudaError_t error = answer("cudaStreamBeginCapture"); error != cudaSuccess) return error;
+  if (stream->captured != nullptr) throw std::logic_error("a capture within a capture");
+  stream->captured = new CUgraph_st;
+  return cudaSuccess;
+}
+cudaError_t cudaStreamEndCapture(cudaStream_t stream, cudaGraph_t* graph) {
+  CUgraph_st* const captured = std::exchange(stream->captured, nullptr);
+  const cudaError_t error = captured == nullptr ? cudaErrorIllegalState
+                            : captured->invalid ? cudaErrorStreamCaptureInvalidated
+                                                : answer("cudaStreamEndCapture");
+  *graph = error == cudaSuccess ? captured : nullptr;
+  if (error != cudaSuccess) delete captured;
+  return error;
+}
+cudaError_t cudaGraphInstantiate(cudaGraphExec_t* runnable, cudaGraph_t graph, unsigned long long) {
+  if (const cudaError_t error = answer("cudaGraphInstantiate"); error != cudaSuccess) return error;
+  *runnable = new CUgraphExec_st{graph->chain};
+  return cudaSuccess;
+}
+cudaError_t cudaGraphLaunch(cudaGraphExec_t runnable, cudaStream_t stream) {
+  if (const cudaError_t error = answer("cudaGraphLaunch"); error != cudaSuccess) return error;
+  for (const CUstream_st::Work& work : runnable->chain) put(stream, work);
+  return cudaSuccess;
+}
+cudaError_t cudaGraphDestroy(cudaGraph_t graph) {
+  delete graph;
+  return answer("cudaGraphDestroy");
+}
+cudaError_t cudaGraphExecDestroy(cudaGraphExec_t runnable) {
+  delete runnable;
+  return answer("cudaGraphExecDestroy");
 }
 
 cudaError_t cudaEventCreateWithFlags(cudaEvent_t* event, unsigned) {
@@ -190,11 +251,13 @@ cudaError_t cudaEventRecord(cudaEvent_t event, cudaStream_t stream) {
   return put(stream, {.what = "an event", .run = [event, record] { event->reached = record; }});
 }
 cudaError_t cudaEventSynchronize(cudaEvent_t event) {
+  if (refused_by_a_capture()) return cudaErrorStreamCaptureUnsupported;
   run_until(*event, event->recorded);
   return answer("cudaEventSynchronize");
 }
 
 cudaError_t cudaMalloc(void** memory, std::size_t bytes) {
+  if (refused_by_a_capture()) return cudaErrorStreamCaptureUnsupported;
   if (const cudaError_t error = answer("cudaMalloc"); error != cudaSuccess) return error;
   if (bytes > runtime().device_bytes - runtime().used) return runtime().last_error = cudaErrorMemoryAllocation;
   if (posix_memalign(memory, 256, bytes) != 0) return cudaErrorMemoryAllocation;
@@ -205,6 +268,7 @@ cudaError_t cudaMalloc(void** memory, std::size_t bytes) {
 }
 cudaError_t cudaFree(void* memory) {
   if (memory == nullptr) return cudaSuccess;
+  if (refused_by_a_capture()) return cudaErrorStreamCaptureUnsupported;
   run_everything();
   const auto found = runtime().blocks.find(reinterpret_cast<std::uintptr_t>(memory));
   if (found == runtime().blocks.end()) throw std::logic_error("cudaFree of what cudaMalloc did not give");
@@ -229,6 +293,7 @@ cudaError_t cudaMemGetInfo(std::size_t* free, std::size_t* total) {
 }
 
 cudaError_t cudaMemcpy(void* to, const void* from, std::size_t bytes, cudaMemcpyKind) {
+  if (refused_by_a_capture()) return cudaErrorStreamCaptureUnsupported;
   run_blocking_streams();
   if (const cudaError_t error = answer("cudaMemcpy"); error != cudaSuccess) return error;
   std::memcpy(to, from, bytes);
@@ -238,6 +303,7 @@ cudaError_t cudaMemcpyAsync(void* to, const void* from, std::size_t bytes, cudaM
   return enqueue(stream, "cudaMemcpyAsync", [=] { std::memcpy(to, from, bytes); });
 }
 cudaError_t cudaMemset(void* memory, int value, std::size_t bytes) {
+  if (refused_by_a_capture()) return cudaErrorStreamCaptureUnsupported;
   run_blocking_streams();
   if (const cudaError_t error = answer("cudaMemset"); error != cudaSuccess) return error;
   std::memset(memory, value, bytes);
