@@ -1,92 +1,16 @@
 // Whole training steps of the network's small sister on the GPU, held to the CPU's: planning on a device, every layer in both passes, the
 // solver, uploads and results that run beside, and a net that changes its device half way.
-#include <amnet/io/model_file.h>
-#include <amnet/net/heads.h>
-#include <amnet/net/sphere_face.h>
-
-#include <algorithm>
 #include <cmath>
 #include <limits>
 #include <vector>
 
 #include "catch.h"
 #include "parity.h"
-#include "train/train_step.h"
+#include "trainee.h"
 
 using namespace amnet;
 
 namespace {
-
-constexpr std::int64_t batch_size = 4, classes = 7;
-constexpr std::uint64_t seed = 5;
-
-const ModelDescription description{
-    .network = {.depth = 4, .width = 0.125, .embedding = 16}, .input = {.height = 24, .width = 20}, .embedding = "fc5"};
-
-Batch batch_of(std::int64_t step) {
-  Batch batch{.pixels = Tensor({batch_size, description.input.height, description.input.width, 3}, DType::u8),
-              .mirrored = Tensor({batch_size}, DType::u8),
-              .labels = Tensor({batch_size}, DType::i64),
-              .indices = {},
-              .first_sample = step * batch_size};
-  const Random random(seed, static_cast<std::uint64_t>(step));
-  std::uint64_t i = 0;
-  for (std::uint8_t& pixel : batch.pixels.data<std::uint8_t>()) pixel = static_cast<std::uint8_t>(random.below(i++, 256));
-  for (std::uint8_t& flag : batch.mirrored.data<std::uint8_t>()) flag = static_cast<std::uint8_t>(random.below(i++, 2));
-  for (std::int64_t& label : batch.labels.data<std::int64_t>()) label = static_cast<std::int64_t>(random.below(i++, classes));
-  return batch;
-}
-
-/// A net on a device, and steps of it.
-struct Trainee {
-  explicit Trainee(Device where)
-      : device(std::move(where)),
-        model(build_model(description, activation_dtype(device))),
-        labels(model.net.input("labels", {1}, DType::i64)),
-        head(add_head(model.net, model.embedding, labels, {.classes = classes})) {
-    model.net.initialise(seed);
-    model.net.move_to(memory_of(device));
-    solver.emplace(model.net, SolverOptions{});
-    model.net.plan_training(batch_size, head.loss, {model.embedding, head.accuracy});
-    step.emplace(device,
-                 TrainedNet{.net = model.net,
-                            .images = model.images,
-                            .labels = labels,
-                            .embedding = model.embedding,
-                            .head = head,
-                            .format = description.input},
-                 *solver);
-  }
-
-  /// Steps [first, last) of two micro-batches each; the losses of all of them.
-  std::vector<double> train(std::int64_t first, std::int64_t last) {
-    std::vector<double> losses;
-    const auto take = [&](bool wait) {
-      while (const auto done = step->done(wait)) losses.push_back(done->meters.loss);
-    };
-    for (std::int64_t s = first; s < last; ++s) {
-      step->accumulate(batch_of(2 * s), {.number = s, .seed = seed}, Write::assign);
-      step->accumulate(batch_of(2 * s + 1), {.number = s, .seed = seed}, Write::add);
-      step->update(0.05, 2);
-      take(false);
-    }
-    take(true);
-    return losses;
-  }
-
-  std::vector<Tensor> parameters() {
-    std::vector<Tensor> all;
-    model.net.visit([&](const std::string&, Parameter& parameter) { all.push_back(parameter.value.to(Memory::host).clone()); });
-    return all;
-  }
-
-  Device device;
-  BuiltModel model;
-  Value labels;
-  Head head;
-  std::optional<Solver> solver;
-  std::optional<TrainStep> step;
-};
 
 double relative_difference(const std::vector<Tensor>& wanted, const std::vector<Tensor>& found) {
   double difference = 0, norm = 0;
@@ -99,10 +23,6 @@ double relative_difference(const std::vector<Tensor>& wanted, const std::vector<
     }
   }
   return std::sqrt(difference / norm);
-}
-
-bool same_bits(const std::vector<Tensor>& a, const std::vector<Tensor>& b) {
-  return std::ranges::equal(a, b, [](const Tensor& x, const Tensor& y) { return std::ranges::equal(x.data<float>(), y.data<float>()); });
 }
 
 }  // namespace
@@ -149,7 +69,7 @@ TEST_CASE("training: a loss that is not finite stops every later update", "[gpu]
                                                                                                 std::numeric_limits<float>::infinity()))));
     const std::vector<double> losses = there.train(1, 2);
     CHECK(!std::isfinite(losses[0]));
-    CHECK(there.step->first_non_finite(batch_of(2), {.number = 1, .seed = seed}) == "the bias of layer 'conv1_1'");
+    CHECK(there.step->first_non_finite(there.batch_of(2), {.number = 1, .seed = Trainee::seed}) == "the bias of layer 'conv1_1'");
     weights->value.copy_from(good);
     there.train(2, 4);  // the flag stays raised
     CHECK(same_bits(before, there.parameters()));
