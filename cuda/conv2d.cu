@@ -121,6 +121,11 @@ void* x_for(Cuda& cuda, const ConvolutionGraph& graph, const Tensor& x, void* co
   return copied;
 }
 
+void run_plan(Cuda& cuda, const ConvolutionChoice& choice, std::span<const std::pair<std::int64_t, void*>> tensors, void* workspace) {
+  timed(
+      cuda.state(), [&] { return choice.name; }, [&] { dnn::run(choice.plan, cuda.state().dnn, tensors, workspace); });
+}
+
 // --- forward ---
 
 template <class T>
@@ -152,7 +157,7 @@ void run_forward(Cuda& cuda, const ConvolutionChoice& choice, const ConvolutionG
   if (graph.slope != Slope::none) tensors.emplace_back(slope_id, epilogue.slope.raw());
   if (graph.residual) tensors.emplace_back(residual_id, epilogue.residual.raw());
   if (graph.keeps_sums) tensors.emplace_back(sums_id, epilogue.sums.raw());
-  dnn::run(choice.plan, cuda.state().dnn, tensors, places.workspace);
+  run_plan(cuda, choice, tensors, places.workspace);
   if (finishes) finish_forward<T>(cuda, z, epilogue, y);
 }
 
@@ -185,10 +190,9 @@ void run_data_gradient(Cuda& cuda, const ConvolutionChoice& choice, const Convol
   const ConvolutionGraph& graph = choice.graph;
   const bool adds_after = operation.adds && !graph.adds;
   const Places places = scratch_for(cuda, choice, {.weights = copies_weights(graph, w), .target = adds_after});
-  dnn::run(choice.plan, cuda.state().dnn,
-           std::vector<std::pair<std::int64_t, void*>>{
-               {y_id, dz.raw()}, {w_id, weights_for<T>(cuda, graph, w, places.weights)}, {x_id, adds_after ? places.target : dx}},
-           places.workspace);
+  const std::vector<std::pair<std::int64_t, void*>> tensors{
+      {y_id, dz.raw()}, {w_id, weights_for<T>(cuda, graph, w, places.weights)}, {x_id, adds_after ? places.target : dx}};
+  run_plan(cuda, choice, tensors, places.workspace);
   if (adds_after) {
     const std::int64_t count = operation.x.count();
     copy_channels(cuda, static_cast<const T*>(places.target), count, dx, 1, count, Write::add);
@@ -205,7 +209,7 @@ void run_weight_gradient(Cuda& cuda, const ConvolutionChoice& choice, const Conv
   const Places places = scratch_for(cuda, choice, {.x = fills, .target = copies_after});
   std::vector<std::pair<std::int64_t, void*>> tensors{
       {x_id, x_for<T>(cuda, graph, x, places.x)}, {y_id, dz.raw()}, {w_id, copies_after ? places.target : dw}};
-  dnn::run(choice.plan, cuda.state().dnn, tensors, places.workspace);
+  run_plan(cuda, choice, tensors, places.workspace);
   if (copies_after) {
     const std::int64_t channels = operation.w()[3];
     copy_channels(cuda, static_cast<const T*>(places.target), graph.w()[3], dw, operation.w().count() / channels, channels, write);

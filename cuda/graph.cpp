@@ -20,18 +20,22 @@ std::string last_words(cudnnStatus_t answer) {
 
 Descriptor::Descriptor(cudnnBackendDescriptorType_t type, std::string_view what) : what_(what) {
   cudnnBackendDescriptor_t created = nullptr;
-  check(cudnnBackendCreateDescriptor(type, &created), what_);
+  answered(cudnnBackendCreateDescriptor(type, &created), "cudnnBackendCreateDescriptor");
   handle_ = {created, [](void* handle) { static_cast<void>(cudnnBackendDestroyDescriptor(handle)); }};
 }
 
+void Descriptor::answered(cudnnStatus_t answer, std::string_view function, std::source_location where) const {
+  if (answer != CUDNN_STATUS_SUCCESS) check(answer, fmt::format("{} for {}", function, what_), where);
+}
+
 void Descriptor::set_bytes(cudnnBackendAttributeName_t name, cudnnBackendAttributeType_t type, std::int64_t count, const void* values) {
-  check(cudnnBackendSetAttribute(get(), name, type, count, values), what_);
+  answered(cudnnBackendSetAttribute(get(), name, type, count, values), "cudnnBackendSetAttribute");
 }
 
 std::int64_t Descriptor::read_bytes(cudnnBackendAttributeName_t name, cudnnBackendAttributeType_t type, std::int64_t count,
                                     void* values) const {
   std::int64_t elements = 0;
-  check(cudnnBackendGetAttribute(get(), name, type, count, &elements, values), what_);
+  answered(cudnnBackendGetAttribute(get(), name, type, count, &elements, values), "cudnnBackendGetAttribute");
   return elements;
 }
 
@@ -51,7 +55,7 @@ Descriptor Descriptor::follow(cudnnBackendAttributeName_t name, cudnnBackendDesc
   return result;
 }
 
-void Descriptor::finalize() { check(cudnnBackendFinalize(get()), what_); }
+void Descriptor::finalize() { answered(cudnnBackendFinalize(get()), "cudnnBackendFinalize"); }
 
 bool Descriptor::try_finalize(std::string& why) {
   const cudnnStatus_t answer = cudnnBackendFinalize(get());
@@ -251,7 +255,7 @@ void run(const Plan& plan, cudnnHandle_t handle, std::span<const std::pair<std::
   pack.set(CUDNN_ATTR_VARIANT_PACK_DATA_POINTERS, CUDNN_TYPE_VOID_PTR, std::span<void* const>(places));
   pack.set(CUDNN_ATTR_VARIANT_PACK_WORKSPACE, CUDNN_TYPE_VOID_PTR, workspace);
   pack.finalize();
-  check(cudnnBackendExecute(handle, plan.plan.get(), pack.get()), "the run of a plan");
+  check(cudnnBackendExecute(handle, plan.plan.get(), pack.get()), "cudnnBackendExecute");
 }
 
 }  // namespace amnet::dnn

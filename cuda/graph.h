@@ -60,6 +60,8 @@ class Descriptor {
   bool try_finalize(std::string& why);
 
  private:
+  /// check(), with the name of the function and of this descriptor.
+  void answered(cudnnStatus_t answer, std::string_view function, std::source_location where = std::source_location::current()) const;
   void set_bytes(cudnnBackendAttributeName_t name, cudnnBackendAttributeType_t type, std::int64_t count, const void* values);
   std::int64_t read_bytes(cudnnBackendAttributeName_t name, cudnnBackendAttributeType_t type, std::int64_t count, void* values) const;
 

@@ -16,10 +16,12 @@
 // A kernel that shares memory within a block has a type `Shared`: thread.shared<Shared>() is the block's own, uninitialised.
 #pragma once
 
+#include "profile.h"
 #include "state.h"
 
 #include <algorithm>
 #include <cstdint>
+#include <string>
 
 #if defined(__CUDACC__)
 #define AMNET_DEVICE __device__ __forceinline__
@@ -76,6 +78,12 @@ constexpr std::size_t shared_bytes() {
   }
 }
 
+/// The type as the compiler spells it, for Cuda::kernel_times.
+template <class Kernel>
+std::string kernel_name() {
+  return readable_kernel_name(__PRETTY_FUNCTION__);
+}
+
 /// Runs `kernel` on `blocks` blocks of Kernel::threads threads, after all that the stream was given before. None where there are no
 /// blocks. Throws DeviceError that names the caller's line where the launch is refused.
 template <class Kernel>
@@ -84,12 +92,17 @@ void launch(Cuda& cuda, std::int64_t blocks, const Kernel& kernel, std::source_l
   static_assert(shared_bytes<Kernel>() <= 48 * 1024, "more needs the kernel's permission");
   if (blocks == 0) return;
   require(blocks < (std::int64_t{1} << 31), "[cuda] a kernel of {} blocks was wanted but a grid has fewer than 2^31.", blocks);
+  timed(cuda.state(), kernel_name<Kernel>, [&] {
 #if defined(__CUDACC__)
-  run_kernel<Kernel><<<static_cast<unsigned>(blocks), Kernel::threads, shared_bytes<Kernel>(), cuda.state().stream>>>(kernel);
-  check(cudaGetLastError(), "the launch of a kernel", where);
+    // As <<<>>> does, but for the answer: that of this launch, and never what an earlier call has left in cudaGetLastError().
+    void* arguments[] = {const_cast<Kernel*>(&kernel)};
+    const cudaError_t answer = cudaLaunchKernel(reinterpret_cast<const void*>(&run_kernel<Kernel>), dim3(static_cast<unsigned>(blocks)),
+                                                dim3(Kernel::threads), arguments, shared_bytes<Kernel>(), cuda.state().stream);
 #else
-  check(emulation::launch(cuda.state().stream, blocks, Kernel::threads, shared_bytes<Kernel>(), kernel), "the launch of a kernel", where);
+    const cudaError_t answer = emulation::launch(cuda.state().stream, blocks, Kernel::threads, shared_bytes<Kernel>(), kernel);
 #endif
+    check(answer, "the launch of a kernel", where);
+  });
 }
 
 /// Blocks for a loop over `count` elements: one thread each, but no more blocks than keep the GPU busy; the rest is the loop's.

@@ -1,6 +1,6 @@
 #include <amnet/kernels/replay.h>
 
-#include "state.h"
+#include "profile.h"
 
 #include <exception>
 #include <map>
@@ -31,13 +31,13 @@ class CudaReplay final : public Replay {
   const std::string& refusal() const override { return refusal_; }
 
   void run(const std::function<bool()>& work) override {
-    if (!prepared_ || !repeats_) {
+    CudaState& state = cuda_.state();
+    if (!prepared_ || !repeats_ || state.profile != nullptr) {  // kernels are timed one by one
       repeats_ = work() && repeats_ && cuda_.options().graphs;
       prepared_ = true;
       return;
     }
     // A recording holds addresses. The tensors stay; the scratch memory moves when anybody wants more of it.
-    CudaState& state = cuda_.state();
     if (graph_ == nullptr || scratch_ != state.scratch_memory.get()) {
       record(work);
       if (!refusal_.empty()) {

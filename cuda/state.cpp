@@ -1,6 +1,7 @@
 #include "state.h"
 
 #include "conv2d_plans.h"
+#include "profile.h"
 
 namespace amnet {
 namespace {
@@ -30,12 +31,20 @@ DnnHandle new_dnn(cudaStream_t stream) {
   return handle;
 }
 
+std::size_t free_bytes() {
+  std::size_t free = 0, total = 0;
+  check(cudaMemGetInfo(&free, &total), "cudaMemGetInfo");
+  return free;
+}
+
 }  // namespace
 
 int cuda_devices() {
   int count = 0;
-  // An error means that there is no driver, or one too old for this build: no GPU that could be used.
-  return cudaGetDeviceCount(&count) == cudaSuccess ? count : 0;
+  if (cudaGetDeviceCount(&count) == cudaSuccess) return count;
+  // There is no driver, or one too old for this build: no GPU that could be used, and no error of a later call.
+  static_cast<void>(cudaGetLastError());
+  return 0;
 }
 
 CudaState::CudaState(CudaOptions chosen) : options(chosen) {
@@ -51,6 +60,7 @@ CudaState::CudaState(CudaOptions chosen) : options(chosen) {
   multiprocessors = properties.multiProcessorCount;
   require(properties.major >= 8, "[cuda] expected a GPU of compute capability 8.0 or later but {} has {}.{}; use --device cpu.", name,
           properties.major, properties.minor);
+  free_at_first = free_bytes();
   stream = new_stream();
   blas = new_blas(stream, chosen.precision);
   dnn = new_dnn(stream);
@@ -74,6 +84,22 @@ Cuda::Cuda(CudaOptions options) : state_(std::make_shared<CudaState>(options)) {
 const CudaOptions& Cuda::options() const { return state_->options; }
 const std::string& Cuda::name() const { return state_->name; }
 std::size_t Cuda::scratch_bytes() const { return state_->scratch_bytes; }
+
+std::size_t Cuda::taken_bytes() const {
+  const std::size_t free_now = free_bytes();
+  return state_->free_at_first > free_now ? state_->free_at_first - free_now : 0;
+}
+
+std::string Cuda::libraries() const {
+  int driver = 0;
+  check(cudaDriverGetVersion(&driver), "cudaDriverGetVersion");
+  const std::size_t dnn = cudnnGetVersion();  // 91900 is 9.19.0
+  return fmt::format("CUDA {}.{} (driver: {}.{}), cuDNN {}.{}.{}", CUDART_VERSION / 1000, CUDART_VERSION % 1000 / 10, driver / 1000,
+                     driver % 1000 / 10, dnn / 10000, dnn / 100 % 100, dnn % 100);
+}
+
+void Cuda::time_kernels(bool on) { state_->profile = on ? std::make_unique<Profile>(state_->stream) : nullptr; }
+std::vector<KernelTime> Cuda::kernel_times() { return state_->profile == nullptr ? std::vector<KernelTime>{} : state_->profile->times(); }
 void Cuda::count(const std::string& name) { ++state_->counts[name]; }
 const std::map<std::string, std::int64_t>& Cuda::counts() const { return state_->counts; }
 void Cuda::wait() { check(cudaStreamSynchronize(state_->stream), "cudaStreamSynchronize"); }

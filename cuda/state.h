@@ -38,6 +38,7 @@ using BlasHandle = Owned<cublasHandle_t, cublasDestroy>;
 using DnnHandle = Owned<cudnnHandle_t, cudnnDestroy>;
 
 struct ConvolutionPlans;  // conv2d_plans.h
+class Profile;            // profile.h
 
 struct CudaState {
   explicit CudaState(CudaOptions chosen);
@@ -56,6 +57,7 @@ struct CudaState {
   CudaOptions options;
   std::string name;
   int multiprocessors = 0;
+  std::size_t free_at_first = 0;  // bytes of the GPU's memory that were free before this took any
   Stream stream;
   BlasHandle blas;
   DnnHandle dnn;
@@ -63,6 +65,7 @@ struct CudaState {
   std::size_t scratch_bytes = 0;
   std::map<std::string, std::int64_t> counts;
   std::unique_ptr<ConvolutionPlans> convolutions;
+  std::unique_ptr<Profile> profile;  // where kernels are timed
 };
 
 /// The elements of a tensor in the GPU's memory. Throws UsageError naming `who` for another dtype or memory.

@@ -14,6 +14,7 @@
 #include <algorithm>
 #include <chrono>
 #include <cstdio>
+#include <functional>
 #include <nlohmann/json.hpp>
 
 using namespace amnet;
@@ -21,10 +22,10 @@ using namespace amnet;
 namespace {
 
 struct BenchOptions {
-  std::int64_t batch = 32, iterations = 10, classes = 10516;
+  std::int64_t batch = 32, iterations = 10, steps_per_wait = 1, classes = 10516;
   int depth = 20;
   double width = 1;
-  bool forward_only = false;
+  bool forward_only = false, profile = false;
   ComputeOptions compute;
   std::filesystem::path json;
 };
@@ -56,18 +57,42 @@ void fill_with_random_images(Device& device, BuiltModel& model) {
   on(device, [&](auto& backend) { image_input(backend, {}, pixels.to(model.net.memory()), flags, images); });
 }
 
-// Seconds of each counted step, after a warm-up.
-template <class StepBody>
-std::vector<double> time_steps(std::int64_t iterations, StepBody&& step) {
+// Seconds of each counted step, after a warm-up. Where several are begun before the device is waited for, the mean of those is one's time.
+template <class StepBody, class Wait>
+std::vector<double> time_steps(const BenchOptions& options, StepBody&& step, Wait&& wait) {
   constexpr int warm_up = 2;
   std::vector<double> seconds;
-  for (std::int64_t i = 0; i < iterations + warm_up; ++i) {
+  for (std::int64_t i = 0; i < options.iterations + warm_up; ++i) {
     const double begin = seconds_now();
-    step();
-    if (i >= warm_up) seconds.push_back(seconds_now() - begin);
+    for (std::int64_t s = 0; s < options.steps_per_wait; ++s) step();
+    wait();
+    if (i >= warm_up) seconds.push_back((seconds_now() - begin) / static_cast<double>(options.steps_per_wait));
   }
   std::ranges::sort(seconds);
   return seconds;
+}
+
+// What a GPU alone can tell: its memory, its libraries, and with --profile the time of each kernel in a step.
+nlohmann::json told_by_gpu([[maybe_unused]] Device& device, [[maybe_unused]] const BenchOptions& options,
+                           [[maybe_unused]] const std::function<void()>& step) {
+  nlohmann::json told;
+#if defined(AMNET_CUDA)
+  auto* const cuda = std::get_if<Cuda>(&device);
+  if (cuda == nullptr) return told;
+  told = {{"device_mb", static_cast<double>(cuda->taken_bytes()) / 0x1p20}, {"gpu", cuda->name()}, {"libraries", cuda->libraries()}};
+  if (!options.profile) return told;
+  cuda->time_kernels(true);
+  for (std::int64_t i = 0; i < options.iterations; ++i) step();
+  const auto steps = static_cast<double>(options.iterations);
+  nlohmann::json& kernels = told["kernels"] = nlohmann::json::array();
+  for (const KernelTime& kernel : cuda->kernel_times()) {
+    const double calls = static_cast<double>(kernel.calls) / steps, milliseconds = 1e3 * kernel.seconds / steps;
+    kernels.push_back({{"name", kernel.name}, {"calls", calls}, {"ms", milliseconds}});
+    std::printf("%9.4f ms  %7.1f  %s\n", milliseconds, calls, kernel.name.c_str());
+  }
+  cuda->time_kernels(false);
+#endif
+  return told;
 }
 
 }  // namespace
@@ -78,15 +103,20 @@ int bench_command(Arguments arguments) {
   use_our_style(app);
   app.add_option("--batch", options.batch, "Images of a step")->check(CLI::Range(1, 100'000));
   app.add_option("--iterations", options.iterations, "Steps that are timed, after 2 of warm-up")->check(CLI::Range(1, 1'000'000));
+  app.add_option("--steps-per-wait", options.steps_per_wait, "Steps that are begun before a GPU is waited for: one timed step is that many")
+      ->check(CLI::Range(1, 10'000));
   add_compute_options(app, options.compute);
   app.add_option("--depth", options.depth, "Layers")->check(depths());
   app.add_option("--width", options.width, "Width multiplier")->check(CLI::Range(1e-3, 16.0));
   app.add_option("--classes", options.classes, "Classes of the head")->check(CLI::Range(1, 100'000'000));
   app.add_flag("--forward-only", options.forward_only, "Time embedding instead of training");
+  app.add_flag("--profile", options.profile, "Then as many steps again, for the milliseconds and calls a step of each kernel on a GPU");
   app.add_option("--json", options.json, "File for the numbers");
   if (!parse_arguments(app, std::move(arguments))) return 0;
 
   Device device = make_device(options.compute, options.forward_only ? Purpose::embedding : Purpose::training);
+  require(!options.profile || memory_of(device) != Memory::host,
+          "--profile: times the kernels of a GPU; add --device cuda, or leave it out.");
   const ModelDescription description{.network = {.depth = options.depth, .width = options.width}, .input = {}, .embedding = "fc5"};
   BuiltModel model = build_model(description, activation_dtype(device));
   model.net.move_to(memory_of(device));
@@ -109,21 +139,22 @@ int bench_command(Arguments arguments) {
   if (options.forward_only) model.net.prepare(context);
 
   const std::unique_ptr<Replay> passes = on(device, [](auto& backend) { return make_replay(backend); });
-  const std::vector<double> seconds = time_steps(options.iterations, [&] {
+  const auto step = [&] {
     passes->run([&] {
       model.net.forward(context);
       if (!options.forward_only) model.net.backward(context);
       return !context.step.number_was_asked();
     });
     if (!options.forward_only) solver.step(device, 1e-4);
-    on(device, [](auto& backend) { backend.wait(); });
-  });
+  };
+  const std::vector<double> seconds = time_steps(options, step, [&] { on(device, [](auto& backend) { backend.wait(); }); });
   const double images = static_cast<double>(options.batch);
   const double median = images / seconds[seconds.size() / 2];
   const double best = images / seconds.front();
   std::printf("%s, depth %d, width %g, batch %lld, %s, %s: %.1f images/s (median), %.1f (best), peak %.0f MB\n",
               options.forward_only ? "embedding" : "training", options.depth, options.width, static_cast<long long>(options.batch),
               description_of(device).c_str(), simd_level(), median, best, peak_megabytes());
+  const nlohmann::json of_gpu = told_by_gpu(device, options, step);
   if (!options.json.empty()) {
     nlohmann::json json = {{"images_per_second", median},
                            {"images_per_second_best", best},
@@ -141,6 +172,7 @@ int bench_command(Arguments arguments) {
       json["threads"] = cpu->threads();
       json["convolution"] = name_of(cpu->convolution());
     }
+    if (!of_gpu.is_null()) json.update(of_gpu);
     write_durably(options.json, json.dump(2) + "\n");
   }
   tell_convolutions(options.compute, device);

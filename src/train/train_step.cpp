@@ -10,8 +10,8 @@
 namespace amnet {
 namespace {
 
-// Micro-batches that a GPU may be ahead of the host.
-constexpr std::size_t ahead = 2;
+// Micro-batches that the host may be ahead of a GPU's answers. One keeps a GPU busy, and what fails there is told two steps later at most.
+constexpr std::size_t ahead = 1;
 
 }  // namespace
 

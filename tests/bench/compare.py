@@ -13,7 +13,6 @@ import contextlib
 import datetime
 import json
 import os
-import shutil
 import subprocess
 import sys
 import tempfile
@@ -23,15 +22,15 @@ from typing import NamedTuple, Optional
 
 import loss_curves
 import machine
+import pytorch_python
 import work
-from verdicts import (Budget, Line, comparison_table, competing_shares, fastest, is_disturbed, is_slow, number, patience, ratios,
-                      scaling_shares, spread, table, verdict)
+from pytorch_python import ENVIRONMENT
+from running import ROOT, Failure, commit, execute, positive
+from turns import Turns
+from verdicts import (Line, comparison_table, competing_shares, is_disturbed, is_slow, number, patience, ratios, scaling_shares, spread, table,
+                      verdict)
 
-ROOT = Path(__file__).resolve().parents[2]
-ENVIRONMENT = ROOT / "build" / "pytorch"
-HOUR = 3600
 IDLE_SECONDS = 120  # that a run waits for the machine at most
-RUN_SECONDS = 900  # after which a run counts as hung
 SLOW_REPEATS = 2  # of a rival's run that stayed below 80 % of the peak
 
 MODES = {"training": ("eager", "compile"), "embedding": ("eager", "compile", "freeze")}
@@ -83,23 +82,7 @@ KERNELS = "kernels"
 BAR_PAIRS, FREE_PAIRS = 5, 2
 
 
-class Failure(Exception):
-    """A sentence for the user: why something could not be measured."""
-
-
 # ---- the two programs -----------------------------------------------------------------------------------------------------------
-
-
-def execute(command, environment=None, seconds=RUN_SECONDS):
-    try:
-        result = subprocess.run([str(part) for part in command], env=environment, stdin=subprocess.DEVNULL, capture_output=True, text=True,
-                                errors="replace", timeout=seconds)
-    except subprocess.TimeoutExpired:
-        raise Failure(f"{Path(command[0]).name} did not end within {seconds} s")
-    if result.returncode != 0:
-        last = (result.stderr.strip() or result.stdout.strip() or "no output").splitlines()[-1]
-        raise Failure(f"{Path(command[0]).name} ended with exit code {result.returncode}: {last}")
-    return result.stdout
 
 
 @contextlib.contextmanager
@@ -184,49 +167,16 @@ class Programs:
         return run
 
 
-def install_pytorch():
-    python = ENVIRONMENT / "bin" / "python"
-    if python.exists() and subprocess.run([str(python), "-c", "import torch, numpy"], capture_output=True).returncode == 0:
-        return
-    print("Installing PyTorch under build/pytorch: a download of about 3 GB on x86-64 Linux (5.4 GB on disk), once …", file=sys.stderr,
-          flush=True)
-    shutil.rmtree(ENVIRONMENT, ignore_errors=True)
-    execute([sys.executable, "-m", "venv", ENVIRONMENT])
-    execute([python, "-m", "pip", "install", "--no-input", "--quiet", "torch", "numpy"], seconds=HOUR)
-
-
 # ---- the rows -------------------------------------------------------------------------------------------------------------------
 
 
-class Comparison:
-    def __init__(self, programs, arguments):
-        self.programs, self.arguments = programs, arguments
-        self.budget = Budget(60 * arguments.minutes)
-        self.modes = {}  # (task, precision, batch) -> the rival's fastest mode
-        self.trials = {}
-        self.lines = {}  # by row
-        self.pairs = {}  # row -> [(amnet run, rival's run or amnet's of one thread)]
+class Comparison(Turns):
+    def modes_of(self, setting):
+        return MODES[setting.task]
 
-    def mode_of(self, setting):
-        """The rival's fastest mode, found by one short run of each."""
-        key = self.mode_key(setting)
-        if key not in self.modes:
-            task, precision, batch = key
-            print(f"  PyTorch's fastest mode for {task}, {precision}, batch {batch}:", file=sys.stderr, flush=True)
-            rates, reasons = {}, []
-            for mode in MODES[task]:
-                trial = Setting(task, batch, min(2, machine.cores()), precision)
-                try:
-                    rates[mode] = self.timed(("trial", task, mode), lambda: self.try_mode(trial, mode))
-                except Failure as failure:
-                    reasons.append(f"{mode}: {failure}")
-                    rates[mode] = None
-                    print(f"    {mode} failed: {failure}", file=sys.stderr)
-            self.trials["/".join(map(str, key))] = rates
-            self.modes[key] = fastest(rates)
-            if self.modes[key] is None:
-                raise Failure("PyTorch ran in no mode (" + "; ".join(reasons) + ")")
-        return self.modes[key]
+    def trial_of(self, setting):
+        task, precision, batch = self.mode_key(setting)
+        return Setting(task, batch, min(2, machine.cores()), precision)
 
     def try_mode(self, setting, mode):
         """Images/s of a short run, and the better of two where the first was disturbed: the whole comparison hangs on the choice."""
@@ -235,24 +185,12 @@ class Comparison:
         again = [self.programs.rival(setting, mode, steps)] if run["disturbed"] else []
         return max(one["images_per_second"] for one in [run, *again])
 
-    def measure(self, row):
-        pairs = self.pairs_of(row)
-        reason = self.reason_to_skip(row)
-        if reason is None:
-            cost = self.cost(row) * pairs + self.cost_of_trials(row)
-            if not self.budget.fits(cost):
-                reason = f"not run: about {self.budget.expected(cost):.0f} s, and {max(0, self.budget.left()):.0f} s are left"
-        if reason is not None:
-            print(f"{row.name}: {reason}", file=sys.stderr, flush=True)
-            self.lines[row.name] = Line(row.name, bar=bar_text(row), verdict=reason)
-            return
-        print(f"{row.name} ({pairs} pairs, {self.budget.left() / 60:.0f} minutes left)", file=sys.stderr, flush=True)
-        measure = {"scaling": self.measure_scaling, "competing": self.measure_competing, "curves": self.measure_curves}.get(row.kind, self.measure_ratio)
-        try:
-            measure(row, pairs)
-        except Failure as failure:
-            self.lines[row.name] = Line(row.name, bar=bar_text(row), verdict=f"failed: {failure}")
-            print(f"  {failure}", file=sys.stderr)
+    def measure_row(self, row, pairs):
+        measure = {"scaling": self.measure_scaling, "competing": self.measure_competing, "curves": self.measure_curves}
+        measure.get(row.kind, self.measure_ratio)(row, pairs)
+
+    def empty_line(self, row, why):
+        return Line(row.name, bar=bar_text(row), verdict=why)
 
     def bar_of(self, row):
         """Bars are for the network at full width. Loss curves have a width of their own."""
@@ -288,25 +226,14 @@ class Comparison:
             return [ours, (("amnet", "competing"), 40)]
         return [ours, (("pytorch", self.rival_setting(row)), 45)]
 
-    def cost_of_trials(self, row):
-        setting = self.rival_setting(row)
-        known = row.kind != "ratio" or self.mode_key(setting) in self.modes
-        return [] if known else [(("trial", setting.task, mode), 45) for mode in MODES[setting.task]]
-
     @staticmethod
     def mode_key(setting):
         """At batch 1 another mode may be the fastest than beyond, so there are two answers."""
         return setting.task, setting.precision, min(setting.batch, 32)
 
-    @staticmethod
-    def rival_setting(row):
-        return row.setting._replace(precision=row.rival_precision)
-
-    def timed(self, kind, body):
-        begun = time.monotonic()
-        result = body()
-        self.budget.took(kind, time.monotonic() - begun)
-        return result
+    def rival_setting(self, row):
+        """None for a row that has no rival."""
+        return row.setting._replace(precision=row.rival_precision) if row.kind == "ratio" else None
 
     def amnet(self, setting):
         return self.timed(("amnet", setting), lambda: self.programs.amnet(setting))
@@ -334,11 +261,7 @@ class Comparison:
         mode = self.mode_of(rival)
         trial = self.trials["/".join(map(str, self.mode_key(rival)))][mode]
         wanted, steps = patience(pairs, self.arguments.iterations or rival.iterations(), rival.batch, trial)
-        done = self.pairs[row.name] = []
-        for _ in range(wanted):
-            if done and not self.budget.fits(self.cost(row)):
-                break
-            done.append((self.amnet(row.setting), self.rival(rival, mode, steps)))
+        done = self.by_turns(row, wanted, lambda: (self.amnet(row.setting), self.rival(rival, mode, steps)))
         ratio = ratios((ours["images_per_second"], theirs["images_per_second"]) for ours, theirs in done)
         repeats = sum(theirs.get("repeats_below_80_percent_of_peak", 0) for _, theirs in done)
         notes = [f"{repeats} PyTorch runs repeated"] * bool(repeats) + [f"{len(done)} of {pairs} pairs"] * (len(done) < pairs)
@@ -349,12 +272,11 @@ class Comparison:
                                     verdict(ratio.median, self.bar_of(row)), "; ".join(notes))
 
     def measure_scaling(self, row, pairs):
-        done = self.pairs[row.name] = []
-        for _ in range(pairs):
-            if done and not self.budget.fits(self.cost(row)):
-                break
+        def pair():
             one = self.amnet(row.setting._replace(threads=1))
-            done.append((self.amnet(row.setting), one))
+            return self.amnet(row.setting), one
+
+        done = self.by_turns(row, pairs, pair)
         share = scaling_shares((one["images_per_second"], two["images_per_second"], one["peak_gflops"], two["peak_gflops"]) for two, one in done)
         self.lines[row.name] = Line(row.name, median_rate(two for two, _ in done), median_rate(one for _, one in done), "amnet, 1 thread", share,
                                     bar=bar_text(row), verdict=verdict(share.median, self.bar_of(row)), note="; ".join(disturbed_note(done)))
@@ -365,12 +287,11 @@ class Comparison:
 
     def measure_competing(self, row, pairs):
         """amnet beside a process that never waits, against its fair share of the cores: a barrier that spins loses far more."""
-        done = self.pairs[row.name] = []
-        for _ in range(pairs):
-            if done and not self.budget.fits(self.cost(row)):
-                break
+        def pair():
             alone = self.amnet(row.setting)
-            done.append((self.timed(("amnet", "competing"), lambda: self.programs.amnet(row.setting, competing=True)), alone))
+            return self.timed(("amnet", "competing"), lambda: self.programs.amnet(row.setting, competing=True)), alone
+
+        done = self.by_turns(row, pairs, pair)
         share = competing_shares(((ours["images_per_second"], alone["images_per_second"]) for ours, alone in done), row.setting.threads,
                                  machine.cores())
         self.lines[row.name] = Line(row.name, median_rate(ours for ours, _ in done), median_rate(one for _, one in done), "amnet, alone", share,
@@ -500,9 +421,8 @@ def record_of(programs, comparison, arguments, begun, kernels):
     versions = {}
     for run in programs.runs:
         versions.update({key: run[key] for key in ("compiler", "simd", "torch", "onednn", "capability") if key in run})
-    git = subprocess.run(["git", "-C", str(ROOT), "describe", "--always", "--dirty"], capture_output=True, text=True)
     return {
-        "date": begun, "minutes": comparison.budget.elapsed() / 60, "commit": git.stdout.strip() or "unknown", "machine": machine.describe(),
+        "date": begun, "minutes": comparison.budget.elapsed() / 60, "commit": commit(), "machine": machine.describe(),
         "versions": versions, "options": {key: str(value) for key, value in vars(arguments).items()}, "mode_trials": comparison.trials,
         "rows": {name: {**line._asdict(), "ratio": line.ratio and line.ratio._asdict()} for name, line in comparison.lines.items()},
         "runs": programs.runs, "kernels": kernels,
@@ -530,13 +450,6 @@ def parse(words):
     return arguments
 
 
-def positive(text):
-    value = int(text)
-    if value < 1:
-        raise argparse.ArgumentTypeError("expected a number of at least 1")
-    return value
-
-
 def chosen_rows(arguments):
     """(rows, whether the kernels are measured). A memory row brings the row whose runs tell it."""
     if not arguments.rows:
@@ -553,7 +466,7 @@ def main():
     try:
         programs = Programs(arguments)
         if any(row.kind == "ratio" for row in rows):
-            install_pytorch()
+            pytorch_python.install()
     except Failure as failure:
         sys.exit(f"compare: {failure}.")
     comparison = Comparison(programs, arguments)

@@ -1,12 +1,15 @@
 """The machine that a measurement ran on: whether it is idle, what it is, and what else took its time."""
+import glob
 import os
 import platform
+import subprocess
 import sys
 import time
 
 # Of all cores together. A quiet system's own services stay below it.
 IDLE_BUSY_SHARE = 0.04
 WATCH_SECONDS = 0.5
+GPU_BUSY_PERCENT = 5
 
 
 def cpu_seconds():
@@ -88,6 +91,21 @@ def describe():
         "system": f"{platform.system()} {platform.release()}",
         "python": platform.python_version(),
     }
+
+
+def gpu():
+    """Name, driver and memory of the first NVIDIA GPU, and whether it is at work; None where the system shows none."""
+    query = ["nvidia-smi", "--query-gpu=name,driver_version,memory.total,utilization.gpu", "--format=csv,noheader,nounits"]
+    try:
+        said = subprocess.run(query, capture_output=True, text=True).stdout
+    except OSError:
+        said = ""
+    first = [word.strip() for word in (said.splitlines() or [""])[0].split(",")]
+    if len(first) == 4:
+        return {"name": first[0], "driver": first[1], "memory_mb": first[2], "busy": first[3].isdigit() and int(first[3]) > GPU_BUSY_PERCENT}
+    if glob.glob("/dev/nvidia[0-9]*"):
+        return {"name": "an NVIDIA GPU", "driver": "unknown", "memory_mb": "?", "busy": False}
+    return None
 
 
 def cores():

@@ -1,14 +1,17 @@
-"""The network of include/amnet/net/sphere_face.h in PyTorch, at its fastest: what compare.py holds amnet against.
+"""The network of include/amnet/net/sphere_face.h in PyTorch, at its fastest: what compare.py and gpu.py hold amnet against.
 
-    pytorch_rival.py --mode eager|compile|freeze [--precision f32|bf16] [--batch N] [--threads N] [--classes N] [--width W]
-                     [--iterations N] [--forward-only] [--json FILE]
+    pytorch_rival.py --mode eager|compile|freeze|reduce-overhead|max-autotune [--device cpu|cuda] [--precision f32|tf32|bf16] [--batch N]
+                     [--threads N] [--classes N] [--width W] [--iterations N] [--steps-per-wait N] [--forward-only] [--faces FOLDER] [--json FILE]
 
 Times training steps (forward, backward, SGD with momentum 0.9 and weight decay 5e-4), or embedding with --forward-only, on random
-input in host memory. Activations and weights are channels_last. bf16 is torch.autocast. `compile` is torch.compile; `freeze` is
-torch.compile with the weights as constants, which lets oneDNN pack them beforehand (embedding only).
-Not part of amnet and run by nobody but compare.py: it needs the PyTorch that compare.py installs under build/.
+input in the device's memory; or training steps on the JPEGs under FOLDER, which worker processes decode meanwhile. Activations and weights
+are channels_last. bf16 is torch.autocast; for embedding on a GPU the weights are bf16 as well, so that none is rounded anew in every call.
+`compile` is torch.compile; `freeze` is torch.compile with the weights as constants, which lets oneDNN pack them beforehand (embedding on a
+CPU only); the other two are torch.compile's modes, both with CUDA graphs.
+Not part of amnet and run by nobody but those two: it needs their PyTorch.
 """
 import argparse
+import contextlib
 import json
 import resource
 import statistics
@@ -71,44 +74,105 @@ class Training(nn.Module):
         return F.cross_entropy(SCALE * cosines.scatter_add(1, labels[:, None], -margins).float(), labels)
 
 
-def autocast(precision):
-    return torch.autocast("cpu", dtype=torch.bfloat16, enabled=precision == "bf16")
+class Device:
+    """Where the rival computes: waiting for it, and what it takes of its memory."""
+
+    def __init__(self, arguments):
+        self.name, self.precision = arguments.device, arguments.precision
+        torch.set_num_threads(arguments.threads)
+        if self.is_gpu():
+            tf32 = self.precision == "tf32"
+            torch.set_float32_matmul_precision("high" if tf32 else "highest")
+            torch.backends.cudnn.allow_tf32 = tf32
+            torch.backends.cudnn.benchmark = True
+            torch.zeros(1, device=self.name)
+            torch.cuda.synchronize()
+            self.free_at_first = torch.cuda.mem_get_info()[0]
+
+    def is_gpu(self):
+        return self.name == "cuda"
+
+    def autocast(self):
+        return torch.autocast(self.name, dtype=torch.bfloat16) if self.precision == "bf16" else contextlib.nullcontext()
+
+    def wait(self):
+        if self.is_gpu():
+            torch.cuda.synchronize()
+
+    def forget_compiling(self):
+        """So that the memory that only compiling and choosing algorithms took does not count."""
+        if self.is_gpu():
+            self.wait()
+            torch.cuda.empty_cache()
+
+    def taken_megabytes(self):
+        """Of the GPU's memory, as amnet counts it: tensors, pools, handles and loaded kernels; the pools stay as large as they once were."""
+        return (self.free_at_first - torch.cuda.mem_get_info()[0]) / 2**20
+
+    def about(self):
+        if not self.is_gpu():
+            return {}
+        return {"device_mb": self.taken_megabytes(), "gpu": torch.cuda.get_device_name(), "cuda": torch.version.cuda,
+                "cudnn": str(torch.backends.cudnn.version())}
 
 
-def training_step(arguments):
-    model = Training(arguments.width, arguments.classes).to(memory_format=torch.channels_last).train()
-    images = random_images(arguments.batch)
-    labels = torch.randint(arguments.classes, (arguments.batch,))
+def compiled(model, mode):
+    if mode == "eager":
+        return model
+    if mode in ("reduce-overhead", "max-autotune"):
+        return torch.compile(model, mode=mode)
+    return torch.compile(model, options={"freezing": True}) if mode == "freeze" else torch.compile(model)
+
+
+def mark_step(mode):
+    """CUDA graphs of torch.compile reuse their outputs from here on."""
+    if mode in ("reduce-overhead", "max-autotune"):
+        torch.compiler.cudagraph_mark_step_begin()
+
+
+def training_step(arguments, device, batches):
+    model = Training(arguments.width, arguments.classes).to(device.name, memory_format=torch.channels_last).train()
     solver = torch.optim.SGD(model.parameters(), lr=1e-4, momentum=0.9, weight_decay=5e-4, fused=True)
-    loss_of = torch.compile(model) if arguments.mode == "compile" else model
+    loss_of = compiled(model, arguments.mode)
 
     def step():
+        images, labels = next(batches)
+        mark_step(arguments.mode)
         solver.zero_grad(set_to_none=True)
-        with autocast(arguments.precision):
+        with device.autocast():
             loss = loss_of(images, labels)
         loss.backward()
         solver.step()
-        return loss.item()
+        return loss
 
     return step
 
 
-def embedding_step(arguments):
-    model = SphereFace(arguments.width).to(memory_format=torch.channels_last).eval()
-    images = random_images(arguments.batch)
-    embed = model if arguments.mode == "eager" else torch.compile(model, options={"freezing": arguments.mode == "freeze"})
+def embedding_step(arguments, device, batches):
+    model = SphereFace(arguments.width).to(device.name, memory_format=torch.channels_last).eval()
+    half = device.is_gpu() and arguments.precision == "bf16"
+    if half:
+        model = model.to(torch.bfloat16)
+    embed = compiled(model, arguments.mode)
     # Freezing is for no_grad; without it inference_mode is the leaner one.
     without_gradients = torch.no_grad if arguments.mode == "freeze" else torch.inference_mode
+    images = next(batches)[0]
+    images = images.to(torch.bfloat16) if half else images
 
     def step():
-        with without_gradients(), autocast(arguments.precision):
-            return embed(images).sum().item()
+        mark_step(arguments.mode)
+        with without_gradients(), contextlib.nullcontext() if half else device.autocast():
+            return embed(images).sum()
 
     return step
 
 
-def random_images(batch):
-    return (torch.rand(batch, 3, HEIGHT, WIDTH) * 2 - 1).to(memory_format=torch.channels_last)
+def random_batches(arguments, device):
+    """The same one again and again, in the device's memory."""
+    images = (torch.rand(arguments.batch, 3, HEIGHT, WIDTH) * 2 - 1).to(device.name, memory_format=torch.channels_last)
+    labels = torch.randint(arguments.classes, (arguments.batch,)).to(device.name)
+    while True:
+        yield images, labels
 
 
 def restart_peak_memory():
@@ -130,34 +194,53 @@ def peak_megabytes(restarted):
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
 
 
-def main():
+def parse():
     parser = argparse.ArgumentParser()
-    parser.add_argument("--mode", choices=("eager", "compile", "freeze"), required=True)
-    parser.add_argument("--precision", choices=("f32", "bf16"), default="f32")
+    parser.add_argument("--mode", choices=("eager", "compile", "freeze", "reduce-overhead", "max-autotune"), required=True)
+    parser.add_argument("--device", choices=("cpu", "cuda"), default="cpu")
+    parser.add_argument("--precision", choices=("f32", "tf32", "bf16"), default="f32")
     parser.add_argument("--batch", type=int, default=32)
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--classes", type=int, default=10516)
     parser.add_argument("--width", type=float, default=1)
     parser.add_argument("--iterations", type=int, default=10)
+    parser.add_argument("--steps-per-wait", type=int, default=1, help="steps that are begun before a GPU is waited for; one iteration is that many")
     parser.add_argument("--forward-only", action="store_true")
+    parser.add_argument("--faces", help="folder of one sub-folder for each person: train on their JPEGs")
+    parser.add_argument("--workers", type=int, default=4, help="processes that decode them")
     parser.add_argument("--json")
     arguments = parser.parse_args()
     if arguments.mode == "freeze" and not arguments.forward_only:
         parser.error("--mode freeze needs --forward-only: weights that are constants cannot be trained")
+    return arguments
 
+
+def main():
+    arguments = parse()
     torch.manual_seed(1)
-    torch.set_num_threads(arguments.threads)
-    step = embedding_step(arguments) if arguments.forward_only else training_step(arguments)
+    device = Device(arguments)
+    loader = None
+    if arguments.faces:
+        import pytorch_faces  # needs more than PyTorch
+
+        loader = pytorch_faces.Batches(arguments, device.name)
+    batches = loader or random_batches(arguments, device)
+    step = embedding_step(arguments, device, batches) if arguments.forward_only else training_step(arguments, device, batches)
     begun = time.perf_counter()
     for _ in range(WARM_UP):
-        result = step()
+        result = step().item()
+    device.forget_compiling()
     warm_up_seconds = time.perf_counter() - begun
     restarted = restart_peak_memory()
+    waited = loader.waited if loader else 0
     seconds = []
     for _ in range(arguments.iterations):
         begin = time.perf_counter()
-        result = step()
-        seconds.append(time.perf_counter() - begin)
+        for _ in range(arguments.steps_per_wait):
+            result = step()
+        result = result.item()
+        device.wait()  # for the update, which the result does not depend on
+        seconds.append((time.perf_counter() - begin) / arguments.steps_per_wait)
     if result != result:
         raise SystemExit("the step's result is not a number, so its time means nothing")
 
@@ -172,8 +255,11 @@ def main():
         "torch": torch.__version__,
         "onednn": onednn[0] if onednn else "none",
         "capability": torch.backends.cpu.get_cpu_capability(),
+        **device.about(),
         **{key: value for key, value in vars(arguments).items() if key != "json"},
     }
+    if loader:
+        numbers["wait_share"] = (loader.waited - waited) / (sum(seconds) * arguments.steps_per_wait)
     text = json.dumps(numbers, indent=2)
     print(text)
     if arguments.json:

@@ -1,6 +1,5 @@
 // Whole training steps of the network's small sister on the GPU, held to the CPU's: planning on a device, every layer in both passes, the
 // solver, uploads and results that run beside, and a net that changes its device half way.
-#include <algorithm>
 #include <cmath>
 #include <limits>
 #include <vector>
@@ -24,10 +23,6 @@ double relative_difference(const std::vector<Tensor>& wanted, const std::vector<
     }
   }
   return std::sqrt(difference / norm);
-}
-
-bool same_bits(const std::vector<Tensor>& a, const std::vector<Tensor>& b) {
-  return std::ranges::equal(a, b, [](const Tensor& x, const Tensor& y) { return std::ranges::equal(x.data<float>(), y.data<float>()); });
 }
 
 }  // namespace
@@ -84,7 +79,7 @@ TEST_CASE("training: a loss that is not finite stops every later update", "[gpu]
                                                                                                 std::numeric_limits<float>::infinity()))));
     const std::vector<double> losses = there.train(1, 2);
     CHECK(!std::isfinite(losses[0]));
-    CHECK(there.step->first_non_finite(TinyFaces::batch_of(2), {.number = 1, .seed = TinyFaces::seed}) == "the bias of layer 'conv1_1'");
+    CHECK(there.step->first_non_finite(there.batch_of(2), {.number = 1, .seed = Trainee::seed}) == "the bias of layer 'conv1_1'");
     weights->value.copy_from(good);
     there.train(2, 4);  // the flag stays raised
     CHECK(same_bits(before, there.parameters()));

@@ -96,6 +96,13 @@ struct CudaOptions {
   bool graphs = true;          ///< whether work that repeats is recorded once (kernels/replay.h); without, every kernel is launched
 };
 
+/// What one kind of kernel took of a GPU's time.
+struct KernelTime {
+  std::string name;
+  std::int64_t calls = 0;
+  double seconds = 0;  ///< of all calls together
+};
+
 struct CudaState;  // cuda/state.h
 
 /// The CUDA backend: one GPU, its stream, and the handles of its libraries. Copies share them. Not for use by two threads at once, and all
@@ -111,8 +118,17 @@ class Cuda {
   int threads() const { return 1; }
   /// "NVIDIA H100 80GB HBM3".
   const std::string& name() const;
+  /// "CUDA 13.0 (driver: 13.1), cuDNN 9.19.0".
+  std::string libraries() const;
   /// The scratch memory that is held now.
   std::size_t scratch_bytes() const;
+  /// How much less of the GPU's memory is free than before this took any: tensors, scratch, handles and loaded kernels, and what other
+  /// processes took meanwhile.
+  std::size_t taken_bytes() const;
+  /// From now on every kernel is timed on the GPU, which costs a few microseconds each; with false no longer, and the times are forgotten.
+  void time_kernels(bool on);
+  /// Of all kernels since then, the longest first. Waits for them.
+  std::vector<KernelTime> kernel_times();
   /// Counts one call of a kernel under the name of the algorithm it took, as Cpu does.
   void count(const std::string& name);
   const std::map<std::string, std::int64_t>& counts() const;

@@ -213,6 +213,9 @@ void set_thread_order(ThreadOrder order) { thread_order = order; }
 
 cudaError_t launch(cudaStream_t stream, std::int64_t blocks, int threads, std::size_t shared_bytes,
                    std::function<void(const Thread&)> body) {
+  // What every GPU refuses.
+  const bool has_a_grid = blocks > 0 && blocks < (std::int64_t{1} << 31) && threads > 0 && threads <= 1024;
+  if (!has_a_grid || shared_bytes > std::size_t{48} << 10) return fake::refuse(cudaErrorInvalidConfiguration);
   return fake::enqueue(stream, "a kernel",
                        [=, body = std::move(body)] { Block::of_this_process().run_grid(blocks, threads, shared_bytes, body); });
 }

@@ -56,7 +56,7 @@ class Thread {
   int index_;
 };
 
-/// Puts the kernel into the stream of the fake runtime (fake_cuda.h), which runs it when it is due.
+/// Puts the kernel into the stream of the fake runtime (fake_cuda.h), which runs it when it is due. Refuses what no GPU launches.
 cudaError_t launch(cudaStream_t stream, std::int64_t blocks, int threads, std::size_t shared_bytes,
                    std::function<void(const Thread&)> body);
 

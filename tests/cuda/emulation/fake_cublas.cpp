@@ -32,7 +32,9 @@ void set_element(void* matrix, cudaDataType_t type, std::int64_t i, float value)
   static_cast<std::uint16_t*>(matrix)[i] = static_cast<std::uint16_t>((bits + 0x7fffU + (bits >> 16 & 1U)) >> 16);
 }
 
-cublasStatus_t answer(const char* function) { return static_cast<cublasStatus_t>(amnet::fake::enter(function)); }
+cublasStatus_t answer(const char* function) {
+  return static_cast<cublasStatus_t>(amnet::fake::enter(function, CUBLAS_STATUS_EXECUTION_FAILED));
+}
 
 }  // namespace
 
@@ -41,11 +43,13 @@ extern "C" {
 cublasStatus_t cublasCreate_v2(cublasHandle_t* handle) {
   if (const cublasStatus_t error = answer("cublasCreate"); error != CUBLAS_STATUS_SUCCESS) return error;
   *handle = new cublasContext;
+  amnet::fake::count_alive("cuBLAS handle", 1);
   return CUBLAS_STATUS_SUCCESS;
 }
 cublasStatus_t cublasDestroy_v2(cublasHandle_t handle) {
   delete handle;
-  return CUBLAS_STATUS_SUCCESS;
+  amnet::fake::count_alive("cuBLAS handle", -1);
+  return answer("cublasDestroy");
 }
 cublasStatus_t cublasSetStream_v2(cublasHandle_t handle, cudaStream_t stream) {
   handle->stream = stream;
@@ -65,7 +69,7 @@ cublasStatus_t cublasGemmEx(cublasHandle_t handle, cublasOperation_t transpose_a
   const bool bf16 = a_type == CUDA_R_16BF && compute != CUBLAS_COMPUTE_32F_FAST_TF32;
   if (a_type != b_type || !(f32 || bf16)) return CUBLAS_STATUS_NOT_SUPPORTED;
   const double scale = *static_cast<const float*>(alpha), keep = *static_cast<const float*>(beta);
-  amnet::fake::enqueue(handle->stream, "a product", [=] {
+  const cudaError_t put = amnet::fake::enqueue(handle->stream, "a product", [=] {
     for (std::int64_t column = 0; column < n; ++column) {
       for (std::int64_t row = 0; row < m; ++row) {
         double sum = 0;
@@ -79,7 +83,7 @@ cublasStatus_t cublasGemmEx(cublasHandle_t handle, cublasOperation_t transpose_a
       }
     }
   });
-  return CUBLAS_STATUS_SUCCESS;
+  return put == cudaSuccess ? CUBLAS_STATUS_SUCCESS : CUBLAS_STATUS_EXECUTION_FAILED;
 }
 
 }  // extern "C"

@@ -13,12 +13,15 @@ struct CUevent_st {
   std::uint64_t recorded = 0;  // how often it was put into a stream
   std::uint64_t reached = 0;   // how often a stream came to it
   CUstream_st* stream = nullptr;
+  bool has_time = true;           // not cudaEventDisableTiming
+  std::int64_t milliseconds = 0;  // of the fake clock, when it was last reached
 };
 
 struct CUstream_st {
   struct Work {
     const char* what;
     std::function<void()> run;
+    std::int64_t number = 0;        // of a piece of work, which may fail and takes time; 0 of an event or a wait
     CUevent_st* awaited = nullptr;  // and the record of it that counts
     std::uint64_t record = 0;
   };
@@ -43,6 +46,10 @@ struct Runtime {
   Pace pace = Pace::lazy;
   std::map<std::string, int> calls;
   std::map<std::string, std::map<int, int>> failures;  // function -> call number -> error
+  std::int64_t work_so_far = 0, failing_work = 0;
+  bool broken = false;            // a piece of work has failed
+  std::int64_t milliseconds = 0;  // every piece of work takes one
+  std::map<std::string, int> alive;
   std::set<CUstream_st*> streams;
   std::map<std::uintptr_t, std::size_t> blocks;  // of device memory: begin and bytes
   std::size_t device_bytes = std::size_t{8} << 30, used = 0;
@@ -61,6 +68,11 @@ void run_one(CUstream_st& stream) {
   CUstream_st::Work work = std::move(stream.queue.front());
   stream.queue.pop_front();
   if (work.awaited != nullptr) run_until(*work.awaited, work.record);
+  if (work.number != 0) {
+    ++runtime().milliseconds;
+    if (work.number == runtime().failing_work) runtime().broken = true;
+    if (runtime().broken) return;
+  }
   if (work.run) work.run();
 }
 
@@ -97,9 +109,16 @@ bool refused_by_a_capture() {
 }
 
 cudaError_t answer(const char* function) {
-  const auto error = static_cast<cudaError_t>(enter(function));
-  if (error != cudaSuccess) runtime().last_error = error;
-  return error;
+  const auto error = static_cast<cudaError_t>(enter(function, cudaErrorIllegalAddress));
+  return error == cudaSuccess ? cudaSuccess : refuse(error);
+}
+
+CUstream_st* new_stream(unsigned flags) {
+  auto* stream = new CUstream_st;
+  stream->blocking = (flags & cudaStreamNonBlocking) == 0;
+  runtime().streams.insert(stream);
+  count_alive("stream", 1);
+  return stream;
 }
 
 cudaError_t put(CUstream_st* stream, CUstream_st::Work work) {
@@ -122,25 +141,36 @@ void set_pace(Pace pace) {
 }
 
 void fail(const std::string& function, int nth, int error) { runtime().failures[function][runtime().calls[function] + nth] = error; }
+void fail_work(std::int64_t nth) { runtime().failing_work = runtime().work_so_far + nth; }
 void fail_nothing() {
   runtime().failures.clear();
+  runtime().failing_work = 0;
+  runtime().broken = false;
   runtime().last_error = cudaSuccess;
 }
 
-int enter(const char* function) {
+int enter(const char* function, int broken) {
   const int call = ++runtime().calls[function];
   auto& failures = runtime().failures[function];
-  const auto found = failures.find(call);
-  return found == failures.end() ? 0 : found->second;
+  if (const auto found = failures.find(call); found != failures.end()) return found->second;
+  return runtime().broken ? broken : 0;
 }
+cudaError_t refuse(cudaError_t error) { return runtime().last_error = error; }
 const std::map<std::string, int>& calls() { return runtime().calls; }
 
 void set_device_bytes(std::size_t bytes) { runtime().device_bytes = bytes; }
 std::size_t allocations() { return runtime().blocks.size(); }
+void count_alive(const std::string& what, int change) {
+  int& count = runtime().alive[what];
+  count += change;
+  if (count == 0) runtime().alive.erase(what);
+}
+const std::map<std::string, int>& alive() { return runtime().alive; }
+std::int64_t work_so_far() { return runtime().work_so_far; }
 
 cudaError_t enqueue(cudaStream_t stream, const char* what, std::function<void()> work) {
   if (const cudaError_t error = answer(what); error != cudaSuccess) return error;
-  return put(stream, {.what = what, .run = std::move(work)});
+  return put(stream, {.what = what, .run = std::move(work), .number = ++runtime().work_so_far});
 }
 
 }  // namespace amnet::fake
@@ -176,19 +206,19 @@ cudaError_t cudaGetDeviceProperties(cudaDeviceProp* properties, int) {
 
 cudaError_t cudaStreamCreateWithFlags(cudaStream_t* stream, unsigned flags) {
   if (const cudaError_t error = answer("cudaStreamCreateWithFlags"); error != cudaSuccess) return error;
-  *stream = new CUstream_st;
-  (*stream)->blocking = (flags & cudaStreamNonBlocking) == 0;
-  runtime().streams.insert(*stream);
+  *stream = new_stream(flags);
   return cudaSuccess;
 }
 cudaError_t cudaStreamCreate(cudaStream_t* stream) {
   if (const cudaError_t error = answer("cudaStreamCreate"); error != cudaSuccess) return error;
-  return cudaStreamCreateWithFlags(stream, cudaStreamDefault);
+  *stream = new_stream(cudaStreamDefault);
+  return cudaSuccess;
 }
 cudaError_t cudaStreamDestroy(cudaStream_t stream) {
   run_all(*stream);
   runtime().streams.erase(stream);
   delete stream;
+  count_alive("stream", -1);
   return answer("cudaStreamDestroy");
 }
 cudaError_t cudaStreamSynchronize(cudaStream_t stream) {
@@ -198,7 +228,7 @@ cudaError_t cudaStreamSynchronize(cudaStream_t stream) {
 }
 cudaError_t cudaStreamWaitEvent(cudaStream_t stream, cudaEvent_t event, unsigned) {
   if (const cudaError_t error = answer("cudaStreamWaitEvent"); error != cudaSuccess) return error;
-  return put(stream, {.what = "a wait for an event", .run = {}, .awaited = event, .record = event->recorded});
+  return put(stream, {.what = "a wait for an event", .run = {}, .number = 0, .awaited = event, .record = event->recorded});
 }
 
 cudaError_t cudaStreamBeginCapture(cudaStream_t stream, cudaStreamCaptureMode) {
@@ -235,20 +265,35 @@ cudaError_t cudaGraphExecDestroy(cudaGraphExec_t runnable) {
   return answer("cudaGraphExecDestroy");
 }
 
-cudaError_t cudaEventCreateWithFlags(cudaEvent_t* event, unsigned) {
+cudaError_t cudaEventCreateWithFlags(cudaEvent_t* event, unsigned flags) {
+  if (const cudaError_t error = answer("cudaEventCreateWithFlags"); error != cudaSuccess) return error;
   *event = new CUevent_st;
-  return answer("cudaEventCreateWithFlags");
+  (*event)->has_time = (flags & cudaEventDisableTiming) == 0;
+  count_alive("event", 1);
+  return cudaSuccess;
 }
 cudaError_t cudaEventDestroy(cudaEvent_t event) {
   run_everything();
   delete event;
+  count_alive("event", -1);
   return answer("cudaEventDestroy");
 }
 cudaError_t cudaEventRecord(cudaEvent_t event, cudaStream_t stream) {
   if (const cudaError_t error = answer("cudaEventRecord"); error != cudaSuccess) return error;
   event->stream = stream;
   const std::uint64_t record = ++event->recorded;
-  return put(stream, {.what = "an event", .run = [event, record] { event->reached = record; }});
+  const auto reach = [event, record] {
+    event->reached = record;
+    event->milliseconds = runtime().milliseconds;
+  };
+  return put(stream, {.what = "an event", .run = reach});
+}
+cudaError_t cudaEventElapsedTime(float* milliseconds, cudaEvent_t begin, cudaEvent_t end) {
+  if (const cudaError_t error = answer("cudaEventElapsedTime"); error != cudaSuccess) return error;
+  if (!begin->has_time || !end->has_time || begin->recorded == 0 || end->recorded == 0) return refuse(cudaErrorInvalidResourceHandle);
+  if (begin->reached < begin->recorded || end->reached < end->recorded) return refuse(cudaErrorNotReady);
+  *milliseconds = static_cast<float>(end->milliseconds - begin->milliseconds);
+  return cudaSuccess;
 }
 cudaError_t cudaEventSynchronize(cudaEvent_t event) {
   if (refused_by_a_capture()) return cudaErrorStreamCaptureUnsupported;
@@ -259,11 +304,12 @@ cudaError_t cudaEventSynchronize(cudaEvent_t event) {
 cudaError_t cudaMalloc(void** memory, std::size_t bytes) {
   if (refused_by_a_capture()) return cudaErrorStreamCaptureUnsupported;
   if (const cudaError_t error = answer("cudaMalloc"); error != cudaSuccess) return error;
-  if (bytes > runtime().device_bytes - runtime().used) return runtime().last_error = cudaErrorMemoryAllocation;
+  if (bytes > runtime().device_bytes - runtime().used) return refuse(cudaErrorMemoryAllocation);
   if (posix_memalign(memory, 256, bytes) != 0) return cudaErrorMemoryAllocation;
   std::memset(*memory, 0xff, bytes);
   runtime().blocks[reinterpret_cast<std::uintptr_t>(*memory)] = bytes;
   runtime().used += bytes;
+  count_alive("device memory", 1);
   return cudaSuccess;
 }
 cudaError_t cudaFree(void* memory) {
@@ -275,15 +321,19 @@ cudaError_t cudaFree(void* memory) {
   runtime().used -= found->second;
   runtime().blocks.erase(found);
   std::free(memory);
+  count_alive("device memory", -1);
   return answer("cudaFree");
 }
 cudaError_t cudaMallocHost(void** memory, std::size_t bytes) {
   if (const cudaError_t error = answer("cudaMallocHost"); error != cudaSuccess) return error;
-  return posix_memalign(memory, 64, bytes) == 0 ? cudaSuccess : cudaErrorMemoryAllocation;
+  if (posix_memalign(memory, 64, bytes) != 0) return cudaErrorMemoryAllocation;
+  count_alive("host memory", 1);
+  return cudaSuccess;
 }
 cudaError_t cudaFreeHost(void* memory) {
   run_everything();
   std::free(memory);
+  count_alive("host memory", -1);
   return answer("cudaFreeHost");
 }
 cudaError_t cudaMemGetInfo(std::size_t* free, std::size_t* total) {

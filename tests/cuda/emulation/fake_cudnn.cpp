@@ -27,7 +27,9 @@ struct cudnnContext {
 
 namespace {
 
-cudnnStatus_t answer(const char* function) { return static_cast<cudnnStatus_t>(amnet::fake::enter(function)); }
+cudnnStatus_t answer(const char* function) {
+  return static_cast<cudnnStatus_t>(amnet::fake::enter(function, CUDNN_STATUS_EXECUTION_FAILED));
+}
 
 /// Choices among made-up engines are no use to anybody's cache.
 class CacheOfThisProcess {
@@ -559,11 +561,15 @@ cudnnStatus_t call(const char* function, const Body& body) {
 extern "C" {
 
 cudnnStatus_t cudnnCreate(cudnnHandle_t* handle) {
-  return call("cudnnCreate", [&] { *handle = new cudnnContext; });
+  return call("cudnnCreate", [&] {
+    *handle = new cudnnContext;
+    amnet::fake::count_alive("cuDNN handle", 1);
+  });
 }
 cudnnStatus_t cudnnDestroy(cudnnHandle_t handle) {
   delete handle;
-  return CUDNN_STATUS_SUCCESS;
+  amnet::fake::count_alive("cuDNN handle", -1);
+  return answer("cudnnDestroy");
 }
 cudnnStatus_t cudnnSetStream(cudnnHandle_t handle, cudaStream_t stream) {
   handle->stream = stream;
@@ -574,10 +580,15 @@ const char* cudnnGetErrorString(cudnnStatus_t) { return "a made-up status"; }
 void cudnnGetLastErrorString(char* message, size_t size) { std::strncpy(message, "", size); }
 
 cudnnStatus_t cudnnBackendCreateDescriptor(cudnnBackendDescriptorType_t type, cudnnBackendDescriptor_t* descriptor) {
-  return call("cudnnBackendCreateDescriptor", [&] { *descriptor = new Handle{std::make_shared<Content>(Content{.type = type})}; });
+  return call("cudnnBackendCreateDescriptor", [&] {
+    *descriptor = new Handle{std::make_shared<Content>(Content{.type = type})};
+    amnet::fake::count_alive("cuDNN descriptor", 1);
+  });
 }
 cudnnStatus_t cudnnBackendDestroyDescriptor(cudnnBackendDescriptor_t descriptor) {
-  return call("cudnnBackendDestroyDescriptor", [&] { delete static_cast<Handle*>(descriptor); });
+  delete static_cast<Handle*>(descriptor);
+  amnet::fake::count_alive("cuDNN descriptor", -1);
+  return answer("cudnnBackendDestroyDescriptor");
 }
 cudnnStatus_t cudnnBackendFinalize(cudnnBackendDescriptor_t descriptor) {
   return call("cudnnBackendFinalize", [&] { finalize(handle_of(descriptor).content); });

@@ -1,0 +1,61 @@
+#include "profile.h"
+
+#include <algorithm>
+#include <functional>
+#include <regex>
+#include <utility>
+
+namespace amnet {
+
+Event Profile::event() {
+  if (free_.empty()) {
+    cudaEvent_t created = nullptr;
+    check(cudaEventCreateWithFlags(&created, cudaEventDefault), "cudaEventCreateWithFlags");
+    return Event(created);
+  }
+  Event last = std::move(free_.back());
+  free_.pop_back();
+  return last;
+}
+
+void Profile::begin(std::string name) {
+  open_ = {.name = std::move(name), .begin = event(), .end = event()};
+  check(cudaEventRecord(open_.begin, stream_), "cudaEventRecord");
+}
+
+void Profile::end() {
+  check(cudaEventRecord(open_.end, stream_), "cudaEventRecord");
+  pieces_.push_back(std::move(open_));
+}
+
+std::vector<KernelTime> Profile::times() {
+  check(cudaStreamSynchronize(stream_), "cudaStreamSynchronize");
+  for (Piece& piece : pieces_) {
+    float milliseconds = 0;
+    check(cudaEventElapsedTime(&milliseconds, piece.begin, piece.end), "cudaEventElapsedTime");
+    Sum& sum = sums_[piece.name];
+    ++sum.calls;
+    sum.seconds += static_cast<double>(milliseconds) / 1e3;
+    free_.push_back(std::move(piece.begin));
+    free_.push_back(std::move(piece.end));
+  }
+  pieces_.clear();
+  std::vector<KernelTime> times;
+  for (const auto& [name, sum] : sums_) times.push_back({.name = name, .calls = sum.calls, .seconds = sum.seconds});
+  std::ranges::sort(times, std::ranges::greater{}, &KernelTime::seconds);
+  return times;
+}
+
+std::string readable_kernel_name(std::string_view function) {
+  // "… [with Kernel = amnet::{anonymous}::FindBad<float>; …]", "… [Kernel = amnet::(anonymous namespace)::FindBad<float>]".
+  constexpr std::string_view before = "Kernel = ";
+  const std::size_t begin = function.find(before);
+  if (begin == std::string_view::npos) return std::string(function);
+  const std::string_view rest = function.substr(begin + before.size());
+  const std::string type(rest.substr(0, rest.find_first_of(";]")));
+  // nvcc gives an anonymous namespace a name of its own.
+  static const std::regex namespaces(R"((amnet|std|\{anonymous\}|\(anonymous namespace\)|<unnamed>|_GLOBAL__N__\w+)::)");
+  return std::regex_replace(type, namespaces, "");
+}
+
+}  // namespace amnet

@@ -1,0 +1,45 @@
+// No answer of CUDA, cuBLAS or cuDNN goes unlooked at: every line of cuda/ that calls one of their functions says what becomes of it.
+#include <filesystem>
+#include <fstream>
+#include <regex>
+#include <string>
+#include <vector>
+
+#include "catch.h"
+
+namespace fs = std::filesystem;
+
+namespace {
+
+bool is_source(const fs::path& path) { return path.extension() == ".cpp" || path.extension() == ".cu" || path.extension() == ".h"; }
+
+/// Lines that call a function whose answer nobody sees, "file:line: text".
+std::vector<std::string> bare_calls(const fs::path& path) {
+  // Those that answer words or a number cannot fail.
+  static const std::regex call(R"(\b(cuda|cublas|cudnn)(?!Get(LastErrorString|ErrorString|StatusString|Version)\()[A-Z]\w*\()");
+  static const std::regex looked_at(R"(\b(check|answered|static_cast<void>)\(|(Error|Status)_t answer = |\) == cudaSuccess)");
+  std::vector<std::string> bare;
+  std::ifstream file(path);
+  std::string line;
+  for (int number = 1; std::getline(file, line); ++number) {
+    const std::string code = line.substr(0, line.find("//"));
+    if (std::regex_search(code, call) && !std::regex_search(code, looked_at))
+      bare.push_back(path.filename().string() + ":" + std::to_string(number) + ": " + line);
+  }
+  return bare;
+}
+
+}  // namespace
+
+TEST_CASE("cuda: the answer of every call is looked at", "[layering]") {
+  int files = 0;
+  for (const fs::directory_entry& entry : fs::directory_iterator(fs::path(AMNET_SOURCE_DIR) / "cuda")) {
+    if (!is_source(entry.path())) continue;
+    ++files;
+    for (const std::string& line : bare_calls(entry.path())) {
+      INFO(line);
+      CHECK(false);
+    }
+  }
+  CHECK(files > 20);
+}
