@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <chrono>
+#include <exception>
 #include <limits>
 
 namespace amnet {
@@ -120,14 +121,19 @@ ConvolutionChoice fastest(Cuda& cuda, std::vector<ConvolutionChoice> candidates,
   ConvolutionChoice* best = nullptr;
   double least = std::numeric_limits<double>::infinity();
   std::string why;
+  std::exception_ptr no_memory;
   for (ConvolutionChoice& candidate : candidates) {
     try {
       const double seconds = time(cuda, [&] { run(candidate); });
       if (seconds < least) least = seconds, best = &candidate;
+    } catch (const DeviceMemoryError&) {
+      no_memory = std::current_exception();  // an engine that takes less may follow
     } catch (const Error& error) {
-      why = error.what();  // of an engine that promised too much, or that wants more memory than there is
+      why = error.what();  // of an engine that promised too much
     }
   }
+  cuda.state().release_scratch();  // an engine that was only tried may have wanted more than all that will run
+  if (best == nullptr && no_memory) std::rethrow_exception(no_memory);
   require<DeviceError>(best != nullptr, "[conv2d] every engine of cuDNN failed; the last said: {}", why);
   return std::move(*best);
 }

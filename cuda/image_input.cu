@@ -1,6 +1,7 @@
 #include <amnet/kernels/image_input.h>
 
 #include "elementwise.h"
+#include "kernels/image_input_arguments.h"
 
 namespace amnet {
 namespace {
@@ -13,6 +14,7 @@ template <class T, int width>
 struct ImageInput {
   static constexpr int threads = 256;
   const std::uint8_t *pixels, *mirror;
+  const std::int64_t* chosen;  // (N) or nullptr
   T* y;
   std::int64_t packs, row, height, channels;  // a row has W * C elements
   float mean, scale;
@@ -21,13 +23,15 @@ struct ImageInput {
     for (std::int64_t p = thread.first(); p < packs; p += thread.step()) {
       const std::int64_t begin = p * width;
       const std::int64_t line = begin / row;
+      const std::int64_t image = line / height;
+      const std::int64_t source = chosen == nullptr ? line : line + (chosen[image] - image) * height;
+      const std::int64_t first = begin - line * row;
       Pack<std::uint8_t, width> in;
-      if (mirror[line / height] == 0) {
-        in = load_pack<width>(pixels + begin);
+      if (mirror[image] == 0) {
+        in = load_pack<width>(pixels + source * row + first);
       } else {
         // Element w C + c of a row comes from (W - 1 - w) C + c.
-        const std::uint8_t* last_pixel = pixels + (line + 1) * row - channels;
-        const std::int64_t first = begin - line * row;
+        const std::uint8_t* last_pixel = pixels + (source + 1) * row - channels;
         std::int64_t channel = first % channels;
         for (int e = 0; e < width; ++e) {
           in.elements[e] = last_pixel[2 * channel - first - e];
@@ -43,21 +47,20 @@ struct ImageInput {
 
 }  // namespace
 
-void image_input(Cuda& cuda, const ImageInputOptions& options, const Tensor& pixels, const Tensor& mirror, const Tensor& y) {
-  require(pixels.rank() == 4 && y.shape() == pixels.shape(), "[image_input] expected pixels and an output (N,H,W,C) but got {} and {}.",
-          pixels.shape(), y.shape());
-  require(mirror.count() == pixels.extent(0), "[image_input] expected one mirror flag for each of {} images but got {}.", pixels.extent(0),
-          mirror.shape());
+void image_input(Cuda& cuda, const ImageInputOptions& options, const ImagePixels& pixels, const Tensor& mirror, const Tensor& y) {
+  check_image_input(pixels, mirror, y);
+  const Tensor& values = pixels.values;
   with_activation(y.dtype(), who, [&]<class T>() {
-    const std::int64_t row = pixels.extent(2) * pixels.extent(3);
-    with_width<T>(row % Pack<T>::size == 0 && starts_a_pack(y) && starts_a_pack(pixels, Pack<T>::size), [&]<int width>() {
-      const ImageInput<T, width> kernel{.pixels = elements<const std::uint8_t>(pixels, who),
+    const std::int64_t row = y.extent(2) * y.extent(3);
+    with_width<T>(row % Pack<T>::size == 0 && starts_a_pack(y) && starts_a_pack(values, Pack<T>::size), [&]<int width>() {
+      const ImageInput<T, width> kernel{.pixels = elements<const std::uint8_t>(values, who),
                                         .mirror = elements<const std::uint8_t>(mirror, who),
+                                        .chosen = elements_or_null<const std::int64_t>(pixels.indices, who),
                                         .y = elements<T>(y, who),
                                         .packs = y.count() / width,
                                         .row = row,
-                                        .height = pixels.extent(1),
-                                        .channels = pixels.extent(3),
+                                        .height = y.extent(1),
+                                        .channels = y.extent(3),
                                         .mean = static_cast<float>(options.mean),
                                         .scale = static_cast<float>(options.scale)};
       launch(cuda, blocks_for(cuda, kernel.packs, kernel.threads), kernel);

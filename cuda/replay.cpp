@@ -37,8 +37,8 @@ class CudaReplay final : public Replay {
       prepared_ = true;
       return;
     }
-    // A recording holds addresses. The tensors stay; the scratch memory moves when anybody wants more of it.
-    if (graph_ == nullptr || scratch_ != state.scratch_memory.get()) {
+    // A recording holds addresses. The tensors stay; the scratch memory moves when anybody wants more of it, and may come back smaller.
+    if (graph_ == nullptr || scratch_ != state.scratch_memory.get() || scratch_bytes_ > state.scratch_bytes) {
       record(work);
       if (!refusal_.empty()) {
         repeats_ = false;
@@ -82,14 +82,16 @@ class CudaReplay final : public Replay {
     }
     counts_ = difference(std::exchange(state.counts, before), before);
     scratch_ = state.scratch_memory.get();
+    scratch_bytes_ = state.scratch_bytes;
   }
 
   Cuda cuda_;
   bool prepared_ = false, repeats_ = true;
   std::string refusal_;
   RunnableGraph graph_;
-  Counts counts_;  // of one repetition
-  const std::byte* scratch_ = nullptr;
+  Counts counts_;                       // of one repetition
+  const std::byte* scratch_ = nullptr;  // when it was recorded
+  std::size_t scratch_bytes_ = 0;
 };
 
 }  // namespace

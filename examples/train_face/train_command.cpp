@@ -20,8 +20,9 @@ int train_command(Arguments arguments) {
   const TrainHooks hooks{.log = [&](std::string_view line) { bar.print(line); },
                          .progress =
                              [&](const TrainProgress& progress) {
+                               const bool has_loss = progress.meters.count > 0;
                                bar.show(progress.activity, progress.step, progress.steps, progress.seconds_left,
-                                        fmt::format("loss {:.3f}", progress.meters.loss));
+                                        has_loss ? fmt::format("loss {:.3f}", progress.meters.loss) : std::string());
                              },
                          .poll = poll_signals,
                          .config = settings->toml};

@@ -13,7 +13,7 @@ namespace {
 
 // What the command line spells as words.
 struct Words {
-  std::string loss, margin_rule, feature_norm, rows, input, order, bad_images, protocol;
+  std::string loss, margin_rule, feature_norm, rows, input, order, bad_images, cache, protocol;
 };
 
 Words words_of(const TrainOptions& options) {
@@ -25,6 +25,7 @@ Words words_of(const TrainOptions& options) {
   words.input = size_text(options.input);
   words.order = name_of(options.input.order);
   words.bad_images = options.skip_bad_images ? "skip" : "fail";
+  words.cache = options.cache == ImageCache::device ? "device" : "none";
   words.protocol = name_of(options.protocol);
   return words;
 }
@@ -37,6 +38,7 @@ void understand(const Words& words, TrainOptions& options) {
   read_size_option(words.input, options.input);
   options.input.order = parse_channel_order(words.order);
   options.skip_bad_images = words.bad_images == "skip";
+  options.cache = words.cache == "device" ? ImageCache::device : ImageCache::none;
   options.protocol = protocol_of(words.protocol);
 }
 
@@ -108,6 +110,8 @@ class Parser {
     add("mean", options_.input.mean, "Subtracted from every pixel in [0,255]");
     add("mirror", options_.mirror, "Mirror half of the images");
     add("workers", options_.workers, "Decoding threads");
+    add("cache", words_.cache, "device: all images are decoded once, into the memory of the GPU that trains; none: in every epoch")
+        ->check(CLI::IsMember({"none", "device"}));
   }
 
   void add_validation() {

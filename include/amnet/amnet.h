@@ -76,6 +76,7 @@
 #include <amnet/report/markup.h>
 #include <amnet/report/svg.h>
 #include <amnet/testing/gradcheck.h>
+#include <amnet/train/device_forecast.h>
 #include <amnet/train/memory_forecast.h>
 #include <amnet/train/meters.h>
 #include <amnet/train/run_log.h>

@@ -36,6 +36,7 @@ std::shared_ptr<std::byte> allocate_host(std::size_t bytes) {
 std::shared_ptr<std::byte> allocate_cuda(std::size_t bytes) {
   throw UsageError(fmt::format("[memory] wanted {} bytes of a GPU's memory, but amnet was built without CUDA.", bytes));
 }
+DeviceMemory device_memory() { throw UsageError("[memory] asked for what a GPU's memory has, but amnet was built without CUDA."); }
 void copy_cuda(std::byte*, const std::byte*, std::size_t bytes) {
   throw UsageError(fmt::format("[memory] cannot copy {} bytes of a GPU's memory: amnet was built without CUDA.", bytes));
 }

@@ -1,5 +1,6 @@
 #include <amnet/kernels/image_input.h>
 
+#include "kernels/image_input_arguments.h"
 #include "lanes.h"
 
 #include <algorithm>
@@ -37,25 +38,35 @@ struct RowInput {
   }
 };
 
+/// The indices, each of which names an image; nullptr where there are none.
+const std::int64_t* checked_indices(const ImagePixels& pixels) {
+  if (!pixels.indices.defined()) return nullptr;
+  const std::int64_t images = pixels.values.extent(0);
+  for (const std::int64_t index : pixels.indices.data<const std::int64_t>()) {
+    require(index >= 0 && index < images, "[image_input] expected indices of {} images but got {}.", images, index);
+  }
+  return pixels.indices.data<const std::int64_t>().data();
+}
+
 }  // namespace
 
-void image_input(Cpu& cpu, const ImageInputOptions& options, const Tensor& pixels, const Tensor& mirror, const Tensor& y) {
-  require(pixels.rank() == 4 && y.shape() == pixels.shape(), "[image_input] expected pixels and an output (N,H,W,C) but got {} and {}.",
-          pixels.shape(), y.shape());
-  require(mirror.count() == pixels.extent(0), "[image_input] expected one mirror flag for each of {} images but got {}.", pixels.extent(0),
-          mirror.shape());
+void image_input(Cpu& cpu, const ImageInputOptions& options, const ImagePixels& pixels, const Tensor& mirror, const Tensor& y) {
+  check_image_input(pixels, mirror, y);
+  const std::int64_t* const chosen = checked_indices(pixels);
   with_float(y.dtype(), "image_input", [&]<class T>() {
-    const std::int64_t height = pixels.extent(1);
-    const std::int64_t width = pixels.extent(2);
-    const std::int64_t channels = pixels.extent(3);
-    const std::uint8_t* in = pixels.data<const std::uint8_t>().data();
+    const std::int64_t height = y.extent(1);
+    const std::int64_t width = y.extent(2);
+    const std::int64_t channels = y.extent(3);
+    const std::uint8_t* in = pixels.values.data<const std::uint8_t>().data();
     const std::uint8_t* flags = mirror.data<const std::uint8_t>().data();
     T* out = y.data<T>().data();
     const RowInput<T> row{static_cast<T>(options.mean), static_cast<T>(options.scale)};
-    for_rows(cpu, pixels.extent(0) * height, width * channels, [=](std::int64_t line) {
-      const std::uint8_t* from = in + line * width * channels;
+    for_rows(cpu, y.extent(0) * height, width * channels, [=](std::int64_t line) {
+      const std::int64_t image = line / height;
+      const std::int64_t source = chosen == nullptr ? line : line + (chosen[image] - image) * height;
+      const std::uint8_t* from = in + source * width * channels;
       T* to = out + line * width * channels;
-      if (flags[line / height] == 0) {
+      if (flags[image] == 0) {
         row.plain(from, width * channels, to);
       } else if (channels == 3) {
         row.mirrored_colour(from, width, to);

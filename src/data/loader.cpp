@@ -39,31 +39,49 @@ std::int64_t decode_or_replace(const FaceList& list, std::int64_t image, const I
   throw DataError(fmt::format("not one of the {} images can be used; the first: {}", list.size(), bad.front().reason));
 }
 
+/// A batch with room for all but the pixels.
+Batch empty_batch(const BatchPlan& plan) {
+  const auto count = static_cast<std::int64_t>(plan.samples.size());
+  return {.pixels = {},
+          .mirrored = Tensor({count}, DType::u8),
+          .labels = Tensor({count}, DType::i64),
+          .indices = std::vector<std::int64_t>(plan.samples.size()),
+          .first_sample = plan.first_sample};
+}
+
+/// Image `image` as sample n.
+void put_sample(Batch& batch, std::size_t n, std::int64_t image, bool mirror, const FaceList& list) {
+  batch.indices[n] = image;
+  batch.mirrored.data<std::uint8_t>()[n] = mirror ? 1 : 0;
+  batch.labels.data<std::int64_t>()[n] = list.label(image);
+}
+
 Decoded decode_batch(const FaceList& list, const ImageFormat& format, BadImages policy, const BatchPlan& plan,
                      const std::stop_token& stop) {
-  const auto count = static_cast<std::int64_t>(plan.samples.size());
-  Decoded decoded;
+  Decoded decoded{.batch = empty_batch(plan), .bad = {}};
   Batch& batch = decoded.batch;
-  batch.first_sample = plan.first_sample;
-  batch.pixels = Tensor({count, format.height, format.width, 3}, DType::u8);
-  batch.mirrored = Tensor({count}, DType::u8);
-  batch.labels = Tensor({count}, DType::i64);
-  batch.indices.resize(plan.samples.size());
+  batch.pixels = Tensor({batch.labels.extent(0), format.height, format.width, 3}, DType::u8);
   const auto image_bytes = static_cast<std::size_t>(batch.pixels.shape().count_from(1));
   const auto pixels = batch.pixels.data<std::uint8_t>();
-  const auto mirrored = batch.mirrored.data<std::uint8_t>();
-  const auto labels = batch.labels.data<std::int64_t>();
   for (const Sample& sample : plan.samples) list.images().prefetch(list.path(sample.image));
   std::vector<std::byte> buffer;
   for (std::size_t n = 0; n < plan.samples.size() && !stop.stop_requested(); ++n) {
     const Sample& sample = plan.samples[n];
     const std::int64_t image =
         decode_or_replace(list, sample.image, format, policy, pixels.subspan(n * image_bytes, image_bytes), buffer, decoded.bad);
-    batch.indices[n] = image;
-    mirrored[n] = sample.mirror ? 1 : 0;
-    labels[n] = list.label(image);
+    put_sample(batch, n, image, sample.mirror, list);
   }
   return decoded;
+}
+
+/// The batch of images whose pixels somebody holds.
+Decoded name_batch(const FaceList& list, const std::vector<std::int64_t>& stand_ins, const BatchPlan& plan) {
+  Decoded named{.batch = empty_batch(plan), .bad = {}};
+  for (std::size_t n = 0; n < plan.samples.size(); ++n) {
+    const Sample& sample = plan.samples[n];
+    put_sample(named.batch, n, stand_ins[static_cast<std::size_t>(sample.image)], sample.mirror, list);
+  }
+  return named;
 }
 
 void check_options(const LoaderOptions& options) {
@@ -88,6 +106,7 @@ struct Loader::State {
     BatchPlan plan{.first_sample = options.first_sample + number * options.batch, .samples = {}};
     for (std::int64_t n = 0; n < options.batch; ++n) plan.samples.push_back(sampler.at(plan.first_sample + n));
     return [this, plan = std::move(plan)](const std::stop_token& stop) {
+      if (options.stand_ins) return name_batch(list, *options.stand_ins, plan);
       return decode_batch(list, options.format, options.bad_images, plan, stop);
     };
   }
@@ -114,6 +133,8 @@ struct Loader::State {
 Loader::Loader(FaceList list, const LoaderOptions& options) {
   check_options(options);
   require(!list.empty(), "[loader] expected at least one image but the list is empty.");
+  require(!options.stand_ins || static_cast<std::int64_t>(options.stand_ins->size()) == list.size(),
+          "[loader] expected a stand-in for each of {} images but got {}.", list.size(), options.stand_ins ? options.stand_ins->size() : 0);
   state_ = std::make_unique<State>(std::move(list), options);
 }
 Loader::~Loader() = default;
@@ -134,7 +155,8 @@ double Loader::wait_seconds() const { return state_->waited; }
 
 std::int64_t Loader::bytes_of(const LoaderOptions& options, std::int64_t batches) {
   const std::int64_t label_and_flag = 9;
-  return batches * options.batch * (options.format.height * options.format.width * 3 + label_and_flag);
+  const std::int64_t pixels = options.stand_ins ? 0 : options.format.height * options.format.width * 3;
+  return batches * options.batch * (pixels + label_and_flag);
 }
 
 void for_each_batch(const FaceList& list, const ReadOptions& options, const std::function<void(const Batch&)>& body) {
@@ -145,10 +167,16 @@ void for_each_batch(const FaceList& list, const ReadOptions& options, const std:
     const std::int64_t end = std::min(list.size(), plan.first_sample + options.batch);
     for (std::int64_t image = plan.first_sample; image < end; ++image) plan.samples.push_back({image, false});
     return [&, plan = std::move(plan)](const std::stop_token& stop) {
-      return decode_batch(list, options.format, BadImages::fail, plan, stop);
+      return decode_batch(list, options.format, options.bad_images, plan, stop);
     };
   });
-  while (const std::optional<Decoded> decoded = pipeline.next()) body(decoded->batch);
+  std::unordered_set<std::int64_t> told;  // an image is met again where it could have stood in for another
+  while (const std::optional<Decoded> decoded = pipeline.next()) {
+    for (const BadImage& bad : decoded->bad) {
+      if (told.insert(bad.image).second && options.on_bad_image) options.on_bad_image(bad);
+    }
+    body(decoded->batch);
+  }
 }
 
 }  // namespace amnet

@@ -119,6 +119,11 @@ std::size_t Embedder::planned_bytes() {
   return model_.net.planned_bytes();
 }
 
+PlanBytes Embedder::measure(Device& device) {
+  planned_ = 0;
+  return model_.net.measure_inference(device, batch_, {model_.embedding});
+}
+
 void Embedder::plan(std::int64_t batch) {
   if (planned_ == batch) return;
   model_.net.plan_inference(batch, {model_.embedding});

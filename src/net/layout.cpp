@@ -183,6 +183,7 @@ class Planner {
   void hand_out() {
     const MemoryPlan plan = plan_memory(lifetimes_);
     layout_.bytes = plan.bytes;
+    if (request_.only_measured) return;
     const std::shared_ptr<std::byte> block = allocate(graph_.memory, plan.bytes);
     for (std::size_t r = 0; r < requests_.size(); ++r) {
       const std::shared_ptr<std::byte> bytes(block, block.get() + plan.offsets[r]);

@@ -26,6 +26,8 @@ void naming(const Graph& graph, const PlannedStep& step, Body&& body) {
     body();
   } catch (const DeviceError& error) {
     throw DeviceError(named(error));
+  } catch (const DeviceMemoryError& error) {
+    throw DeviceMemoryError(named(error), error.wanted, error.free);
   } catch (const MemoryError& error) {
     throw MemoryError(named(error));
   }
@@ -62,6 +64,27 @@ void pair_parameters(Net& from, Net& to, Use&& use) {
     use(name, parameter, source);
   });
 }
+
+PlanRequest request_of(std::int64_t batch, Value loss, const std::vector<Value>& keep) {
+  require(batch >= 1, "[net] expected a batch of at least 1 but got {}.", batch);
+  PlanRequest request{.batch = batch, .loss = loss.index, .keep = {}};
+  for (const Value value : keep) request.keep.push_back(value.index);
+  return request;
+}
+
+std::size_t kernel_bytes_of(const NetPlan& plan, Device& device) {
+  ScratchBytes scratch;
+  std::size_t prepared = 0;
+  for (const PlannedStep& step : plan.steps) {
+    scratch = scratch.covering(step.layer->kernel_scratch(device, step.backward));
+    if (step.group == plan.batch && !plan.prepared) continue;
+    prepared += step.layer->prepared_bytes(device, Pass::forward);
+    if (step.backward) prepared += step.layer->prepared_bytes(device, Pass::backward);
+  }
+  return prepared + on(device, [&](auto& backend) { return scratch.total(backend.threads()); });
+}
+
+void require_loss(Value loss) { require(loss.index >= 0, "[net] a training plan needs the value of the loss."); }
 
 }  // namespace
 
@@ -192,33 +215,38 @@ void Net::set_input_shape(Value input, Shape shape) {
 }
 
 void Net::plan_training(std::int64_t batch, Value loss, std::vector<Value> keep) {
-  require(loss.index >= 0, "[net] a training plan needs the value of the loss.");
+  require_loss(loss);
   plan(batch, loss, keep);
 }
 
 void Net::plan_inference(std::int64_t batch, std::vector<Value> keep) { plan(batch, Value{}, keep); }
 
 void Net::plan(std::int64_t batch, Value loss, const std::vector<Value>& keep) {
-  require(batch >= 1, "[net] expected a batch of at least 1 but got {}.", batch);
-  PlanRequest request{.batch = batch, .loss = loss.index, .keep = {}};
-  for (const Value value : keep) request.keep.push_back(value.index);
+  const PlanRequest request = request_of(batch, loss, keep);
   *plan_ = {};  // its memory first
   *plan_ = make_plan(*graph_, request);
 }
 
+PlanBytes Net::measure_training(Device& device, std::int64_t batch, Value loss, std::vector<Value> keep) {
+  require_loss(loss);
+  return measure(device, batch, loss, keep);
+}
+
+PlanBytes Net::measure_inference(Device& device, std::int64_t batch, std::vector<Value> keep) {
+  return measure(device, batch, Value{}, keep);
+}
+
+PlanBytes Net::measure(Device& device, std::int64_t batch, Value loss, const std::vector<Value>& keep) {
+  PlanRequest request = request_of(batch, loss, keep);
+  request.only_measured = true;
+  *plan_ = {};  // the layers are set up for this batch from here on
+  const NetPlan plan = make_plan(*graph_, request);
+  return {.values = plan.bytes, .kernels = kernel_bytes_of(plan, device)};
+}
+
 std::size_t Net::planned_bytes() const { return plan_->bytes; }
 
-std::size_t Net::kernel_bytes(Device& device) const {
-  ScratchBytes scratch;
-  std::size_t prepared = 0;
-  for (const PlannedStep& step : plan_->steps) {
-    scratch = scratch.covering(step.layer->kernel_scratch(device, step.backward));
-    if (step.group == plan_->batch && !plan_->prepared) continue;
-    prepared += step.layer->prepared_bytes(device, Pass::forward);
-    if (step.backward) prepared += step.layer->prepared_bytes(device, Pass::backward);
-  }
-  return prepared + on(device, [&](auto& backend) { return scratch.total(backend.threads()); });
-}
+std::size_t Net::kernel_bytes(Device& device) const { return kernel_bytes_of(*plan_, device); }
 
 std::vector<NetStep> Net::steps() const {
   std::vector<NetStep> steps;

@@ -51,6 +51,7 @@ NetPlan make_plan(Graph& graph, const PlanRequest& request) {
   NetPlan plan{.loss = request.loss, .batch = request.batch, .steps = make_steps(graph, request, demand)};
   const Layout layout = lay_out(graph, request, demand, plan.steps);
   plan.bytes = layout.bytes;
+  if (request.only_measured) return plan;
   plan.readable.resize(graph.values.size());
   for (std::size_t v = 0; v < graph.values.size(); ++v) {
     if (demand.readable[v]) plan.readable[v] = layout.values[v].tensor;

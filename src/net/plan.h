@@ -12,8 +12,9 @@ namespace amnet {
 
 struct PlanRequest {
   std::int64_t batch;
-  int loss;               // or -1: inference
-  std::vector<int> keep;  // values that are read afterwards
+  int loss;                    // or -1: inference
+  std::vector<int> keep;       // values that are read afterwards
+  bool only_measured = false;  // its bytes are counted, no memory is taken: a plan without runs
 };
 
 struct Demand {
@@ -87,7 +88,7 @@ struct NetPlan {
   const PlannedStep& step(const PlannedRun& run) const { return steps[static_cast<std::size_t>(run.at.step)]; }
 };
 
-/// Sets the shapes of the graph to the batch, and plans. Throws UsageError for a shape that a layer refuses.
+/// Sets the shapes of the graph to the batch, and plans (or only measures). Throws UsageError for a shape that a layer refuses.
 NetPlan make_plan(Graph& graph, const PlanRequest& request);
 
 }  // namespace amnet

@@ -42,6 +42,7 @@ void write_first_lines(RunLog& log, const FirstLines& run) {
                        options.network.width, options.network.embedding, run.net.parameter_count(), options.batch * options.accumulate,
                        run.steps));
   log.line(run.memory.str());
+  if (run.device_forecast) log.line(run.device_forecast->str(run.device_free));
   nlohmann::json environment = {{"version", build.version},
                                 {"commit", build.commit},
                                 {"compiler", build.compiler},
@@ -55,6 +56,10 @@ void write_first_lines(RunLog& log, const FirstLines& run) {
   if (cpu != nullptr) {
     environment["threads"] = cpu->threads();
     environment["convolution"] = name_of(cpu->convolution());
+  }
+  if (run.device_forecast) {
+    environment["device_memory_forecast_bytes"] = run.device_forecast->total();
+    environment["device_memory_free_bytes"] = run.device_free;
   }
   write_durably(options.out / "environment.json", environment.dump(2) + "\n");
 }

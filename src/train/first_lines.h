@@ -1,9 +1,12 @@
-// The first lines of a run: what was built, which data, which network, how much memory.
+// The first lines of a run: what was built, which data, which network, how much memory here and on a GPU.
 #pragma once
 
 #include <amnet/data/face_list.h>
+#include <amnet/train/device_forecast.h>
 #include <amnet/train/memory_forecast.h>
 #include <amnet/train/run_log.h>
+
+#include <optional>
 
 namespace amnet {
 
@@ -14,6 +17,8 @@ struct FirstLines {
   MemoryForecast memory;
   std::int64_t steps;
   const Device& device;
+  std::optional<DeviceForecast> device_forecast = {};  // on a GPU
+  std::size_t device_free = 0;                         // of its memory, before the run took any
 };
 
 /// Writes them to the log, and the numbers among them to environment.json.

@@ -1,4 +1,7 @@
+#include <amnet/data/loader.h>
 #include <amnet/train/memory_forecast.h>
+
+#include "megabytes.h"
 
 #include <algorithm>
 
@@ -12,25 +15,36 @@ constexpr std::size_t program_bytes = 176'000'000;  // cuBLAS and cuDNN are load
 constexpr std::size_t program_bytes = 11'000'000;
 #endif
 
-std::string megabytes(std::size_t bytes) { return fmt::format("{:.0f} MB", static_cast<double>(bytes) / 1e6); }
-
 }  // namespace
 
 std::string MemoryForecast::str() const {
-  return fmt::format("Memory: {} in all = parameters {} + activations {} + kernels {} + saving {} + verification {} + data {} + program {}",
-                     megabytes(total()), megabytes(parameters), megabytes(activations), megabytes(kernels), megabytes(saving),
-                     megabytes(verification), megabytes(data), megabytes(program));
+  return fmt::format("Memory: {} in all = {}", megabytes(total()),
+                     sum_of({{"parameters", parameters},
+                             {"activations", activations},
+                             {"kernels", kernels},
+                             {"saving", saving},
+                             {"verification", verification},
+                             {"data", data},
+                             {"program", program}}));
 }
 
 MemoryForecast forecast_memory(Net& net, Device& device, const TrainOptions& options, std::int64_t batches) {
   MemoryForecast memory;
-  memory.parameters = net.parameter_bytes() + 2 * net.gradient_bytes();
-  memory.activations = net.planned_bytes();
-  memory.kernels = net.kernel_bytes(device);
   net.visit([&](const std::string&, Parameter& parameter) {
     if (parameter.layout == ParameterLayout::convolution) memory.saving += parameter.value.size_bytes();
   });
-  memory.data = static_cast<std::size_t>(batches * options.batch * options.input.height * options.input.width * 3);
+  const std::int64_t image = options.input.height * options.input.width * 3;
+  if (memory_of(device) == Memory::host) {
+    memory.parameters = net.parameter_bytes() + 2 * net.gradient_bytes();
+    memory.activations = net.planned_bytes();
+    memory.kernels = net.kernel_bytes(device);
+  } else {
+    memory.saving += net.parameter_bytes() + net.gradient_bytes();  // weights and momentum, brought over
+    batches += 2;                                                   // page-locked, on their way
+  }
+  // With a cache the images pass through the host once, before the first step.
+  const std::int64_t images = options.cache == ImageCache::none ? batches * options.batch : (options.workers + 2) * ReadOptions{}.batch;
+  memory.data = static_cast<std::size_t>(images * image);
   memory.program = program_bytes;
   return memory;
 }

@@ -94,7 +94,7 @@ std::vector<std::string> changed_settings(std::string_view before, std::string_v
       if (!line.starts_with('#') && equals != std::string::npos) settings[line.substr(0, equals)] = line.substr(equals + 3);
     }
     // The list may come from elsewhere: check_resumable holds its paths and labels to those of the checkpoint.
-    for (const char* without_effect : {"out", "root", "train-list", "pack", "val-root", "val-pack", "threads", "workers"}) {
+    for (const char* without_effect : {"out", "root", "train-list", "pack", "val-root", "val-pack", "threads", "workers", "cache"}) {
       settings.erase(without_effect);
     }
     return settings;

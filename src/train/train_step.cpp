@@ -28,9 +28,12 @@ TrainStep::TrainStep(Device& device, const TrainedNet& trained, Solver& solver)
 
 void TrainStep::bring(const Batch& batch) {
   Net& net = trained_.net;
-  const std::vector<Tensor> there = upload_->bring({batch.pixels, batch.mirrored, batch.labels});
+  const Tensor& cached = trained_.cached_images;
+  const Tensor images = cached.defined() ? Tensor::of<std::int64_t>(batch.labels.shape(), batch.indices) : batch.pixels;
+  const std::vector<Tensor> there = upload_->bring({images, batch.mirrored, batch.labels});
   on(device_, [&](auto& backend) {
-    image_input(backend, {trained_.format.mean, trained_.format.scale}, there[0], there[1], net.value(trained_.images));
+    const ImagePixels pixels = cached.defined() ? ImagePixels(cached, there[0]) : ImagePixels(there[0]);
+    image_input(backend, {trained_.format.mean, trained_.format.scale}, pixels, there[1], net.value(trained_.images));
     copy(backend, there[2], net.value(trained_.labels));
   });
 }

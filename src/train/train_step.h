@@ -25,6 +25,7 @@ struct TrainedNet {
   Value images, labels, embedding;
   Head head;
   ImageFormat format;
+  Tensor cached_images = {};  // u8 (images,H,W,3), where batches come without pixels: those of the whole set
 };
 
 class TrainStep {

@@ -1,4 +1,5 @@
 #include "first_lines.h"
+#include "image_cache.h"
 #include "train_step.h"
 
 #include <amnet/data/face_list.h>
@@ -11,6 +12,7 @@
 #include <amnet/io/durable_file.h>
 #include <amnet/io/model_file.h>
 #include <amnet/kernels/finite.h>
+#include <amnet/train/device_forecast.h>
 #include <amnet/train/run_log.h>
 #include <amnet/train/train_report.h>
 #include <amnet/train/train_state.h>
@@ -57,7 +59,7 @@ enum class Wait : unsigned char { no, yes };
 class Run {
  public:
   Run(Device& device, const TrainOptions& options, const TrainHooks& hooks)
-      : options_(checked(options)),
+      : options_(checked(options, device)),
         hooks_(hooks),
         list_(read_training_list(options)),
         steps_(total_steps(options, list_.size())),
@@ -67,7 +69,7 @@ class Run {
         net_(build_model(description_, activation_dtype(device))),
         labels_(net_.net.input("labels", {1}, DType::i64)),
         head_(add_head(net_.net, net_.embedding, labels_, head_options())),
-        embedder_(description_, std::min<std::int64_t>(64, options.batch)),
+        embedder_(description_, embedding_batch()),
         log_(options.out / "train.log", hooks.log) {
     state_.seed = options.seed;
     state_.images = list_.size();
@@ -76,6 +78,7 @@ class Run {
     state_.batch = options.batch;
     state_.accumulate = options.accumulate;
     if (!options_.val_pairs.empty()) read_validation_pairs();
+    if (on_gpu()) device_free_ = device_memory().free;
     net_.net.initialise(options.seed);
     net_.net.move_to(memory_of(device_));
     embedder_.share(net_.net);
@@ -85,14 +88,11 @@ class Run {
   TrainOutcome go() {
     const std::optional<FoundCheckpoint> resumed = open_directory();
     try {
-      plan();
-      write_first_lines(resumed);
-      open_tables();
-      start_loader();
-      train_started_ = seconds_now();
-      bool stopped = resumed && finish_step();
-      while (state_.step < steps_ && !stopped) stopped = one_step();
-      return finish(stopped);
+      try {
+        return train(resumed);
+      } catch (const DeviceMemoryError& error) {
+        throw batch_too_large(on_device(), options_.batch, error);
+      }
     } catch (const Error& error) {
       log_.last_words(fmt::format("Ended by an error: {}", error.what()));
       throw;
@@ -100,10 +100,28 @@ class Run {
   }
 
  private:
-  static const TrainOptions& checked(const TrainOptions& options) {
+  static const TrainOptions& checked(const TrainOptions& options, const Device& device) {
     check_options(options);
+    // Beside a CPU's step decoding is nothing (docs/architecture.md, decision 34): there is nothing to win.
+    require(options.cache == ImageCache::none || memory_of(device) == Memory::cuda,
+            "--cache: device keeps the images in a GPU's memory but the run is on {}; pass --device cuda, or leave --cache out.",
+            description_of(device));
     return options;
   }
+
+  TrainOutcome train(const std::optional<FoundCheckpoint>& resumed) {
+    plan();
+    write_first_lines(resumed);
+    open_tables();
+    if (!fill_cache()) return finish(true);
+    start_loader();
+    train_started_ = seconds_now();
+    bool stopped = resumed && finish_step();
+    while (state_.step < steps_ && !stopped) stopped = one_step();
+    return finish(stopped);
+  }
+
+  bool on_gpu() const { return memory_of(device_) == Memory::cuda; }
 
   HeadOptions head_options() const {
     HeadOptions head = options_.head;
@@ -120,6 +138,8 @@ class Run {
       pairs_ = read_pairs(options_.val_pairs, *val_images_);
     }
   }
+
+  std::int64_t embedding_batch() const { return std::min<std::int64_t>(64, options_.batch); }
 
   // --- start -------------------------------------------------------------------------------------------------
 
@@ -204,30 +224,53 @@ class Run {
                           missing.empty() ? "nothing" : fmt::format("{}", fmt::join(missing, ", "))));
   }
 
+  std::vector<Value> kept_values() const { return {net_.embedding, head_.loss, head_.accuracy}; }
+  bool caches() const { return options_.cache == ImageCache::device; }
+
+  // The run as the forecast of a GPU's memory sees it.
+  DeviceRun on_device() {
+    DeviceRun run{.net = net_.net, .loss = head_.loss, .keep = kept_values(), .device = device_, .format = options_.input};
+    if (pairs_) {
+      run.embedding = embedder_.measure(device_);
+      run.embedding_batch = embedding_batch();
+    }
+    if (caches()) run.cached_images = list_.size();
+    return run;
+  }
+
   void plan() {
-    std::vector<Value> keep = {net_.embedding, head_.loss, head_.accuracy};
-    net_.net.plan_training(options_.batch, head_.loss, keep);
+    if (on_gpu()) device_forecast_ = require_device_memory(on_device(), options_.batch, device_free_);
+    net_.net.plan_training(options_.batch, head_.loss, kept_values());
+    if (caches()) cached_images_ = Tensor({list_.size(), options_.input.height, options_.input.width, 3}, DType::u8, memory_of(device_));
     train_step_.emplace(device_,
                         TrainedNet{.net = net_.net,
                                    .images = net_.images,
                                    .labels = labels_,
                                    .embedding = net_.embedding,
                                    .head = head_,
-                                   .format = options_.input},
+                                   .format = options_.input,
+                                   .cached_images = cached_images_},
                         *solver_);
   }
 
   MemoryForecast forecast() {
     MemoryForecast memory = forecast_memory(net_.net, device_, options_, loader_queue + 1);  // one batch is in use
     if (pairs_) {
-      memory.verification = embedder_.planned_bytes() + verification_bytes(*pairs_, options_.network.embedding, options_.protocol);
+      const std::size_t planned = embedder_.planned_bytes();  // now, and not when training has gone on for hours
+      memory.verification = (on_gpu() ? 0 : planned) + verification_bytes(*pairs_, options_.network.embedding, options_.protocol);
     }
     return memory;
   }
 
   void write_first_lines(const std::optional<FoundCheckpoint>& resumed) {
-    amnet::write_first_lines(
-        log_, {.options = options_, .list = list_, .net = net_.net, .memory = forecast(), .steps = steps_, .device = device_});
+    amnet::write_first_lines(log_, {.options = options_,
+                                    .list = list_,
+                                    .net = net_.net,
+                                    .memory = forecast(),
+                                    .steps = steps_,
+                                    .device = device_,
+                                    .device_forecast = device_forecast_,
+                                    .device_free = device_free_});
     if (resumed) {
       log_.line(fmt::format("Resumed from {} at step {}", resumed->directory.string(), state_.step));
       log_changed_settings(resumed->directory);
@@ -240,6 +283,35 @@ class Run {
     validation_file_.emplace(options_.out / "validation.csv", validation_header, state_.verified_step);
   }
 
+  BadImages bad_images() const { return options_.skip_bad_images ? BadImages::skip : BadImages::fail; }
+  void tell_bad_image(const BadImage& bad) { log_.line(fmt::format("Skipped a bad image: {}", bad.reason)); }
+
+  // Decodes the training set into the GPU's memory, where it is to lie there. False when a stop was asked for meanwhile.
+  bool fill_cache() {
+    if (!cached_images_.defined() || state_.step == steps_) return true;
+    struct Interrupted : std::exception {};
+    const double begin = seconds_now();
+    const auto progress = [&](std::int64_t done) {
+      const double left = (seconds_now() - begin) * static_cast<double>(list_.size() - done) / static_cast<double>(done);
+      if (hooks_.progress) {
+        hooks_.progress({.step = done, .steps = list_.size(), .seconds_left = left, .activity = "caching", .meters = {}});
+      }
+      if (poll() == TrainRequest::stop) throw Interrupted();
+    };
+    const ReadOptions reading{
+        .format = options_.input, .workers = options_.workers, .bad_images = bad_images(), .on_bad_image = [this](const BadImage& bad) {
+          tell_bad_image(bad);
+        }};
+    try {
+      stand_ins_ = cache_images(list_, reading, cached_images_, progress);
+    } catch (const Interrupted&) {
+      if (last_checkpoint_.empty()) save(false);
+      return false;
+    }
+    log_.line(fmt::format("Cached {} images in the GPU's memory in {}", list_.size(), duration_text(seconds_now() - begin)));
+    return true;
+  }
+
   void start_loader() {
     loader_.emplace(list_, LoaderOptions{.batch = options_.batch,
                                          .format = options_.input,
@@ -249,10 +321,9 @@ class Run {
                                          .workers = options_.workers,
                                          .queue = loader_queue,
                                          .first_sample = state_.samples,
-                                         .bad_images = options_.skip_bad_images ? BadImages::skip : BadImages::fail,
-                                         .on_bad_image = [this](const BadImage& bad) {
-                                           log_.line(fmt::format("Skipped a bad image: {}", bad.reason));
-                                         }});
+                                         .bad_images = bad_images(),
+                                         .on_bad_image = [this](const BadImage& bad) { tell_bad_image(bad); },
+                                         .stand_ins = stand_ins_});
   }
 
   // --- a step ------------------------------------------------------------------------------------------------
@@ -488,6 +559,10 @@ class Run {
   std::shared_ptr<const ImageSource> val_images_;  // of the pairs
   TrainState state_;
   TrainRequest request_ = TrainRequest::none;
+  std::size_t device_free_ = 0;  // of a GPU, before this run took any
+  std::optional<DeviceForecast> device_forecast_;
+  Tensor cached_images_;                                        // u8 (images,H,W,3), on a GPU that holds them
+  std::shared_ptr<const std::vector<std::int64_t>> stand_ins_;  // for those that are bad
   std::optional<TrainStep> train_step_;
   bool told_refusal_ = false;
   std::vector<std::int64_t> last_images_;  // of the last micro-batch that has told its loss

@@ -75,6 +75,15 @@ class Data(Train):
         self.assert_same("even-true", "even-false", ["model.safetensors"])
 
 
+    def test_cache(self):
+        # What a cache does is tested where a GPU is, or an emulated one (tests/cuda/trainer_test.cpp).
+        self.train("uncached", "--cache", "none")
+        self.assert_same("base", "uncached")
+        self.assertIn('\ncache = "none"\n', read("base/config.toml"))
+        result = self.refused_training(2, ["--cache", "device", "--device", "cpu"], "--cache", "GPU", "cpu with 1 thread", "--device cuda")
+        self.assertNotIn("Data:", result.err, "before anything is read or written")
+
+
 class Network(Train):
     def test_depth_width_and_embedding(self):
         def shapes(out, *flags, without=()):

@@ -106,6 +106,7 @@ class Usage(CliTest):
             "--mean": ["nan", "400", "-1"],
             "--mirror": ["perhaps"],
             "--workers": ["0", "257"],
+            "--cache": ["disk", ""],
             "--val-every": ["-2"],
             "--protocol": ["lfw"],
             "--threads": ["-1", "1025"],

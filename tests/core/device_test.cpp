@@ -81,6 +81,14 @@ TEST_CASE("device: memory that is not to be had is an error with the bytes wante
 }
 #endif
 
+#if !defined(AMNET_CUDA)
+TEST_CASE("device: a GPU's memory is a usage error in a build without CUDA", "[device]") {
+  CHECK(cuda_devices() == 0);
+  CHECK_THROWS_AS(device_memory(), UsageError);
+  CHECK_THROWS_AS(allocate(Memory::cuda, 1), UsageError);
+}
+#endif
+
 TEST_CASE("device: a body sees the backend that the device holds", "[device]") {
   Device device = Cpu(2);
   CHECK(on(device, [](auto& backend) { return backend.threads(); }) == 2);
@@ -93,6 +101,7 @@ TEST_CASE("device: an error's type is the exit code of a program", "[device]") {
   CHECK(FileError("").exit_code() == 4);
   CHECK(NonFiniteError("").exit_code() == 5);
   CHECK(MemoryError("").exit_code() == 6);
+  CHECK(DeviceMemoryError("", 2, 1).exit_code() == 6);
   CHECK_NOTHROW(require(true, "never"));
   CHECK_THROWS_WITH(require<DataError>(false, "{}:{}: bad", "list.txt", 3), "list.txt:3: bad");
 }

@@ -65,6 +65,31 @@ TEMPLATE_TEST_CASE("image_input: forward where no pack begins", "[gpu]", F32, Bf
   });
 }
 
+// Sets with rows in whole packs and not, batches smaller and larger than the set, and images that come twice.
+TEMPLATE_TEST_CASE("image_input: images chosen by index", "[gpu]", F32, Bf16) {
+  for_each_machine<TestType>("image_input: images chosen by index", [](Parity& parity) {
+    for (const Shape& set : {Shape{7, 5, 8, 3}, Shape{3, 4, 7, 3}, Shape{1, 2, 12, 1}, Shape{5, 56, 96, 3}}) {
+      const Images images(parity, set, 0);
+      for (const std::int64_t count : {1, 4, 9}) {
+        const Both chosen = parity.same(Tensor({count}, DType::i64)), mirror = parity.same(Tensor({count}, DType::u8));
+        const Random random(static_cast<std::uint64_t>(count));
+        for (std::int64_t n = 0; n < count; ++n) {
+          const auto at = static_cast<std::size_t>(n);
+          chosen.host.data<std::int64_t>()[at] =
+              static_cast<std::int64_t>(random.below(static_cast<std::uint64_t>(n), static_cast<std::uint64_t>(set[0])));
+          mirror.host.data<std::uint8_t>()[at] = static_cast<std::uint8_t>(n % 2);
+        }
+        chosen.device.copy_from(chosen.host);
+        mirror.device.copy_from(mirror.host);
+        const Both y = parity.output(set.with(0, count), true);
+        image_input(parity.cpu, {}, {images.pixels.host, chosen.host}, mirror.host, y.host);
+        image_input(parity.cuda, {}, {images.pixels.device, chosen.device}, mirror.device, y.device);
+        parity.check_each(y);
+      }
+    }
+  });
+}
+
 TEST_CASE("image_input: refuses other shapes by name", "[gpu]") {
   for_each_machine<F32>("image_input: refuses other shapes by name", [](Parity& parity) {
     const Images images(parity, {2, 1, 8, 3}, 0);
@@ -74,5 +99,8 @@ TEST_CASE("image_input: refuses other shapes by name", "[gpu]") {
     CHECK_THROWS_WITH(
         image_input(parity.cuda, {}, images.pixels.device, images.mirror.device.slice(0, 1), parity.output(Shape{2, 1, 8, 3}, true).device),
         "[image_input] expected one mirror flag for each of 2 images but got (1).");
+    CHECK_THROWS_WITH(image_input(parity.cuda, {}, {images.pixels.device, Tensor({3}, DType::i64, Memory::cuda)}, images.mirror.device,
+                                  parity.output(Shape{2, 1, 8, 3}, true).device),
+                      "[image_input] expected one index for each of 2 images but got (3).");
   });
 }

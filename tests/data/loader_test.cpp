@@ -210,6 +210,53 @@ TEST_CASE("loader: skipped images are replaced and reported, whatever the number
   }
 }
 
+TEST_CASE("loader: batches whose pixels somebody holds are the same but for them", "[loader]") {
+  const TemporaryFolder folder;
+  const FaceList list = write_faces(folder, 13);
+  folder.write("p10/12.png", "");
+  folder.write("p11/13.png", test_images::png_of(test_images::picture(9, 6)));
+  std::filesystem::remove(list.file(12));
+  for (const int workers : {1, 3}) {
+    const Tensor held({13, small.height, small.width, 3}, DType::u8);
+    auto stand_ins = std::make_shared<std::vector<std::int64_t>>();
+    std::vector<std::int64_t> told;
+    const ReadOptions reading{
+        .batch = 4, .format = small, .workers = workers, .bad_images = BadImages::skip, .on_bad_image = [&](const BadImage& bad) {
+          told.push_back(bad.image);
+        }};
+    for_each_batch(list, reading, [&](const Batch& batch) {
+      held.slice(batch.first_sample, batch.first_sample + batch.labels.count()).copy_from(batch.pixels);
+      stand_ins->insert(stand_ins->end(), batch.indices.begin(), batch.indices.end());
+    });
+    CHECK(told == std::vector<std::int64_t>{2, 3, 12});  // in the list's order, each once
+    CHECK(*stand_ins == std::vector<std::int64_t>{0, 1, 4, 4, 4, 5, 6, 7, 8, 9, 10, 11, 0});
+
+    LoaderOptions options = options_for(workers);
+    options.bad_images = BadImages::skip;
+    Loader reader(list, options);
+    options.stand_ins = stand_ins;
+    Loader namer(list, options);
+    for (int b = 0; b < 26; ++b) {  // 10 epochs
+      const Batch full = reader.next();
+      Batch named = namer.next();
+      CHECK_FALSE(named.pixels.defined());
+      CHECK((named.indices == full.indices && named.first_sample == full.first_sample));
+      named.pixels = Tensor(full.pixels.shape(), DType::u8);
+      for (std::int64_t n = 0; n < 5; ++n) {
+        const std::int64_t image = named.indices[static_cast<std::size_t>(n)];
+        named.pixels.slice(n, n + 1).copy_from(held.slice(image, image + 1));
+      }
+      REQUIRE(all_bytes(named) == all_bytes(full));
+    }
+    CHECK(namer.bad_images().empty());
+  }
+  LoaderOptions options = options_for(1);
+  CHECK(Loader::bytes_of(options, 2) == 2 * 5 * (8 * 6 * 3 + 9));
+  options.stand_ins = std::make_shared<std::vector<std::int64_t>>(12);
+  CHECK(Loader::bytes_of(options, 2) == 2 * 5 * 9);
+  CHECK_THROWS_WITH(Loader(list, options), "[loader] expected a stand-in for each of 13 images but got 12.");
+}
+
 TEST_CASE("loader: too many bad images, or none that is good, end the run", "[loader]") {
   const TemporaryFolder folder;
   const FaceList list = write_faces(folder, 6);

@@ -173,7 +173,11 @@ TEST_CASE("embed: one view where only one is asked for, and progress up to the l
   CHECK_FALSE(views.mirrored.defined());
   CHECK(same_bits(views.plain, model.embed(folder, paths).plain));
   CHECK(embedder.embed(model.device, {.root = folder.path(), .paths = {}}).plain.shape() == Shape{0, 6});
-  CHECK(embedder.planned_bytes() > 0);
+  const PlanBytes measured = embedder.measure(model.device);
+  CHECK(measured.values > 0);
+  CHECK(embedder.planned_bytes() == measured.values);
+  embedder.measure(model.device);
+  CHECK(same_bits(embedder.embed(model.device, {.root = folder.path(), .paths = paths}).plain, views.plain));  // planned again
 }
 
 TEST_CASE("embed: a shared net is seen as it is now, a loaded one as it was", "[embed]") {

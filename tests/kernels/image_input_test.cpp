@@ -42,3 +42,30 @@ TEST_CASE("image_input: the bits of a plain loop, for any width and number of ch
     }
   }
 }
+
+TEST_CASE("image_input: images chosen by index are those images", "[image_input]") {
+  Cpu cpu(2);
+  const Tensor set({5, 3, 4, 3}, DType::u8);
+  const auto bytes = set.data<std::uint8_t>();
+  for (std::size_t i = 0; i < bytes.size(); ++i) bytes[i] = static_cast<std::uint8_t>(i * 53 % 251);
+  const std::vector<std::vector<std::int64_t>> choices = {{4, 0, 0}, {2}, {1, 2, 3, 4, 0, 1, 2}, {}};
+  for (const std::vector<std::int64_t>& wanted : choices) {
+    const auto count = static_cast<std::int64_t>(wanted.size());
+    const Tensor mirror({count}, DType::u8), batch({count, 3, 4, 3}, DType::u8);
+    for (std::int64_t n = 0; n < count; ++n) {
+      const std::int64_t image = wanted[static_cast<std::size_t>(n)];
+      mirror.data<std::uint8_t>()[static_cast<std::size_t>(n)] = n % 2 == 0 ? 1 : 0;
+      batch.slice(n, n + 1).copy_from(set.slice(image, image + 1));
+    }
+    const Tensor expected(batch.shape(), DType::f32), y(batch.shape(), DType::f32);
+    image_input(cpu, {}, batch, mirror, expected);
+    image_input(cpu, {}, {set, Tensor::of<std::int64_t>({count}, wanted)}, mirror, y);
+    CHECK(values_of<float>(y) == values_of<float>(expected));
+  }
+  const Tensor mirror = Tensor::zeros({1}, DType::u8), y({1, 3, 4, 3}, DType::f32);
+  CHECK_THROWS_WITH(image_input(cpu, {}, {set, Tensor::of<std::int64_t>({1}, {5})}, mirror, y),
+                    "[image_input] expected indices of 5 images but got 5.");
+  CHECK_THROWS_AS(image_input(cpu, {}, {set, Tensor::of<std::int64_t>({1}, {-1})}, mirror, y), UsageError);
+  CHECK_THROWS_AS(image_input(cpu, {}, {set, Tensor::of<std::int64_t>({2}, {0, 1})}, mirror, y), UsageError);
+  CHECK_THROWS_AS(image_input(cpu, {}, set, mirror, y), UsageError);
+}

@@ -178,3 +178,27 @@ TEST_CASE("net: what was prepared is forgotten by the next plan, and never used 
   net.plan_training(1, residual.head.loss);
   CHECK_THROWS_WITH(net.prepare(context), "[net] a training plan changes its parameters; prepare is for inference.");
 }
+
+TEST_CASE("net: a plan is measured without its memory being taken", "[net]") {
+  ResidualNet residual(96, 80);
+  Net& net = residual.net;
+  Device device = Cpu(2);
+  const Value last = residual.values.back();
+  for (const std::int64_t batch : {1, 3, 11}) {
+    const PlanBytes training = net.measure_training(device, batch, residual.head.loss, {last});
+    CHECK(net.planned_bytes() == 0);
+    CHECK_THROWS_AS(net.value(last), UsageError);
+    net.plan_training(batch, residual.head.loss, {last});
+    CHECK(training.values == net.planned_bytes());
+    CHECK(training.kernels == net.kernel_bytes(device));
+    const PlanBytes inference = net.measure_inference(device, batch, {last});
+    net.plan_inference(batch, {last});
+    CHECK(inference.values == net.planned_bytes());
+    CHECK(inference.kernels == net.kernel_bytes(device));
+    CHECK(inference.values < training.values);
+  }
+  const std::int64_t absurd = std::int64_t{1} << 20;  // terabytes
+  CHECK(net.measure_training(device, absurd, residual.head.loss).values > std::size_t{1} << 43);
+  CHECK_THROWS_AS(net.measure_training(device, 0, residual.head.loss), UsageError);
+  CHECK_THROWS_AS(net.measure_training(device, 1, Value{}), UsageError);
+}

@@ -105,3 +105,12 @@ TEST_CASE("train state: a run resumes only as what it was", "[train_state]") {
   refused([](TrainState& s) { s.classes = 4; }, {"classes 10516", "now it is 4", "--classes"});
   refused([](TrainState& s) { ++s.data_fingerprint; }, {"runs/a: the training list has other paths or labels"});
 }
+
+TEST_CASE("train state: settings that change what is learned are told, others not", "[train_state]") {
+  const std::string then = "# Data\nworkers = 1\ncache = \"none\"\n# Recipe\nlr = 0.1\nwarm-up = 0\n";
+  CHECK(changed_settings(then, then).empty());
+  CHECK(changed_settings(then, "workers = 8\ncache = \"device\"\nlr = 0.1\nwarm-up = 0\n").empty());
+  CHECK(changed_settings(then, "lr = 0.2\n") ==
+        std::vector<std::string>{"Setting changed since the checkpoint: lr = 0.2, was 0.1",
+                                 "Setting changed since the checkpoint: warm-up is not set, was 0"});
+}

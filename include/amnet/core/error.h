@@ -7,6 +7,7 @@
 
 #include <fmt/format.h>  // not core.h: fmt 8 refuses format.h after a use of core.h
 
+#include <cstddef>
 #include <stdexcept>
 #include <string>
 #include <utility>
@@ -53,6 +54,15 @@ class MemoryError : public Error {
  public:
   using Error::Error;
   int exit_code() const noexcept override { return 6; }
+};
+
+/// A GPU's memory that was not to be had: what was asked for, and what was free (exit code 6).
+class DeviceMemoryError : public MemoryError {
+ public:
+  DeviceMemoryError(const std::string& what, std::size_t wanted_bytes, std::size_t free_bytes)
+      : MemoryError(what), wanted(wanted_bytes), free(free_bytes) {}
+
+  std::size_t wanted, free;  ///< bytes
 };
 
 /// A device that failed (exit code 6).

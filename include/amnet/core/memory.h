@@ -11,8 +11,16 @@ namespace amnet {
 enum class Memory : unsigned char { host, cuda };
 
 /// Uninitialised memory, aligned to 64 bytes on the host and 256 on a GPU; freed with the last owner. Throws MemoryError with the bytes
-/// wanted when there are none, and UsageError for a GPU's in a build without CUDA.
+/// wanted when there are none (of a GPU DeviceMemoryError, with those that are free), and UsageError for a GPU's in a build without CUDA.
 std::shared_ptr<std::byte> allocate(Memory memory, std::size_t bytes);
+
+/// What a GPU's memory has, in bytes.
+struct DeviceMemory {
+  std::size_t free = 0, total = 0;
+};
+/// Of the GPU that the process chose, as its driver says now: other processes and CUDA's libraries have taken their parts already. Throws
+/// UsageError in a build without CUDA.
+DeviceMemory device_memory();
 
 /// Copies between any two memories. It waits for what a GPU was told to do before, and has happened when it returns.
 void copy_bytes(std::byte* to, Memory to_memory, const std::byte* from, Memory from_memory, std::size_t bytes);

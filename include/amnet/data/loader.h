@@ -22,7 +22,7 @@
 namespace amnet {
 
 struct Batch {
-  Tensor pixels;                      // u8 (N,H,W,3), channels in the format's order
+  Tensor pixels;                      // u8 (N,H,W,3), channels in the format's order; undefined where they are held elsewhere
   Tensor mirrored;                    // u8 (N): 1 where the image is to be flipped left to right
   Tensor labels;                      // i64 (N), in [0, classes)
   std::vector<std::int64_t> indices;  // (N): positions in the list
@@ -51,6 +51,9 @@ struct LoaderOptions {
   BadImages bad_images = BadImages::fail;
   double max_bad_share = 1;                                // with skip: fail when more than this share of the list is bad, in [0,1]
   std::function<void(const BadImage&)> on_bad_image = {};  // told each bad image once, from next(), before its batch comes
+  /// Where somebody holds all pixels already: of each image of the list the one that stands in its place, itself unless it is bad (see
+  /// for_each_batch). Batches are the same, but without pixels, and no file is read.
+  std::shared_ptr<const std::vector<std::int64_t>> stand_ins = {};
 };
 
 /// Endless batches of one size: they run on over the end of an epoch, in which each good image comes exactly once
@@ -83,10 +86,13 @@ struct ReadOptions {
   std::int64_t batch = 64;
   ImageFormat format = {};
   int workers = 2;
+  BadImages bad_images = BadImages::fail;
+  std::function<void(const BadImage&)> on_bad_image = {};  // told each bad image once, before its batch comes
 };
 
 /// Calls body with every image of the list once, in the list's order and unmirrored; the last batch may be smaller.
-/// The body runs on the calling thread. Throws DataError at the first bad image.
+/// The body runs on the calling thread. Throws DataError at the first bad image; with skip, the batch has in its place the image that the
+/// loader would take, and its indices say so.
 void for_each_batch(const FaceList& list, const ReadOptions& options, const std::function<void(const Batch&)>& body);
 
 }  // namespace amnet

@@ -58,8 +58,10 @@ class Embedder {
   Views embed(Device& device, const EmbedRequest& request);
 
   const ModelDescription& description() const { return model_.description; }
-  /// Bytes of the plan that embed() makes.
+  /// Bytes of the plan that embed() makes, which is made now.
   std::size_t planned_bytes();
+  /// What that plan will take, without taking it: the last one is gone.
+  PlanBytes measure(Device& device);
 
  private:
   void use(BuiltModel model);

@@ -35,6 +35,12 @@ struct NetStep {
   std::int64_t samples;
 };
 
+/// What a plan takes of memory, in bytes.
+struct PlanBytes {
+  std::size_t values = 0;   ///< activations, their gradients and saved state
+  std::size_t kernels = 0;  ///< what the device and the layers hold for the kernels: scratch, and what is prepared in every step
+};
+
 struct Graph;
 struct NetPlan;
 struct PlannedRun;
@@ -88,6 +94,9 @@ class Net {
   void plan_training(std::int64_t batch, Value loss, std::vector<Value> keep = {});
   /// Memory for a forward pass; only layers that `keep` depends on run. `keep` may be read until the next forward.
   void plan_inference(std::int64_t batch, std::vector<Value> keep);
+  /// What plan_training or plan_inference would take on `device`, without taking it. The last plan is gone then: plan before anything runs.
+  PlanBytes measure_training(Device& device, std::int64_t batch, Value loss, std::vector<Value> keep = {});
+  PlanBytes measure_inference(Device& device, std::int64_t batch, std::vector<Value> keep);
   /// Bytes that the last plan took for activations, their gradients and saved state.
   std::size_t planned_bytes() const;
   /// Bytes of parameters and buffers, and of the gradients that training allocates.
@@ -122,6 +131,7 @@ class Net {
   Value add_layer(std::string name, std::unique_ptr<Layer> layer, std::vector<Value> inputs);
   void require_new_name(std::string_view name) const;
   void plan(std::int64_t batch, Value loss, const std::vector<Value>& keep);
+  PlanBytes measure(Device& device, std::int64_t batch, Value loss, const std::vector<Value>& keep);
   void require_here(const Context& context) const;
   void forward_run(Context& context, const PlannedRun& run);
 

@@ -1,4 +1,4 @@
-// What a training run will take of memory at its largest, told before the first step.
+// What a training run will take of the host's memory at its largest, told before the first step (a GPU's: device_forecast.h).
 #pragma once
 
 #include <amnet/eval/pairs.h>
@@ -11,15 +11,15 @@ namespace amnet {
 
 /// Bytes, by purpose.
 struct MemoryForecast {
-  std::size_t parameters = 0;    ///< with gradients and momentum
-  std::size_t activations = 0;   ///< of a training step
-  std::size_t kernels = 0;       ///< their scratch
-  std::size_t saving = 0;        ///< weights in the order of the file
+  std::size_t parameters = 0;    ///< with gradients and momentum, where the host computes
+  std::size_t activations = 0;   ///< of a training step, likewise
+  std::size_t kernels = 0;       ///< their scratch, likewise
+  std::size_t saving = 0;        ///< weights in the order of the file; from a GPU all weights and the momentum
   std::size_t verification = 0;  ///< see verification_bytes
   std::size_t data = 0;          ///< batches decoded ahead
   std::size_t program = 0;
   std::size_t total() const { return parameters + activations + kernels + saving + verification + data + program; }
-  /// "Memory: 63 MB in all = parameters 19 MB + …"
+  /// "Memory: 63 MB in all = parameters 19 MB + …", without what takes nothing
   std::string str() const;
 };
 

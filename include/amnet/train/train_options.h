@@ -17,6 +17,10 @@
 
 namespace amnet {
 
+/// Who holds the decoded images of the training set from step to step: nobody (they are decoded again and again), or the device that
+/// trains, which must be a GPU. The bytes of a batch are the same.
+enum class ImageCache : unsigned char { none, device };
+
 struct TrainOptions {
   // data
   std::filesystem::path root;        ///< folder the list's paths start from, or one sub-folder per identity
@@ -28,6 +32,7 @@ struct TrainOptions {
   ImageFormat input;
   bool mirror = true;
   int workers = 1;  ///< decoding threads; no effect on the bytes of a batch
+  ImageCache cache = ImageCache::none;
 
   // verification while training
   std::filesystem::path val_pairs, val_root;

@@ -21,7 +21,7 @@ struct TrainProgress {
   std::int64_t step = 0;
   std::int64_t steps = 0;
   double seconds_left = 0;  ///< from the steps since this process started
-  std::string activity;     ///< "training", "verifying", "saving"
+  std::string activity;     ///< "training", "verifying", "saving"; "caching" before the first step, whose steps are images
   Meters meters;            ///< means since the last line of the log
 };
 
@@ -50,9 +50,11 @@ struct TrainOutcome {
 
 /// Runs (or resumes) the training that `options` describe on `device` and writes `options.out`: train.log, metrics.csv, validation.csv,
 /// environment.json, config.toml, report.html, step_*/ and the links `last` and `best`.
-/// Throws UsageError, DataError, FileError; NonFiniteError at the step whose loss is not finite, naming the first layer with such a
-/// value, after writing the batch's images to non_finite_batch.json and without writing a checkpoint. The log ends with the reason.
+/// Throws UsageError, DataError, FileError; MemoryError where a GPU's memory is not enough, with the largest batch that fits;
+/// NonFiniteError at the step whose loss is not finite, naming the first layer with such a value, after writing the batch's images to
+/// non_finite_batch.json and without writing a checkpoint. The log ends with the reason.
 /// A stop lets the current step end and is asked for again while verifying; a verification that it cuts short comes first after a resume.
+/// It also ends the filling of a cache, before the first step.
 TrainOutcome train(Device& device, const TrainOptions& options, const TrainHooks& hooks);
 
 }  // namespace amnet
