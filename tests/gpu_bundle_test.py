@@ -1,5 +1,6 @@
 #!/usr/bin/env python3
 """What ./run gpu-bundle gathers of this system: every header and CMake package that configuring amnet asks for, and no more than may travel."""
+import re
 import shutil
 import subprocess
 import tempfile
@@ -23,6 +24,12 @@ def packages_are_debians():
 
 @unittest.skipUnless(packages_are_debians(), "SKIPPED: the packages are not Debian's")
 class Gathering(unittest.TestCase):
+    def assert_libraries_are_there(self, targets, usr):
+        """A CMake package is refused as a whole where one of the libraries that it names is missing."""
+        for file in targets.parent.glob(targets.stem + "-*.cmake"):
+            for name in re.findall(r'IMPORTED_LOCATION_\w+ "\$\{_IMPORT_PREFIX\}/([^"]+)"', file.read_text()):
+                self.assertTrue((usr / name).is_file(), f"{file.name} names {name}, which is not in the bundle")
+
     def test_everything_that_a_build_asks_of_the_system(self):
         with tempfile.TemporaryDirectory() as folder:
             subprocess.run(["bash", "-c", 'source "$1"; gather_packages "$2"', "bash", ROOT / "run", folder], check=True, capture_output=True)
@@ -30,6 +37,8 @@ class Gathering(unittest.TestCase):
             for pattern in WANTED:
                 found = [file for file in usr.glob(pattern) if file.is_file() and not file.is_symlink()]
                 self.assertTrue(found, f"{pattern}: not in the bundle, or a link that leads out of it")
+            for targets in usr.glob("**/*Targets.cmake"):
+                self.assert_libraries_are_there(targets, usr)
             size = sum(file.stat().st_size for file in usr.rglob("*") if file.is_file())
             self.assertLess(size, LIMIT_MIB << 20)
 

@@ -148,7 +148,6 @@ class Usage(CliTest):
             (["bench", "--iterations", "0"], "--iterations"),
             (["bench", "--classes", "0"], "--classes"),
             (["bench", "--steps-per-wait", "0"], "--steps-per-wait"),
-            (["bench", "--profile", "--device", "cpu"], "--profile"),
             (["--threads", "-1"], "--threads"),
             (["--seed", "x"], "--seed"),
         ]:
