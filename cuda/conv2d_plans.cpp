@@ -132,7 +132,6 @@ ConvolutionChoice fastest(Cuda& cuda, std::vector<ConvolutionChoice> candidates,
       why = error.what();  // of an engine that promised too much
     }
   }
-  cuda.state().release_scratch();  // an engine that was only tried may have wanted more than all that will run
   if (best == nullptr && no_memory) std::rethrow_exception(no_memory);
   require<DeviceError>(best != nullptr, "[conv2d] every engine of cuDNN failed; the last said: {}", why);
   return std::move(*best);

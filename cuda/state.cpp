@@ -71,16 +71,12 @@ CudaState::~CudaState() = default;
 
 std::byte* CudaState::scratch(std::size_t bytes) {
   if (scratch_bytes < bytes) {
-    release_scratch();
+    scratch_memory.reset();  // cudaFree waits for the work that uses it
+    scratch_bytes = 0;
     scratch_memory = allocate(Memory::cuda, bytes);
     scratch_bytes = bytes;
   }
   return scratch_memory.get();
-}
-
-void CudaState::release_scratch() {
-  scratch_memory.reset();  // cudaFree waits for the work that uses it
-  scratch_bytes = 0;
 }
 
 Cuda::Cuda(CudaOptions options) : state_(std::make_shared<CudaState>(options)) {}

@@ -49,7 +49,6 @@ struct CudaState {
   /// Memory for `bytes`, aligned to 256, until the next call: what was put there by earlier work may be overwritten by later work.
   /// It grows and is kept.
   std::byte* scratch(std::size_t bytes);
-  void release_scratch();
   template <class T>
   T* scratch_of(std::int64_t count) {
     return reinterpret_cast<T*>(scratch(static_cast<std::size_t>(count) * sizeof(T)));
