@@ -39,9 +39,10 @@ struct Mark {
 
 /// A process that trains on a GPU, as far as it came.
 struct Course {
-  int part = -1;  // 0 for making the net, 1 + s for step s, then reading back, then the end
-  std::vector<Mark> marks;
-  std::vector<double> losses;
+  bool graphs = false;  // a recorded step makes few calls
+  int part = -1;        // 0 for making the net, 1 + s for step s, then reading back, then the end
+  std::vector<Mark> marks = {};
+  std::vector<double> losses = {};
 
   void begins(int next) {
     part = next;
@@ -52,7 +53,7 @@ struct Course {
 void train(Course& course) {
   course.begins(0);
   {
-    Trainee trainee(Cuda({.precision = ProductPrecision::bf16, .deterministic = true}), tiny());
+    Trainee trainee(Cuda({.precision = ProductPrecision::bf16, .deterministic = true, .graphs = course.graphs}), tiny());
     for (int s = 0; s < steps; ++s) {
       course.begins(1 + s);
       trainee.step->accumulate(trainee.batch_of(s), {.number = s, .seed = Trainee::seed}, Write::assign);
@@ -99,10 +100,10 @@ int error_of(const std::string& function) {
   return cudaErrorUnknown;
 }
 
-/// "[cuda] cudaMemcpyAsync failed at transfer.cpp:35: ..."
+/// "layer 'conv1_1': [cuda] cudaMemcpyAsync failed at transfer.cpp:35: ..."
 bool names_call_and_place(const std::string& message, const std::string& words) {
-  return std::regex_search(message,
-                           std::regex(R"(^\[cuda\] )" + words + R"(( for [a-z' ]+)? failed at [a-z0-9_]+\.(cpp|cu|h):[1-9][0-9]*: )"));
+  return std::regex_search(message, std::regex(R"(^(layers? '[^']+'( to '[^']+')?: )?\[cuda\] )" + words +
+                                               R"(( for [a-z' ]+)? failed at [a-z0-9_]+\.(cpp|cu|h):[1-9][0-9]*: )"));
 }
 
 /// The device error that ended a run, or nothing; any other exception is the test's.
@@ -237,6 +238,30 @@ TEST_CASE("failures: every memory that cannot be had is told as such, and nothin
   Course next;
   train(next);
   CHECK(next.losses == whole.losses);
+}
+
+TEST_CASE("failures: a step that cannot be recorded is launched, and a graph that cannot be launched ends the run", "[gpu]") {
+  const KeptChoices choices;
+  const Calls alive = fake::alive();
+  Course whole{.graphs = true};
+  train(whole);
+  for (const std::string function : {"cudaStreamBeginCapture", "cudaStreamEndCapture", "cudaGraphInstantiate"}) {
+    INFO(function);
+    choices.restore();
+    Course course{.graphs = true};
+    fake::fail(function, 1, cudaErrorUnknown);
+    CHECK(error_of_run(course).empty());
+    fake::fail_nothing();
+    CHECK(course.losses == whole.losses);
+    CHECK(fake::alive() == alive);
+  }
+  choices.restore();
+  Course course{.graphs = true};
+  fake::fail("cudaGraphLaunch", 2, cudaErrorUnknown);
+  CHECK(names_call_and_place(error_of_run(course), "cudaGraphLaunch"));
+  fake::fail_nothing();
+  CHECK(course.part == 3);
+  CHECK(fake::alive() == alive);
 }
 
 TEST_CASE("failures: while engines are timed, one that fails is left out", "[gpu]") {

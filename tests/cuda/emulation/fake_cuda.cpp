@@ -243,12 +243,17 @@ cudaError_t cudaStreamEndCapture(cudaStream_t stream, cudaGraph_t* graph) {
                             : captured->invalid ? cudaErrorStreamCaptureInvalidated
                                                 : answer("cudaStreamEndCapture");
   *graph = error == cudaSuccess ? captured : nullptr;
-  if (error != cudaSuccess) delete captured;
+  if (error == cudaSuccess) {
+    count_alive("graph", 1);
+  } else {
+    delete captured;
+  }
   return error;
 }
 cudaError_t cudaGraphInstantiate(cudaGraphExec_t* runnable, cudaGraph_t graph, unsigned long long) {
   if (const cudaError_t error = answer("cudaGraphInstantiate"); error != cudaSuccess) return error;
   *runnable = new CUgraphExec_st{graph->chain};
+  count_alive("runnable graph", 1);
   return cudaSuccess;
 }
 cudaError_t cudaGraphLaunch(cudaGraphExec_t runnable, cudaStream_t stream) {
@@ -258,10 +263,12 @@ cudaError_t cudaGraphLaunch(cudaGraphExec_t runnable, cudaStream_t stream) {
 }
 cudaError_t cudaGraphDestroy(cudaGraph_t graph) {
   delete graph;
+  count_alive("graph", -1);
   return answer("cudaGraphDestroy");
 }
 cudaError_t cudaGraphExecDestroy(cudaGraphExec_t runnable) {
   delete runnable;
+  count_alive("runnable graph", -1);
   return answer("cudaGraphExecDestroy");
 }
 
