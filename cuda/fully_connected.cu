@@ -61,12 +61,12 @@ void multiply(Cuda& cuda, std::int64_t rows, std::int64_t columns, std::int64_t 
   // What is row by row here is column by column transposed to cuBLAS: out^T = b^T a^T.
   const auto name = [&] { return fmt::format("product ({},{}) ({},{}), {}", rows, depth, depth, columns, name_of(a.matrix.dtype)); };
   timed(cuda.state(), name, [&] {
-    check(
+    const cublasStatus_t answer =
         cublasGemmEx(cuda.state().blas, b.transposed ? CUBLAS_OP_T : CUBLAS_OP_N, a.transposed ? CUBLAS_OP_T : CUBLAS_OP_N,
                      static_cast<int>(columns), static_cast<int>(rows), static_cast<int>(depth), &one, b.matrix.at, type_of(b.matrix.dtype),
                      static_cast<int>(b.matrix.stride), a.matrix.at, type_of(a.matrix.dtype), static_cast<int>(a.matrix.stride), &keep, out,
-                     type_of(out_dtype), static_cast<int>(columns), compute_type(cuda.precision()), CUBLAS_GEMM_DEFAULT),
-        "cublasGemmEx", where);
+                     type_of(out_dtype), static_cast<int>(columns), compute_type(cuda.precision()), CUBLAS_GEMM_DEFAULT);
+    check(answer, "cublasGemmEx", where);
   });
 }
 

@@ -68,10 +68,10 @@ class CudaReplay final : public Replay {
       } catch (...) {
         thrown = std::current_exception();
       }
-      const cudaError_t end = cudaStreamEndCapture(state.stream, &ended);
+      const cudaError_t answer = cudaStreamEndCapture(state.stream, &ended);
       const RecordedGraph recorded(ended);
       if (thrown) std::rethrow_exception(thrown);
-      check(end, "cudaStreamEndCapture");
+      check(answer, "cudaStreamEndCapture");
       cudaGraphExec_t runnable = nullptr;
       check(cudaGraphInstantiate(&runnable, recorded, 0), "cudaGraphInstantiate");
       graph_ = RunnableGraph(runnable);

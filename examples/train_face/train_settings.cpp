@@ -163,6 +163,7 @@ class Parser {
     keep("device", compute_.device);
     keep("precision", compute_.precision);
     keep("deterministic", compute_.deterministic);
+    keep("no-graphs", compute_.no_graphs);
     keep("threads", compute_.threads);
     keep("convolution", compute_.convolution);
     add("seed", options_.seed, "Every random draw follows from it")->check(seeds());

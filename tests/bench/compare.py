@@ -259,8 +259,9 @@ class Comparison(Turns):
     def measure_ratio(self, row, pairs):
         rival = self.rival_setting(row)
         mode = self.mode_of(rival)
-        trial = self.trials["/".join(map(str, self.mode_key(rival)))][mode]
-        wanted, steps = patience(pairs, self.arguments.iterations or rival.iterations(), rival.batch, trial)
+        wanted, steps = pairs, self.arguments.iterations or rival.iterations()
+        if rate := self.trials.get("/".join(map(str, self.mode_key(rival))), {}).get(mode):
+            wanted, steps = patience(pairs, steps, rival.batch, rate)
         done = self.by_turns(row, wanted, lambda: (self.amnet(row.setting), self.rival(rival, mode, steps)))
         ratio = ratios((ours["images_per_second"], theirs["images_per_second"]) for ours, theirs in done)
         repeats = sum(theirs.get("repeats_below_80_percent_of_peak", 0) for _, theirs in done)
