@@ -8,7 +8,8 @@ namespace {
 
 void step(Cpu& cpu, const SgdUpdate& update) {
   check_sgd(update);
-  const auto& [options, gradient, momentum, value] = update;
+  const SgdOptions& options = update.options;
+  const Tensor &gradient = update.gradient, &momentum = update.momentum, &value = update.value;
   with_float(value.dtype(), "sgd", [&]<class T>() {
     const T* gradients = gradient.data<T>().data();
     T* velocities = momentum.data<T>().data();
