@@ -31,12 +31,6 @@ DnnHandle new_dnn(cudaStream_t stream) {
   return handle;
 }
 
-std::size_t free_bytes() {
-  std::size_t free = 0, total = 0;
-  check(cudaMemGetInfo(&free, &total), "cudaMemGetInfo");
-  return free;
-}
-
 }  // namespace
 
 int cuda_devices() {
@@ -60,7 +54,7 @@ CudaState::CudaState(CudaOptions chosen) : options(chosen) {
   multiprocessors = properties.multiProcessorCount;
   require(properties.major >= 8, "[cuda] expected a GPU of compute capability 8.0 or later but {} has {}.{}; use --device cpu.", name,
           properties.major, properties.minor);
-  free_at_first = free_bytes();
+  free_at_first = device_memory().free;
   stream = new_stream();
   blas = new_blas(stream, chosen.precision);
   dnn = new_dnn(stream);
@@ -86,7 +80,7 @@ const std::string& Cuda::name() const { return state_->name; }
 std::size_t Cuda::scratch_bytes() const { return state_->scratch_bytes; }
 
 std::size_t Cuda::taken_bytes() const {
-  const std::size_t free_now = free_bytes();
+  const std::size_t free_now = device_memory().free;
   return state_->free_at_first > free_now ? state_->free_at_first - free_now : 0;
 }
 
