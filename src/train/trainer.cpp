@@ -1,16 +1,14 @@
+#include "duration.h"
 #include "first_lines.h"
 #include "image_cache.h"
+#include "run_checkpoints.h"
 #include "train_step.h"
+#include "validation.h"
 
 #include <amnet/data/face_list.h>
 #include <amnet/data/loader.h>
 #include <amnet/data/packed_faces.h>
-#include <amnet/eval/embed.h>
-#include <amnet/eval/pairs.h>
-#include <amnet/eval/verification.h>
-#include <amnet/io/checkpoint.h>
 #include <amnet/io/durable_file.h>
-#include <amnet/io/model_file.h>
 #include <amnet/kernels/finite.h>
 #include <amnet/train/device_forecast.h>
 #include <amnet/train/run_log.h>
@@ -19,24 +17,14 @@
 #include <amnet/train/trainer.h>
 
 #include <fmt/format.h>
-#include <algorithm>
-#include <chrono>
 #include <cmath>
+#include <exception>
 #include <nlohmann/json.hpp>
 
 namespace amnet {
 namespace {
 
 namespace fs = std::filesystem;
-
-double seconds_now() { return std::chrono::duration<double>(std::chrono::steady_clock::now().time_since_epoch()).count(); }
-
-// "1.9 h", "12.5 min", "41 s"
-std::string duration_text(double seconds) {
-  if (seconds >= 3600) return fmt::format("{:.1f} h", seconds / 3600);
-  if (seconds >= 60) return fmt::format("{:.1f} min", seconds / 60);
-  return fmt::format("{:.0f} s", seconds);
-}
 
 FaceList read_training_list(const TrainOptions& options) {
   const ListOptions list_options{.classes = options.classes, .exclude = options.exclude};
@@ -69,7 +57,6 @@ class Run {
         net_(build_model(description_, activation_dtype(device))),
         labels_(net_.net.input("labels", {1}, DType::i64)),
         head_(add_head(net_.net, net_.embedding, labels_, head_options())),
-        embedder_(description_, embedding_batch()),
         log_(options.out / "train.log", hooks.log) {
     state_.seed = options.seed;
     state_.images = list_.size();
@@ -77,16 +64,16 @@ class Run {
     state_.data_fingerprint = fingerprint_of(list_);
     state_.batch = options.batch;
     state_.accumulate = options.accumulate;
-    if (!options_.val_pairs.empty()) read_validation_pairs();
     if (on_gpu()) device_free_ = device_memory().free;
     net_.net.initialise(options.seed);
     net_.net.move_to(memory_of(device_));
-    embedder_.share(net_.net);
+    if (!options_.val_pairs.empty()) validation_.emplace(options_, description_, net_.net);
     solver_.emplace(net_.net, options.solver);
+    checkpoints_.emplace(options_, hooks.config, description_, net_.net, *solver_);
   }
 
   TrainOutcome go() {
-    const std::optional<FoundCheckpoint> resumed = open_directory();
+    const std::optional<FoundCheckpoint> resumed = checkpoints_->open(state_, log_);
     try {
       try {
         return train(resumed);
@@ -102,7 +89,7 @@ class Run {
  private:
   static const TrainOptions& checked(const TrainOptions& options, const Device& device) {
     check_options(options);
-    // Beside a CPU's step decoding is nothing (docs/architecture.md, decision 34): there is nothing to win.
+    // Beside a CPU's step decoding is nothing (docs/architecture.md, decision 35): there is nothing to win.
     require(options.cache == ImageCache::none || memory_of(device) == Memory::cuda,
             "--cache: device keeps the images in a GPU's memory but the run is on {}; pass --device cuda, or leave --cache out.",
             description_of(device));
@@ -115,7 +102,7 @@ class Run {
     open_tables();
     if (!fill_cache()) return finish(true);
     start_loader();
-    train_started_ = seconds_now();
+    since_start_ = {};
     bool stopped = resumed && finish_step();
     while (state_.step < steps_ && !stopped) stopped = one_step();
     return finish(stopped);
@@ -129,100 +116,7 @@ class Run {
     return head;
   }
 
-  void read_validation_pairs() {
-    if (options_.val_pack.empty()) {
-      pairs_ = read_pairs(options_.val_pairs, options_.val_root);
-      val_images_ = image_folder(options_.val_root);
-    } else {
-      val_images_ = std::make_shared<PackedFaces>(options_.val_pack);
-      pairs_ = read_pairs(options_.val_pairs, *val_images_);
-    }
-  }
-
-  std::int64_t embedding_batch() const { return std::min<std::int64_t>(64, options_.batch); }
-
   // --- start -------------------------------------------------------------------------------------------------
-
-  std::optional<FoundCheckpoint> open_directory() {
-    clean_run_directory(options_.out);
-    std::vector<std::string> notes;
-    const std::optional<FoundCheckpoint> found = find_checkpoint(notes);
-    probe_run_directory(options_.out, 2 * net_.net.parameter_bytes());
-    if (found) {
-      load_checkpoint(found->directory);
-      log_.cut_after(state_.step);
-      if (in_out(found->directory)) restore_pointers(found->directory);
-    } else {
-      log_.cut_after(0);
-      if (!options_.init_from.empty()) start_from_model();
-    }
-    for (const std::string& note : notes) log_.line(note);
-    return found;
-  }
-
-  bool in_out(const fs::path& checkpoint) const {
-    return fs::weakly_canonical(checkpoint).parent_path() == fs::weakly_canonical(options_.out);
-  }
-
-  // The checkpoint to go on from; nothing for a new run.
-  std::optional<FoundCheckpoint> find_checkpoint(std::vector<std::string>& notes) const {
-    std::optional<FoundCheckpoint> newest;
-    if (fs::exists(options_.out)) newest = newest_intact(options_.out, notes);
-    if (options_.resume == "auto") return newest;
-    const std::string out = options_.out.string();
-    if (options_.resume.empty()) {
-      require(!newest && notes.empty(), "--out: {} holds a run of {} steps already; add --resume auto to go on, or name another --out.",
-              out, newest ? newest->step : 0);
-      return std::nullopt;
-    }
-    const FoundCheckpoint named{options_.resume, verify_checkpoint(options_.resume)};
-    // A later --resume auto would take the newest checkpoint of the directory, and so leave the branch that begins here.
-    require(in_out(named.directory) ? !newest || newest->step <= named.step : !newest,
-            "--resume: {} is of step {} but {} has a checkpoint of step {}; name another --out, or take --resume auto.",
-            named.directory.string(), named.step, out, newest ? newest->step : 0);
-    return named;
-  }
-
-  // A crash can come between the rename of a checkpoint and the links to it.
-  void restore_pointers(const fs::path& checkpoint) {
-    set_pointer(options_.out, "last", fs::weakly_canonical(checkpoint).filename().string());
-    const std::string best = checkpoint_name(std::max<std::int64_t>(state_.best_step, 0));
-    if (state_.best_step > 0 && fs::exists(options_.out / best)) set_pointer(options_.out, "best", best);
-  }
-
-  void load_checkpoint(const fs::path& directory) {
-    const fs::path state_path = directory / "state.json";
-    const TrainState stored = parse_state(read_file(state_path), state_path.string());
-    check_resumable(stored, state_, state_path.string());
-    state_ = stored;
-    last_checkpoint_ = directory;
-    const fs::path model_path = directory / "model.safetensors";
-    const SafetensorsFile model = read_safetensors(model_path);
-    check_same_model(description_of(model.metadata, model_path.string()), description_, model_path.string());
-    load_tensors(net_.net, model, model_path.string());
-    const fs::path solver_path = directory / "solver.safetensors";
-    const SafetensorsFile solver = read_safetensors(solver_path);
-    for (Solver::Momentum& momentum : solver_->state()) {
-      const Tensor* stored_momentum = solver.find(momentum.name);
-      require<DataError>(stored_momentum != nullptr && stored_momentum->shape() == momentum.value.shape(),
-                         "{}: the momentum of '{}' is missing or has another shape.", solver_path.string(), momentum.name);
-      momentum.value.copy_from(*stored_momentum);
-    }
-  }
-
-  // A resumed run may have other settings; what changed should not go unnoticed.
-  void log_changed_settings(const fs::path& checkpoint) {
-    const fs::path stored = checkpoint / "config.toml";
-    if (hooks_.config.empty() || !fs::exists(stored)) return;
-    for (const std::string& change : changed_settings(read_file(stored), hooks_.config)) log_.line(change);
-  }
-
-  void start_from_model() {
-    const fs::path path = model_file_of(options_.init_from);
-    const std::vector<std::string> missing = load_known_tensors(net_.net, read_safetensors(path), path.string());
-    log_.line(fmt::format("Started from {}; drawn anew: {}.", path.string(),
-                          missing.empty() ? "nothing" : fmt::format("{}", fmt::join(missing, ", "))));
-  }
 
   std::vector<Value> kept_values() const { return {net_.embedding, head_.loss, head_.accuracy}; }
   bool caches() const { return options_.cache == ImageCache::device; }
@@ -230,9 +124,9 @@ class Run {
   // The run as the forecast of a GPU's memory sees it.
   DeviceRun on_device() {
     DeviceRun run{.net = net_.net, .loss = head_.loss, .keep = kept_values(), .device = device_, .format = options_.input};
-    if (pairs_) {
-      run.embedding = embedder_.measure(device_);
-      run.embedding_batch = embedding_batch();
+    if (validation_) {
+      run.embedding = validation_->measure(device_);
+      run.embedding_batch = validation_->batch();
     }
     if (caches()) run.cached_images = list_.size();
     return run;
@@ -255,10 +149,7 @@ class Run {
 
   MemoryForecast forecast() {
     MemoryForecast memory = forecast_memory(net_.net, device_, options_, loader_queue + 1);  // one batch is in use
-    if (pairs_) {
-      const std::size_t planned = embedder_.planned_bytes();  // now, and not when training has gone on for hours
-      memory.verification = (on_gpu() ? 0 : planned) + verification_bytes(*pairs_, options_.network.embedding, options_.protocol);
-    }
+    if (validation_) memory.verification = validation_->plan(device_);  // now, and not when training has gone on for hours
     return memory;
   }
 
@@ -273,7 +164,7 @@ class Run {
                                     .device_free = device_free_});
     if (resumed) {
       log_.line(fmt::format("Resumed from {} at step {}", resumed->directory.string(), state_.step));
-      log_changed_settings(resumed->directory);
+      checkpoints_->tell_changes(*resumed, log_);
     }
     if (!hooks_.config.empty()) write_durably(options_.out / "config.toml", hooks_.config);
   }
@@ -290,9 +181,9 @@ class Run {
   bool fill_cache() {
     if (!cached_images_.defined() || state_.step == steps_) return true;
     struct Interrupted : std::exception {};
-    const double begin = seconds_now();
+    const Stopwatch taken;
     const auto progress = [&](std::int64_t done) {
-      const double left = (seconds_now() - begin) * static_cast<double>(list_.size() - done) / static_cast<double>(done);
+      const double left = taken.seconds() * static_cast<double>(list_.size() - done) / static_cast<double>(done);
       if (hooks_.progress) {
         hooks_.progress({.step = done, .steps = list_.size(), .seconds_left = left, .activity = "caching", .meters = {}});
       }
@@ -305,10 +196,10 @@ class Run {
     try {
       stand_ins_ = cache_images(list_, reading, cached_images_, progress);
     } catch (const Interrupted&) {
-      if (last_checkpoint_.empty()) save(false);
+      if (checkpoints_->last().empty()) save(false);
       return false;
     }
-    log_.line(fmt::format("Cached {} images in the GPU's memory in {}", list_.size(), duration_text(seconds_now() - begin)));
+    log_.line(fmt::format("Cached {} images in the GPU's memory in {}", list_.size(), duration_text(taken.seconds())));
     return true;
   }
 
@@ -330,7 +221,7 @@ class Run {
 
   // One update, and what is due after it. True when the run is to stop.
   bool one_step() {
-    const double begin = seconds_now();
+    const Stopwatch taken;
     const double rate = schedule_.at(state_.step);
     for (std::int64_t micro = 0; micro < options_.accumulate; ++micro) {
       train_step_->accumulate(next_batch(), here(), micro == 0 ? Write::assign : Write::add);
@@ -341,8 +232,8 @@ class Run {
     state_.step += 1;
     const bool log_due = state_.step % options_.log_every == 0 || state_.step == steps_;
     take_results(log_due ? Wait::yes : Wait::no);
-    interval_seconds_ += seconds_now() - begin;
-    training_seconds_ += seconds_now() - begin;
+    interval_seconds_ += taken.seconds();
+    training_seconds_ += taken.seconds();
     steps_done_ += 1;
     report_progress("training");
 
@@ -371,9 +262,9 @@ class Run {
   }
 
   Batch next_batch() {
-    const double begin = seconds_now();
+    const Stopwatch taken;
     Batch batch = loader_->next();
-    interval_wait_ += seconds_now() - begin;
+    interval_wait_ += taken.seconds();
     return batch;
   }
 
@@ -440,79 +331,27 @@ class Run {
     interval_seconds_ = interval_wait_ = 0;
   }
 
-  bool validation_due() const {
-    if (!pairs_ || options_.val_every == 0 || state_.verified_step == state_.step) return false;
-    if (state_.step == steps_) return true;
-    const std::int64_t epoch = std::max<std::int64_t>(1, list_.size() / (options_.batch * options_.accumulate));
-    return state_.step % (options_.val_every > 0 ? options_.val_every : epoch) == 0;
-  }
-
-  // The embeddings of the pairs; nothing when a stop was asked for meanwhile.
-  std::optional<Views> embed_pairs() {
-    struct Interrupted : std::exception {};
-    const auto where = [this](std::size_t i) {
-      return fmt::format("{}:{}: {}", options_.val_pairs.string(), pairs_->lines[i], (val_images_->place() / pairs_->images[i]).string());
-    };
-    const auto progress = [this](std::int64_t, std::int64_t) {
-      report_progress("verifying");
-      if (poll() == TrainRequest::stop) throw Interrupted();
-    };
-    try {
-      return embedder_.embed(device_, {.images = val_images_,
-                                       .paths = pairs_->images,
-                                       .where = where,
-                                       .skip_bad_images = options_.skip_bad_images,
-                                       .progress = progress});
-    } catch (const Interrupted&) {
-      return std::nullopt;
-    }
-  }
+  bool validation_due() const { return validation_ && validation_->due(state_, steps_); }
 
   // True when this is the best so far. A stop cuts it short; the resumed run then begins with it.
   bool verify_now() {
     take_results(Wait::yes);
-    const double begin = seconds_now();
-    const std::optional<Views> views = embed_pairs();
-    if (!views) return false;
-    for (const std::string& reason : views->reasons) log_.line(fmt::format("Skipped a bad image: {}", reason));
-    const Verification result = verify(*pairs_, views->plain, views->mirrored, {.protocol = options_.protocol, .failed = views->failed});
-    state_.verified_step = state_.step;
-    last_validation_ = ValidationRow{.step = state_.step,
-                                     .accuracy_mean = result.accuracy_mean,
-                                     .accuracy_std = result.accuracy_std,
-                                     .tar_at_far_1 = result.accept_rates.at(0).tar,
-                                     .tar_at_far_01 = result.accept_rates.at(1).tar};
-    validation_file_->append(line_of(*last_validation_));
-    const bool best = result.accuracy_mean > state_.best_accuracy;
-    if (best) {
-      state_.best_accuracy = result.accuracy_mean;
-      state_.best_step = state_.step;
-    }
-    log_.line(fmt::format("[val][{}] Accuracy {:.2f}+-{:.2f}%  TAR@FAR=1e-2 {:.2f}%  TAR@FAR=1e-3 {:.2f}%  Best {:.2f}% @{}  failed {}  {}",
-                          state_.step, result.accuracy_mean, result.accuracy_std, last_validation_->tar_at_far_1,
-                          last_validation_->tar_at_far_01, state_.best_accuracy, state_.best_step, result.failed_images,
-                          duration_text(seconds_now() - begin)));
-    return best;
+    const auto go_on = [this] {
+      report_progress("verifying");
+      return poll() != TrainRequest::stop;
+    };
+    const std::optional<ValidationRow> row = validation_->run(device_, state_, log_, go_on);
+    if (!row) return false;
+    last_validation_ = row;
+    validation_file_->append(line_of(*row));
+    return state_.best_step == state_.step;
   }
 
   void save(bool best) {
     take_results(Wait::yes);
     require_finite_weights();
     report_progress("saving");
-    std::vector<NamedTensor> momentum;
-    for (const Solver::Momentum& one : solver_->state()) momentum.push_back({one.name, one.value.to(Memory::host)});
-    Metadata metadata = metadata_of(description_);
-    metadata["amnet.step"] = std::to_string(state_.step);
-    std::vector<CheckpointFile> files = {{"model.safetensors", SafetensorsFile{.metadata = metadata, .tensors = tensors_of(net_.net)}},
-                                         {"solver.safetensors", SafetensorsFile{.metadata = {}, .tensors = std::move(momentum)}},
-                                         {"state.json", state_json(state_)}};
-    if (!hooks_.config.empty()) files.push_back({"config.toml", hooks_.config});
-    last_checkpoint_ = write_checkpoint(options_.out, state_.step, files);
-    const std::string name = checkpoint_name(state_.step);
-    set_pointer(options_.out, "last", name);
-    if (best) set_pointer(options_.out, "best", name);
-    keep_newest(options_.out, options_.keep_checkpoints);
-    log_.line(fmt::format("saved {}", name));
+    checkpoints_->save(state_, best, log_);
     if (request_ == TrainRequest::snapshot) request_ = TrainRequest::none;
   }
 
@@ -530,14 +369,14 @@ class Run {
     } else if (steps_done_ == 0) {
       log_.line(fmt::format("Nothing to do: the run is at step {} of {}.", state_.step, steps_));
     } else {
-      log_.line(fmt::format("Finished {} steps in {}.", steps_, duration_text(seconds_now() - train_started_)));
+      log_.line(fmt::format("Finished {} steps in {}.", steps_, duration_text(since_start_.seconds())));
     }
     return {.step = state_.step,
             .steps = steps_,
             .stopped = stopped,
             .meters = last_meters_,
             .validation = last_validation_,
-            .checkpoint = last_checkpoint_};
+            .checkpoint = checkpoints_->last()};
   }
 
   static constexpr int loader_queue = 4;  // batches decoded ahead
@@ -552,11 +391,10 @@ class Run {
   BuiltModel net_;
   Value labels_;
   Head head_;
-  Embedder embedder_;
   RunLog log_;
   std::optional<Solver> solver_;
-  std::optional<Pairs> pairs_;
-  std::shared_ptr<const ImageSource> val_images_;  // of the pairs
+  std::optional<Validation> validation_;
+  std::optional<RunCheckpoints> checkpoints_;
   TrainState state_;
   TrainRequest request_ = TrainRequest::none;
   std::size_t device_free_ = 0;  // of a GPU, before this run took any
@@ -569,14 +407,13 @@ class Run {
   std::optional<MetricsFile> metrics_, validation_file_;
   std::optional<Loader> loader_;
 
-  double train_started_ = 0;
+  Stopwatch since_start_;
   double training_seconds_ = 0;  // steps of this process, without verification and saving
   std::int64_t steps_done_ = 0;  // by this process
   double interval_seconds_ = 0;  // since the last line of the log
   double interval_wait_ = 0;
   Meters last_meters_;
   std::optional<ValidationRow> last_validation_;
-  fs::path last_checkpoint_;
 };
 
 }  // namespace

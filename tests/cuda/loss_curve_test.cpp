@@ -13,11 +13,8 @@ using namespace amnet;
 
 namespace {
 
-#if defined(AMNET_EMULATION)
-constexpr std::int64_t steps = 12, smoothed_over = 4;  // an emulated GPU takes a second for what a GPU does in a millisecond
-#else
-constexpr std::int64_t steps = 200, smoothed_over = 20;
-#endif
+// An emulated GPU takes a second for what a GPU does in a millisecond.
+const int steps = emulated_gpu ? 12 : 200, smoothed_over = emulated_gpu ? 4 : 20;
 
 std::vector<double> smoothed_losses(Trainee& trainee) {
   const std::vector<double> losses = trainee.train(0, steps, 1, 0.003);

@@ -3,15 +3,8 @@
 #include <amnet/core/random.h>
 
 #include <cmath>
-#include <cstdio>
-#include <random>
 
 #include "catch.h"
-
-#if defined(AMNET_EMULATION)
-#include "emulation/emulator.h"
-#include "emulation/fake_cuda.h"
-#endif
 
 namespace amnet {
 namespace {
@@ -116,33 +109,6 @@ void Parity::check_each(const Both& both) const {
 
 void Parity::check_each(const BothGradients& both) const {
   if (both.host) check_each(Both{both.host.tensor, both.device.tensor});
-}
-
-void for_each_machine(std::string_view test, ProductPrecision precision, double bound, const std::function<void(Parity&)>& body) {
-  // Fresh values in every run; the seed is in the message of a failure.
-  const std::uint64_t seed = std::random_device{}();
-  INFO("seed " << seed);
-#if defined(AMNET_EMULATION)
-  using emulation::ThreadOrder;
-  for (const ThreadOrder order : {ThreadOrder::rising, ThreadOrder::falling, ThreadOrder::shuffled}) {
-    INFO("thread order " << static_cast<int>(order));
-    emulation::set_thread_order(order);
-    const std::size_t before = fake::allocations();
-    {
-      Parity parity(precision, bound, seed);
-      body(parity);
-    }
-    CHECK(fake::allocations() == before);
-  }
-  static_cast<void>(test);
-#else
-  if (cuda_devices() == 0) {
-    std::printf("SKIPPED %.*s: there is no GPU\n", static_cast<int>(test.size()), test.data());
-    return;
-  }
-  Parity parity(precision, bound, seed);
-  body(parity);
-#endif
 }
 
 }  // namespace amnet

@@ -1,0 +1,52 @@
+// How a run goes on after its end: which checkpoint it resumes from, what that brings back, and what is written into the next one.
+#pragma once
+
+#include <amnet/io/checkpoint.h>
+#include <amnet/io/model_file.h>
+#include <amnet/train/run_log.h>
+#include <amnet/train/solver.h>
+#include <amnet/train/train_options.h>
+#include <amnet/train/train_state.h>
+
+#include <filesystem>
+#include <optional>
+#include <string>
+#include <vector>
+
+namespace amnet {
+
+class RunCheckpoints {
+ public:
+  /// `config` is the resolved configuration, kept in every checkpoint unless it is empty. All the others must outlive this.
+  RunCheckpoints(const TrainOptions& options, std::string config, const ModelDescription& description, Net& net, Solver& solver)
+      : options_(options), config_(std::move(config)), description_(description), net_(net), solver_(solver) {}
+
+  /// Makes the run's directory ready and takes parameters, momentum and state from the checkpoint that the options ask for, which is
+  /// answered, or, for a new run, known parameters from the model that they start from. The log loses what a resumed run will write again.
+  /// Throws UsageError for a directory that holds another run, or a checkpoint of one that cannot go on with these settings.
+  std::optional<FoundCheckpoint> open(TrainState& state, RunLog& log);
+  /// Settings that have changed since `checkpoint` was written should not go unnoticed.
+  void tell_changes(const FoundCheckpoint& checkpoint, RunLog& log) const;
+
+  /// Writes one, points `last` to it, and `best` too where it is, and removes the oldest.
+  void save(const TrainState& state, bool best, RunLog& log);
+
+  /// The one that was resumed from or written last; empty before.
+  const std::filesystem::path& last() const { return last_; }
+
+ private:
+  std::optional<FoundCheckpoint> find(std::vector<std::string>& notes) const;
+  bool in_out(const std::filesystem::path& checkpoint) const;
+  void load(const std::filesystem::path& directory, TrainState& state);
+  void restore_pointers(const std::filesystem::path& checkpoint, const TrainState& state) const;
+  void start_from_model(RunLog& log);
+
+  const TrainOptions& options_;
+  std::string config_;
+  const ModelDescription& description_;
+  Net& net_;
+  Solver& solver_;
+  std::filesystem::path last_;
+};
+
+}  // namespace amnet

@@ -1,0 +1,81 @@
+#include "validation.h"
+
+#include "duration.h"
+
+#include <amnet/data/packed_faces.h>
+#include <amnet/eval/verification.h>
+#include <amnet/train/memory_forecast.h>
+
+#include <fmt/format.h>
+#include <algorithm>
+#include <exception>
+
+namespace amnet {
+
+Validation::Validation(const TrainOptions& options, const ModelDescription& description, Net& net)
+    : options_(options), batch_(std::min<std::int64_t>(64, options.batch)), embedder_(description, batch_) {
+  if (options.val_pack.empty()) {
+    pairs_ = read_pairs(options.val_pairs, options.val_root);
+    images_ = image_folder(options.val_root);
+  } else {
+    const auto pack = std::make_shared<PackedFaces>(options.val_pack);
+    pairs_ = read_pairs(options.val_pairs, *pack);
+    images_ = pack;
+  }
+  embedder_.share(net);
+}
+
+std::size_t Validation::plan(const Device& device) {
+  const std::size_t planned = embedder_.planned_bytes();
+  return (memory_of(device) == Memory::host ? planned : 0) + verification_bytes(pairs_, options_.network.embedding, options_.protocol);
+}
+
+bool Validation::due(const TrainState& state, std::int64_t steps) const {
+  if (options_.val_every == 0 || state.verified_step == state.step) return false;
+  if (state.step == steps) return true;
+  const std::int64_t epoch = std::max<std::int64_t>(1, state.images / (options_.batch * options_.accumulate));
+  return state.step % (options_.val_every > 0 ? options_.val_every : epoch) == 0;
+}
+
+std::optional<ValidationRow> Validation::run(Device& device, TrainState& state, RunLog& log, const std::function<bool()>& go_on) {
+  const Stopwatch taken;
+  const std::optional<Views> views = embed(device, go_on);
+  if (!views) return std::nullopt;
+  for (const std::string& reason : views->reasons) log.line(fmt::format("Skipped a bad image: {}", reason));
+  const Verification result = verify(pairs_, views->plain, views->mirrored, {.protocol = options_.protocol, .failed = views->failed});
+  state.verified_step = state.step;
+  const ValidationRow row{.step = state.step,
+                          .accuracy_mean = result.accuracy_mean,
+                          .accuracy_std = result.accuracy_std,
+                          .tar_at_far_1 = result.accept_rates.at(0).tar,
+                          .tar_at_far_01 = result.accept_rates.at(1).tar};
+  if (row.accuracy_mean > state.best_accuracy) {
+    state.best_accuracy = row.accuracy_mean;
+    state.best_step = state.step;
+  }
+  log.line(fmt::format("[val][{}] Accuracy {:.2f}+-{:.2f}%  TAR@FAR=1e-2 {:.2f}%  TAR@FAR=1e-3 {:.2f}%  Best {:.2f}% @{}  failed {}  {}",
+                       state.step, row.accuracy_mean, row.accuracy_std, row.tar_at_far_1, row.tar_at_far_01, state.best_accuracy,
+                       state.best_step, result.failed_images, duration_text(taken.seconds())));
+  return row;
+}
+
+std::optional<Views> Validation::embed(Device& device, const std::function<bool()>& go_on) {
+  struct Interrupted : std::exception {};
+  const auto where = [this](std::size_t i) {
+    return fmt::format("{}:{}: {}", options_.val_pairs.string(), pairs_.lines[i], (images_->place() / pairs_.images[i]).string());
+  };
+  const auto progress = [&](std::int64_t, std::int64_t) {
+    if (!go_on()) throw Interrupted();
+  };
+  try {
+    return embedder_.embed(device, {.images = images_,
+                                    .paths = pairs_.images,
+                                    .where = where,
+                                    .skip_bad_images = options_.skip_bad_images,
+                                    .progress = progress});
+  } catch (const Interrupted&) {
+    return std::nullopt;
+  }
+}
+
+}  // namespace amnet

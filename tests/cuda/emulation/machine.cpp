@@ -1,0 +1,29 @@
+// The machine under test: an emulated GPU.
+#include <random>
+
+#include "catch.h"
+#include "emulator.h"
+#include "fake_cuda.h"
+#include "parity.h"
+
+namespace amnet {
+
+const bool emulated_gpu = true;
+
+void for_each_machine(std::string_view /*test*/, ProductPrecision precision, double bound, const std::function<void(Parity&)>& body) {
+  using emulation::ThreadOrder;
+  const std::uint64_t seed = std::random_device{}();
+  INFO("seed " << seed);
+  for (const ThreadOrder order : {ThreadOrder::rising, ThreadOrder::falling, ThreadOrder::shuffled}) {
+    INFO("thread order " << static_cast<int>(order));
+    emulation::set_thread_order(order);
+    const std::size_t before = fake::allocations();
+    {
+      Parity parity(precision, bound, seed);
+      body(parity);
+    }
+    CHECK(fake::allocations() == before);
+  }
+}
+
+}  // namespace amnet
