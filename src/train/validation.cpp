@@ -68,11 +68,9 @@ std::optional<Views> Validation::embed(Device& device, const std::function<bool(
     if (!go_on()) throw Interrupted();
   };
   try {
-    return embedder_.embed(device, {.images = images_,
-                                    .paths = pairs_.images,
-                                    .where = where,
-                                    .skip_bad_images = options_.skip_bad_images,
-                                    .progress = progress});
+    return embedder_.embed(
+        device,
+        {.images = images_, .paths = pairs_.images, .where = where, .skip_bad_images = options_.skip_bad_images, .progress = progress});
   } catch (const Interrupted&) {
     return std::nullopt;
   }

@@ -29,8 +29,8 @@ struct Layer {
 
 /// Whole packs of channels and odd ones, the pixels' 3, strides, one pixel, groups, a kernel of 1, more outputs than a block has threads.
 inline const Layer layers[] = {{2, 7, 6, 8, 16},          {1, 9, 8, 3, 8, 3, 2},       {2, 7, 6, 8, 8, 3, 2},
-                        {1, 1, 1, 5, 7},           {3, 4, 5, 6, 6, 3, 1, 1, 6}, {1, 5, 4, 8, 16, 3, 2, 1, 2},
-                        {2, 3, 3, 4, 300, 1, 1, 0}};
+                               {1, 1, 1, 5, 7},           {3, 4, 5, 6, 6, 3, 1, 1, 6}, {1, 5, 4, 8, 16, 3, 2, 1, 2},
+                               {2, 3, 3, 4, 300, 1, 1, 0}};
 
 /// Runs `body` once for each way of carrying its operations out: with the first candidate of each, with the second, ...
 template <class Body>

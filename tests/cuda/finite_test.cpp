@@ -53,6 +53,22 @@ TEMPLATE_TEST_CASE("finite: a part of a tensor is looked at, and no more", "[gpu
   });
 }
 
+TEMPLATE_TEST_CASE("finite: a flag is raised and never lowered", "[gpu]", F32, Bf16) {
+  for_each_machine<TestType>("finite: a flag is raised and never lowered", [](Parity& parity) {
+    const Tensor good = Tensor::zeros({300}, parity.activations()), bad = good.clone();
+    set_upper_bits(bad, 299, minus_infinity);
+    const Tensor good_there = good.to(Memory::cuda), bad_there = bad.to(Memory::cuda);
+    const Tensor flag = Tensor::zeros({1}, DType::u8, Memory::cuda);
+    const auto raised = [&] { return flag.to(Memory::host).data<std::uint8_t>()[0]; };
+    raise_unless_finite(parity.cuda, good_there, flag);
+    CHECK(raised() == 0);
+    raise_unless_finite(parity.cuda, bad_there, flag);
+    CHECK(raised() == 1);
+    raise_unless_finite(parity.cuda, good_there, flag);
+    CHECK(raised() == 1);
+  });
+}
+
 TEST_CASE("finite: sees what was begun before", "[gpu]") {
   for_each_machine<F32>("finite: sees what was begun before", [](Parity& parity) {
     const Tensor tensor({100}, DType::f32, Memory::cuda);

@@ -55,6 +55,28 @@ def check_rules():
     without = {str(path.relative_to(ROOT)) for path in kernels} - {mutant.file for mutant in MUTANTS}
     if without:
         sys.exit(f"kernel files without a mutant: {', '.join(sorted(without))}")
+    kept = {line for path in [*(ROOT / "cuda").glob("*.cu"), *(ROOT / "cuda").glob("*.h")] for line in meetings_of(path)} - {
+        line for mutant in MUTANTS for line in meetings_dropped(mutant)}
+    if kept:
+        sys.exit(f"barriers and shuffles that no mutant leaves out: {', '.join(sorted(kept))}")
+
+
+# Where threads of a GPU wait for each other or read from each other: a kernel that works without is not tested.
+MEETING = re.compile(r"\b(?:barrier|exchange)\(")
+
+
+def meetings_of(path, text=None):
+    text = path.read_text() if text is None else text
+    return {f"{path.relative_to(ROOT)}:{text[:found.start()].count(chr(10)) + 1}" for found in MEETING.finditer(text)
+            if "__device__" not in text[text.rfind("\n", 0, found.start()):found.start()]}
+
+
+def meetings_dropped(mutant):
+    """The barriers and shuffles in what the mutant replaces, where what it puts there has fewer."""
+    if len(MEETING.findall(mutant.new)) >= len(MEETING.findall(mutant.old)):
+        return set()
+    first = line_of(mutant)
+    return {f"{mutant.file}:{first + mutant.old[:found.start()].count(chr(10))}" for found in MEETING.finditer(mutant.old)}
 
 
 def copy_tree(target, tests):
