@@ -58,7 +58,8 @@ struct ColumnSums {
         for (int e = 0; e < width; ++e) shared.sums[q][e][thread.index()] = sums[q][e];
       }
       thread.barrier();
-      // All threads share in adding up, a column of a quantity each.
+      // All threads share in adding up, a column of a quantity each. In more rounds than one `across` is `threads`, so that each adds up
+      // what it has written itself, and may go on to the next round by itself.
       for (int at = thread.index(); at < Body::quantities * width * across; at += threads) {
         const int q = at / (width * across), e = at / across % width, pack = at % across;
         if (base + pack >= packs) continue;
@@ -66,7 +67,6 @@ struct ColumnSums {
         for (int other = 0; other < down; ++other) sum += shared.sums[q][e][other * across + pack];
         partials[(thread.block() * Body::quantities + q) * channels + (base + pack) * width + e] = sum;
       }
-      thread.barrier();  // before the next round's sums go there
     }
   }
 };

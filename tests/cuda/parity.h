@@ -84,7 +84,8 @@ class Parity {
 /// Whether the tests are linked with the emulation of a GPU.
 extern const bool emulated_gpu;
 
-/// Runs a test on the GPU, or on the emulated one under every order of threads, from fresh values: the seed is in the message of a failure.
+/// Runs a test on the GPU, or on the emulated one under several orders of threads and paces of streams, from fresh values: the seed is in
+/// the message of a failure.
 /// Where there is no GPU it says so by the test's name and does nothing.
 void for_each_machine(std::string_view test, ProductPrecision precision, double bound, const std::function<void(Parity&)>& body);
 template <class Precision>

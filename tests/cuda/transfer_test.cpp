@@ -1,6 +1,8 @@
 #include <amnet/kernels/fill.h>
 #include <amnet/kernels/transfer.h>
 
+#include <vector>
+
 #include "catch.h"
 #include "parity.h"
 
@@ -21,11 +23,13 @@ TEST_CASE("transfer: batches arrive in order, though the host goes on writing", 
     const auto upload = make_upload(parity.cuda);
     const auto results = make_results(parity.cuda);
     Tensor host = labels_from(0);
+    std::vector<Tensor> reads;  // made beforehand and kept: to free memory is to wait for all work
+    for (std::int64_t batch = 0; batch < 7; ++batch) reads.emplace_back(Shape{3}, DType::i64, Memory::cuda);
     for (std::int64_t batch = 0; batch < 7; ++batch) {
       host.copy_from(labels_from(10 * batch));
       const std::vector<Tensor> there = upload->bring({host});
       host.clear();  // what was brought is no longer the host's
-      const Tensor read({3}, DType::i64, Memory::cuda);
+      const Tensor& read = reads[static_cast<std::size_t>(batch)];
       copy(parity.cuda, there[0], read);
       results->put({read});
       if (results->waiting() < 3) continue;

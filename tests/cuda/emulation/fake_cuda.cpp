@@ -43,7 +43,7 @@ namespace amnet::fake {
 namespace {
 
 struct Runtime {
-  Pace pace = Pace::lazy;
+  Pace pace = Pace::late;
   std::map<std::string, int> calls;
   std::map<std::string, std::map<int, int>> failures;  // function -> call number -> error
   std::int64_t work_so_far = 0, failing_work = 0;
@@ -129,7 +129,7 @@ cudaError_t put(CUstream_st* stream, CUstream_st::Work work) {
     return cudaSuccess;
   }
   stream->queue.push_back(std::move(work));
-  if (runtime().pace == Pace::eager) run_all(*stream);
+  if (runtime().pace == Pace::side_streams_early && !stream->blocking) run_all(*stream);
   return cudaSuccess;
 }
 

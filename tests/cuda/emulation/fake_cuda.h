@@ -1,6 +1,6 @@
 // A CUDA runtime without a GPU: the functions of it that cuda/ calls, under their own names, so that the host code of the backend runs as
 // it is. Device memory is host memory of exact size, filled with NaN bits; work is put into streams and done only when somebody waits for
-// it (or, eagerly, at once): a missing wait shows as a value that is not there yet, or that has been overwritten.
+// it: a missing wait shows as a value that is not there yet, or that has been overwritten.
 #pragma once
 
 #include <cuda_runtime_api.h>
@@ -13,8 +13,8 @@
 
 namespace amnet::fake {
 
-/// When the work of a stream is done: at once, or as late as the rules of CUDA allow.
-enum class Pace : unsigned char { eager, lazy };
+/// When the work of streams is done: all as late as the rules of CUDA allow, or that of side streams (cudaStreamNonBlocking) as early.
+enum class Pace : unsigned char { late, side_streams_early };
 void set_pace(Pace pace);
 
 /// Makes the n-th call from now on (counted from 1) of the function of that name answer `error`, as its library's enum counts.

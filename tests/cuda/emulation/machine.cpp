@@ -1,5 +1,6 @@
 // The machine under test: an emulated GPU.
 #include <random>
+#include <utility>
 
 #include "catch.h"
 #include "emulator.h"
@@ -14,9 +15,13 @@ void for_each_machine(std::string_view /*test*/, ProductPrecision precision, dou
   using emulation::ThreadOrder;
   const std::uint64_t seed = std::random_device{}();
   INFO("seed " << seed);
-  for (const ThreadOrder order : {ThreadOrder::rising, ThreadOrder::falling, ThreadOrder::shuffled}) {
-    INFO("thread order " << static_cast<int>(order));
+  constexpr std::pair<ThreadOrder, fake::Pace> machines[] = {{ThreadOrder::rising, fake::Pace::late},
+                                                             {ThreadOrder::falling, fake::Pace::side_streams_early},
+                                                             {ThreadOrder::shuffled, fake::Pace::late}};
+  for (const auto& [order, pace] : machines) {
+    INFO("thread order " << static_cast<int>(order) << ", pace " << static_cast<int>(pace));
     emulation::set_thread_order(order);
+    fake::set_pace(pace);
     const std::size_t before = fake::allocations();
     {
       Parity parity(precision, bound, seed);
