@@ -1,10 +1,9 @@
 // docs/architecture.md says which folder may include which; this reads every include and holds the sources to it.
 #include "catch.h"
+#include "source_tree.h"
 
 #include <algorithm>
 #include <filesystem>
-#include <fstream>
-#include <iterator>
 #include <map>
 #include <regex>
 #include <set>
@@ -16,12 +15,7 @@ namespace {
 
 namespace fs = std::filesystem;
 
-const fs::path source_root = AMNET_SOURCE_DIR;
-
-std::string text_of(const fs::path& path) {
-  std::ifstream file(path);
-  return {std::istreambuf_iterator<char>(file), {}};
-}
+using source_tree::text_of;
 
 /// Folder -> the folders it may include, itself among them.
 using Rules = std::map<std::string, std::set<std::string>>;
@@ -101,8 +95,8 @@ std::vector<std::string> violations(const Rules& rules, const fs::path& relative
 std::vector<fs::path> sources() {
   std::vector<fs::path> found;
   for (const char* top : {"include", "src"}) {
-    for (const auto& entry : fs::recursive_directory_iterator(source_root / top)) {
-      if (entry.is_regular_file()) found.push_back(fs::relative(entry.path(), source_root));
+    for (const auto& entry : fs::recursive_directory_iterator(source_tree::root / top)) {
+      if (entry.is_regular_file()) found.push_back(fs::relative(entry.path(), source_tree::root));
     }
   }
   std::sort(found.begin(), found.end());
@@ -110,7 +104,7 @@ std::vector<fs::path> sources() {
 }
 
 const Rules& rules() {
-  static const Rules read = rules_of(text_of(source_root / "docs/architecture.md"));
+  static const Rules read = rules_of(text_of(source_tree::root / "docs/architecture.md"));
   return read;
 }
 
@@ -120,13 +114,13 @@ TEST_CASE("layering: every include follows docs/architecture.md", "[layering]") 
   const std::vector<fs::path> files = sources();
   REQUIRE(files.size() > 20);
   for (const fs::path& file : files) {
-    for (const std::string& violation : violations(rules(), file, text_of(source_root / file))) FAIL_CHECK(violation);
+    for (const std::string& violation : violations(rules(), file, text_of(source_tree::root / file))) FAIL_CHECK(violation);
   }
 }
 
 TEST_CASE("layering: the table names every folder that exists, and no other", "[layering]") {
   std::set<std::string> folders;
-  for (const auto& entry : fs::directory_iterator(source_root / "include/amnet")) {
+  for (const auto& entry : fs::directory_iterator(source_tree::root / "include/amnet")) {
     if (entry.is_directory() && !fs::is_empty(entry)) folders.insert(entry.path().filename().string());
   }
   std::set<std::string> documented;
@@ -151,7 +145,7 @@ TEST_CASE("layering: an arrow that points the wrong way is caught", "[layering]"
 }
 
 TEST_CASE("layering: amnet.h includes every public header", "[layering]") {
-  const std::string umbrella = text_of(source_root / "include/amnet/amnet.h");
+  const std::string umbrella = text_of(source_tree::root / "include/amnet/amnet.h");
   for (const fs::path& file : sources()) {
     if (*file.begin() != "include" || file == "include/amnet/amnet.h") continue;
     const std::string line = "#include <" + fs::relative(file, "include").string() + ">";

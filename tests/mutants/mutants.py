@@ -65,8 +65,8 @@ def check_rules():
 MEETING = re.compile(r"\b(?:barrier|exchange)\(")
 
 
-def meetings_of(path, text=None):
-    text = path.read_text() if text is None else text
+def meetings_of(path):
+    text = path.read_text()
     return {f"{path.relative_to(ROOT)}:{text[:found.start()].count(chr(10)) + 1}" for found in MEETING.finditer(text)
             if "__device__" not in text[text.rfind("\n", 0, found.start()):found.start()]}
 
