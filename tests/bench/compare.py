@@ -108,13 +108,18 @@ class Programs:
                               f"use ./run bench compare, which builds it")
         self.arguments = arguments
         self.runs = []
-        self.help = execute([self.train_face, "bench", "--help"])
         self.limits = {}
         if arguments.isa == "avx2":
             self.limits = {"ONEDNN_MAX_CPU_ISA": "AVX2", "ATEN_CPU_CAPABILITY": "avx2", "MKL_ENABLE_INSTRUCTIONS": "AVX2"}
 
-    def knows(self, flag):
-        return flag in self.help
+    def multiplies_bf16(self):
+        """Whether this build does; it says at once if not."""
+        try:
+            execute([self.train_face, "bench", "--device", "cpu", "--forward-only", "--precision", "bf16", "--batch", 1, "--iterations", 1,
+                     "--width", 0.1])
+        except Failure:
+            return False
+        return True
 
     def peak(self, threads):
         """GFLOP/s of multiply-adds on registers, now."""
@@ -209,8 +214,8 @@ class Comparison(Turns):
         threads = row.setting.threads
         if threads > machine.cores():
             return f"skipped: needs {threads} cores and this machine has {machine.cores()}"
-        if row.setting.precision != "f32" and not self.programs.knows("--precision"):
-            return "skipped: train_face bench has no --precision in this build, so amnet has no bf16"
+        if row.setting.precision == "bf16" and not self.programs.multiplies_bf16():
+            return "skipped: amnet multiplies bf16 only on processors with AVX512-BF16"
         if row.kind == "curves" and loss_curves.shared_faces() is None:
             return "skipped: the shared data directory is absent (set AMNET_SHARED)"
         return None
@@ -261,12 +266,11 @@ class Comparison(Turns):
         mode = self.mode_of(rival)
         wanted, steps = pairs, self.arguments.iterations or rival.iterations()
         if rate := self.trials.get("/".join(map(str, self.mode_key(rival))), {}).get(mode):
-            wanted, steps = patience(pairs, steps, rival.batch, rate)
+            wanted = patience(pairs, rival.batch, rate)
         done = self.by_turns(row, wanted, lambda: (self.amnet(row.setting), self.rival(rival, mode, steps)))
         ratio = ratios((ours["images_per_second"], theirs["images_per_second"]) for ours, theirs in done)
         repeats = sum(theirs.get("repeats_below_80_percent_of_peak", 0) for _, theirs in done)
-        notes = [f"{repeats} PyTorch runs repeated"] * bool(repeats) + [f"{len(done)} of {pairs} pairs"] * (len(done) < pairs)
-        notes += disturbed_note(done)
+        notes = [f"{repeats} PyTorch runs repeated"] * bool(repeats) + notes_on(done, pairs)
         mode_name = MODE_NAMES[mode] + (", bf16" if rival.precision == "bf16" else "")
         self.lines[row.name] = Line(row.name, median_rate(ours for ours, _ in done), median_rate(theirs for _, theirs in done), mode_name, ratio,
                                     most_memory(ours for ours, _ in done), most_memory(theirs for _, theirs in done), bar_text(row),
@@ -280,7 +284,7 @@ class Comparison(Turns):
         done = self.by_turns(row, pairs, pair)
         share = scaling_shares((one["images_per_second"], two["images_per_second"], one["peak_gflops"], two["peak_gflops"]) for two, one in done)
         self.lines[row.name] = Line(row.name, median_rate(two for two, _ in done), median_rate(one for _, one in done), "amnet, 1 thread", share,
-                                    bar=bar_text(row), verdict=verdict(share.median, self.bar_of(row)), note="; ".join(disturbed_note(done)))
+                                    bar=bar_text(row), verdict=verdict(share.median, self.bar_of(row)), note="; ".join(notes_on(done, pairs)))
 
     def measure_curves(self, row, _):
         gaps = self.timed("curves", self.programs.loss_curves)
@@ -296,7 +300,7 @@ class Comparison(Turns):
         share = competing_shares(((ours["images_per_second"], alone["images_per_second"]) for ours, alone in done), row.setting.threads,
                                  machine.cores())
         self.lines[row.name] = Line(row.name, median_rate(ours for ours, _ in done), median_rate(one for _, one in done), "amnet, alone", share,
-                                    bar=bar_text(row), verdict=verdict(share.median, self.bar_of(row)), note="; ".join(disturbed_note(done)))
+                                    bar=bar_text(row), verdict=verdict(share.median, self.bar_of(row)), note="; ".join(notes_on(done, pairs)))
 
     def conclude_memory(self, row):
         """Of the runs that another row made."""
@@ -316,9 +320,11 @@ def bar_text(row):
             "curves": "<= perturbed starts"}[row.kind]
 
 
-def disturbed_note(pairs):
-    disturbed = sum(run["disturbed"] for pair in pairs for run in pair)
-    return [f"{disturbed} of {2 * len(pairs)} runs disturbed"] if disturbed else []
+def notes_on(done, wanted):
+    """What a reader should know of a row's pairs: whether they are fewer than wanted, and how many runs shared the machine."""
+    disturbed = sum(run["disturbed"] for pair in done for run in pair)
+    fewer = [f"{len(done)} of {wanted} pairs"] * (len(done) < wanted)
+    return fewer + [f"{disturbed} of {2 * len(done)} runs disturbed"] * bool(disturbed)
 
 
 def median_rate(runs):

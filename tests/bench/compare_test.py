@@ -61,10 +61,10 @@ class Conclusions(unittest.TestCase):
         self.assertTrue(verdicts.is_slow(15.9, 10e9, 200.0))
 
     def test_a_rival_of_minutes_a_step_runs_once(self):
-        self.assertEqual(verdicts.patience(5, 8, 32, 10.0), (5, 8))
-        self.assertEqual(verdicts.patience(5, 8, 32, 2.2), (5, 8))
-        self.assertEqual(verdicts.patience(5, 8, 32, 0.6), (1, 2))
-        self.assertEqual(verdicts.patience(1, 1, 32, 0.1), (1, 1))
+        self.assertEqual(verdicts.patience(5, 32, 10.0), 5)
+        self.assertEqual(verdicts.patience(5, 32, 1.1), 5)
+        self.assertEqual(verdicts.patience(5, 32, 0.6), 1)
+        self.assertEqual(verdicts.patience(0, 32, 0.6), 0)
 
     def test_a_disturbed_run_shared_the_machine(self):
         def during(others, stolen):
@@ -74,8 +74,9 @@ class Conclusions(unittest.TestCase):
         self.assertTrue(verdicts.is_disturbed(during(0.7, 0.4), cores=2))
         self.assertFalse(verdicts.is_disturbed(None, cores=2), "a system without /proc/stat")
         pairs = [({"disturbed": False}, {"disturbed": True}), ({"disturbed": False}, {"disturbed": False})]
-        self.assertEqual(compare.disturbed_note(pairs), ["1 of 4 runs disturbed"])
-        self.assertEqual(compare.disturbed_note(pairs[1:]), [])
+        self.assertEqual(compare.notes_on(pairs, 2), ["1 of 4 runs disturbed"])
+        self.assertEqual(compare.notes_on(pairs[1:], 1), [])
+        self.assertEqual(compare.notes_on(pairs[1:], 5), ["1 of 5 pairs"])
 
     def test_the_budget_learns_what_a_run_takes(self):
         clock = Clock()
@@ -140,11 +141,11 @@ class Arithmetic(unittest.TestCase):
 class FakePrograms:
     """amnet at 50 images/s on a core, PyTorch at 10 eager and 20 compiled."""
 
-    def __init__(self, has_precision=False, peak=100.0, gaps=None):
-        self.has_precision, self.peak, self.gaps, self.calls = has_precision, peak, gaps, []
+    def __init__(self, has_bf16=False, peak=100.0, gaps=None):
+        self.has_bf16, self.peak, self.gaps, self.calls = has_bf16, peak, gaps, []
 
-    def knows(self, flag):
-        return flag == "--precision" and self.has_precision
+    def multiplies_bf16(self):
+        return self.has_bf16
 
     def amnet(self, setting):
         self.calls.append(("amnet", setting))
@@ -204,12 +205,12 @@ class Rows(unittest.TestCase):
         self.comparison.try_mode(Setting("training"), "eager")
         self.assertEqual([who for who, _ in self.programs.calls], ["eager", "eager"])
 
-    def test_bf16_is_skipped_visibly_until_amnet_has_it(self):
+    def test_bf16_is_skipped_visibly_where_amnet_has_none(self):
         line = self.compare(self.row("embedding-bf16"))
         self.assertEqual(self.programs.calls, [])
         self.assertIn("skipped", line.verdict)
-        self.assertIn("--precision", line.verdict)
-        line = self.compare(self.row("embedding-bf16"), has_precision=True)
+        self.assertIn("AVX512-BF16", line.verdict)
+        line = self.compare(self.row("embedding-bf16"), has_bf16=True)
         self.assertEqual({setting.precision for _, setting in self.programs.calls}, {"bf16"})
         self.assertEqual(line.verdict, "met")
 
@@ -258,12 +259,27 @@ class Rows(unittest.TestCase):
         self.assertEqual(self.programs.calls, [])
         self.assertIn("not run", line.verdict)
 
+    def test_one_pair_is_better_than_none(self):
+        line = self.compare(self.row("scaling-training"), ["--minutes", "1"])  # 40 s are guessed for a pair
+        self.assertEqual(line.note, "")
+        self.comparison.budget.seconds = 50
+        with mock.patch.object(self.comparison, "timed", side_effect=lambda kind, body: self.comparison.budget.took(kind, 40) or body()):
+            self.comparison.measure(self.row("scaling-training"))
+        self.assertEqual(self.comparison.lines["scaling-training"].note, "1 of 5 pairs")
+
     def test_finding_the_mode_is_part_of_the_cost(self):
         words = ["--minutes", "2", "--pairs", "1"]  # 65 s of guessed runs, and 90 s of trials before them
         self.assertIn("not run", self.compare(self.row("training"), words).verdict)
         self.comparison.modes["training", "f32", 32] = "compile"
         self.comparison.measure(self.row("training"))
         self.assertEqual(self.comparison.lines["training"].verdict, "met")
+
+    def test_a_slow_precision_does_not_make_others_look_slow(self):
+        self.comparison = Comparison(FakePrograms(), compare.parse([]))
+        self.comparison.budget.took(("trial", "training", "bf16", "eager"), 400)
+        self.assertEqual([guess for _, guess in self.comparison.cost_of_trials(self.row("training"))], [45, 45])
+        self.assertEqual(self.comparison.budget.expected(self.comparison.cost_of_trials(self.row("training"))), 90)
+        self.assertEqual(self.comparison.budget.expected(self.comparison.cost_of_trials(self.row("training-vs-bf16"))), 445)
 
     def test_too_few_cores(self):
         machine.cores.return_value = 1

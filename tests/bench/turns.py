@@ -36,7 +36,7 @@ class Turns:
         pairs = self.pairs_of(row)
         reason = self.reason_to_skip(row)
         if reason is None:
-            cost = self.cost(row) * pairs + self.cost_of_trials(row)
+            cost = self.cost(row) + self.cost_of_trials(row)  # one pair is better than none
             if not self.budget.fits(cost):
                 reason = f"not run: about {self.budget.expected(cost):.0f} s, and {max(0, self.budget.left()):.0f} s are left"
         if reason is not None:
@@ -58,7 +58,7 @@ class Turns:
             rates, reasons, trial = {}, [], self.trial_of(setting)
             for mode in self.modes_of(setting):
                 try:
-                    rates[mode] = self.timed(("trial", setting.task, mode), lambda: self.try_mode(trial, mode))
+                    rates[mode] = self.timed(("trial", setting.task, setting.precision, mode), lambda: self.try_mode(trial, mode))
                 except Failure as failure:
                     reasons.append(f"{mode}: {failure}")
                     rates[mode] = None
@@ -73,7 +73,7 @@ class Turns:
         setting = self.rival_setting(row)
         if setting is None or self.mode_key(setting) in self.modes:
             return []
-        return [(("trial", setting.task, mode), self.trial_seconds) for mode in self.modes_of(setting)]
+        return [(("trial", setting.task, setting.precision, mode), self.trial_seconds) for mode in self.modes_of(setting)]
 
     def by_turns(self, row, pairs, pair):
         """[pair(), ...], as many as were wanted or time is left for, but at least one."""

@@ -55,10 +55,9 @@ def is_slow(images_per_second, flops_per_image, peak_gflops, share=0.8):
     return images_per_second * flops_per_image / 1e9 < share * peak_gflops
 
 
-def patience(pairs, steps, images_per_step, images_per_second, seconds=120):
-    """(pairs, steps of a run) with a rival of that rate: one pair of two steps where a run would take longer than so many seconds. PyTorch's
-    bf16 on a processor without it is a matter of minutes a step."""
-    return (pairs, steps) if steps * images_per_step <= seconds * images_per_second else (1, min(steps, 2))
+def patience(pairs, images_per_step, images_per_second, seconds=30):
+    """How many pairs to make with a rival of that rate: one where a step takes longer than so many seconds."""
+    return pairs if images_per_step <= seconds * images_per_second else min(pairs, 1)
 
 
 def is_disturbed(others, cores, share=0.05):
