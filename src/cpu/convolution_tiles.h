@@ -3,6 +3,8 @@
 // Everything here depends on shapes alone, never on the number of threads.
 #pragma once
 
+#include "parallel.h"
+
 #include <algorithm>
 #include <array>
 #include <cstdint>
@@ -20,8 +22,6 @@ struct Window {
 
   std::int64_t taps() const { return taps_h * taps_w; }
 };
-
-inline std::int64_t ceil_div(std::int64_t a, std::int64_t b) { return (a + b - 1) / b; }
 
 /// [0, extent) in `count` parts that differ by at most one.
 struct Parts {

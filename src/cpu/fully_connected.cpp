@@ -15,8 +15,8 @@ void forward(Cpu& cpu, const Tensor& x, const Tensor& w, double epsilon, const T
   check_output_values(bias, "bias", sizes);
   check_output_values(norms, "norm", sizes);
   with_float(x.dtype(), "fully_connected", [&]<class T>() {
-    rows_forward<T>(cpu, sizes, x.data<T>().data(), w.data<T>().data(), static_cast<T>(epsilon), data_or_null<T>(bias), y.data<T>().data(),
-                    data_or_null<T>(norms));
+    inner_product_forward<T>(cpu, sizes, x.data<T>().data(), w.data<T>().data(), static_cast<T>(epsilon), data_or_null<T>(bias),
+                             y.data<T>().data(), data_or_null<T>(norms));
   });
 }
 
@@ -25,8 +25,8 @@ void backward_data(Cpu& cpu, const Tensor& dy, const Tensor& w, const Tensor& no
   const FullyConnectedSizes sizes = fully_connected_sizes(dx.tensor, w, dy);
   check_output_values(norms, "norm", sizes);
   with_float(dy.dtype(), "fully_connected", [&]<class T>() {
-    rows_backward_data<T>(cpu, sizes, dy.data<T>().data(), w.data<T>().data(), data_or_null<T>(norms), dx.tensor.data<T>().data(),
-                          dx.write);
+    inner_product_backward_data<T>(cpu, sizes, dy.data<T>().data(), w.data<T>().data(), data_or_null<T>(norms), dx.tensor.data<T>().data(),
+                                   dx.write);
   });
 }
 
@@ -42,7 +42,7 @@ void fully_connected_backward_weights(Cpu& cpu, const Tensor& x, const Tensor& d
   if (!dw) return;
   const FullyConnectedSizes sizes = fully_connected_sizes(x, dw.tensor, dy);
   with_float(x.dtype(), "fully_connected", [&]<class T>() {
-    rows_backward_weights<T>(cpu, sizes, x.data<T>().data(), dy.data<T>().data(), dw.tensor.data<T>().data(), dw.write);
+    inner_product_backward_weights<T>(cpu, sizes, x.data<T>().data(), dy.data<T>().data(), dw.tensor.data<T>().data(), dw.write);
   });
 }
 
@@ -69,8 +69,9 @@ ScratchBytes fully_connected_scratch(const Cpu&, std::int64_t samples, std::int6
   const FullyConnectedSizes sizes{samples, inputs, outputs};
   ScratchBytes bytes;
   with_float(dtype, "fully_connected", [&]<class T>() {
-    const WorkspaceSize<T> weights = unit_rows ? unit_rows_backward_weights_size<T>(sizes) : rows_backward_weights_size<T>(sizes);
-    bytes = rows_forward_size<T>(sizes).bytes().covering(rows_backward_data_size<T>(sizes).bytes()).covering(weights.bytes());
+    const WorkspaceSize<T> weights = unit_rows ? unit_rows_backward_weights_size<T>(sizes) : inner_product_backward_weights_size<T>(sizes);
+    bytes =
+        inner_product_forward_size<T>(sizes).bytes().covering(inner_product_backward_data_size<T>(sizes).bytes()).covering(weights.bytes());
   });
   return bytes;
 }

@@ -1,7 +1,6 @@
 // The gradient of x: dx is shared out by columns, and where there are few of them the sum over the rows of w by parts.
 // See fully_connected_passes.h.
 #include "fully_connected_passes.h"
-#include "parallel.h"
 #include "transpose.h"
 
 namespace amnet {
@@ -55,24 +54,24 @@ std::int64_t multiply_outputs_room(std::int64_t samples) {
 /// Parts of the sum over the rows of w: one, unless w has few columns.
 std::int64_t parts_of(const FullyConnectedSizes& sizes) {
   constexpr std::int64_t enough_pieces = 16, least_outputs = 512;
-  const std::int64_t chunks = pieces_of_size(sizes.inputs, piece_columns);
+  const std::int64_t chunks = ceil_div(sizes.inputs, piece_columns);
   return std::clamp<std::int64_t>(sizes.outputs / least_outputs, 1, std::max<std::int64_t>(1, enough_pieces / chunks));
 }
 
 }  // namespace
 
 template <class T>
-WorkspaceSize<T> rows_backward_data_size(const FullyConnectedSizes& sizes) {
+WorkspaceSize<T> inner_product_backward_data_size(const FullyConnectedSizes& sizes) {
   const std::int64_t parts = parts_of(sizes);
   return {parts > 1 ? parts * sizes.samples * sizes.inputs : 0, multiply_outputs_room<T>(sizes.samples)};
 }
 
 template <class T>
-void rows_backward_data(Cpu& cpu, const FullyConnectedSizes& sizes, const T* dy, const T* w, const T* norms, T* dx, Write write) {
+void inner_product_backward_data(Cpu& cpu, const FullyConnectedSizes& sizes, const T* dy, const T* w, const T* norms, T* dx, Write write) {
   const std::int64_t samples = sizes.samples, inputs = sizes.inputs, outputs = sizes.outputs;
-  const std::int64_t chunks = pieces_of_size(inputs, piece_columns);
+  const std::int64_t chunks = ceil_div(inputs, piece_columns);
   const std::int64_t parts = parts_of(sizes), elements = samples * inputs;
-  const Workspace<T> room(cpu, rows_backward_data_size<T>(sizes));
+  const Workspace<T> room(cpu, inner_product_backward_data_size<T>(sizes));
   parallel_for(cpu, chunks * parts, [&](std::int64_t piece, int worker) {
     const std::int64_t part = piece / chunks;
     const std::int64_t begin = piece % chunks * piece_columns, columns = std::min(piece_columns, inputs - begin);
@@ -90,9 +89,9 @@ void rows_backward_data(Cpu& cpu, const FullyConnectedSizes& sizes, const T* dy,
   });
 }
 
-template WorkspaceSize<float> rows_backward_data_size(const FullyConnectedSizes&);
-template WorkspaceSize<double> rows_backward_data_size(const FullyConnectedSizes&);
-template void rows_backward_data(Cpu&, const FullyConnectedSizes&, const float*, const float*, const float*, float*, Write);
-template void rows_backward_data(Cpu&, const FullyConnectedSizes&, const double*, const double*, const double*, double*, Write);
+template WorkspaceSize<float> inner_product_backward_data_size(const FullyConnectedSizes&);
+template WorkspaceSize<double> inner_product_backward_data_size(const FullyConnectedSizes&);
+template void inner_product_backward_data(Cpu&, const FullyConnectedSizes&, const float*, const float*, const float*, float*, Write);
+template void inner_product_backward_data(Cpu&, const FullyConnectedSizes&, const double*, const double*, const double*, double*, Write);
 
 }  // namespace amnet

@@ -3,7 +3,6 @@
 
 #include "fully_connected_passes.h"
 #include "lanes.h"
-#include "parallel.h"
 #include "transpose.h"
 
 namespace amnet {
@@ -11,7 +10,7 @@ namespace {
 
 constexpr std::int64_t group_samples = 256;  // samples that the forward pass transposes at a time
 
-std::int64_t rounded_up(std::int64_t count, std::int64_t size) { return pieces_of_size(count, size) * size; }
+std::int64_t rounded_up(std::int64_t count, std::int64_t size) { return ceil_div(count, size) * size; }
 
 /// norms[row] = sqrt(sum of squares + epsilon).
 template <class T>
@@ -30,7 +29,7 @@ class TransposedSamples {
 
   TransposedSamples(const Cpu& cpu, Lines<const T> x, std::int64_t samples, std::int64_t inputs, T* room)
       : inputs_(inputs), columns_(rounded_up(samples, lanes<T>)), at_(room) {
-    const std::int64_t pieces = pieces_of_size(inputs, panel_depth);
+    const std::int64_t pieces = ceil_div(inputs, panel_depth);
     parallel_for(cpu, pieces, [&](std::int64_t piece, int) {
       const auto [begin, end] = piece_rows(inputs, pieces, piece);
       for (std::int64_t sample = 0; sample < samples; sample += panel_columns<T>) {
@@ -78,30 +77,30 @@ struct ForwardPieces {
 
   explicit ForwardPieces(const FullyConnectedSizes& sizes) {
     constexpr std::int64_t enough = 16, largest_group = 8, part_inputs = 1024;
-    const std::int64_t blocks = pieces_of_size(sizes.outputs, piece_outputs);
+    const std::int64_t blocks = ceil_div(sizes.outputs, piece_outputs);
     parts = blocks >= 2 * enough ? 1 : std::clamp<std::int64_t>(sizes.inputs / part_inputs, 1, enough);
     const std::int64_t blocks_of_group =
-        blocks >= 2 * enough ? std::min(blocks / (2 * enough), largest_group) : pieces_of_size(blocks, pieces_of_size(enough, parts));
+        blocks >= 2 * enough ? std::min(blocks / (2 * enough), largest_group) : ceil_div(blocks, ceil_div(enough, parts));
     group = piece_outputs * blocks_of_group;
-    groups = pieces_of_size(sizes.outputs, group);
+    groups = ceil_div(sizes.outputs, group);
   }
 };
 
 }  // namespace
 
 template <class T>
-WorkspaceSize<T> rows_forward_size(const FullyConnectedSizes& sizes) {
+WorkspaceSize<T> inner_product_forward_size(const FullyConnectedSizes& sizes) {
   const std::int64_t group = std::min(sizes.samples, group_samples), columns = rounded_up(group, lanes<T>);
   const std::int64_t parts = ForwardPieces(sizes).parts;
   return {TransposedSamples<T>::elements(group, sizes.inputs) + (parts > 1 ? parts * sizes.outputs * columns : 0), piece_outputs * columns};
 }
 
 template <class T>
-void rows_forward(Cpu& cpu, const FullyConnectedSizes& sizes, const T* x, const T* w, T epsilon, const T* bias, T* y, T* norms) {
+void inner_product_forward(Cpu& cpu, const FullyConnectedSizes& sizes, const T* x, const T* w, T epsilon, const T* bias, T* y, T* norms) {
   const std::int64_t samples = sizes.samples, inputs = sizes.inputs, outputs = sizes.outputs;
   const std::int64_t most = std::min(samples, group_samples);
   const ForwardPieces pieces(sizes);
-  const Workspace<T> room(cpu, rows_forward_size<T>(sizes));
+  const Workspace<T> room(cpu, inner_product_forward_size<T>(sizes));
   T* const partials = room.shared() + TransposedSamples<T>::elements(most, inputs);
   for (std::int64_t first = 0; first < samples; first += most) {
     const std::int64_t here = std::min(most, samples - first);
@@ -132,7 +131,7 @@ void rows_forward(Cpu& cpu, const FullyConnectedSizes& sizes, const T* x, const 
       }
     });
     if (pieces.parts == 1) continue;
-    parallel_for(cpu, pieces_of_size(outputs, piece_outputs), [&](std::int64_t piece, int) {
+    parallel_for(cpu, ceil_div(outputs, piece_outputs), [&](std::int64_t piece, int) {
       const std::int64_t begin = piece * piece_outputs, rows = std::min(piece_outputs, outputs - begin);
       add_parts(partials + begin * columns, rows * columns, pieces.parts, outputs * columns);
       finish(begin, rows, partials + begin * columns);
@@ -140,9 +139,10 @@ void rows_forward(Cpu& cpu, const FullyConnectedSizes& sizes, const T* x, const 
   }
 }
 
-template WorkspaceSize<float> rows_forward_size(const FullyConnectedSizes&);
-template WorkspaceSize<double> rows_forward_size(const FullyConnectedSizes&);
-template void rows_forward(Cpu&, const FullyConnectedSizes&, const float*, const float*, float, const float*, float*, float*);
-template void rows_forward(Cpu&, const FullyConnectedSizes&, const double*, const double*, double, const double*, double*, double*);
+template WorkspaceSize<float> inner_product_forward_size(const FullyConnectedSizes&);
+template WorkspaceSize<double> inner_product_forward_size(const FullyConnectedSizes&);
+template void inner_product_forward(Cpu&, const FullyConnectedSizes&, const float*, const float*, float, const float*, float*, float*);
+template void inner_product_forward(Cpu&, const FullyConnectedSizes&, const double*, const double*, double, const double*, double*,
+                                    double*);
 
 }  // namespace amnet

@@ -9,19 +9,19 @@
 // sizes alone, and so gives the same bits with any number of threads: the pieces of work, the terms that are summed in a row, and how sums
 // are added up. A lane knows nothing of its neighbours, so a sample has the same outputs in every batch.
 //
-// Where `norms` (O) are given, the unit rows w(o) / norm(o) stand in the place of w(o).
+// x (N,I), w and dw (O,I), y and dy (N,O), bias and norms (O). Where `norms` is not null, the unit rows w(o) / norm(o) stand in the place
+// of w(o). Each pass says beside it how much scratch it takes.
 #pragma once
 
 #include "kernels/fully_connected_arguments.h"
 #include "panel_product.h"
+#include "parallel.h"
 #include "workspace.h"
 
 namespace amnet {
 
 inline constexpr std::int64_t piece_outputs = 48;   // rows of w in a piece: whole register blocks on every machine
 inline constexpr std::int64_t piece_columns = 512;  // columns of dx and dw in a piece: whole panels on every machine
-
-inline std::int64_t pieces_of_size(std::int64_t count, std::int64_t size) { return (count + size - 1) / size; }
 
 /// parts[0] = the sum of the parts, in a binary tree; each has `count` elements and lies `stride` behind the one before.
 template <class T>
@@ -35,21 +35,21 @@ void add_parts(T* parts, std::int64_t count, std::int64_t number, std::int64_t s
 
 /// y = x w^T + bias; `bias` may be null. Writes the norms, sqrt(sum of squares + epsilon), unless they are null.
 template <class T>
-void rows_forward(Cpu& cpu, const FullyConnectedSizes& sizes, const T* x, const T* w, T epsilon, const T* bias, T* y, T* norms);
+void inner_product_forward(Cpu& cpu, const FullyConnectedSizes& sizes, const T* x, const T* w, T epsilon, const T* bias, T* y, T* norms);
 template <class T>
-WorkspaceSize<T> rows_forward_size(const FullyConnectedSizes& sizes);
+WorkspaceSize<T> inner_product_forward_size(const FullyConnectedSizes& sizes);
 
 /// dx (+)= dy w; `norms` may be null.
 template <class T>
-void rows_backward_data(Cpu& cpu, const FullyConnectedSizes& sizes, const T* dy, const T* w, const T* norms, T* dx, Write write);
+void inner_product_backward_data(Cpu& cpu, const FullyConnectedSizes& sizes, const T* dy, const T* w, const T* norms, T* dx, Write write);
 template <class T>
-WorkspaceSize<T> rows_backward_data_size(const FullyConnectedSizes& sizes);
+WorkspaceSize<T> inner_product_backward_data_size(const FullyConnectedSizes& sizes);
 
 /// dw (+)= dy^T x.
 template <class T>
-void rows_backward_weights(Cpu& cpu, const FullyConnectedSizes& sizes, const T* x, const T* dy, T* dw, Write write);
+void inner_product_backward_weights(Cpu& cpu, const FullyConnectedSizes& sizes, const T* x, const T* dy, T* dw, Write write);
 template <class T>
-WorkspaceSize<T> rows_backward_weights_size(const FullyConnectedSizes& sizes);
+WorkspaceSize<T> inner_product_backward_weights_size(const FullyConnectedSizes& sizes);
 
 /// dw (+)= (du - u <u, du>) / norm for the unit rows u, du = dy^T x.
 template <class T>

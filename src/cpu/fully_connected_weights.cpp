@@ -1,7 +1,6 @@
 // The gradient of the weights, plain and of unit rows. See fully_connected_passes.h.
 #include "fully_connected_passes.h"
 #include "lanes.h"
-#include "parallel.h"
 
 namespace amnet {
 namespace {
@@ -11,12 +10,12 @@ template <class T>
 class PackedSamples {
  public:
   static std::int64_t elements(std::int64_t samples, std::int64_t inputs) {
-    return pieces_of_size(inputs, panel_columns<T>) * panel_columns<T> * samples;
+    return ceil_div(inputs, panel_columns<T>) * panel_columns<T> * samples;
   }
 
   PackedSamples(const Cpu& cpu, Lines<const T> x, std::int64_t samples, std::int64_t inputs, T* room)
       : samples_(samples), inputs_(inputs), at_(room) {
-    parallel_for(cpu, pieces_of_size(inputs, piece_columns), [&](std::int64_t piece, int) {
+    parallel_for(cpu, ceil_div(inputs, piece_columns), [&](std::int64_t piece, int) {
       const std::int64_t begin = piece * piece_columns, end = std::min(inputs, begin + piece_columns);
       for (std::int64_t sample = 0; sample < samples; sample += panel_depth) {
         for (std::int64_t column = begin; column < end; column += panel_columns<T>) {
@@ -85,18 +84,18 @@ void project_row(std::int64_t inputs, const T* du, const T* w, T norm, T* to, Pu
 }  // namespace
 
 template <class T>
-WorkspaceSize<T> rows_backward_weights_size(const FullyConnectedSizes& sizes) {
+WorkspaceSize<T> inner_product_backward_weights_size(const FullyConnectedSizes& sizes) {
   return {PackedSamples<T>::elements(sizes.samples, sizes.inputs), piece_outputs * (sizes.samples + panel_columns<T>)};
 }
 
 template <class T>
-void rows_backward_weights(Cpu& cpu, const FullyConnectedSizes& sizes, const T* x, const T* dy, T* dw, Write write) {
+void inner_product_backward_weights(Cpu& cpu, const FullyConnectedSizes& sizes, const T* x, const T* dy, T* dw, Write write) {
   constexpr std::int64_t width = panel_columns<T>;
   const std::int64_t samples = sizes.samples, inputs = sizes.inputs, outputs = sizes.outputs;
-  const std::int64_t chunks = pieces_of_size(inputs, piece_columns), groups = pieces_of_size(outputs, piece_outputs);
+  const std::int64_t chunks = ceil_div(inputs, piece_columns), groups = ceil_div(outputs, piece_outputs);
   const bool streams = width % line_elements<T> == 0 && samples <= panel_depth;  // whole lines, and all of their sums, at once
   const Put first_put = streams ? put_of(write, dw, outputs, inputs) : put_of(write);
-  const Workspace<T> room(cpu, rows_backward_weights_size<T>(sizes));
+  const Workspace<T> room(cpu, inner_product_backward_weights_size<T>(sizes));
   const PackedSamples<T> packed(cpu, {x, inputs}, samples, inputs, room.shared());
   parallel_for(cpu, chunks * groups, [&](std::int64_t piece, int worker) {
     const std::int64_t begin = piece / groups * piece_columns, end = std::min(inputs, begin + piece_columns);
@@ -123,7 +122,7 @@ void rows_backward_weights(Cpu& cpu, const FullyConnectedSizes& sizes, const T* 
 
 template <class T>
 WorkspaceSize<T> unit_rows_backward_weights_size(const FullyConnectedSizes& sizes) {
-  WorkspaceSize<T> size = rows_backward_weights_size<T>(sizes);
+  WorkspaceSize<T> size = inner_product_backward_weights_size<T>(sizes);
   size.local += piece_outputs * sizes.inputs;
   return size;
 }
@@ -137,7 +136,7 @@ void unit_rows_backward_weights(Cpu& cpu, const FullyConnectedSizes& sizes, cons
   const Put put = put_of(write, dw, outputs, inputs);
   const Workspace<T> room(cpu, unit_rows_backward_weights_size<T>(sizes));
   const PackedSamples<T> packed(cpu, {x, inputs}, samples, inputs, room.shared());
-  parallel_for(cpu, pieces_of_size(outputs, piece_outputs), [&](std::int64_t piece, int worker) {
+  parallel_for(cpu, ceil_div(outputs, piece_outputs), [&](std::int64_t piece, int worker) {
     const std::int64_t first = piece * piece_outputs, last = std::min(outputs, first + piece_outputs);
     T* const tail = room.local(worker) + piece_outputs * samples;
     const std::int64_t rows = last - first;
@@ -163,10 +162,10 @@ void unit_rows_backward_weights(Cpu& cpu, const FullyConnectedSizes& sizes, cons
   });
 }
 
-template WorkspaceSize<float> rows_backward_weights_size(const FullyConnectedSizes&);
-template WorkspaceSize<double> rows_backward_weights_size(const FullyConnectedSizes&);
-template void rows_backward_weights(Cpu&, const FullyConnectedSizes&, const float*, const float*, float*, Write);
-template void rows_backward_weights(Cpu&, const FullyConnectedSizes&, const double*, const double*, double*, Write);
+template WorkspaceSize<float> inner_product_backward_weights_size(const FullyConnectedSizes&);
+template WorkspaceSize<double> inner_product_backward_weights_size(const FullyConnectedSizes&);
+template void inner_product_backward_weights(Cpu&, const FullyConnectedSizes&, const float*, const float*, float*, Write);
+template void inner_product_backward_weights(Cpu&, const FullyConnectedSizes&, const double*, const double*, double*, Write);
 template WorkspaceSize<float> unit_rows_backward_weights_size(const FullyConnectedSizes&);
 template WorkspaceSize<double> unit_rows_backward_weights_size(const FullyConnectedSizes&);
 template void unit_rows_backward_weights(Cpu&, const FullyConnectedSizes&, const float*, const float*, const float*, const float*, float*,

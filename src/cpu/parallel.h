@@ -21,6 +21,8 @@ void parallel_for(const Cpu& cpu, std::int64_t pieces, const Body& body) {
       cpu.threads(), pieces, [](const void* of, std::int64_t piece, int worker) { (*static_cast<const Body*>(of))(piece, worker); }, &body);
 }
 
+inline std::int64_t ceil_div(std::int64_t a, std::int64_t b) { return (a + b - 1) / b; }
+
 /// A range of rows: one piece of a tensor that is cut along its leading dimensions.
 struct Rows {
   std::int64_t begin, end;
@@ -30,7 +32,7 @@ struct Rows {
 inline std::int64_t pieces_of(std::int64_t rows, std::int64_t row_elements) {
   constexpr std::int64_t elements_per_piece = 16384;
   const std::int64_t rows_per_piece = std::max<std::int64_t>(1, elements_per_piece / std::max<std::int64_t>(1, row_elements));
-  return (rows + rows_per_piece - 1) / rows_per_piece;
+  return ceil_div(rows, rows_per_piece);
 }
 /// The rows of one piece: the same for any number of threads.
 inline Rows piece_rows(std::int64_t rows, std::int64_t pieces, std::int64_t piece) {

@@ -21,12 +21,13 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
+from verdicts import LONG_STEP
+
 BLOCKS = (1, 2, 4, 1)  # residual blocks of the 20-layer net
 HEIGHT, WIDTH = 112, 96
 EMBEDDING = 512
 SCALE, MARGIN = 30.0, 0.35  # of AM-Softmax, arXiv 1801.05599
 WARM_UP = 3  # the first of them compiles
-LONG_STEP = 30  # seconds: bf16 takes longer on a processor without it. Such a step is warm the second time, and timed once.
 
 
 class Residual(nn.Module):

@@ -55,9 +55,12 @@ def is_slow(images_per_second, flops_per_image, peak_gflops, share=0.8):
     return images_per_second * flops_per_image / 1e9 < share * peak_gflops
 
 
-def patience(pairs, images_per_step, images_per_second, seconds=30):
-    """How many pairs to make with a rival of that rate: one where a step takes longer than so many seconds."""
-    return pairs if images_per_step <= seconds * images_per_second else min(pairs, 1)
+LONG_STEP = 30  # seconds: bf16 takes longer on a processor without it. Such a step is warm the second time, and timed once.
+
+
+def patience(pairs, images_per_step, images_per_second):
+    """How many pairs to make with a rival of that rate: one where a step is long."""
+    return pairs if images_per_step <= LONG_STEP * images_per_second else min(pairs, 1)
 
 
 def is_disturbed(others, cores, share=0.05):

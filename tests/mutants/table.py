@@ -142,8 +142,8 @@ MUTANTS = [
            "uses_[to].first_gradient <= end() &&", "net: a residual of one convolution, and values read twice"),
     Mutant("prepared_for_the_other_pass", "src/cpu/conv2d.cpp", "task.kernels = kernels_of<T>(pass, options, w);",
            "task.kernels = kernels_of<T>(Conv2dPass::forward, options, w);", "conv2d tiles: prepared weights give the same bits, for fewer images too"),
-    Mutant("cosine_scratch_not_forecast", "src/cpu/fully_connected.cpp", "unit_rows ? unit_rows_backward_weights_size<T>(sizes) : rows_backward_weights_size<T>(sizes)",
-           "rows_backward_weights_size<T>(sizes)", "fully_connected: the scratch memory is what was forecast"),
+    Mutant("cosine_scratch_not_forecast", "src/cpu/fully_connected.cpp", "unit_rows ? unit_rows_backward_weights_size<T>(sizes) : inner_product_backward_weights_size<T>(sizes)",
+           "inner_product_backward_weights_size<T>(sizes)", "fully_connected: the scratch memory is what was forecast"),
     # threads
     Mutant("pool_runs_a_piece_twice", "src/cpu/thread_pool.cpp", "work_(body_, pieces_ - static_cast<std::int64_t>(open >> worker_bits), worker);",
            "work_(body_, pieces_ - static_cast<std::int64_t>((open >> worker_bits) | 1), worker);", "thread_pool: every piece is done once, by a worker in range that does one at a time"),
