@@ -2,6 +2,7 @@
 
 #include "conv2d_kernels.h"
 #include "conv2d_plans.h"
+#include "conv2d_proof.h"
 #include "kernels/conv2d_arguments.h"
 
 namespace amnet {
@@ -121,7 +122,29 @@ void* x_for(Cuda& cuda, const ConvolutionGraph& graph, const Tensor& x, void* co
   return copied;
 }
 
-void run_plan(Cuda& cuda, const ConvolutionChoice& choice, std::span<const std::pair<std::int64_t, void*>> tensors, void* workspace) {
+using GraphTensors = std::span<const std::pair<std::int64_t, void*>>;
+
+/// Throws WrongSums where what the plan wrote is not what its graph says.
+template <class T>
+void prove(Cuda& cuda, const ConvolutionChoice& choice, GraphTensors tensors, void* workspace) {
+  const ConvolutionGraph& graph = choice.graph;
+  ConvolutionPlaces places{};
+  for (const auto& [id, place] : tensors) places.at(static_cast<std::size_t>(id)) = place;
+  if (graph.adds) {
+    const bool of_data = graph.pass == Convolution::data_gradient;
+    clear_bytes(static_cast<std::byte*>(places[of_data ? x_id : w_id]), Memory::cuda, bytes_of(of_data ? graph.x : graph.w(), graph.dtype));
+    dnn::run(choice.plan, cuda.state().dnn, tensors, workspace);
+  }
+  dnn::run(choice.plan, cuda.state().dnn, tensors, workspace);
+  const double difference = difference_of_samples<T>(cuda, graph, places);
+  require<WrongSums>(difference <= largest_difference(graph),
+                     "[conv2d] {} computes something else: its sums are off by {:.2g} of what their products come to.", choice.name,
+                     difference);
+}
+
+template <class T>
+void run_plan(Cuda& cuda, const ConvolutionChoice& choice, GraphTensors tensors, void* workspace) {
+  if (!choice.proven) return prove<T>(cuda, choice, tensors, workspace);
   timed(
       cuda.state(), [&] { return choice.name; }, [&] { dnn::run(choice.plan, cuda.state().dnn, tensors, workspace); });
 }
@@ -157,7 +180,7 @@ void run_forward(Cuda& cuda, const ConvolutionChoice& choice, const ConvolutionG
   if (graph.slope != Slope::none) tensors.emplace_back(slope_id, epilogue.slope.raw());
   if (graph.residual) tensors.emplace_back(residual_id, epilogue.residual.raw());
   if (graph.keeps_sums) tensors.emplace_back(sums_id, epilogue.sums.raw());
-  run_plan(cuda, choice, tensors, places.workspace);
+  run_plan<T>(cuda, choice, tensors, places.workspace);
   if (finishes) finish_forward<T>(cuda, z, epilogue, y);
 }
 
@@ -192,7 +215,7 @@ void run_data_gradient(Cuda& cuda, const ConvolutionChoice& choice, const Convol
   const Places places = scratch_for(cuda, choice, {.weights = copies_weights(graph, w), .target = adds_after});
   const std::vector<std::pair<std::int64_t, void*>> tensors{
       {y_id, dz.raw()}, {w_id, weights_for<T>(cuda, graph, w, places.weights)}, {x_id, adds_after ? places.target : dx}};
-  run_plan(cuda, choice, tensors, places.workspace);
+  run_plan<T>(cuda, choice, tensors, places.workspace);
   if (adds_after) {
     const std::int64_t count = operation.x.count();
     copy_channels(cuda, static_cast<const T*>(places.target), count, dx, 1, count, Write::add);
@@ -209,7 +232,7 @@ void run_weight_gradient(Cuda& cuda, const ConvolutionChoice& choice, const Conv
   const Places places = scratch_for(cuda, choice, {.x = fills, .target = copies_after});
   std::vector<std::pair<std::int64_t, void*>> tensors{
       {x_id, x_for<T>(cuda, graph, x, places.x)}, {y_id, dz.raw()}, {w_id, copies_after ? places.target : dw}};
-  run_plan(cuda, choice, tensors, places.workspace);
+  run_plan<T>(cuda, choice, tensors, places.workspace);
   if (copies_after) {
     const std::int64_t channels = operation.w()[3];
     copy_channels(cuda, static_cast<const T*>(places.target), graph.w()[3], dw, operation.w().count() / channels, channels, write);

@@ -102,7 +102,7 @@ class Search {
   bool saw_others_ = false;
 };
 
-/// Seconds of one run. The first one is not counted: it may load kernels.
+/// Seconds of one run; there was one before, which may have loaded kernels.
 double time(Cuda& cuda, const std::function<void()>& run) {
   const auto seconds_of = [&](int runs) {
     cuda.wait();
@@ -111,29 +111,44 @@ double time(Cuda& cuda, const std::function<void()>& run) {
     cuda.wait();
     return std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count() / runs;
   };
-  seconds_of(1);
   const double once = seconds_of(1);
   return seconds_of(std::clamp(static_cast<int>(5e-3 / std::max(once, 1e-6)), 1, 20));
 }
 
-ConvolutionChoice fastest(Cuda& cuda, std::vector<ConvolutionChoice> candidates, const std::function<void(const ConvolutionChoice&)>& run) {
-  if (candidates.size() == 1) return std::move(candidates.front());
+using RunChoice = std::function<void(const ConvolutionChoice&)>;
+
+/// Runs it once. Throws WrongSums where it computes something else.
+void prove(ConvolutionChoice& candidate, const RunChoice& run) {
+  run(candidate);
+  candidate.proven = true;
+}
+bool holds(ConvolutionChoice& candidate, const RunChoice& run) {
+  try {
+    prove(candidate, run);
+    return true;
+  } catch (const WrongSums&) {
+    return false;
+  }
+}
+
+ConvolutionChoice fastest(Cuda& cuda, std::vector<ConvolutionChoice> candidates, const RunChoice& run) {
   ConvolutionChoice* best = nullptr;
   double least = std::numeric_limits<double>::infinity();
   std::string why;
   std::exception_ptr no_memory;
   for (ConvolutionChoice& candidate : candidates) {
     try {
-      const double seconds = time(cuda, [&] { run(candidate); });
+      prove(candidate, run);
+      const double seconds = candidates.size() == 1 ? 0 : time(cuda, [&] { run(candidate); });
       if (seconds < least) least = seconds, best = &candidate;
     } catch (const DeviceMemoryError&) {
       no_memory = std::current_exception();  // an engine that takes less may follow
     } catch (const Error& error) {
-      why = error.what();  // of an engine that promised too much
+      why = error.what();  // of an engine that promised too much, or computes something else
     }
   }
   if (best == nullptr && no_memory) std::rethrow_exception(no_memory);
-  require<DeviceError>(best != nullptr, "[conv2d] every engine of cuDNN failed; the last said: {}", why);
+  require<DeviceError>(best != nullptr, "[conv2d] every engine of cuDNN failed; of the last it was said: {}", why);
   return std::move(*best);
 }
 
@@ -143,8 +158,7 @@ std::string name_in_process(const CudaState& state, const ConvolutionGraph& oper
 
 }  // namespace
 
-const ConvolutionChoice& ConvolutionPlans::choose(Cuda& cuda, const ConvolutionGraph& operation,
-                                                  const std::function<void(const ConvolutionChoice&)>& run) {
+const ConvolutionChoice& ConvolutionPlans::choose(Cuda& cuda, const ConvolutionGraph& operation, const RunChoice& run) {
   const CudaState& state = cuda.state();
   const std::string name = name_in_process(state, operation);
   if (const auto found = choices_.find(name); found != choices_.end()) return found->second;
@@ -152,15 +166,19 @@ const ConvolutionChoice& ConvolutionPlans::choose(Cuda& cuda, const ConvolutionG
   Search search(state, operation, workspace_limit);
   if (chooser) {
     std::vector<ConvolutionChoice> candidates = search.all();
-    const std::size_t chosen = chooser(candidates);
-    return choices_.emplace(name, std::move(candidates.at(chosen))).first->second;
+    while (!candidates.empty()) {
+      const auto chosen = candidates.begin() + static_cast<std::ptrdiff_t>(chooser(candidates));
+      if (holds(*chosen, run)) return choices_.emplace(name, std::move(*chosen)).first->second;
+      candidates.erase(chosen);
+    }
+    return choices_.emplace(name, fastest(cuda, search.all(), run)).first->second;  // which says why none holds
   }
   const std::string key = key_on_this_machine(state, name);
   const std::filesystem::path path = choices_path();
   Choices kept = read_choices(path);
   std::optional<ConvolutionChoice> choice;
   if (const auto found = kept.find(key); found != kept.end()) choice = search.known(found->second);
-  if (!choice) {
+  if (!choice || !holds(*choice, run)) {
     choice = fastest(cuda, search.all(), run);
     if (!path.empty()) {
       kept = read_choices(path);  // another process may have written while this one measured

@@ -2,7 +2,8 @@
 
 #include <algorithm>
 #include <functional>
-#include <regex>
+#include <iterator>
+#include <string>
 #include <utility>
 
 namespace amnet {
@@ -52,10 +53,21 @@ std::string readable_kernel_name(std::string_view function) {
   const std::size_t begin = function.find(before);
   if (begin == std::string_view::npos) return std::string(function);
   const std::string_view rest = function.substr(begin + before.size());
-  const std::string type(rest.substr(0, rest.find_first_of(";]")));
-  // nvcc gives an anonymous namespace a name of its own.
-  static const std::regex namespaces(R"((amnet|std|\{anonymous\}|\(anonymous namespace\)|<unnamed>|_GLOBAL__N__\w+)::)");
-  return std::regex_replace(type, namespaces, "");
+  std::string_view type = rest.substr(0, rest.find_first_of(";]"));
+  constexpr std::string_view namespaces[] = {"amnet::", "std::", "{anonymous}::", "(anonymous namespace)::", "<unnamed>::"};
+  std::string readable;
+  while (!type.empty()) {
+    const auto* const found = std::ranges::find_if(namespaces, [&](std::string_view name) { return type.starts_with(name); });
+    if (found != std::end(namespaces)) {
+      type.remove_prefix(found->size());
+    } else if (type.starts_with("_GLOBAL__N__")) {  // nvcc gives an anonymous namespace a name of its own
+      type.remove_prefix(type.find("::") + 2);
+    } else {
+      readable += type.front();
+      type.remove_prefix(1);
+    }
+  }
+  return readable;
 }
 
 }  // namespace amnet

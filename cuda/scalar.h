@@ -39,6 +39,15 @@ AMNET_DEVICE BFloat16 from_float<BFloat16>(float value) {
 #endif
 }
 
+/// a b, rounded to a float: nvcc makes none of it half of a fused multiply-add. For what has to come out the same in two kernels.
+AMNET_DEVICE float rounded_product(float a, float b) {
+#if defined(__CUDACC__)
+  return __fmul_rn(a, b);
+#else
+  return a * b;
+#endif
+}
+
 /// `value` put where a gradient is wanted: over what is there, or added to it.
 template <class T>
 AMNET_DEVICE void put(T& place, float value, Write write) {

@@ -38,6 +38,10 @@ struct Logits {
     const std::int64_t label = labels[i];
     return label >= 0 && label < classes ? static_cast<int>(label) : -1;
   }
+  /// z: the same in all kernels, so that a row's largest is exp(0) in its gradient too.
+  AMNET_DEVICE float z_of(float cosine, bool is_target, float scale_of_row) const {
+    return rounded_product(scale_of_row, is_target ? less_margin(cosine) : cosine);
+  }
   /// A target's cosine less the margin.
   AMNET_DEVICE float less_margin(float cosine) const { return rule == MarginRule::always || cosine > margin ? cosine - margin : cosine; }
 };
@@ -126,7 +130,7 @@ struct Normalise {
       group.load(logits.row(row), z, 0);
       float most = largest;
       for (int e = 0; e < RowParts::group; ++e) {
-        z[e] = group.holds(e) ? scale * (group.at(e) == label ? logits.less_margin(z[e]) : z[e]) : nothing;
+        z[e] = group.holds(e) ? logits.z_of(z[e], group.at(e) == label, scale) : nothing;
         most = most < z[e] ? z[e] : most;
       }
       if (most > largest) {
@@ -166,7 +170,7 @@ struct MeanLoss {
       out[2 * row] = all.largest;
       out[2 * row + 1] = static_cast<float>(all.sum);
       const int label = logits.label_of(row);
-      const float target = label < 0 ? not_a_number : logits.scale_of(row) * logits.less_margin(logits.row(row)[label]);
+      const float target = label < 0 ? not_a_number : logits.z_of(logits.row(row)[label], true, logits.scale_of(row));
       losses += log(all.sum) + (static_cast<double>(all.largest) - static_cast<double>(target));
     }
     losses = block_sum(thread, losses, thread.shared<Shared>().sums);
@@ -206,7 +210,7 @@ struct Differentiate {
       for (int e = 0; e < RowParts::group; ++e) {
         const bool is_target = group.at(e) == label;
         const float cosine = values[e];
-        const float probability = inverse * expf(scale * (is_target ? logits.less_margin(cosine) : cosine) - largest);
+        const float probability = inverse * expf(logits.z_of(cosine, is_target, scale) - largest);
         if (!is_target && group.holds(e)) along += probability * (cosine - target);
         values[e] = factor * (is_target ? probability - 1 : probability);
       }
@@ -231,7 +235,7 @@ struct Scale {
     row_parts.for_groups(thread, logits.classes, [&](const RowParts::Group& group) {
       float values[RowParts::group];
       group.load(logits.row(row), values, 0);
-      for (int e = 0; e < RowParts::group; ++e) values[e] = scale * (group.at(e) == label ? logits.less_margin(values[e]) : values[e]);
+      for (int e = 0; e < RowParts::group; ++e) values[e] = logits.z_of(values[e], group.at(e) == label, scale);
       group.store(out + row * logits.classes, values, Write::assign);
     });
   }

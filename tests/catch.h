@@ -1,7 +1,8 @@
-// Catch2 under either of its major versions; the tests are written in the names of version 2.
+// Catch2 under either of its major versions; the tests are written in the names of version 2. Which it is CMake knows: a system may have
+// the headers of both.
 #pragma once
 
-#if __has_include(<catch2/catch_all.hpp>)
+#if AMNET_CATCH2 >= 3
 #include <catch2/catch_all.hpp>
 
 #include <concepts>

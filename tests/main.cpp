@@ -1,9 +1,10 @@
 // The test program: Catch2's main, and `--ctest-script FILE [PREFIX]`, which writes one ctest test for each test case, its tags as labels
-// and "PREFIX: " before its name: two programs may have the same cases.
+// and "PREFIX: " before its name: two programs may have the same cases. Nothing runs beside a case tagged [alone].
 // (Catch2's own CMake script knows labels only from version 3 on.)
 #define CATCH_CONFIG_RUNNER
 #include "catch.h"
 
+#include <algorithm>
 #include <cstdio>
 #include <cstring>
 #include <fstream>
@@ -58,7 +59,8 @@ int write_ctest_script(const char* program, const char* path, const std::string&
     for (const std::string& tag : test.tags) labels += labels.empty() ? tag : ";" + tag;
     const std::string name = prefix + test.name;
     script << "add_test([==[" << name << "]==] [==[" << program << "]==] [==[" << escaped(test.name) << "]==]" << strict << ")\n"
-           << "set_tests_properties([==[" << name << "]==] PROPERTIES LABELS [==[" << labels << "]==] ${amnet_test_properties})\n";
+           << "set_tests_properties([==[" << name << "]==] PROPERTIES LABELS [==[" << labels << "]==]"
+           << (std::ranges::find(test.tags, "alone") != test.tags.end() ? " RUN_SERIAL TRUE" : "") << " ${amnet_test_properties})\n";
   }
   script.close();
   return script.good() ? 0 : 1;

@@ -119,16 +119,17 @@ int bench_command(Arguments arguments) {
           "--profile: times the kernels of a GPU; add --device cuda, or leave it out.");
   const ModelDescription description{.network = {.depth = options.depth, .width = options.width}, .input = {}, .embedding = "fc5"};
   BuiltModel model = build_model(description, activation_dtype(device));
-  model.net.move_to(memory_of(device));
   Head head;
   Value labels;
   if (options.forward_only) {
     model.net.initialise(1);
+    model.net.move_to(memory_of(device));
     model.net.plan_inference(options.batch, {model.embedding});
   } else {
     labels = model.net.input("labels", {1}, DType::i64);
     head = add_head(model.net, model.embedding, labels, {.classes = options.classes});
     model.net.initialise(1);
+    model.net.move_to(memory_of(device));
     model.net.plan_training(options.batch, head.loss);
     model.net.value(labels).copy_from(random_labels(options.batch, options.classes));
   }

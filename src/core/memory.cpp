@@ -6,6 +6,7 @@
 #include <sys/mman.h>
 
 #include <algorithm>
+#include <cstdint>
 #include <cstdlib>
 #include <cstring>
 
@@ -13,21 +14,42 @@ namespace amnet {
 namespace {
 
 constexpr std::size_t alignment = 64;
+// Blocks of a megabyte are the system's own pages, and go back to it when they are freed: an allocator keeps some for later, and then more
+// is taken than was forecast (scratch memory that grows, by a sixth of a small run).
+constexpr std::size_t page = std::size_t{4} << 10, worth_pages = std::size_t{1} << 20;
 // Large blocks ask for huge pages: kernels walk many streams, each in a page of its own. A block's last page is mostly for nothing, so
 // that weights of a few megabytes stay on small ones.
 constexpr std::size_t huge_page = std::size_t{2} << 20, worth_huge_pages = 8 * huge_page;
 
+constexpr std::size_t rounded_up(std::size_t bytes, std::size_t grain) { return (bytes + grain - 1) / grain * grain; }
+
+std::shared_ptr<std::byte> from_allocator(std::size_t bytes) {
+  auto* const memory = static_cast<std::byte*>(std::aligned_alloc(alignment, rounded_up(bytes, alignment)));
+  return {memory, [](std::byte* pointer) { std::free(pointer); }};
+}
+
+/// Pages that begin at a multiple of `grain`, a power of 2.
+std::shared_ptr<std::byte> from_system(std::size_t bytes, std::size_t grain) {
+  const std::size_t wanted = rounded_up(bytes, grain), mapped = wanted + grain - page;  // the system aligns to a small page
+  void* const first = mmap(nullptr, mapped, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+  if (first == MAP_FAILED) return nullptr;
+  auto* const begin = static_cast<std::byte*>(first);
+  const std::size_t skipped = rounded_up(reinterpret_cast<std::uintptr_t>(begin), grain) - reinterpret_cast<std::uintptr_t>(begin);
+  if (skipped > 0) munmap(begin, skipped);
+  if (const std::size_t left = mapped - skipped - wanted; left > 0) munmap(begin + skipped + wanted, left);
+#if defined(MADV_HUGEPAGE)
+  if (grain == huge_page) madvise(begin + skipped, wanted, MADV_HUGEPAGE);  // a wish: where it is refused, pages are small
+#endif
+  return {begin + skipped, [wanted](std::byte* pointer) { munmap(pointer, wanted); }};
+}
+
 std::shared_ptr<std::byte> allocate_host(std::size_t bytes) {
   // Never zero bytes: an empty tensor is still a defined one.
-  const std::size_t grain = bytes >= worth_huge_pages ? huge_page : alignment;
-  const std::size_t rounded = (std::max<std::size_t>(bytes, 1) + grain - 1) / grain * grain;
-  auto* memory = static_cast<std::byte*>(std::aligned_alloc(grain, rounded));
+  std::shared_ptr<std::byte> memory = bytes < worth_pages ? from_allocator(std::max<std::size_t>(bytes, 1))
+                                                          : from_system(bytes, bytes < worth_huge_pages ? page : huge_page);
   require<MemoryError>(memory != nullptr,
-                       "[memory] wanted {} bytes of host memory and got none; use a smaller batch or a narrower network.", rounded);
-#if defined(MADV_HUGEPAGE)
-  if (grain == huge_page) madvise(memory, rounded, MADV_HUGEPAGE);  // a wish: where it is refused, pages are small
-#endif
-  return {memory, [](std::byte* pointer) { std::free(pointer); }};
+                       "[memory] wanted {} bytes of host memory and got none; use a smaller batch or a narrower network.", bytes);
+  return memory;
 }
 
 }  // namespace

@@ -46,7 +46,7 @@ TEST_CASE("profile: names of kernels as compilers spell them", "[gpu]") {
         "SgdStep");
 }
 
-TEST_CASE("device: what was taken of the GPU's memory is known", "[gpu]") {
+TEST_CASE("device: what was taken of the GPU's memory is known", "[gpu][alone]") {
   for_each_machine<F32>("device: taken memory", [](Parity& parity) {
     const std::size_t before = parity.cuda.taken_bytes();
     constexpr std::int64_t bytes = 64 << 20;

@@ -7,6 +7,7 @@
 
 #include "catch.h"
 #include "parity.h"
+#include "state.h"
 
 using namespace amnet;
 
@@ -66,14 +67,17 @@ TEST_CASE("replay: a recording is made anew when the scratch memory has moved", 
     const Both sums = parity.output({40}, false), large_sums = parity.output({512}, false);
     int calls = 0;
     const auto replay = make_replay(parity.cuda);
+    const std::byte* before = nullptr;
     for (int time = 0; time < 4; ++time) {
+      if (time == 3) before = parity.cuda.state().scratch_memory.get();
       if (time == 3) bias_backward(parity.cuda, large.device, {large_sums.device, Write::assign});
       fill(parity.cuda, sums.device, 0);
       replay->run([&] { return bias_backward(parity.cuda, dy.device, {sums.device, Write::assign}), ++calls, true; });
     }
     bias_backward(parity.cpu, dy.host, {sums.host, Write::assign});
     parity.check_same(sums);
-    CHECK(calls == 3);
+    // A driver may give more memory at the same place: what is recorded is then still true.
+    CHECK(calls == (parity.cuda.state().scratch_memory.get() == before ? 2 : 3));
   });
 }
 

@@ -98,10 +98,10 @@ TEST_CASE("conv2d: choices are kept in a file, which may be damaged", "[gpu]") {
   const Choices kept = read_choices(path);
   CHECK(kept.size() == 1);
 
-  // Known choices need no runs but the one that is wanted.
+  // Known choices need no runs but the one that is wanted, and one to prove them.
   const int runs = fake::calls().at("cudnnBackendExecute");
   CHECK(step() == first);
-  CHECK(fake::calls().at("cudnnBackendExecute") == runs + 1);
+  CHECK(fake::calls().at("cudnnBackendExecute") == runs + 2);
 
   std::string text;
   std::getline(std::ifstream(path), text, '\0');
@@ -123,5 +123,24 @@ TEST_CASE("conv2d: choices are kept in a file, which may be damaged", "[gpu]") {
   std::filesystem::remove(path);
   std::filesystem::create_directories(path);
   step();
+  std::filesystem::remove(path);
+}
+
+TEST_CASE("conv2d: an engine that computes something else is left out, though a file names it", "[gpu]") {
+  const std::filesystem::path path = choices_path();
+  std::filesystem::remove(path);
+  const auto engines_after_step = [] {
+    Parity parity(ProductPrecision::tf32, Tf32::bound, 1);
+    check_backward(parity, {2, 3, 3, 4, 300, 1, 1, 0}, {.x = Write::add});
+    return engines_of(parity.cuda);
+  };
+  CHECK(engines_after_step().find("engine 5") == std::string::npos);
+  Choices kept = read_choices(path);
+  REQUIRE(kept.size() == 1);
+  std::string& choice = kept.begin()->second;
+  choice.replace(choice.rfind(' ') + 1, std::string::npos, fmt::format("5,{}=15", static_cast<int>(CUDNN_KNOB_TYPE_TILE_SIZE)));
+  write_choices(path, kept);
+  CHECK(engines_after_step().find("engine 5") == std::string::npos);
+  CHECK(read_choices(path).begin()->second != choice);
   std::filesystem::remove(path);
 }

@@ -147,6 +147,7 @@ class Block {
 
   void start(Fiber& fiber) {
     fiber.done = false;
+    fiber.stack_switch = {};  // what it was when a kernel before this one was left is gone
     fiber.waits = Waits::nothing;
     getcontext(&fiber.context);
     fiber.context.uc_stack.ss_sp = fiber.stack.get();

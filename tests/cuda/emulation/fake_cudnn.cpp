@@ -2,7 +2,7 @@
 // operation graph with plain loops. What cuDNN refuses is refused here too: descriptors that are not finalised or lack something, extents
 // that do not follow from each other, tensors that the variant pack lacks or that lie askew. The heuristics answer a few engines that
 // differ in what matters: one is exact, one rounds f32 to tf32 as tensor cores do, one is noted as nondeterministic, one wants more
-// workspace than there is.
+// workspace than there is, and one writes over the gradient to data of a 1x1 convolution that it was to add to.
 #include "fake_cuda.h"
 #include "fake_cudnn_operations.h"
 
@@ -50,7 +50,7 @@ struct EngineKind {
 };
 constexpr EngineKind exact{0, false, true, false, 0}, on_tensor_cores{1, true, true, false, 512},
     nondeterministic{2, false, false, false, 1024}, of_much_workspace{3, false, true, false, std::int64_t{1} << 40},
-    compiled_on_tensor_cores{7, true, true, true, 256}, compiled{8, false, true, true, 0};
+    overwriting{5, true, true, false, 0}, compiled_on_tensor_cores{7, true, true, true, 256}, compiled{8, false, true, true, 0};
 
 Contents configuration_of(const Contents& graph, const EngineKind& kind) {
   const auto make = [](cudnnBackendDescriptorType_t type) { return std::make_shared<Content>(Content{.type = type, .finalized = true}); };
@@ -82,6 +82,7 @@ std::vector<EngineKind> engines_of(const Content& graph, cudnnBackendHeurMode_t 
   demand(convolution.written().type == convolution.first().type, CUDNN_STATUS_NOT_SUPPORTED_DATA_TYPE);
   if (convolution.backward_filter && convolution.groups > 1) return {nondeterministic};
   if (mode == CUDNN_HEUR_MODE_FALLBACK) return {exact};
+  if (convolution.backward_data && convolution.w.extents[2] == 1) return {overwriting, on_tensor_cores, exact};
   return {of_much_workspace, nondeterministic, on_tensor_cores, exact};
 }
 
@@ -177,19 +178,21 @@ void execute(cudnnHandle_t handle, const Contents& plan, const Content& pack) {
   void* const workspace = pack.value<void*>(CUDNN_ATTR_VARIANT_PACK_WORKSPACE);
   demand(workspace_bytes == 0 || workspace != nullptr, CUDNN_STATUS_BAD_PARAM_NULL_POINTER);
   const bool rounds = has_tensor_cores(engine);
-  const cudaError_t error = amnet::fake::enqueue(handle->stream, "a plan of cuDNN", [plan, places, rounds, workspace, workspace_bytes] {
-    // Whatever lies in the workspace is lost.
-    if (workspace_bytes > 0) std::memset(workspace, 0xff, workspace_bytes);
-    Run run(places, rounds);
-    for (const Contents& operation : operations_of(engine_of(*plan).descriptor(CUDNN_ATTR_ENGINE_OPERATION_GRAPH))) {
-      if (convolution_names(*operation)) {
-        run.convolve(Convolution(*operation));
-      } else {
-        run.map(Pointwise(*operation));
-      }
-    }
-    run.store();
-  });
+  const bool overwrites = engine.value<std::int64_t>(CUDNN_ATTR_ENGINE_GLOBAL_INDEX) == overwriting.index;
+  const cudaError_t error =
+      amnet::fake::enqueue(handle->stream, "a plan of cuDNN", [plan, places, rounds, overwrites, workspace, workspace_bytes] {
+        // Whatever lies in the workspace is lost.
+        if (workspace_bytes > 0) std::memset(workspace, 0xff, workspace_bytes);
+        Run run(places, rounds, overwrites);
+        for (const Contents& operation : operations_of(engine_of(*plan).descriptor(CUDNN_ATTR_ENGINE_OPERATION_GRAPH))) {
+          if (convolution_names(*operation)) {
+            run.convolve(Convolution(*operation));
+          } else {
+            run.map(Pointwise(*operation));
+          }
+        }
+        run.store();
+      });
   demand(error == cudaSuccess, CUDNN_STATUS_EXECUTION_FAILED);
 }
 

@@ -33,22 +33,29 @@ double as_tf32(double value) {
   return rounded;
 }
 
+/// As cuDNN 9.14 was seen to on a GPU: where it sums in float it reads a float, though it takes a double without a word.
+float factor(const Content& operation, cudnnBackendAttributeName_t name) {
+  const std::vector<float> words = operation.values<float>(name);
+  demand(!words.empty());
+  return words[0];
+}
+
 }  // namespace
 
 std::optional<ConvolutionNames> convolution_names(const Content& operation) {
   switch (operation.type) {
     case CUDNN_BACKEND_OPERATION_CONVOLUTION_FORWARD_DESCRIPTOR:
       return ConvolutionNames{CUDNN_ATTR_OPERATION_CONVOLUTION_FORWARD_CONV_DESC, CUDNN_ATTR_OPERATION_CONVOLUTION_FORWARD_X,
-                              CUDNN_ATTR_OPERATION_CONVOLUTION_FORWARD_W, CUDNN_ATTR_OPERATION_CONVOLUTION_FORWARD_Y,
-                              CUDNN_ATTR_OPERATION_CONVOLUTION_FORWARD_BETA};
+                              CUDNN_ATTR_OPERATION_CONVOLUTION_FORWARD_W,         CUDNN_ATTR_OPERATION_CONVOLUTION_FORWARD_Y,
+                              CUDNN_ATTR_OPERATION_CONVOLUTION_FORWARD_ALPHA,     CUDNN_ATTR_OPERATION_CONVOLUTION_FORWARD_BETA};
     case CUDNN_BACKEND_OPERATION_CONVOLUTION_BACKWARD_DATA_DESCRIPTOR:
       return ConvolutionNames{CUDNN_ATTR_OPERATION_CONVOLUTION_BWD_DATA_CONV_DESC, CUDNN_ATTR_OPERATION_CONVOLUTION_BWD_DATA_DX,
-                              CUDNN_ATTR_OPERATION_CONVOLUTION_BWD_DATA_W, CUDNN_ATTR_OPERATION_CONVOLUTION_BWD_DATA_DY,
-                              CUDNN_ATTR_OPERATION_CONVOLUTION_BWD_DATA_BETA};
+                              CUDNN_ATTR_OPERATION_CONVOLUTION_BWD_DATA_W,         CUDNN_ATTR_OPERATION_CONVOLUTION_BWD_DATA_DY,
+                              CUDNN_ATTR_OPERATION_CONVOLUTION_BWD_DATA_ALPHA,     CUDNN_ATTR_OPERATION_CONVOLUTION_BWD_DATA_BETA};
     case CUDNN_BACKEND_OPERATION_CONVOLUTION_BACKWARD_FILTER_DESCRIPTOR:
       return ConvolutionNames{CUDNN_ATTR_OPERATION_CONVOLUTION_BWD_FILTER_CONV_DESC, CUDNN_ATTR_OPERATION_CONVOLUTION_BWD_FILTER_X,
-                              CUDNN_ATTR_OPERATION_CONVOLUTION_BWD_FILTER_DW, CUDNN_ATTR_OPERATION_CONVOLUTION_BWD_FILTER_DY,
-                              CUDNN_ATTR_OPERATION_CONVOLUTION_BWD_FILTER_BETA};
+                              CUDNN_ATTR_OPERATION_CONVOLUTION_BWD_FILTER_DW,        CUDNN_ATTR_OPERATION_CONVOLUTION_BWD_FILTER_DY,
+                              CUDNN_ATTR_OPERATION_CONVOLUTION_BWD_FILTER_ALPHA,     CUDNN_ATTR_OPERATION_CONVOLUTION_BWD_FILTER_BETA};
     default: return {};
   }
 }
@@ -58,7 +65,8 @@ Convolution::Convolution(const Content& operation)
       x(operation.descriptor(names.x)),
       w(operation.descriptor(names.w)),
       y(operation.descriptor(names.y)),
-      beta(operation.value<double>(names.beta)) {
+      alpha(factor(operation, names.alpha)),
+      beta(factor(operation, names.beta)) {
   const Content& geometry = operation.descriptor(names.convolution);
   stride = geometry.values<std::int64_t>(CUDNN_ATTR_CONVOLUTION_FILTER_STRIDES);
   pad = geometry.values<std::int64_t>(CUDNN_ATTR_CONVOLUTION_PRE_PADDINGS);
@@ -153,7 +161,8 @@ void Run::convolve(const Convolution& convolution) {
     std::ranges::transform(b, b.begin(), as_tf32);
   }
   std::vector<double> result = convolution.run(a, b);
-  if (convolution.beta != 0) {
+  for (double& value : result) value *= convolution.alpha;
+  if (convolution.beta != 0 && !overwrites_) {
     const std::vector<double> before = from_memory(convolution.written());
     for (std::size_t i = 0; i < result.size(); ++i) result[i] += convolution.beta * before[i];
   }

@@ -38,7 +38,7 @@ struct Tensor {
 };
 
 struct ConvolutionNames {
-  cudnnBackendAttributeName_t convolution, x, w, y, beta;
+  cudnnBackendAttributeName_t convolution, x, w, y, alpha, beta;
 };
 /// Nothing for other operations.
 std::optional<ConvolutionNames> convolution_names(const Content& operation);
@@ -53,7 +53,7 @@ struct Convolution {
 
   ConvolutionNames names;
   Tensor x, w, y;
-  double beta;
+  float alpha, beta;
   Extents stride, pad;
   std::int64_t groups = 1;
   bool backward_data = false, backward_filter = false;
@@ -73,8 +73,10 @@ struct Pointwise {
 /// A plan at work: the values of its tensors by number, in the order of the extents.
 class Run {
  public:
-  /// `places`: where the tensors lie, by their numbers. `rounds`: f32 factors to tf32, as tensor cores do.
-  Run(std::map<std::int64_t, void*> places, bool rounds) : places_(std::move(places)), rounds_(rounds) {}
+  /// `places`: where the tensors lie, by their numbers. `rounds`: f32 factors to tf32, as tensor cores do. `overwrites`: what it was to
+  /// add to.
+  Run(std::map<std::int64_t, void*> places, bool rounds, bool overwrites)
+      : places_(std::move(places)), rounds_(rounds), overwrites_(overwrites) {}
 
   void convolve(const Convolution& convolution);
   void map(const Pointwise& pointwise);
@@ -87,7 +89,7 @@ class Run {
   void keep(const Tensor& tensor, std::vector<double> values) { written_.emplace_back(tensor, std::move(values)); }
 
   std::map<std::int64_t, void*> places_;
-  bool rounds_;
+  bool rounds_, overwrites_;
   std::vector<std::pair<Tensor, std::vector<double>>> written_;
 };
 
