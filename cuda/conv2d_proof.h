@@ -17,7 +17,7 @@ using ConvolutionPlaces = std::array<void*, sums_id + 1>;
 /// A warp sums each sample up, and writes what was found of it: the squares of the difference and of the products that make it up.
 template <class T>
 struct CompareSamples {
-  static constexpr int threads = 128, samples = 128;
+  static constexpr int threads = 128, samples = 64;
   struct Found {
     double difference, products;
   };
