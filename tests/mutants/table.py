@@ -208,7 +208,7 @@ MUTANTS = [
     Mutant("cuda_proof_forgets_what_it_adds_to", "cuda/conv2d.cu",
            "    dnn::run(choice.plan, cuda.state().dnn, tensors, workspace);\n  }\n",
            "  }\n",
-           "conv2d: data gradient - F32"),
+           "conv2d: an engine that adds as it should is taken"),
     Mutant("cuda_product_is_not_checked", "cuda/fully_connected.cu",
            "    check(answer, \"cublasGemmEx\", where);\n",
            "    static_cast<void>(answer), static_cast<void>(where);\n",

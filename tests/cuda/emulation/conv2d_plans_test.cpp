@@ -144,3 +144,15 @@ TEST_CASE("conv2d: an engine that computes something else is left out, though a 
   CHECK(read_choices(path).begin()->second != choice);
   std::filesystem::remove(path);
 }
+
+TEST_CASE("conv2d: an engine that adds as it should is taken", "[gpu]") {
+  for_each_machine<Tf32>("", [](Parity& parity) {
+    std::vector<std::string> asked;
+    parity.cuda.state().convolutions->chooser = [&asked](std::span<const ConvolutionChoice> candidates) {
+      asked.push_back(fmt::format("{}{}", candidates[0].engine[0], candidates[0].graph.adds ? " adds" : ""));
+      return std::size_t{0};
+    };
+    check_backward(parity, {2, 3, 3, 4, 300, 1, 1, 0}, {.x = Write::add});
+    CHECK(asked == std::vector<std::string>{"5 adds", "1 adds"});  // the first of them overwrites
+  });
+}
