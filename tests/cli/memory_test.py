@@ -15,6 +15,8 @@ RUNS = {
     "verified": ["--depth", 20, "--width", 0.25, "--embedding", 512, "--batch", 32, "--iterations", 2, *VERIFY],
     "two threads, many classes": ["--depth", 10, "--width", 0.25, "--embedding", 512, "--batch", 16, "--iterations", 2, "--threads", 2, "--classes", 10516],
     "wide": ["--depth", 10, "--width", 0.5, "--embedding", 512, "--batch", 8, "--iterations", 2, "--workers", 3],
+    # Whose scratch memory grows several times: what it grew out of must not stay.
+    "wide, by large tiles": ["--depth", 10, "--width", 0.5, "--embedding", 512, "--batch", 8, "--iterations", 2, "--workers", 3, "--convolution", "tiles-6"],
     "full width": ["--depth", 20, "--width", 1, "--embedding", 512, "--batch", 16, "--iterations", 2, "--threads", 2],
 }  # fmt: skip
 

@@ -76,8 +76,9 @@ TEST_CASE("replay: a recording is made anew when the scratch memory has moved", 
     }
     bias_backward(parity.cpu, dy.host, {sums.host, Write::assign});
     parity.check_same(sums);
-    // A driver may give more memory at the same place: what is recorded is then still true.
-    CHECK(calls == (parity.cuda.state().scratch_memory.get() == before ? 2 : 3));
+    // A driver may give more memory at the same place: what is recorded is then still true. The emulated one was never seen to.
+    const bool moved = emulated_gpu || parity.cuda.state().scratch_memory.get() != before;
+    CHECK(calls == (moved ? 3 : 2));
   });
 }
 
