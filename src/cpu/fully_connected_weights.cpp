@@ -51,7 +51,7 @@ void multiply_transposed(std::int64_t outputs, std::int64_t depth, SideBySide<T>
                          Lines<T> into, Put put, T* tail, Lines<const T> next) {
   constexpr std::int64_t width = panel_columns<T>;
   if (columns >= width) {
-    multiply_panel<T, 2>(outputs, depth, dy, panel, into, put, Next<T>{.b = next});
+    multiply_panel<T, 2>(outputs, depth, dy, panel, into, put, Next<T>{.b = next, .b_rows = depth});
     return;
   }
   multiply_panel<T, 2>(outputs, depth, dy, panel, Lines<T>{tail, width}, Put::assign);

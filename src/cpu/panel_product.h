@@ -6,6 +6,7 @@
 #pragma once
 
 #include "matrix_product.h"
+#include "parallel.h"
 
 #include <algorithm>
 #include <type_traits>
@@ -65,19 +66,28 @@ template <class T, class Body>
   }
 }
 
-/// What is read next: the following rows of a, or lines of b. It is fetched while a panel is multiplied, since the machine's prefetchers
-/// follow neither short rows nor large strides. Null: nothing to fetch.
+/// What is read next: the following rows of a, or a panel's worth of rows of b. It is fetched while a panel is multiplied, a little with
+/// every line of terms, since the machine's prefetchers follow neither short rows nor large strides and a burst of requests holds it up.
+/// Null: nothing to fetch.
 template <class T>
 struct Next {
   const T* a = nullptr;
-  Lines<const T> b = {nullptr, 0};  // a block of rows fetches the first cache line of `depth` of them, and the next block those ...
-  std::int64_t b_step = lanes<T>;   // ... so many elements further on
+  Lines<const T> b = {nullptr, 0};
+  std::int64_t b_rows = 0;
 };
 
-/// c (+)= a b for `Rows` rows and `Vectors` vectors of columns. What lies `ahead` elements behind the rows of a is fetched, and the first
-/// cache line of each of the `next` lines.
+/// What one block of rows fetches of it with each line of terms: what lies `ahead` elements behind its rows of a, and the first `b_rows`
+/// rows of b that no line before it did.
+template <class T>
+struct Fetch {
+  std::int64_t ahead;
+  Lines<const T> b;
+  std::int64_t b_rows;
+};
+
+/// c (+)= a b for `Rows` rows and `Vectors` vectors of columns.
 template <int Rows, int Vectors, class T, class Factor>
-void multiply_block(std::int64_t depth, Factor a, Lines<const T> b, Lines<T> c, Put put, std::int64_t ahead, Lines<const T> next) {
+[[gnu::always_inline]] inline void multiply_block(std::int64_t depth, Factor a, Lines<const T> b, Lines<T> c, Put put, Fetch<T> fetch) {
   // One address reaches a group of rows: a register for each of twelve would be too many.
   constexpr int group = std::is_same_v<Factor, SideBySide<T>> ? Rows : Rows % 4 == 0 ? 4 : Rows % 2 == 0 ? 2 : 1;
   constexpr std::int64_t line = line_elements<T>;
@@ -86,16 +96,18 @@ void multiply_block(std::int64_t depth, Factor a, Lines<const T> b, Lines<T> c, 
 #pragma GCC unroll 16
   for (int g = 0; g < Rows / group; ++g) rows[g] = a.at + g * group * a.row_stride;
   for (std::int64_t begin = 0; begin < depth; begin += line) {
-    if (ahead != 0) {
+    if (fetch.ahead != 0) {
 #pragma GCC unroll 16
       for (int g = 0; g < Rows / group; ++g) {
 #pragma GCC unroll 16
-        for (int r = 0; r < group; ++r) __builtin_prefetch(rows[g] + r * a.row_stride + ahead, 0, 2);
+        for (int r = 0; r < group; ++r) __builtin_prefetch(rows[g] + r * a.row_stride + fetch.ahead, 0, 2);
       }
     }
+    for (std::int64_t i = 0; i < fetch.b_rows; ++i, fetch.b.at += fetch.b.stride) {
+#pragma GCC unroll 16
+      for (std::int64_t column = 0; column < Vectors * lanes<T>; column += line) __builtin_prefetch(fetch.b.at + column, 0, 2);
+    }
     for (std::int64_t k = begin, end = std::min(depth, begin + line); k < end; ++k) {
-      __builtin_prefetch(next.at, 0, 2);
-      next.at += next.stride;
       Vector<T> columns[Vectors];
 #pragma GCC unroll 16
       for (int v = 0; v < Vectors; ++v) columns[v] = load(b.at + v * lanes<T>);
@@ -124,16 +136,17 @@ void multiply_block(std::int64_t depth, Factor a, Lines<const T> b, Lines<T> c, 
 /// c (+)= a b for any number of rows and a panel of `Vectors` vectors.
 template <class T, int Vectors, class Factor>
 void multiply_panel(std::int64_t rows, std::int64_t depth, Factor a, Lines<const T> b, Lines<T> c, Put put, Next<T> next = {}) {
+  const std::int64_t lines = ceil_div(depth, line_elements<T>);
+  Fetch<T> fetch{0, next.b, ceil_div(next.b_rows, std::max<std::int64_t>(1, lines * ceil_div(rows, panel_rows)))};
   std::int64_t row = 0;
-  int blocks = 0;
   const auto blocks_of = [&]<int Rows>() {
     if constexpr (Rows <= panel_rows) {
-      for (; row + Rows <= rows; row += Rows, ++blocks) {
+      for (; row + Rows <= rows; row += Rows) {
         const Factor here = a.from_row(row);
         const T* const next_a = row + Rows < rows ? a.from_row(row + Rows).at : next.a;
-        const std::int64_t ahead = next.a != nullptr ? next_a - here.at : 0;
-        const Lines<const T> next_b = next.b.at != nullptr ? next.b.from_column(blocks % Vectors * next.b_step) : Lines<const T>{b.at, 0};
-        multiply_block<Rows, Vectors>(depth, here, b, c.from_row(row), put, ahead, next_b);
+        fetch.ahead = next.a != nullptr ? next_a - here.at : 0;
+        multiply_block<Rows, Vectors>(depth, here, b, c.from_row(row), put, fetch);
+        fetch.b = fetch.b.from_row(lines * fetch.b_rows);
       }
     }
   };

@@ -32,7 +32,7 @@ class Margin {
 };
 
 /// A row goes through the first-level cache a block at a time: z, its exponentials and its gradient are never a row in memory.
-constexpr std::int64_t block_size = 1024;
+constexpr std::int64_t block_size = 2048;
 
 template <class T>
 struct Block {
@@ -40,8 +40,8 @@ struct Block {
   const T* next;  // the next block's cosines; the last block's own
   alignas(64) T values[block_size];
 
-  /// Loops take four vectors at a time, so that one need not wait for the other; the last four are filled up.
-  static constexpr std::int64_t group = 4 * lanes<T>;
+  /// Loops take two vectors at a time, so that one need not wait for the other; the last two are filled up.
+  static constexpr std::int64_t group = 2 * lanes<T>;
   std::int64_t filled() const { return (length + group - 1) / group * group; }
 };
 
@@ -101,33 +101,25 @@ T over_lanes(Vector<T> vector, Join&& join) {
 
 template <class T>
 T largest_of(const Block<T>& block) {
-  Vector<T> largest[4];
-#pragma GCC unroll 4
-  for (int v = 0; v < 4; ++v) largest[v] = load(block.values + v * lanes<T>);
+  Vector<T> first = load(block.values), second = load(block.values + lanes<T>);
   const auto larger = [](auto a, auto b) { return b > a ? b : a; };
   for (std::int64_t i = block.group; i < block.filled(); i += block.group) {
-#pragma GCC unroll 4
-    for (int v = 0; v < 4; ++v) largest[v] = larger(largest[v], load(block.values + i + v * lanes<T>));
+    first = larger(first, load(block.values + i));
+    second = larger(second, load(block.values + i + lanes<T>));
   }
-  return over_lanes<T>(larger(larger(largest[0], largest[1]), larger(largest[2], largest[3])), larger);
+  return over_lanes<T>(larger(first, second), larger);
 }
 
-/// The sum of factor * exp(values - shift); values become its terms if they are kept. Fetches the next block meanwhile: memory would rest
-/// otherwise.
-template <bool kept, class T>
-double exponentials(Block<T>& block, T shift, T factor) {
-  Vector<T> sums[4] = {};
+/// Calls body(values, exp(values - shift)) for each vector of a block, and fetches the next block meanwhile: memory would rest otherwise.
+template <class T, class Body>
+void for_exponentials(Block<T>& block, T shift, Body&& body) {
   for (std::int64_t i = 0; i < block.filled(); i += block.group) {
-#pragma GCC unroll 4
-    for (int v = 0; v < 4; ++v) {
-      __builtin_prefetch(block.next + i + v * lanes<T>);
-      T* const values = block.values + i + v * lanes<T>;
-      const Vector<T> value = factor * exponential<T>(load(values) - shift);
-      sums[v] += value;
-      if constexpr (kept) store(values, value);
+#pragma GCC unroll 2
+    for (std::int64_t at = i; at < i + block.group; at += lanes<T>) {
+      __builtin_prefetch(block.next + at);
+      body(block.values + at, exponential<T>(load(block.values + at) - shift));
     }
   }
-  return static_cast<double>(over_lanes<T>((sums[0] + sums[1]) + (sums[2] + sums[3]), [](T a, T b) { return a + b; }));
 }
 
 /// The largest z and the sum of exp(z - largest).
@@ -141,7 +133,9 @@ struct Normaliser {
       sum *= std::exp(static_cast<double>(largest - next));
       largest = next;
     }
-    sum += exponentials<false>(block, largest, T{1});
+    Vector<T> sums = {};
+    for_exponentials(block, largest, [&](T*, Vector<T> exponential) { sums += exponential; });
+    sum += static_cast<double>(over_lanes<T>(sums, [](T a, T b) { return a + b; }));
   }
 };
 
@@ -212,7 +206,8 @@ void softmax_cross_entropy_backward(Cpu& cpu, const MarginOptions& options, cons
       // target's own term is zero.
       double along = 0;
       row.for_blocks([&](Block<T>& block, const T* cosines) {
-        exponentials<true>(block, saved[2 * i], 1 / saved[2 * i + 1]);
+        for_exponentials(block, saved[2 * i],
+                         [inverse = 1 / saved[2 * i + 1]](T* values, Vector<T> exponential) { store(values, inverse * exponential); });
         T* const label = row.target_in(block);
         const T probability = label != nullptr ? *label : T{0};
         if (scale_out != nullptr) {
@@ -222,9 +217,13 @@ void softmax_cross_entropy_backward(Cpu& cpu, const MarginOptions& options, cons
           }));
         }
         if (out == nullptr) return;
-        for (std::int64_t j = 0; j < block.length; ++j) block.values[j] *= factor;
-        if (label != nullptr) *label = factor * (probability - 1);
-        put_all(out + i * size.columns + block.begin, block.values, block.length, dlogits.write);
+        if (label != nullptr) *label = probability - 1;
+        T* const to = out + i * size.columns + block.begin;
+        if (dlogits.write == Write::add) {
+          for (std::int64_t j = 0; j < block.length; ++j) to[j] += factor * block.values[j];
+        } else {
+          for (std::int64_t j = 0; j < block.length; ++j) to[j] = factor * block.values[j];
+        }
       });
       if (scale_out != nullptr) put(scale_out[i], share * static_cast<T>(along), dsample_scale.write);
     });

@@ -27,7 +27,7 @@ MUTANTS = [
            "gradcheck: l2 normalise"),
     Mutant("sgd_uphill", "src/cpu/sgd.cpp", "values[i] -= velocity", "values[i] += velocity",
            "sgd: the learning rate is inside the momentum, and decay acts on the old weight"),
-    Mutant("softmax_target_sign", "src/cpu/softmax_cross_entropy.cpp", "factor * (probability - 1)", "factor * (probability + 1)",
+    Mutant("softmax_target_sign", "src/cpu/softmax_cross_entropy.cpp", "*label = probability - 1;", "*label = probability + 1;",
            "gradcheck: softmax cross-entropy"),
     # factors that are missing
     Mutant("softmax_no_batch_mean", "src/cpu/softmax_cross_entropy.cpp",
@@ -42,8 +42,8 @@ MUTANTS = [
            "normalize: a zero row has finite values and gradients"),
     Mutant("pool_average_ignores_padding", "src/cpu/pool_windows.h", "(end < extent + pad ? end : extent + pad) - begin",
            "(end < extent ? end : extent) - (begin < 0 ? 0 : begin)", "pool: maxima and averages equal a plain loop"),
-    Mutant("softmax_no_shift", "src/cpu/softmax_cross_entropy.cpp", "exponential<T>(load(values) - shift)",
-           "exponential<T>(load(values))", "softmax_cross_entropy: never overflows"),
+    Mutant("softmax_no_shift", "src/cpu/softmax_cross_entropy.cpp", "exponential<T>(load(block.values + at) - shift)",
+           "exponential<T>(load(block.values + at))", "softmax_cross_entropy: never overflows"),
     # margins
     Mutant("margin_on_wrong_class", "src/cpu/softmax_cross_entropy.cpp", "*label = scale_ * target_;",
            "label[label_ == 0 ? 1 : -1] = scale_ * target_;", MARGIN),
