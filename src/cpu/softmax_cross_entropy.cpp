@@ -32,7 +32,7 @@ class Margin {
 };
 
 /// A row goes through the first-level cache a block at a time: z, its exponentials and its gradient are never a row in memory.
-constexpr std::int64_t block_size = 2048;
+constexpr std::int64_t block_size = 1024;
 
 template <class T>
 struct Block {
@@ -41,7 +41,8 @@ struct Block {
   alignas(64) T values[block_size];
 
   /// Loops take two vectors at a time, so that one need not wait for the other; the last two are filled up.
-  static constexpr std::int64_t group = 2 * lanes<T>;
+  static constexpr int vectors = 2;
+  static constexpr std::int64_t group = vectors * lanes<T>;
   std::int64_t filled() const { return (length + group - 1) / group * group; }
 };
 
@@ -101,6 +102,7 @@ T over_lanes(Vector<T> vector, Join&& join) {
 
 template <class T>
 T largest_of(const Block<T>& block) {
+  static_assert(Block<T>::vectors == 2);
   Vector<T> first = load(block.values), second = load(block.values + lanes<T>);
   const auto larger = [](auto a, auto b) { return b > a ? b : a; };
   for (std::int64_t i = block.group; i < block.filled(); i += block.group) {
@@ -110,14 +112,16 @@ T largest_of(const Block<T>& block) {
   return over_lanes<T>(larger(first, second), larger);
 }
 
-/// Calls body(values, exp(values - shift)) for each vector of a block, and fetches the next block meanwhile: memory would rest otherwise.
+/// Calls body(v, values, exp(values - shift)) for each vector of a block, the v-th of its group, and fetches the next block meanwhile:
+/// memory would rest otherwise.
 template <class T, class Body>
 void for_exponentials(Block<T>& block, T shift, Body&& body) {
   for (std::int64_t i = 0; i < block.filled(); i += block.group) {
 #pragma GCC unroll 2
-    for (std::int64_t at = i; at < i + block.group; at += lanes<T>) {
+    for (int v = 0; v < block.vectors; ++v) {
+      const std::int64_t at = i + v * lanes<T>;
       __builtin_prefetch(block.next + at);
-      body(block.values + at, exponential<T>(load(block.values + at) - shift));
+      body(v, block.values + at, exponential<T>(load(block.values + at) - shift));
     }
   }
 }
@@ -133,9 +137,9 @@ struct Normaliser {
       sum *= std::exp(static_cast<double>(largest - next));
       largest = next;
     }
-    Vector<T> sums = {};
-    for_exponentials(block, largest, [&](T*, Vector<T> exponential) { sums += exponential; });
-    sum += static_cast<double>(over_lanes<T>(sums, [](T a, T b) { return a + b; }));
+    Vector<T> sums[Block<T>::vectors] = {};
+    for_exponentials(block, largest, [&](int v, T*, Vector<T> exponential) { sums[v] += exponential; });
+    sum += static_cast<double>(over_lanes<T>(sums[0] + sums[1], [](T a, T b) { return a + b; }));
   }
 };
 
@@ -207,7 +211,7 @@ void softmax_cross_entropy_backward(Cpu& cpu, const MarginOptions& options, cons
       double along = 0;
       row.for_blocks([&](Block<T>& block, const T* cosines) {
         for_exponentials(block, saved[2 * i],
-                         [inverse = 1 / saved[2 * i + 1]](T* values, Vector<T> exponential) { store(values, inverse * exponential); });
+                         [inverse = 1 / saved[2 * i + 1]](int, T* values, Vector<T> exponential) { store(values, inverse * exponential); });
         T* const label = row.target_in(block);
         const T probability = label != nullptr ? *label : T{0};
         if (scale_out != nullptr) {

@@ -224,6 +224,8 @@ class Rows(unittest.TestCase):
         line = self.compare(self.row("training"), ["--pairs", "1"], peak=400.0)
         self.assertEqual([who for who, _ in self.programs.calls].count("compile"), 1 + 3)
         self.assertIn("2 PyTorch runs repeated", line.note)
+        self.compare(self.row("training"), ["--pairs", "3"], peak=400.0)
+        self.assertEqual([who for who, _ in self.programs.calls].count("compile"), 1 + 3 + 2 + 2, "one repeat each once all were slow")
         self.compare(self.row("training-b64-t2"), ["--pairs", "1"], peak=400.0)
         self.assertEqual([who for who, _ in self.programs.calls].count("compile"), 1 + 1, "only batch 32 and 2 threads have the rule")
 
