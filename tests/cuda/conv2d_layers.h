@@ -78,7 +78,8 @@ struct Writes {
 };
 
 inline void check_backward(Parity& parity, const Layer& layer, const Writes& writes, std::int64_t slopes = 0) {
-  const Both x = parity.activation(layer.x()), w = parity.parameter(layer.w()), dy = parity.activation(layer.y());
+  const Both x = parity.activation(layer.x()), w = parity.parameter(layer.w());
+  const Both dy = parity.activation(layer.y(), 3);  // summed over pixels, in a single slope's gradient to one number
   const BothGradients dx = parity.gradient(x, writes.x), dw = parity.gradient(w, writes.w);
   const BothGradients dbias = parity.gradient(parity.parameter({layer.outputs}), writes.bias);
   Conv2dActivation host, device;

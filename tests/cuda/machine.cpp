@@ -1,6 +1,5 @@
 // The machine under test: a GPU.
 #include <cstdio>
-#include <random>
 
 #include "catch.h"
 #include "parity.h"
@@ -14,9 +13,8 @@ void for_each_machine(std::string_view test, ProductPrecision precision, double 
     std::printf("SKIPPED %.*s: there is no GPU\n", static_cast<int>(test.size()), test.data());
     return;
   }
-  const std::uint64_t seed = std::random_device{}();
-  INFO("seed " << seed);
-  Parity parity(precision, bound, seed);
+  INFO("AMNET_TEST_SEED=" << test_seed());
+  Parity parity(precision, bound);
   body(parity);
 }
 

@@ -1,5 +1,4 @@
 // The machine under test: an emulated GPU.
-#include <random>
 #include <utility>
 
 #include "catch.h"
@@ -13,8 +12,7 @@ const bool emulated_gpu = true;
 
 void for_each_machine(std::string_view /*test*/, ProductPrecision precision, double bound, const std::function<void(Parity&)>& body) {
   using emulation::ThreadOrder;
-  const std::uint64_t seed = std::random_device{}();
-  INFO("seed " << seed);
+  INFO("AMNET_TEST_SEED=" << test_seed());
   constexpr std::pair<ThreadOrder, fake::Pace> machines[] = {{ThreadOrder::rising, fake::Pace::late},
                                                              {ThreadOrder::falling, fake::Pace::side_streams_early},
                                                              {ThreadOrder::shuffled, fake::Pace::late}};
@@ -24,7 +22,7 @@ void for_each_machine(std::string_view /*test*/, ProductPrecision precision, dou
     fake::set_pace(pace);
     const std::size_t before = fake::allocations();
     {
-      Parity parity(precision, bound, seed);
+      Parity parity(precision, bound);
       body(parity);
     }
     CHECK(fake::allocations() == before);
