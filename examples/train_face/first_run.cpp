@@ -167,8 +167,9 @@ int first_run_command(Arguments arguments) {
             {.log = [&](std::string_view line) { bar.print(line); },
              .progress =
                  [&](const TrainProgress& progress) {
+                   const Meters& meters = progress.meters;
                    bar.show(progress.activity, progress.step, progress.steps, progress.seconds_left,
-                            fmt::format("loss {:.3f}  accuracy {:.0f}%", progress.meters.loss, 100 * progress.meters.accuracy));
+                            meters.count > 0 ? fmt::format("loss {:.3f}  accuracy {:.0f}%", meters.loss, 100 * meters.accuracy) : "");
                  },
              .poll = poll_signals});
   if (outcome.stopped) return signal_exit_code();

@@ -29,13 +29,17 @@ int train_command(Arguments arguments) {
   Device device = make_device(settings->compute, Purpose::training);
   const TrainOutcome outcome = train(device, settings->options, hooks);
   bar.clear();
-  std::printf(
-      "%s %lld of %lld steps, loss %.4f, accuracy %.1f %%%s; model %s, report %s\n", outcome.stopped ? "Stopped after" : "Trained",
-      static_cast<long long>(outcome.step), static_cast<long long>(outcome.steps), outcome.meters.loss, 100 * outcome.meters.accuracy,
-      outcome.validation
-          ? fmt::format(", verification {:.2f}+-{:.2f} %", outcome.validation->accuracy_mean, outcome.validation->accuracy_std).c_str()
-          : "",
-      (outcome.checkpoint / "model.safetensors").c_str(), (settings->options.out / "report.html").c_str());
+  std::string reached;
+  if (outcome.meters.count > 0) {
+    reached = fmt::format(", loss {:.4f}, accuracy {:.1f} %", outcome.meters.loss, 100 * outcome.meters.accuracy);
+  }
+  if (outcome.validation) {
+    reached += fmt::format(", verification {:.2f}+-{:.2f} %", outcome.validation->accuracy_mean, outcome.validation->accuracy_std);
+  }
+  std::printf("%s\n", fmt::format("{} {} of {} steps{}; model {}, report {}", outcome.stopped ? "Stopped after" : "Trained", outcome.step,
+                                  outcome.steps, reached, (outcome.checkpoint / "model.safetensors").string(),
+                                  (settings->options.out / "report.html").string())
+                          .c_str());
   tell_convolutions(settings->compute, device);
   return outcome.stopped ? signal_exit_code() : 0;
 }

@@ -33,7 +33,7 @@ void RunCheckpoints::tell_changes(const FoundCheckpoint& checkpoint, RunLog& log
   for (const std::string& change : changed_settings(read_file(stored), config_)) log.line(change);
 }
 
-void RunCheckpoints::save(const TrainState& state, bool best, RunLog& log) {
+void RunCheckpoints::save(const TrainState& state, RunLog& log) {
   std::vector<NamedTensor> momentum;
   for (const Solver::Momentum& one : solver_.state()) momentum.push_back({one.name, one.value.to(Memory::host)});
   Metadata metadata = metadata_of(description_);
@@ -43,9 +43,10 @@ void RunCheckpoints::save(const TrainState& state, bool best, RunLog& log) {
                                        {"state.json", state_json(state)}};
   if (!config_.empty()) files.push_back({"config.toml", config_});
   last_ = write_checkpoint(options_.out, state.step, files);
+  stored_ = state;
   const std::string name = checkpoint_name(state.step);
   set_pointer(options_.out, "last", name);
-  if (best) set_pointer(options_.out, "best", name);
+  if (state.best_step == state.step) set_pointer(options_.out, "best", name);
   keep_newest(options_.out, options_.keep_checkpoints);
   log.line(fmt::format("saved {}", name));
 }
@@ -78,6 +79,7 @@ void RunCheckpoints::load(const fs::path& directory, TrainState& state) {
   const TrainState stored = parse_state(read_file(state_path), state_path.string());
   check_resumable(stored, state, state_path.string());
   state = stored;
+  stored_ = stored;
   last_ = directory;
   const fs::path model_path = directory / "model.safetensors";
   const SafetensorsFile model = read_safetensors(model_path);

@@ -29,10 +29,12 @@ class RunCheckpoints {
   void tell_changes(const FoundCheckpoint& checkpoint, RunLog& log) const;
 
   /// Writes one, points `last` to it, and `best` too where it is, and removes the oldest.
-  void save(const TrainState& state, bool best, RunLog& log);
+  void save(const TrainState& state, RunLog& log);
 
   /// The one that was resumed from or written last; empty before.
   const std::filesystem::path& last() const { return last_; }
+  /// Whether that is of this state, and --resume auto finds it.
+  bool holds(const TrainState& state) const { return stored_ == state && in_out(last_); }
 
  private:
   std::optional<FoundCheckpoint> find(std::vector<std::string>& notes) const;
@@ -47,6 +49,7 @@ class RunCheckpoints {
   Net& net_;
   Solver& solver_;
   std::filesystem::path last_;
+  std::optional<TrainState> stored_;  // in it
 };
 
 }  // namespace amnet

@@ -2,12 +2,12 @@
 #include "first_lines.h"
 #include "image_cache.h"
 #include "run_checkpoints.h"
+#include "step_clock.h"
 #include "train_step.h"
+#include "training_set.h"
 #include "validation.h"
 
-#include <amnet/data/face_list.h>
 #include <amnet/data/loader.h>
-#include <amnet/data/packed_faces.h>
 #include <amnet/io/durable_file.h>
 #include <amnet/kernels/finite.h>
 #include <amnet/train/device_forecast.h>
@@ -26,22 +26,6 @@ namespace {
 
 namespace fs = std::filesystem;
 
-FaceList read_training_list(const TrainOptions& options) {
-  const ListOptions list_options{.classes = options.classes, .exclude = options.exclude};
-  if (!options.pack.empty()) return list_packed(std::make_shared<PackedFaces>(options.pack), list_options);
-  return options.train_list.empty() ? list_folder(options.root, list_options)
-                                    : read_face_list(options.train_list, options.root, list_options);
-}
-
-// Changes when a path or a label of the training set does.
-std::uint64_t fingerprint_of(const FaceList& list) {
-  std::uint64_t hash = stream_of("training set");
-  for (std::int64_t i = 0; i < list.size(); ++i) {
-    hash = (hash ^ stream_of(list.path(i)) ^ static_cast<std::uint64_t>(list.label(i))) * 1099511628211ULL;
-  }
-  return hash;
-}
-
 enum class Wait : unsigned char { no, yes };
 
 class Run {
@@ -49,7 +33,7 @@ class Run {
   Run(Device& device, const TrainOptions& options, const TrainHooks& hooks)
       : options_(checked(options, device)),
         hooks_(hooks),
-        list_(read_training_list(options)),
+        list_(read_training_set(options)),
         steps_(total_steps(options, list_.size())),
         schedule_(schedule_of(options, steps_)),
         description_{.network = options.network, .input = options.input, .embedding = "fc5"},
@@ -75,12 +59,8 @@ class Run {
   TrainOutcome go() {
     const std::optional<FoundCheckpoint> resumed = checkpoints_->open(state_, log_);
     try {
-      try {
-        return train(resumed);
-      } catch (const DeviceMemoryError& error) {
-        throw batch_too_large(on_device(), options_.batch, error);
-      }
-    } catch (const Error& error) {
+      return train_and_keep(resumed);
+    } catch (const std::exception& error) {
       log_.last_words(fmt::format("Ended by an error: {}", error.what()));
       throw;
     }
@@ -96,11 +76,24 @@ class Run {
     return options;
   }
 
+  // An error does not cost the steps since the last checkpoint.
+  TrainOutcome train_and_keep(const std::optional<FoundCheckpoint>& resumed) {
+    try {
+      return train(resumed);
+    } catch (const DeviceMemoryError& error) {
+      keep_state(error);
+      throw batch_too_large(on_device(), options_.batch, error);
+    } catch (const std::exception& error) {
+      keep_state(error);
+      throw;
+    }
+  }
+
   TrainOutcome train(const std::optional<FoundCheckpoint>& resumed) {
     plan();
     write_first_lines(resumed);
     open_tables();
-    if (!fill_cache()) return finish(true);
+    if (!check_verification() || !fill_cache()) return finish(true);
     start_loader();
     since_start_ = {};
     bool stopped = resumed && finish_step();
@@ -148,7 +141,7 @@ class Run {
   }
 
   MemoryForecast forecast() {
-    MemoryForecast memory = forecast_memory(net_.net, device_, options_, loader_queue + 1);  // one batch is in use
+    MemoryForecast memory = forecast_memory(net_.net, device_, options_, loader_queue() + options_.accumulate);
     if (validation_) memory.verification = validation_->plan(device_);  // now, and not when training has gone on for hours
     return memory;
   }
@@ -172,35 +165,53 @@ class Run {
   void open_tables() {
     metrics_.emplace(options_.out / "metrics.csv", metrics_header, state_.step);
     validation_file_.emplace(options_.out / "validation.csv", validation_header, state_.verified_step);
+    // What was told last stays so until there is something newer.
+    if (const std::vector<MetricsRow> rows = read_metrics(options_.out / "metrics.csv"); !rows.empty()) last_meters_ = rows.back().meters;
+    const std::vector<ValidationRow> verified = read_validation(options_.out / "validation.csv");
+    if (!verified.empty()) last_validation_ = verified.back();
   }
 
   BadImages bad_images() const { return options_.skip_bad_images ? BadImages::skip : BadImages::fail; }
   void tell_bad_image(const BadImage& bad) { log_.line(fmt::format("Skipped a bad image: {}", bad.reason)); }
 
-  // Decodes the training set into the GPU's memory, where it is to lie there. False when a stop was asked for meanwhile.
-  bool fill_cache() {
-    if (!cached_images_.defined() || state_.step == steps_) return true;
+  // Work on images before the first step, done image by image; false when a stop was asked for meanwhile, which costs the work but no step.
+  template <class Work>
+  bool prepare(std::string_view activity, std::int64_t images, Work&& work) {
     struct Interrupted : std::exception {};
     const Stopwatch taken;
     const auto progress = [&](std::int64_t done) {
-      const double left = taken.seconds() * static_cast<double>(list_.size() - done) / static_cast<double>(done);
+      const double left = taken.seconds() * static_cast<double>(images - done) / static_cast<double>(done);
       if (hooks_.progress) {
-        hooks_.progress({.step = done, .steps = list_.size(), .seconds_left = left, .activity = "caching", .meters = {}});
+        hooks_.progress({.step = done, .steps = images, .seconds_left = left, .activity = std::string(activity), .meters = {}});
       }
       if (poll() == TrainRequest::stop) throw Interrupted();
     };
+    try {
+      work(progress);
+      return true;
+    } catch (const Interrupted&) {
+      return false;
+    }
+  }
+
+  // A picture of the verification that cannot be used ends the run now, and not when it has gone on for hours.
+  bool check_verification() {
+    if (!validation_ || !validation_->to_come(state_, steps_)) return true;
+    return prepare("checking", validation_->images(), [this](const auto& progress) { validation_->check(log_, progress); });
+  }
+
+  // Decodes the training set into the GPU's memory, where it is to lie there.
+  bool fill_cache() {
+    if (!cached_images_.defined() || state_.step == steps_) return true;
+    const Stopwatch taken;
     const ReadOptions reading{
         .format = options_.input, .workers = options_.workers, .bad_images = bad_images(), .on_bad_image = [this](const BadImage& bad) {
           tell_bad_image(bad);
         }};
-    try {
-      stand_ins_ = cache_images(list_, reading, cached_images_, progress);
-    } catch (const Interrupted&) {
-      if (checkpoints_->last().empty()) save(false);
-      return false;
-    }
-    log_.line(fmt::format("Cached {} images in the GPU's memory in {}", list_.size(), duration_text(taken.seconds())));
-    return true;
+    const bool filled = prepare("caching", list_.size(),
+                                [&](const auto& progress) { stand_ins_ = cache_images(list_, reading, cached_images_, progress); });
+    if (filled) log_.line(fmt::format("Cached {} images in the GPU's memory in {}", list_.size(), duration_text(taken.seconds())));
+    return filled;
   }
 
   void start_loader() {
@@ -210,7 +221,7 @@ class Run {
                                          .shuffle = true,
                                          .mirror = options_.mirror,
                                          .workers = options_.workers,
-                                         .queue = loader_queue,
+                                         .queue = loader_queue(),
                                          .first_sample = state_.samples,
                                          .bad_images = bad_images(),
                                          .on_bad_image = [this](const BadImage& bad) { tell_bad_image(bad); },
@@ -222,34 +233,53 @@ class Run {
   // One update, and what is due after it. True when the run is to stop.
   bool one_step() {
     const Stopwatch taken;
+    std::vector<Batch> batches = next_batches();
     const double rate = schedule_.at(state_.step);
-    for (std::int64_t micro = 0; micro < options_.accumulate; ++micro) {
-      train_step_->accumulate(next_batch(), here(), micro == 0 ? Write::assign : Write::add);
-      state_.samples += options_.batch;
-      take_results(Wait::no);
-    }
-    train_step_->update(rate, options_.accumulate);
-    state_.step += 1;
-    const bool log_due = state_.step % options_.log_every == 0 || state_.step == steps_;
-    take_results(log_due ? Wait::yes : Wait::no);
-    interval_seconds_ += taken.seconds();
-    training_seconds_ += taken.seconds();
-    steps_done_ += 1;
+    update(std::move(batches), rate);
+    take_results(log_due() ? Wait::yes : Wait::no);
+    clock_.add_step(taken.seconds());
     report_progress("training");
 
-    if (log_due) log_status(rate);
+    if (log_due()) log_status(rate);
     const bool best = validation_due() && verify_now();
     poll();
     const bool last = state_.step == steps_;
-    if (last || best || request_ != TrainRequest::none || state_.step % options_.checkpoint_every == 0) save(best);
+    if (last || best || request_ != TrainRequest::none || state_.step % options_.checkpoint_every == 0) save();
     return request_ == TrainRequest::stop && (!last || validation_due());
   }
 
-  // After a resume: the verification that a stop had cut short. True when the run is to stop again.
+  // All of a step's micro-batches, before the first of them changes anything: a picture that cannot be used leaves a whole step behind.
+  std::vector<Batch> next_batches() {
+    const Stopwatch taken;
+    std::vector<Batch> batches;
+    for (std::int64_t micro = 0; micro < options_.accumulate; ++micro) batches.push_back(loader_->next());
+    clock_.add_wait(taken.seconds());
+    return batches;
+  }
+
+  // From here to its end the state is that of no step.
+  void update(std::vector<Batch> batches, double rate) {
+    within_step_ = true;
+    Write write = Write::assign;
+    for (Batch& batch : batches) {
+      train_step_->accumulate(std::move(batch), here(), write);
+      write = Write::add;
+      take_results(Wait::no);
+    }
+    train_step_->update(rate, options_.accumulate);
+    state_.samples += options_.accumulate * options_.batch;
+    state_.step += 1;
+    within_step_ = false;
+  }
+
+  bool log_due() const { return state_.step % options_.log_every == 0 || state_.step == steps_; }
+
+  // After a resume: what was due after the step, and was cut short by a stop or an error. True when the run is to stop again.
   bool finish_step() {
-    if (!validation_due()) return false;
-    const bool best = verify_now();
-    if (!validation_due()) save(best);
+    const TrainState before = state_;
+    if (state_.meters.count > 0 && log_due()) log_status(schedule_.at(state_.step - 1));
+    if (validation_due()) verify_now();
+    if (state_ != before) save();
     return poll() == TrainRequest::stop;
   }
 
@@ -261,13 +291,6 @@ class Run {
     return request_;
   }
 
-  Batch next_batch() {
-    const Stopwatch taken;
-    Batch batch = loader_->next();
-    interval_wait_ += taken.seconds();
-    return batch;
-  }
-
   Step here() const { return {.number = state_.step, .seed = options_.seed}; }
 
   // Adds up what steps have told; with Wait::yes of all that were begun.
@@ -275,6 +298,7 @@ class Run {
     while (const std::optional<TrainStep::Done> done = train_step_->done(wait == Wait::yes)) {
       last_images_ = done->batch.indices;
       if (!std::isfinite(done->meters.loss)) {
+        within_step_ = true;  // whatever else fails now
         const std::string where = train_step_->first_non_finite(done->batch, {.number = done->step, .seed = options_.seed});
         stop_non_finite(done->step + 1, where.empty() ? "the loss" : where);
       }
@@ -287,10 +311,15 @@ class Run {
     nlohmann::json images = nlohmann::json::array();
     for (const std::int64_t index : last_images_) images.push_back({{"index", index}, {"image", list_.where(index)}});
     const fs::path dump = options_.out / "non_finite_batch.json";
-    write_durably(dump, nlohmann::json{{"step", step}, {"first_non_finite", where}, {"images", images}}.dump(2) + "\n");
+    std::string images_are = "in " + dump.string();
+    try {
+      write_durably(dump, nlohmann::json{{"step", step}, {"first_non_finite", where}, {"images", images}}.dump(2) + "\n");
+    } catch (const FileError& error) {
+      images_are = fmt::format("which could not be told ({})", error.what());
+    }
     throw NonFiniteError(
-        fmt::format("Step {} is not finite, first of all in {}; lower --lr, add --warm-up, or look at the images of its batch in {}.", step,
-                    where, dump.string()));
+        fmt::format("Step {} is not finite, first of all in {}; lower --lr, add --warm-up, or look at the images of its batch {}.", step,
+                    where, images_are));
   }
 
   // --- after a step ------------------------------------------------------------------------------------------
@@ -299,36 +328,34 @@ class Run {
     if (!hooks_.progress) return;
     hooks_.progress({.step = state_.step,
                      .steps = steps_,
-                     .seconds_left = seconds_left(),
+                     .seconds_left = clock_.seconds_for(steps_ - state_.step),
                      .activity = std::move(activity),
-                     .meters = state_.meters.count > 0 ? state_.meters.mean() : last_meters_});
+                     .meters = meters_now()});
   }
 
-  double seconds_left() const {
-    return steps_done_ == 0 ? 0 : training_seconds_ / static_cast<double>(steps_done_) * static_cast<double>(steps_ - state_.step);
-  }
+  // Since the last line of the log, or of that line.
+  Meters meters_now() const { return state_.meters.count > 0 ? state_.meters.mean() : last_meters_; }
 
   void log_status(double rate) {
-    const double samples = static_cast<double>(state_.meters.count * options_.batch);
-    last_meters_ = state_.meters.mean();
     const MetricsRow row{.step = state_.step,
                          .epoch = static_cast<double>(state_.samples) / static_cast<double>(list_.size()),
-                         .meters = last_meters_,
+                         .meters = state_.meters.mean(),
                          .learning_rate = rate,
-                         .samples_per_second = interval_seconds_ > 0 ? samples / interval_seconds_ : 0,
-                         .wait = interval_seconds_ > 0 ? interval_wait_ / interval_seconds_ : 0};
+                         .samples_per_second = clock_.samples_per_second(state_.meters.count * options_.batch),
+                         .wait = clock_.wait_share()};
     metrics_->append(line_of(row));
+    last_meters_ = row.meters;
+    state_.meters = {};
+    clock_.start_interval();
     log_.line(
         fmt::format("Speed {:.1f} samples/sec  Loss {:.4f}  Accuracy {:.1f}%  TargetCosine {:.3f}  FeatureNorm {:.2f}  "
                     "LearningRate {:g}  Epoch {:.2f}  Step {}/{}  Wait {:.1f}%  Required {}",
                     row.samples_per_second, row.meters.loss, 100 * row.meters.accuracy, row.meters.target_cosine, row.meters.feature_norm,
-                    rate, row.epoch, state_.step, steps_, 100 * row.wait, duration_text(seconds_left())));
+                    rate, row.epoch, state_.step, steps_, 100 * row.wait, duration_text(clock_.seconds_for(steps_ - state_.step))));
     if (!told_refusal_ && !train_step_->refusal().empty()) {
       log_.line(fmt::format("Steps are launched kernel by kernel, which takes longer: {}", train_step_->refusal()));
       told_refusal_ = true;
     }
-    state_.meters = {};
-    interval_seconds_ = interval_wait_ = 0;
   }
 
   bool validation_due() const { return validation_ && validation_->due(state_, steps_); }
@@ -340,19 +367,41 @@ class Run {
       report_progress("verifying");
       return poll() != TrainRequest::stop;
     };
-    const std::optional<ValidationRow> row = validation_->run(device_, state_, log_, go_on);
+    const std::optional<ValidationRow> row = validation_->run(device_, state_, *validation_file_, log_, go_on);
     if (!row) return false;
     last_validation_ = row;
-    validation_file_->append(line_of(*row));
     return state_.best_step == state_.step;
   }
 
-  void save(bool best) {
-    take_results(Wait::yes);
+  void save() {
+    if (train_step_) take_results(Wait::yes);
     require_finite_weights();
     report_progress("saving");
-    checkpoints_->save(state_, best, log_);
+    checkpoints_->save(state_, log_);
     if (request_ == TrainRequest::snapshot) request_ = TrainRequest::none;
+  }
+
+  // Saves what an error that ends the run leaves whole, and says so. Numbers that are not finite and a device that failed leave nothing to
+  // trust; nor does an error within a step. Whatever goes wrong here is told beside the error itself.
+  void keep_state(const std::exception& error) noexcept {
+    if (state_.step == 0 || dynamic_cast<const NonFiniteError*>(&error) != nullptr) return;
+    const bool whole = !within_step_ && dynamic_cast<const DeviceError*>(&error) == nullptr;
+    try {
+      try {
+        if (whole && !checkpoints_->holds(state_)) save();
+      } catch (const std::exception& second) {
+        log_.line(fmt::format("The state after step {} could not be saved: {}", state_.step, second.what()));
+      }
+      const std::string last = checkpoints_->last().string();
+      log_.line(checkpoints_->holds(state_)
+                    ? fmt::format("The state after step {} is saved in {}; once the cause is mended, --resume auto goes on from there.",
+                                  state_.step, last)
+                    : fmt::format("The state after step {} is not saved{}.", state_.step,
+                                  last.empty() ? "" : fmt::format("; --resume auto goes on from {}", last)));
+      write_report();
+    } catch (const std::exception&) {
+      return;  // a log that cannot be written is not the error that ends the run
+    }
   }
 
   void require_finite_weights() {
@@ -362,11 +411,16 @@ class Run {
     });
   }
 
-  TrainOutcome finish(bool stopped) {
+  void write_report() {
     write_durably(options_.out / "report.html", train_report(options_.out, {.title = options_.out.filename().string()}));
+  }
+
+  TrainOutcome finish(bool stopped) {
+    if (stopped && !checkpoints_->holds(state_)) save();
+    write_report();
     if (stopped) {
       log_.line(fmt::format("Stopped on request after step {} of {}; --resume auto goes on from here.", state_.step, steps_));
-    } else if (steps_done_ == 0) {
+    } else if (clock_.steps() == 0) {
       log_.line(fmt::format("Nothing to do: the run is at step {} of {}.", state_.step, steps_));
     } else {
       log_.line(fmt::format("Finished {} steps in {}.", steps_, duration_text(since_start_.seconds())));
@@ -374,12 +428,13 @@ class Run {
     return {.step = state_.step,
             .steps = steps_,
             .stopped = stopped,
-            .meters = last_meters_,
+            .meters = meters_now(),
             .validation = last_validation_,
             .checkpoint = checkpoints_->last()};
   }
 
-  static constexpr int loader_queue = 4;  // batches decoded ahead
+  // Batches decoded ahead: those of the next step, and three more.
+  int loader_queue() const { return 3 + static_cast<int>(std::min<std::int64_t>(options_.accumulate, 32)); }
 
   TrainOptions options_;
   TrainHooks hooks_;
@@ -407,11 +462,9 @@ class Run {
   std::optional<MetricsFile> metrics_, validation_file_;
   std::optional<Loader> loader_;
 
+  bool within_step_ = false;  // the state is that of no step
+  StepClock clock_;
   Stopwatch since_start_;
-  double training_seconds_ = 0;  // steps of this process, without verification and saving
-  std::int64_t steps_done_ = 0;  // by this process
-  double interval_seconds_ = 0;  // since the last line of the log
-  double interval_wait_ = 0;
   Meters last_meters_;
   std::optional<ValidationRow> last_validation_;
 };

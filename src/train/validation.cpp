@@ -2,6 +2,7 @@
 
 #include "duration.h"
 
+#include <amnet/data/loader.h>
 #include <amnet/data/packed_faces.h>
 #include <amnet/eval/verification.h>
 #include <amnet/train/memory_forecast.h>
@@ -37,18 +38,43 @@ bool Validation::due(const TrainState& state, std::int64_t steps) const {
   return state.step % (options_.val_every > 0 ? options_.val_every : epoch) == 0;
 }
 
-std::optional<ValidationRow> Validation::run(Device& device, TrainState& state, RunLog& log, const std::function<bool()>& go_on) {
+bool Validation::to_come(const TrainState& state, std::int64_t steps) const {
+  return options_.val_every != 0 && (state.step < steps || due(state, steps));
+}
+
+void Validation::check(RunLog& log, const std::function<void(std::int64_t done)>& progress) {
+  FaceList list(images_, options_.val_pairs.string());
+  for (std::size_t i = 0; i < pairs_.images.size(); ++i) list.add(pairs_.images[i], 0, pairs_.lines[i]);
+  const ReadOptions reading{.batch = 8,  // little beside what a step takes
+                            .format = options_.input,
+                            .workers = options_.workers,
+                            .bad_images = options_.skip_bad_images ? BadImages::skip : BadImages::fail,
+                            .on_bad_image = [&](const BadImage& bad) { tell_bad_image(bad.reason, log); }};
+  for_each_batch(list, reading, [&](const Batch& batch) { progress(batch.first_sample + batch.labels.count()); });
+}
+
+std::string Validation::where(std::size_t image) const {
+  return fmt::format("{}:{}: {}", options_.val_pairs.string(), pairs_.lines[image], (images_->place() / pairs_.images[image]).string());
+}
+
+void Validation::tell_bad_image(const std::string& reason, RunLog& log) {
+  if (told_.insert(reason).second) log.line(fmt::format("Skipped a bad image: {}", reason));
+}
+
+std::optional<ValidationRow> Validation::run(Device& device, TrainState& state, MetricsFile& table, RunLog& log,
+                                             const std::function<bool()>& go_on) {
   const Stopwatch taken;
   const std::optional<Views> views = embed(device, go_on);
   if (!views) return std::nullopt;
-  for (const std::string& reason : views->reasons) log.line(fmt::format("Skipped a bad image: {}", reason));
+  for (const std::string& reason : views->reasons) tell_bad_image(reason, log);
   const Verification result = verify(pairs_, views->plain, views->mirrored, {.protocol = options_.protocol, .failed = views->failed});
-  state.verified_step = state.step;
   const ValidationRow row{.step = state.step,
                           .accuracy_mean = result.accuracy_mean,
                           .accuracy_std = result.accuracy_std,
                           .tar_at_far_1 = result.accept_rates.at(0).tar,
                           .tar_at_far_01 = result.accept_rates.at(1).tar};
+  table.append(line_of(row));
+  state.verified_step = state.step;
   if (row.accuracy_mean > state.best_accuracy) {
     state.best_accuracy = row.accuracy_mean;
     state.best_step = state.step;
@@ -61,16 +87,15 @@ std::optional<ValidationRow> Validation::run(Device& device, TrainState& state, 
 
 std::optional<Views> Validation::embed(Device& device, const std::function<bool()>& go_on) {
   struct Interrupted : std::exception {};
-  const auto where = [this](std::size_t i) {
-    return fmt::format("{}:{}: {}", options_.val_pairs.string(), pairs_.lines[i], (images_->place() / pairs_.images[i]).string());
-  };
   const auto progress = [&](std::int64_t, std::int64_t) {
     if (!go_on()) throw Interrupted();
   };
   try {
-    return embedder_.embed(
-        device,
-        {.images = images_, .paths = pairs_.images, .where = where, .skip_bad_images = options_.skip_bad_images, .progress = progress});
+    return embedder_.embed(device, {.images = images_,
+                                    .paths = pairs_.images,
+                                    .where = [this](std::size_t i) { return where(i); },
+                                    .skip_bad_images = options_.skip_bad_images,
+                                    .progress = progress});
   } catch (const Interrupted&) {
     return std::nullopt;
   }

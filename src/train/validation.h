@@ -13,6 +13,8 @@
 #include <functional>
 #include <memory>
 #include <optional>
+#include <set>
+#include <string>
 
 namespace amnet {
 
@@ -22,6 +24,8 @@ class Validation {
   Validation(const TrainOptions& options, const ModelDescription& description, Net& net);
 
   std::int64_t batch() const { return batch_; }
+  /// Pictures that the pairs name.
+  std::int64_t images() const { return static_cast<std::int64_t>(pairs_.images.size()); }
   /// What embedding will take of a device's memory, without taking it.
   PlanBytes measure(Device& device) { return embedder_.measure(device); }
   /// Takes the memory of embedding now, and answers what a verification takes of the host's.
@@ -29,11 +33,18 @@ class Validation {
 
   /// Whether one is due after `state.step`, and has not been yet.
   bool due(const TrainState& state, std::int64_t steps) const;
-  /// Verifies, tells the log, and puts the step and a new best into `state`. Where `go_on`, asked between two batches, says no, it ends
-  /// there with nothing, and is due as before.
-  std::optional<ValidationRow> run(Device& device, TrainState& state, RunLog& log, const std::function<bool()>& go_on);
+  /// Whether one is due in the rest of the run.
+  bool to_come(const TrainState& state, std::int64_t steps) const;
+  /// Decodes every picture once: throws DataError for the first that cannot be used, or tells the log of all where they are to be skipped.
+  /// `progress` is told the pictures done, and may throw to end it.
+  void check(RunLog& log, const std::function<void(std::int64_t done)>& progress);
+  /// Verifies, adds a row to `table`, puts the step and a new best into `state` and tells the log. Where `go_on`, asked between two
+  /// batches, says no, it ends there with nothing, and is due as before, as it is after an error.
+  std::optional<ValidationRow> run(Device& device, TrainState& state, MetricsFile& table, RunLog& log, const std::function<bool()>& go_on);
 
  private:
+  std::string where(std::size_t image) const;
+  void tell_bad_image(const std::string& reason, RunLog& log);
   std::optional<Views> embed(Device& device, const std::function<bool()>& go_on);
 
   const TrainOptions& options_;
@@ -41,6 +52,7 @@ class Validation {
   Embedder embedder_;
   std::shared_ptr<const ImageSource> images_;
   Pairs pairs_;
+  std::set<std::string> told_;  // of bad images, each once in a run
 };
 
 }  // namespace amnet

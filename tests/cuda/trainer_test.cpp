@@ -57,7 +57,7 @@ TrainOptions options_of(const TemporaryFolder& faces, const TemporaryFolder& run
 TrainOutcome run(Device device, const TrainOptions& options, std::int64_t stop_at = steps) {
   std::int64_t step = 0;
   return train(device, options,
-               {.progress = [&](const TrainProgress& progress) { step = progress.step; },
+               {.progress = [&](const TrainProgress& progress) { step = progress.activity == "training" ? progress.step : step; },
                 .poll = [&] { return step >= stop_at ? TrainRequest::stop : TrainRequest::none; }});
 }
 

@@ -30,6 +30,8 @@ struct Meters {
     const double n = static_cast<double>(count > 0 ? count : 1);
     return {loss / n, accuracy / n, target_cosine / n, feature_norm / n, count};
   }
+
+  friend bool operator==(const Meters&, const Meters&) = default;
 };
 
 /// One line of metrics.csv.

@@ -24,6 +24,8 @@ struct TrainState {
   std::int64_t verified_step = -1;  ///< of the last verification that came to its end
   std::int64_t best_step = -1;
   double best_accuracy = -1;  ///< percent, of the best verification so far
+
+  friend bool operator==(const TrainState&, const TrainState&) = default;
 };
 
 /// The state as JSON. Every number comes back to the last bit.

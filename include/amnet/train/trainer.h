@@ -21,7 +21,7 @@ struct TrainProgress {
   std::int64_t step = 0;
   std::int64_t steps = 0;
   double seconds_left = 0;  ///< from the steps since this process started
-  std::string activity;     ///< "training", "verifying", "saving"; "caching" before the first step, whose steps are images
+  std::string activity;     ///< "training", "verifying", "saving"; "checking", "caching" before the first step, whose steps are images
   Meters meters;            ///< means since the last line of the log
 };
 
@@ -43,8 +43,8 @@ struct TrainOutcome {
   std::int64_t step = 0;
   std::int64_t steps = 0;
   bool stopped = false;                     ///< by a request, before the last step
-  Meters meters;                            ///< of the last line of the log
-  std::optional<ValidationRow> validation;  ///< the last one
+  Meters meters;                            ///< means since the last line of the log, or of it; count is 0 where no step has told any
+  std::optional<ValidationRow> validation;  ///< the last one, also of a run that was resumed
   std::filesystem::path checkpoint;         ///< the last one
 };
 
@@ -53,8 +53,9 @@ struct TrainOutcome {
 /// Throws UsageError, DataError, FileError; MemoryError where a GPU's memory is not enough, with the largest batch that fits;
 /// NonFiniteError at the step whose loss is not finite, naming the first layer with such a value, after writing the batch's images to
 /// non_finite_batch.json and without writing a checkpoint. The log ends with the reason.
+/// Any other error that leaves the state of a whole step behind (a picture, a full disk, a verification) writes a checkpoint of it first.
 /// A stop lets the current step end and is asked for again while verifying; a verification that it cuts short comes first after a resume.
-/// It also ends the filling of a cache, before the first step.
+/// It also ends the check of the verification's pictures and the filling of a cache, before the first step.
 TrainOutcome train(Device& device, const TrainOptions& options, const TrainHooks& hooks);
 
 }  // namespace amnet

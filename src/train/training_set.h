@@ -1,0 +1,17 @@
+// The list that a run trains on, read as its options say and found fit to be trained on.
+#pragma once
+
+#include <amnet/data/face_list.h>
+#include <amnet/train/train_options.h>
+
+#include <cstdint>
+
+namespace amnet {
+
+/// Throws DataError for a list that cannot be read.
+FaceList read_training_set(const TrainOptions& options);
+
+/// Changes when a path or a label of the training set does.
+std::uint64_t fingerprint_of(const FaceList& list);
+
+}  // namespace amnet
