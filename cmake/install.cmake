@@ -11,7 +11,7 @@ endif()
 install(TARGETS ${installed} EXPORT amnetTargets ARCHIVE DESTINATION ${CMAKE_INSTALL_LIBDIR})
 install(DIRECTORY include/amnet DESTINATION ${CMAKE_INSTALL_INCLUDEDIR} FILES_MATCHING PATTERN "*.h")
 install(EXPORT amnetTargets NAMESPACE amnet:: DESTINATION ${config_directory})
-install(FILES third_party/FindTurboJPEG.cmake DESTINATION ${config_directory})
+install(FILES third_party/FindlibjpegTurbo.cmake third_party/Findlibwebp.cmake DESTINATION ${config_directory})
 
 configure_package_config_file(cmake/amnetConfig.cmake.in amnetConfig.cmake INSTALL_DESTINATION ${config_directory}
                               NO_SET_AND_CHECK_MACRO)

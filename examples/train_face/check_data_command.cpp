@@ -54,6 +54,7 @@ int check_data_command(Arguments arguments) {
       count(report.count(Problem::listed_twice)));
   std::printf("images per person: fewest %lld, median %lld, most %lld; %lld people with a single image\n", count(report.fewest),
               count(report.median), count(report.most), count(report.single_images));
+  if (report.warned > 0) std::printf("%lld with a decoder's warning, pixels whole\n", count(report.warned));
   if (report.unused.count > 0) {
     std::printf("labels that no image has: %lld, the first %lld\n", count(report.unused.count), count(report.unused.first.front()));
   }

@@ -18,6 +18,7 @@ struct HashOfHash {
 struct Look {
   std::optional<ContentHash> hash;  // of a file that could be read
   std::optional<Finding> finding;
+  bool warned = false;
 };
 
 Look look_at(const FaceList& list, std::int64_t i, const ImageFormat& format, std::vector<std::byte>& buffer) {
@@ -29,6 +30,7 @@ Look look_at(const FaceList& list, std::int64_t i, const ImageFormat& format, st
     look.hash = content_hash(file);
     problem = Problem::damaged;
     const Image image = decode_image(file, format.order, where);
+    look.warned = image.warnings > 0;
     problem = Problem::wrong_size;
     require_size(image, format, where);
   } catch (const DataError& error) {
@@ -117,6 +119,7 @@ CheckReport check_data(const FaceList& list, const ImageFormat& format, const Ch
     for (Look& look : *looks) {
       std::optional<Finding> duplicate = duplicates.check(done++, look.hash);
       report.good += look.finding || duplicate ? 0 : 1;
+      report.warned += look.warned ? 1 : 0;
       if (look.finding) report.findings.push_back(std::move(*look.finding));
       if (duplicate) report.findings.push_back(std::move(*duplicate));
     }

@@ -3,6 +3,7 @@
 
 #include <amnet/data/image.h>
 
+#include <optional>
 #include <string>
 
 namespace amnet::codecs {
@@ -37,10 +38,26 @@ inline std::uint32_t big32(Bytes file, std::size_t at) {
   return byte(file, at) << 24 | byte(file, at + 1) << 16 | byte(file, at + 2) << 8 | byte(file, at + 3);
 }
 
+inline bool starts_with(Bytes file, std::string_view magic) {
+  return file.size() >= magic.size() && std::string_view(reinterpret_cast<const char*>(file.data()), magic.size()) == magic;
+}
+
 Image decode_jpeg(Bytes file, ChannelOrder order);
 Image decode_png(Bytes file, ChannelOrder order);
+Image decode_webp(Bytes file, ChannelOrder order);
 Image decode_bmp(Bytes file, ChannelOrder order);
 Image decode_pnm(Bytes file, ChannelOrder order);
+
+/// Whether a JPEG's APP1 segment holds Exif; it may be XMP, too.
+bool is_exif_segment(Bytes segment);
+/// What Exif says of the orientation, in [1,8]: a TIFF structure, with the name of its JPEG segment before it or not. Nothing where it is
+/// damaged, says nothing or says a value that there is not.
+std::optional<int> exif_orientation(Bytes exif);
+/// The image as it is to be seen; orientation in [1,8].
+Image turned(Image image, int orientation);
+
+/// Why a file of a format that amnet does not read is refused, by the name of the format.
+Refusal foreign_format(Bytes file);
 
 /// PNG and BMP pixels by stb_image, in (height, width, 3); the caller has checked the file's structure.
 Image decode_with_stb(Bytes file, ChannelOrder order);

@@ -13,10 +13,6 @@
 namespace amnet {
 namespace {
 
-bool starts_with(codecs::Bytes file, std::string_view magic) {
-  return file.size() >= magic.size() && std::string_view(reinterpret_cast<const char*>(file.data()), magic.size()) == magic;
-}
-
 Image decode_by_magic(codecs::Bytes file, ChannelOrder order) {
   using namespace codecs;
   expect(!file.empty(), "is empty.");
@@ -24,11 +20,10 @@ Image decode_by_magic(codecs::Bytes file, ChannelOrder order) {
          std::int64_t{max_image_file_bytes});
   if (starts_with(file, "\xFF\xD8")) return decode_jpeg(file, order);
   if (starts_with(file, "\x89PNG")) return decode_png(file, order);
+  if (starts_with(file, "RIFF") && file.size() >= 12 && starts_with(file.subspan(8), "WEBP")) return decode_webp(file, order);
   if (starts_with(file, "BM")) return decode_bmp(file, order);
   if (starts_with(file, "P5") || starts_with(file, "P6")) return decode_pnm(file, order);
-  expect(!starts_with(file, "GIF8"), "is a GIF, which may be animated; convert it to PNG.");
-  expect(!starts_with(file, "<"), "is HTML or XML, not an image: the download that made it probably failed.");
-  throw Refusal{"is not an image that amnet reads (JPEG, PNG, BMP, binary PGM or PPM)."};
+  throw foreign_format(file);
 }
 
 }  // namespace

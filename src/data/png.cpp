@@ -28,6 +28,7 @@ std::uint32_t crc32(Bytes bytes) {
 struct Structure {
   bool palette_image = false;
   std::size_t palette_at = 0;  // the offset of the PLTE chunk; 0 for none
+  std::optional<int> orientation;
 };
 
 /// The size, the depth and the presence of everything up to IEND.
@@ -57,6 +58,7 @@ Structure check_structure(Bytes file) {
       return structure;
     } else {
       expect(name != "acTL", "is an animated PNG; keep one frame of it.");
+      if (name == "eXIf" && !structure.orientation) structure.orientation = exif_orientation(file.subspan(data, length));
       // An upper-case first letter marks a chunk without which the image cannot be understood (section 5.4).
       expect(name == "IDAT" || byte(file, at + 4) >= 'a', "is a damaged or unsupported PNG (it holds an unknown critical chunk).");
     }
@@ -81,9 +83,10 @@ std::vector<std::byte> with_full_palette(Bytes file, std::size_t palette_at) {
 
 Image decode_png(Bytes file, ChannelOrder order) {
   const Structure structure = check_structure(file);
-  if (!structure.palette_image) return decode_with_stb(file, order);
+  const int orientation = structure.orientation.value_or(1);
+  if (!structure.palette_image) return turned(decode_with_stb(file, order), orientation);
   expect(structure.palette_at != 0, "is a damaged PNG (its palette is missing).");
-  return decode_with_stb(with_full_palette(file, structure.palette_at), order);
+  return turned(decode_with_stb(with_full_palette(file, structure.palette_at), order), orientation);
 }
 
 }  // namespace amnet::codecs

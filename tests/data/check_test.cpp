@@ -73,6 +73,17 @@ TEST_CASE("check: every kind of bad file is reported with its line", "[check]") 
   }
 }
 
+TEST_CASE("check: a warning that leaves the pixels whole is counted and is no finding", "[check]") {
+  const TemporaryFolder folder;
+  for (int i = 0; i < 3; ++i) {
+    test_images::Bytes bytes = encode_jpeg(test_images::picture(8, 6, static_cast<std::uint64_t>(i)), ChannelOrder::rgb, 90);
+    if (i > 0) bytes.insert(bytes.end() - 2, 30, std::byte{0});
+    folder.write("a/" + std::to_string(i) + ".jpg", bytes);
+  }
+  const CheckReport report = check_data(list_folder(folder.path()), small);
+  CHECK((report.good == 3 && report.warned == 2 && report.findings.empty()));
+}
+
 TEST_CASE("check: an error in the progress callback comes out and leaves no thread behind", "[check]") {
   const TemporaryFolder folder;
   folder.write("a/1.png", test_images::png_of(test_images::picture(8, 6)));

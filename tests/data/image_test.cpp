@@ -1,10 +1,9 @@
 #include <amnet/data/image.h>
 
 #include "catch.h"
-#include "test_images.h"
+#include "test_jpeg.h"
 
 #include <sys/stat.h>
-#include <turbojpeg.h>
 
 #include <algorithm>
 #include <chrono>
@@ -28,24 +27,6 @@ std::string refusal(const Bytes& file) {
   }
 }
 bool refused_for(const Bytes& file, std::string_view reason) { return refusal(file).find(reason) != std::string::npos; }
-
-/// A JPEG made by TurboJPEG itself, for the kinds that encode_jpeg does not write.
-Bytes turbo_jpeg(std::int64_t height, std::int64_t width, int pixel_format, int chroma, int flags = 0) {
-  std::vector<unsigned char> pixels;
-  for (std::size_t i = 0; i < static_cast<std::size_t>(height * width * tjPixelSize[pixel_format]); ++i) {
-    pixels.push_back(static_cast<unsigned char>(90 + i % 61));
-  }
-  void* handle = tjInitCompress();
-  unsigned char* out = nullptr;
-  unsigned long size = 0;
-  REQUIRE(tjCompress2(handle, pixels.data(), static_cast<int>(width), 0, static_cast<int>(height), pixel_format, &out, &size, chroma, 90,
-                      flags) == 0);
-  const auto* begin = reinterpret_cast<const std::byte*>(out);
-  Bytes bytes(begin, begin + size);
-  tjFree(out);
-  tjDestroy(handle);
-  return bytes;
-}
 
 Bytes bmp(std::int32_t height, std::int32_t width, int bits, const Bytes& palette, const Bytes& rows) {
   Bytes file = bytes_of("BM");
@@ -136,7 +117,7 @@ TEST_CASE("image: grey, palette and alpha become three channels", "[image]") {
   CHECK(indexed.pixels == std::vector<std::uint8_t>{6, 5, 4, 9, 8, 7, 0, 0, 0});
   CHECK(refused_for(png({.height = 1, .width = 1, .colour = 3}, {std::byte{0}}), "palette is missing"));
 
-  const Image grey_jpeg = decode_image(turbo_jpeg(16, 16, TJPF_GRAY, TJSAMP_GRAY), ChannelOrder::bgr, "x");
+  const Image grey_jpeg = decode_image(jpeg({.height = 16, .width = 16, .colours = JCS_GRAYSCALE}), ChannelOrder::bgr, "x");
   REQUIRE(grey_jpeg.pixels.size() == 16 * 16 * 3);
   for (std::size_t i = 0; i < grey_jpeg.pixels.size(); i += 3) {
     REQUIRE((grey_jpeg.pixels[i] == grey_jpeg.pixels[i + 1] && grey_jpeg.pixels[i] == grey_jpeg.pixels[i + 2]));
@@ -145,11 +126,11 @@ TEST_CASE("image: grey, palette and alpha become three channels", "[image]") {
       decode_image(bmp(1, 2, 8, filled(256 * 4, 33), {std::byte{0}, std::byte{255}, std::byte{0}, std::byte{0}}), ChannelOrder::rgb, "x");
   CHECK(grey_bmp.pixels == std::vector<std::uint8_t>(6, 33));
   CHECK(refused_for(bmp(1, 2, 8, filled(4 * 4, 33), {std::byte{0}, std::byte{4}, std::byte{0}, std::byte{0}}), "past its palette"));
-  CHECK(refusal(turbo_jpeg(24, 16, TJPF_RGB, TJSAMP_420, TJFLAG_PROGRESSIVE)).empty());
+  CHECK(refusal(jpeg({.width = 16, .progressive = true})).empty());
 }
 
 TEST_CASE("image: what could only be guessed at is refused by name", "[image]") {
-  Bytes inks = turbo_jpeg(16, 16, TJPF_CMYK, TJSAMP_444);
+  Bytes inks = jpeg({.height = 16, .width = 16, .colours = JCS_CMYK, .whole_chroma = true});
   CHECK(refused_for(inks, "CMYK"));  // as YCCK
   const Bytes adobe = bytes_of("Adobe");
   const auto marker = std::search(inks.begin(), inks.end(), adobe.begin(), adobe.end());
@@ -162,7 +143,6 @@ TEST_CASE("image: what could only be guessed at is refused by name", "[image]") 
   CHECK(refused_for(bytes_of(std::string_view("P5 1 1 65535\n\0\1", 15)), "16 bits"));
   CHECK(refused_for(png({.height = 1, .width = 1, .extra = png_chunk("acTL", filled(8, 0))}, filled(3, 1)), "animated"));
   CHECK(refused_for(png({.height = 1, .width = 1, .extra = png_chunk("CgBI", filled(4, 0))}, filled(3, 1)), "critical"));
-  CHECK(refused_for(bytes_of("GIF89a\x01\x01"), "GIF"));
   CHECK(refused_for({}, "empty"));
   CHECK(refused_for(bytes_of("x"), "not an image"));
   CHECK(refused_for(bytes_of("<!DOCTYPE html><html>404</html>"), "HTML"));
@@ -171,20 +151,85 @@ TEST_CASE("image: what could only be guessed at is refused by name", "[image]") 
   CHECK(refused_for(bmp(4, 4, 16, {}, filled(64, 0)), "16 bits"));
 }
 
+TEST_CASE("image: formats that amnet does not read are told by their first bytes", "[image]") {
+  struct Case {
+    std::string_view bytes, name;
+  };
+  constexpr Case pictures[] = {
+      {{"GIF89a\1\1", 8}, "a GIF file"},
+      {{"II*\0\x08\0\0\0", 8}, "a TIFF file"},
+      {{"MM\0*\0\0\0\x08", 8}, "a TIFF file"},
+      {{"MM\0+\0\x08\0\0", 8}, "a TIFF file"},
+      {{"II*\0\x10\0\0\0CR\2\0", 12}, "a camera's raw file (CR2)"},
+      {"FUJIFILMCCD-RAW 0201", "a camera's raw file (RAF)"},
+      {{"\0\0\0\x1C"
+        "ftypavif\0\0\0\0avifmif1miaf",
+        28},
+       "an AVIF file"},
+      {{"\0\0\0\x1C"
+        "ftypavis\0\0\0\0avifmif1miaf",
+        28},
+       "an AVIF file"},
+      {{"\0\0\0\x1C"
+        "ftypmif1\0\0\0\0mif1miafavif",
+        28},
+       "an AVIF file"},
+      {{"\0\0\0\x18"
+        "ftypheic\0\0\0\0mif1heic",
+        24},
+       "a HEIC file"},
+      {{"\0\0\0\x18"
+        "ftypmif1\0\0\0\0mif1heix",
+        24},
+       "a HEIC file"},
+      {{"\0\0\0\x14"
+        "ftypmif1\0\0\0\0mif1",
+        20},
+       "a HEIF file"},
+      {{"\0\0\0\x18"
+        "ftypcrx \0\0\0\1crx isom",
+        24},
+       "a camera's raw file (CR3)"},
+      {"\xFF\x0A\x11\x22", "a JPEG XL file"},
+      {{"\0\0\0\x0CJXL \r\n\x87\n", 12}, "a JPEG XL file"},
+      {{"\0\0\0\x0CjP  \r\n\x87\n", 12}, "a JPEG 2000 file"},
+      {"\xFF\x4F\xFF\x51", "a JPEG 2000 file"},
+      {{"8BPS\0\1", 6}, "a PSD file"},
+      {"P3 1 1 255 1 2 3", "a text or bitmap PNM file"},
+      {"%PDF-1.7", "a PDF file"},
+      {"<svg xmlns='x'/>", "an SVG drawing"},
+      {"\xEF\xBB\xBF<?xml version='1.0'?>\n<svg/>", "an SVG drawing"},
+  };
+  for (const Case& picture : pictures) {
+    INFO(picture.name);
+    CHECK(refused_for(bytes_of(picture.bytes),
+                      fmt::format("is {}, which amnet does not read; convert it to JPEG, PNG or WebP.", picture.name)));
+    for (std::size_t size = 0; size < picture.bytes.size(); ++size) CHECK(!refusal(bytes_of(picture.bytes.substr(0, size))).empty());
+  }
+  CHECK(refused_for(bytes_of({"\0\0\0\x18"
+                              "ftypisom\0\0\0\0isommp42",
+                              24}),
+                    "is a video"));
+  CHECK(refused_for(bytes_of({"RIFF\x10\0\0\0AVI LIST", 16}), "is a video"));
+  CHECK(refused_for(bytes_of("version https://git-lfs.github.com/spec/v1\noid sha256:0\n"), "git lfs pull"));
+  CHECK(refused_for(bytes_of("PK\x03\x04"), "unpack it"));
+  CHECK(refused_for(bytes_of("\n  <html><svg/></html>"), "HTML"));
+}
+
 TEST_CASE("image: a huge header is refused before memory is taken", "[image]") {
-  Bytes jpeg = encode_jpeg(picture(16, 16), ChannelOrder::rgb, 90);
+  Bytes large = encode_jpeg(picture(16, 16), ChannelOrder::rgb, 90);
   bool found = false;
-  for (std::size_t i = 0; i + 9 < jpeg.size() && !found; ++i) {
-    if (jpeg[i] != std::byte{0xFF} || jpeg[i + 1] != std::byte{0xC0}) continue;  // the frame header
+  for (std::size_t i = 0; i + 9 < large.size() && !found; ++i) {
+    if (large[i] != std::byte{0xFF} || large[i + 1] != std::byte{0xC0}) continue;  // the frame header
     for (const std::size_t at : {i + 5, i + 7}) {
-      jpeg[at] = std::byte{60000 >> 8};
-      jpeg[at + 1] = std::byte{60000 & 0xFF};
+      large[at] = std::byte{60000 >> 8};
+      large[at + 1] = std::byte{60000 & 0xFF};
     }
     found = true;
   }
   REQUIRE(found);
   const auto before = std::chrono::steady_clock::now();
-  CHECK(refused_for(jpeg, "60000x60000"));
+  CHECK(refused_for(large, "60000x60000"));
   CHECK(refused_for(png({.height = 60000, .width = 60000}, {}), "60000x60000"));
   CHECK(refused_for(bmp(60000, 60000, 24, {}, {}), "60000x60000"));
   CHECK(refused_for(bmp(std::numeric_limits<std::int32_t>::min(), 1, 24, {}, {}), "more than"));
@@ -201,8 +246,8 @@ TEST_CASE("image: every truncation of every kind is flagged", "[image]") {
   Bytes ppm = bytes_of("P6\n20 24\n255\n");
   append(ppm, rows);
   const std::vector<Bytes> files{encode_jpeg(image, ChannelOrder::rgb, 90),
-                                 turbo_jpeg(24, 20, TJPF_RGB, TJSAMP_420, TJFLAG_PROGRESSIVE),
-                                 turbo_jpeg(24, 20, TJPF_GRAY, TJSAMP_GRAY),
+                                 jpeg({.progressive = true}),
+                                 jpeg({.colours = JCS_GRAYSCALE}),
                                  png_of(image),
                                  bmp(24, 20, 24, {}, rows),
                                  ppm};
@@ -217,7 +262,7 @@ TEST_CASE("image: every truncation of every kind is flagged", "[image]") {
 TEST_CASE("image: bit flips never crash, and a PNG's checksums find them all", "[image]") {
   const Image image = picture(24, 20);
   survive_bit_flips(encode_jpeg(image, ChannelOrder::rgb, 90), 3000);
-  survive_bit_flips(turbo_jpeg(24, 20, TJPF_RGB, TJSAMP_420, TJFLAG_PROGRESSIVE), 2000);
+  survive_bit_flips(jpeg({.progressive = true}), 2000);
   survive_bit_flips(bmp(24, 20, 8, filled(1024, 5), filled(24 * 20, 1)), 2000);
   survive_bit_flips(bmp(24, 20, 32, {}, filled(24 * 80, 1)), 2000);
   Bytes ppm = bytes_of("P5\n20 24\n255\n");

@@ -73,6 +73,21 @@ inline Bytes bytes_of(std::string_view text) {
   return {begin, begin + text.size()};
 }
 inline void append(Bytes& target, const Bytes& more) { target.insert(target.end(), more.begin(), more.end()); }
+/// What the text stands for; it holds nothing but the 64 letters and '=' at its end.
+inline Bytes from_base64(std::string_view text) {
+  constexpr std::string_view letters = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+  Bytes bytes;
+  std::uint32_t bits = 0, count = 0;
+  for (const char letter : text) {
+    if (letter == '=') break;
+    bits = bits << 6 | static_cast<std::uint32_t>(letters.find(letter));
+    count += 6;
+    if (count < 8) continue;
+    count -= 8;
+    bytes.push_back(static_cast<std::byte>(bits >> count & 0xFF));
+  }
+  return bytes;
+}
 inline void append_big32(Bytes& target, std::uint32_t value) {
   for (int shift = 24; shift >= 0; shift -= 8) target.push_back(static_cast<std::byte>(value >> shift & 0xFF));
 }
@@ -149,6 +164,12 @@ inline Bytes png_of(const amnet::Image& image) {
   Bytes rows;
   for (const std::uint8_t value : image.pixels) rows.push_back(std::byte{value});
   return png({.height = static_cast<std::uint32_t>(image.height), .width = static_cast<std::uint32_t>(image.width)}, rows);
+}
+
+/// picture(5, 4) as a lossless WebP by libwebp's encoder.
+inline Bytes webp_of_5x4() {
+  return from_base64(
+      "UklGRlgAAABXRUJQVlA4TEsAAAAvAwABAAWTAADTZJ1iR5rxzKRW4HkVtG3D8Cfadv8gUNi2DSLt/3tLo/4HcDFJ+utaWMd/TX2pUhFX7CL7j1eX6Adp+ZPNJ7TKbwcA");
 }
 
 }  // namespace test_images

@@ -30,7 +30,8 @@ struct Finding {
 
 struct CheckReport {
   std::int64_t images = 0;
-  std::int64_t good = 0;  // images without any finding
+  std::int64_t good = 0;    // images without any finding
+  std::int64_t warned = 0;  // images that can be decoded, though with a warning of the decoder (Image::warnings)
   std::int64_t classes = 0;
   std::int64_t identities = 0;                    // labels that some image has
   std::int64_t single_images = 0;                 // identities with one image
