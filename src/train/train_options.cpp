@@ -24,7 +24,8 @@ void apply_preset(TrainOptions& options, std::string_view preset) {
   require(preset == "small", "--preset: expected 'amsoftmax' or 'small' but got '{}'.", preset);
   options.batch = 128;
   options.epochs = 24;
-  options.learning_rate = 0.05;
+  // At 0.05 the length of the features grew a hundredfold and more (docs/training_faces.md, "The learning rate of small").
+  options.learning_rate = 0.02;
   options.lr_steps = {0.6, 0.8, 0.93};
   options.warm_up = 100;
   options.solver = {.momentum = 0.9, .weight_decay = 5e-4};
@@ -80,6 +81,10 @@ void check_options(const TrainOptions& options) {
   require(options.val_root.empty() || options.val_pack.empty(), "--val-root, --val-pack: give one of the two.");
   require(options.val_pairs.empty() == (options.val_root.empty() && options.val_pack.empty()),
           "--val-pairs and --val-root (or --val-pack): give both or neither.");
+}
+
+std::int64_t steps_of_epoch(const TrainOptions& options, std::int64_t images) {
+  return std::max<std::int64_t>(1, images / (options.batch * options.accumulate));
 }
 
 std::int64_t total_steps(const TrainOptions& options, std::int64_t images) {

@@ -6,6 +6,37 @@
 #include <sstream>
 
 namespace amnet {
+namespace {
+
+nlohmann::json growth_json(const Growth& growth) {
+  return {{"first", growth.first}, {"after_start", growth.after_start}, {"told", growth.told}};
+}
+
+Growth parse_growth(const nlohmann::json& json) {
+  return {.first = json.at("first").get<double>(), .after_start = json.at("after_start").get<bool>(), .told = json.at("told").get<bool>()};
+}
+
+nlohmann::json health_json(const Health& health) {
+  return {{"feature_norm", growth_json(health.feature_norm)},
+          {"gradient_norm", growth_json(health.gradient_norm)},
+          {"window_begin", health.window_begin},
+          {"window_correct", health.window_correct},
+          {"window_samples", health.window_samples},
+          {"told_collapse", health.told_collapse},
+          {"told_chance", health.told_chance}};
+}
+
+Health parse_health(const nlohmann::json& json) {
+  return {.feature_norm = parse_growth(json.at("feature_norm")),
+          .gradient_norm = parse_growth(json.at("gradient_norm")),
+          .window_begin = json.at("window_begin").get<std::int64_t>(),
+          .window_correct = json.at("window_correct").get<double>(),
+          .window_samples = json.at("window_samples").get<double>(),
+          .told_collapse = json.at("told_collapse").get<bool>(),
+          .told_chance = json.at("told_chance").get<bool>()};
+}
+
+}  // namespace
 
 std::string state_json(const TrainState& state) {
   const nlohmann::json json = {{"version", 1},
@@ -23,6 +54,7 @@ std::string state_json(const TrainState& state) {
                                  {"target_cosine", state.meters.target_cosine},
                                  {"feature_norm", state.meters.feature_norm},
                                  {"count", state.meters.count}}},
+                               {"health", health_json(state.health)},
                                {"verified_step", state.verified_step},
                                {"best_step", state.best_step},
                                {"best_accuracy", state.best_accuracy}};
@@ -49,6 +81,7 @@ TrainState parse_state(const std::string& text, std::string_view source) {
     meters.at("target_cosine").get_to(state.meters.target_cosine);
     meters.at("feature_norm").get_to(state.meters.feature_norm);
     meters.at("count").get_to(state.meters.count);
+    if (json.contains("health")) state.health = parse_health(json.at("health"));  // a state of before has none
     state.verified_step = json.value("verified_step", state.step);
     json.at("best_step").get_to(state.best_step);
     json.at("best_accuracy").get_to(state.best_accuracy);

@@ -4,7 +4,10 @@
 #include <amnet/kernels/finite.h>
 #include <amnet/kernels/image_input.h>
 #include <amnet/kernels/labels.h>
+#include <amnet/kernels/sum_of_squares.h>
+#include <amnet/train/health.h>
 
+#include <cmath>
 #include <utility>
 
 namespace amnet {
@@ -81,6 +84,19 @@ std::optional<TrainStep::Done> TrainStep::done(bool wait) {
                    .target_cosine = numbers[2].data<double>()[0],
                    .feature_norm = numbers[2].data<double>()[1]});
   return done;
+}
+
+double TrainStep::gradient_norm(std::int64_t micro_batches) {
+  const Tensor sum = Tensor::zeros({1}, DType::f64, memory_of(device_));
+  trained_.net.visit([&](const std::string&, Parameter& parameter) {
+    if (parameter.trainable()) on(device_, [&](auto& backend) { add_sum_of_squares(backend, parameter.gradient, sum); });
+  });
+  return std::sqrt(sum.to(Memory::host).item()) / static_cast<double>(micro_batches);
+}
+
+double TrainStep::others_cosine() {
+  const Net& net = trained_.net;
+  return mean_cosine_between_classes(net.value(trained_.embedding).to(Memory::host), net.value(trained_.labels).to(Memory::host));
 }
 
 std::string TrainStep::first_non_finite(const Batch& batch, Step step) {

@@ -47,6 +47,12 @@ class TrainStep {
   /// The numbers of the oldest micro-batch that has not been answered; nothing while the device may still be at work on it, unless `wait`.
   std::optional<Done> done(bool wait);
 
+  /// The norm of the last step's gradient over all parameters together, the mean of `micro_batches`; after its update. Waits for the
+  /// device.
+  double gradient_norm(std::int64_t micro_batches);
+  /// Of the last micro-batch: mean_cosine_between_classes of its features (train/health.h). Waits for the device.
+  double others_cosine();
+
   /// Why a GPU is given every kernel by itself and not a recording of the step; empty where it is not.
   const std::string& refusal() const { return first_->refusal(); }
 

@@ -36,6 +36,7 @@ class Run {
         list_(read_training_set(options)),
         steps_(total_steps(options, list_.size())),
         schedule_(schedule_of(options, steps_)),
+        health_watch_({.classes = list_.classes(), .epoch = steps_of_epoch(options, list_.size()), .warm_up = options.warm_up}),
         description_{.network = options.network, .input = options.input, .embedding = "fc5"},
         device_(device),
         net_(build_model(description_, activation_dtype(device))),
@@ -240,7 +241,10 @@ class Run {
     clock_.add_step(taken.seconds());
     report_progress("training");
 
-    if (log_due()) log_status(rate);
+    if (log_due()) {
+      log_status(rate);
+      watch_health();
+    }
     const bool best = validation_due() && verify_now();
     poll();
     const bool last = state_.step == steps_;
@@ -358,6 +362,17 @@ class Run {
     }
   }
 
+  // Of the line of the log that was just written.
+  void watch_health() {
+    const Signs signs{.step = state_.step,
+                      .samples = last_meters_.count * options_.batch,
+                      .accuracy = last_meters_.accuracy,
+                      .feature_norm = last_meters_.feature_norm,
+                      .gradient_norm = train_step_->gradient_norm(options_.accumulate),
+                      .others_cosine = train_step_->others_cosine()};
+    for (const std::string& warning : health_watch_.look(signs, state_.health)) log_.line(warning);
+  }
+
   bool validation_due() const { return validation_ && validation_->due(state_, steps_); }
 
   // True when this is the best so far. A stop cuts it short; the resumed run then begins with it.
@@ -441,6 +456,7 @@ class Run {
   FaceList list_;
   std::int64_t steps_;
   Schedule schedule_;
+  HealthWatch health_watch_;
   ModelDescription description_;
   Device& device_;
   BuiltModel net_;

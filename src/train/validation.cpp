@@ -34,8 +34,7 @@ std::size_t Validation::plan(const Device& device) {
 bool Validation::due(const TrainState& state, std::int64_t steps) const {
   if (options_.val_every == 0 || state.verified_step == state.step) return false;
   if (state.step == steps) return true;
-  const std::int64_t epoch = std::max<std::int64_t>(1, state.images / (options_.batch * options_.accumulate));
-  return state.step % (options_.val_every > 0 ? options_.val_every : epoch) == 0;
+  return state.step % (options_.val_every > 0 ? options_.val_every : steps_of_epoch(options_, state.images)) == 0;
 }
 
 bool Validation::to_come(const TrainState& state, std::int64_t steps) const {

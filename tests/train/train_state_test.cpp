@@ -24,6 +24,12 @@ TrainState some_state() {
           .batch = 128,
           .accumulate = 2,
           .meters = {.loss = 1.0 / 3, .accuracy = 0.1, .target_cosine = -1e-17, .feature_norm = 12.345678901234567, .count = 7},
+          .health = {.feature_norm = {.first = 21.2345, .after_start = true, .told = true},
+                     .gradient_norm = {.first = 1e-17},
+                     .window_begin = 1200,
+                     .window_correct = 17.5,
+                     .window_samples = 4352,
+                     .told_collapse = true},
           .verified_step = 1230,
           .best_step = 1000,
           .best_accuracy = 87.1};
@@ -36,7 +42,7 @@ bool same(const TrainState& a, const TrainState& b) {
          a.data_fingerprint == b.data_fingerprint && a.batch == b.batch && a.accumulate == b.accumulate &&
          same_bits(a.meters.loss, b.meters.loss) && same_bits(a.meters.accuracy, b.meters.accuracy) &&
          same_bits(a.meters.target_cosine, b.meters.target_cosine) && same_bits(a.meters.feature_norm, b.meters.feature_norm) &&
-         a.meters.count == b.meters.count && a.verified_step == b.verified_step && a.best_step == b.best_step &&
+         a.meters.count == b.meters.count && a.health == b.health && a.verified_step == b.verified_step && a.best_step == b.best_step &&
          same_bits(a.best_accuracy, b.best_accuracy);
 }
 

@@ -74,6 +74,8 @@ void apply_preset(TrainOptions& options, std::string_view preset);
 /// Throws UsageError naming the first option that is out of range.
 void check_options(const TrainOptions& options);
 
+/// Steps of one pass over so many images, at least 1.
+std::int64_t steps_of_epoch(const TrainOptions& options, std::int64_t images);
 /// Steps of a run over so many images.
 std::int64_t total_steps(const TrainOptions& options, std::int64_t images);
 Schedule schedule_of(const TrainOptions& options, std::int64_t steps);

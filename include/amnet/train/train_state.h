@@ -2,6 +2,7 @@
 #pragma once
 
 #include <amnet/io/model_file.h>
+#include <amnet/train/health.h>
 #include <amnet/train/meters.h>
 
 #include <cstdint>
@@ -21,6 +22,7 @@ struct TrainState {
   std::int64_t batch = 0;
   std::int64_t accumulate = 0;
   Meters meters;                    ///< sums since the last line of the log
+  Health health;                    ///< what is remembered of logged steps
   std::int64_t verified_step = -1;  ///< of the last verification that came to its end
   std::int64_t best_step = -1;
   double best_accuracy = -1;  ///< percent, of the best verification so far
