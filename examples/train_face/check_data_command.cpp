@@ -3,6 +3,7 @@
 
 #include <amnet/data/check.h>
 #include <amnet/data/packed_faces.h>
+#include <amnet/data/trainable.h>
 
 #include <cstdio>
 
@@ -14,6 +15,7 @@ namespace {
 FaceList read_list(const fs::path& root, const fs::path& list_file, const fs::path& pack, const ListOptions& options) {
   require(pack.empty() != root.empty(), "train_face check-data: give either --root or --pack.");
   require(pack.empty() || list_file.empty(), "--train-list: a packed file holds its list; leave it out.");
+  require(!options.relabel || !pack.empty() || !list_file.empty(), "--relabel: is for the labels of --train-list or --pack.");
   if (!pack.empty()) return list_packed(std::make_shared<PackedFaces>(pack), options);
   return list_file.empty() ? list_folder(root, options) : read_face_list(list_file, root, options);
 }
@@ -24,6 +26,7 @@ int check_data_command(Arguments arguments) {
   fs::path root, list_file, pack, exclude;
   std::string input = "112x96";
   int workers = 2;
+  bool relabel = false;
   CLI::App app("Reads every image of a training set and names each that is unreadable, damaged, of the wrong size or there twice.",
                "train_face check-data");
   use_our_style(app);
@@ -31,13 +34,14 @@ int check_data_command(Arguments arguments) {
   app.add_option("--train-list", list_file, "Lines `path label`; without it the sub-folders of --root are the people");
   app.add_option("--pack", pack, "Packed file, instead of --root and --train-list");
   app.add_option("--exclude", exclude, "File of names of people to leave out");
-  app.add_option("--input", input, "Image size, height x width");
+  app.add_flag("--relabel", relabel, "Number the labels of the list from 0 on, as train --relabel does");
+  app.add_option("--input", input, "Image size, height x width (default: that of --pack, else 112x96)");
   app.add_option("--workers", workers, "Decoding threads")->check(CLI::Range(1, 256));
   if (!parse_arguments(app, std::move(arguments))) return 0;
 
   ImageFormat format;
-  read_size_option(input, format);
-  const FaceList list = read_list(root, list_file, pack, {.exclude = exclude});
+  const FaceList list = read_list(root, list_file, pack, {.exclude = exclude, .relabel = relabel});
+  read_size(app, input, pack, format);
   ProgressBar bar;
   const Pace pace;
   const CheckReport report = check_data(list, format, {.workers = workers, .progress = [&](std::int64_t done, std::int64_t all) {
@@ -58,5 +62,7 @@ int check_data_command(Arguments arguments) {
   if (report.unused.count > 0) {
     std::printf("labels that no image has: %lld, the first %lld\n", count(report.unused.count), count(report.unused.first.front()));
   }
-  return report.findings.empty() ? 0 : 3;
+  const std::string reason = why_not_trainable(list);
+  if (!reason.empty()) std::printf("not to be trained on: %s\n", reason.c_str());
+  return report.findings.empty() && reason.empty() ? 0 : 3;
 }

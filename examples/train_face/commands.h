@@ -39,6 +39,9 @@ CLI::Validator seeds();
 /// Reads the value of --input, "112x96", into the format's size. Throws UsageError that names the option.
 void read_size_option(const std::string& text, amnet::ImageFormat& format);
 
+/// The size of images that --input asks for, else that of the packed file, if one is given. Throws UsageError that names the option.
+void read_size(const CLI::App& app, const std::string& text, const std::filesystem::path& pack, amnet::ImageFormat& format);
+
 /// What --root or --pack names. Throws UsageError naming `command` unless exactly one of them is given, DataError when it is not there.
 std::shared_ptr<const amnet::ImageSource> open_images(const std::string& command, const std::filesystem::path& root,
                                                       const std::filesystem::path& pack);

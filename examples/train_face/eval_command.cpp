@@ -21,6 +21,7 @@ namespace {
 struct EvalOptions {
   fs::path model, pairs, root, pack, json, report;
   std::string protocol = "amsoftmax", bad_images = "fail";
+  std::string input = "112x96";
   bool raw_pixels = false;
   ComputeOptions compute;
 };
@@ -56,6 +57,7 @@ int eval_command(Arguments arguments) {
   use_our_style(app);
   app.add_option("--model", options.model, "Model file, checkpoint folder or run folder (its newest intact checkpoint)");
   app.add_flag("--raw-pixels", options.raw_pixels, "Compare the pixels themselves instead of a model's embeddings: the baseline");
+  app.add_option("--input", options.input, "Image size with --raw-pixels, height x width (default: that of --pack, else 112x96)");
   app.add_option("--pairs", options.pairs, "Pairs in the format of LFW's pairs.txt")->required();
   app.add_option("--root", options.root, "Folder of their images");
   app.add_option("--pack", options.pack, "Packed file of their images, instead of --root");
@@ -67,6 +69,7 @@ int eval_command(Arguments arguments) {
   app.add_option("--report", options.report, "File for the HTML report (default: the --json file with .html)");
   if (!parse_arguments(app, std::move(arguments))) return 0;
   require(options.raw_pixels != !options.model.empty(), "train_face eval: give either --model or --raw-pixels.");
+  require(options.raw_pixels || app.count("--input") == 0, "--input: the model says what size it expects; leave it out.");
 
   if (options.report.empty() && !options.json.empty()) options.report = fs::path(options.json).replace_extension(".html");
   require(options.json.empty() || options.json != options.report, "--json, --report: {} cannot be both; give two names.",
@@ -83,7 +86,9 @@ int eval_command(Arguments arguments) {
   Device device = make_device(options.compute, Purpose::embedding);
   Views views;
   if (options.raw_pixels) {
-    views = pixel_views({}, request);
+    ImageFormat format;
+    read_size(app, options.input, options.pack, format);
+    views = pixel_views(format, request);
   } else {
     views = Embedder(load_model(options.model)).embed(device, request);
   }

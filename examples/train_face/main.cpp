@@ -9,6 +9,7 @@
 #include "signals.h"
 
 #include <amnet/core/error.h>
+#include <amnet/data/pack_size.h>
 #include <amnet/data/packed_faces.h>
 
 #include <charconv>
@@ -59,6 +60,10 @@ void read_size_option(const std::string& text, amnet::ImageFormat& format) {
   } catch (const UsageError& error) {
     throw UsageError(std::string("--input: ") + error.what());
   }
+}
+
+void read_size(const CLI::App& app, const std::string& text, const std::filesystem::path& pack, amnet::ImageFormat& format) {
+  if (app.count("--input") > 0 || pack.empty() || !amnet::take_size_of_pack(pack, format)) read_size_option(text, format);
 }
 
 std::shared_ptr<const amnet::ImageSource> open_images(const std::string& command, const std::filesystem::path& root,

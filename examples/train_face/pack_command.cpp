@@ -3,6 +3,7 @@
 #include "signals.h"
 
 #include <amnet/data/packed_faces.h>
+#include <amnet/data/trainable.h>
 #include <amnet/io/durable_file.h>
 
 #include <fmt/format.h>
@@ -24,12 +25,14 @@ int pack_command(Arguments arguments) {
   std::string input = "112x96";
   std::string bad_images = "fail";
   int workers = 2;
+  bool relabel = false;
   CLI::App app("Packs a training set into one file, for train --pack: quicker to open, copy and check than a folder of many.",
                "train_face pack");
   use_our_style(app);
   app.add_option("--root", root, "Folder of the images")->required();
   app.add_option("--train-list", list_file, "Lines `path label`; without it the sub-folders of --root are the people");
   app.add_option("--exclude", exclude, "File of names of people to leave out");
+  app.add_flag("--relabel", relabel, "Number the labels of the list from 0 on, in their order; --out with .labels.csv keeps the old ones");
   app.add_option("--out", out, "The packed file")->required();
   app.add_option("--input", input, "Image size, height x width");
   app.add_option("--bad-images", bad_images, "What an unreadable image does: fail, or skip (left out, named on stderr)")
@@ -40,7 +43,9 @@ int pack_command(Arguments arguments) {
   PackOptions options{.workers = workers};
   read_size_option(input, options.format);
   options.bad_images = bad_images == "skip" ? BadImages::skip : BadImages::fail;
-  const FaceList list = list_file.empty() ? list_folder(root, {.exclude = exclude}) : read_face_list(list_file, root, {.exclude = exclude});
+  require(!relabel || !list_file.empty(), "--relabel: is for the labels of --train-list.");
+  const ListOptions list_options{.exclude = exclude, .relabel = relabel};
+  const FaceList list = list_file.empty() ? list_folder(root, list_options) : read_face_list(list_file, root, list_options);
   ProgressBar bar;
   const Pace pace;
   options.on_bad_image = [&](const BadImage& bad) { bar.print("skipped: " + bad.reason); };
@@ -57,6 +62,8 @@ int pack_command(Arguments arguments) {
     return signal_exit_code();
   }
   bar.clear();
+  if (const std::string reason = why_not_trainable(list); !reason.empty()) bar.print("not to be trained on: " + reason);
+  if (relabel) write_durably(fs::path(out).concat(".labels.csv"), label_table(list));
   const std::string skipped = summary.skipped > 0 ? fmt::format(", {} bad ones left out", summary.skipped) : "";
   std::printf("%s\n", fmt::format("{} images of {} classes{} in {}, {:.1f} MB", summary.images, list.classes(), skipped, out.string(),
                                   static_cast<double>(summary.bytes) / 1e6)

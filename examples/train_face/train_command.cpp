@@ -25,7 +25,8 @@ int train_command(Arguments arguments) {
                                         has_loss ? fmt::format("loss {:.3f}", progress.meters.loss) : std::string());
                              },
                          .poll = poll_signals,
-                         .config = settings->toml};
+                         .config = settings->toml,
+                         .notes = settings->notes};
   Device device = make_device(settings->compute, Purpose::training);
   const TrainOutcome outcome = train(device, settings->options, hooks);
   bar.clear();

@@ -1,6 +1,8 @@
 #include "train_settings.h"
 #include "toml.h"
 
+#include <amnet/train/input_format.h>
+
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -74,7 +76,11 @@ class Parser {
     if (given("iterations") && !given("epochs")) options_.epochs = 0;  // overrides a preset's epochs
     require(!given("iterations") || options_.epochs <= 0, "--iterations, --epochs: give one of the two.");
     check_options(options_);
-    return {options_, compute_, toml()};
+    const std::vector<std::string> notes = complete_input(
+        options_, {.size = given("input"), .order = given("channel-order"), .mean = given("mean"), .scale = given("pixel-scale")});
+    words_.input = size_text(options_.input);
+    words_.order = name_of(options_.input.order);
+    return {options_, compute_, toml(), notes};
   }
 
  private:
@@ -105,9 +111,13 @@ class Parser {
     add("exclude", options_.exclude, "File of names of people to leave out");
     add("classes", options_.classes, "Number of people; 0: the largest label + 1");
     add("bad-images", words_.bad_images, "What an unreadable image does: fail or skip (logged)")->check(CLI::IsMember({"fail", "skip"}));
-    add("input", words_.input, "Image size, height x width");
+    app_.add_flag("--relabel", options_.relabel, "Number the labels of the list from 0 on, in their order; labels.csv keeps the old ones")
+        ->group(group_);
+    keep("relabel", options_.relabel);
+    add("input", words_.input, "Image size, height x width (default: that of --pack or of the model of --init-from, else 112x96)");
     add("channel-order", words_.order, "bgr (the seed's) or rgb")->check(CLI::IsMember({"bgr", "rgb"}));
     add("mean", options_.input.mean, "Subtracted from every pixel in [0,255]");
+    add("pixel-scale", options_.input.scale, "Multiplies what is left of it; 0.0078125 is 1/128");
     add("mirror", options_.mirror, "Mirror half of the images");
     add("workers", options_.workers, "Decoding threads");
     add("cache", words_.cache, "device: all images are decoded once, into the memory of the GPU that trains; none: in every epoch")

@@ -17,7 +17,8 @@
 struct TrainSettings {
   amnet::TrainOptions options;
   ComputeOptions compute;
-  std::string toml;  // all of it as a file for --config, which then gives the same run
+  std::string toml;                // all of it as a file for --config, which then gives the same run
+  std::vector<std::string> notes;  // what was taken from elsewhere, for the log
 };
 
 /// Nothing when --help was asked for and printed. Throws amnet::UsageError that names the option, or the file and line, and what is wrong.

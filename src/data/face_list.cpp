@@ -2,6 +2,7 @@
 #include <amnet/data/face_list.h>
 
 #include "exclusions.h"
+#include "folder_hint.h"
 #include "list_builder.h"
 
 #include <algorithm>
@@ -22,7 +23,7 @@ struct Entry {
 };
 
 /// Parses one line that is not blank.
-Entry parse_line(std::string_view line, std::string_view source, std::int64_t number) {
+Entry parse_line(std::string_view line, std::string_view source, std::int64_t number, bool relabel) {
   require<DataError>(line.find('\0') == std::string_view::npos, "{}:{}: the line holds a zero byte; save the list as plain UTF-8 text.",
                      source, number);
   const auto split = line.find_last_of(blanks);
@@ -36,8 +37,14 @@ Entry parse_line(std::string_view line, std::string_view source, std::int64_t nu
   const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), label);
   const bool integer = end == text.data() + text.size() && error != std::errc::invalid_argument;
   require<DataError>(integer, "{}:{}: expected an integer label after the last space but got `{}`.", source, number, text.substr(0, 100));
-  require<DataError>(text.front() != '-', "{}:{}: expected a label >= 0 but got {}.", source, number, text);
-  require<DataError>(error == std::errc() && label < max_classes, "{}:{}: expected a label below 2^31 but got {}.", source, number, text);
+  if (relabel) {
+    require<DataError>(error == std::errc(), "{}:{}: expected a label of 64 bits but got {}.", source, number, text);
+  } else {
+    require<DataError>(text.front() != '-', "{}:{}: expected a label >= 0 but got {}; pass --relabel to have labels numbered anew.", source,
+                       number, text);
+    require<DataError>(error == std::errc() && label < max_classes,
+                       "{}:{}: expected a label below 2^31 but got {}; pass --relabel to have labels numbered anew.", source, number, text);
+  }
   return {line.substr(0, path_end + 1), label};
 }
 
@@ -94,6 +101,12 @@ void FaceList::remove_classes(const std::vector<std::int64_t>& labels) {
   classes_ -= static_cast<std::int64_t>(labels.size());
 }
 
+void FaceList::relabel(const std::vector<std::int32_t>& places, std::vector<std::int64_t> old_labels) {
+  for (std::int32_t& label : labels_) label = places[static_cast<std::size_t>(label)];
+  classes_ = std::ssize(old_labels);
+  old_labels_ = std::move(old_labels);
+}
+
 std::string_view FaceList::identity_of(std::string_view path) {
   const auto slash = path.rfind('/');
   if (slash == std::string_view::npos) return {};
@@ -124,7 +137,7 @@ FaceList read_face_list(const std::filesystem::path& list_file, const std::files
     if (number == 1 && line.starts_with("\xEF\xBB\xBF")) line.remove_prefix(3);
     const auto last = line.find_last_not_of(" \t\r");
     if (last == std::string_view::npos) continue;
-    const Entry entry = parse_line(line.substr(0, last + 1), source, number);
+    const Entry entry = parse_line(line.substr(0, last + 1), source, number, options.relabel);
     builder.add(entry.path, entry.label, number);
   }
   return builder.finish("the list " + source);
@@ -175,10 +188,22 @@ FaceList list_folder(const std::filesystem::path& root, const ListOptions& optio
     throw DataError(fmt::format("the folder {} cannot be read: {}.", error.path1().string(), error.code().message()));
   }
   exclusions.report(list.notes());
-  require<DataError>(!list.empty(), "the folder {} holds no images{}; expected one sub-folder per identity, with images in it.",
-                     root.string(), list.notes().excluded_images > 0 ? " that are not excluded" : "");
+  if (list.empty()) {
+    const bool excluded = list.notes().excluded_images > 0;
+    const std::string hint = excluded ? "" : folder_hint(root);
+    throw DataError(fmt::format("the folder {} holds no images{}; {}.", root.string(),
+                                excluded ? " that are not excluded" : " in sub-folders",
+                                hint.empty() ? "expected one sub-folder per identity, with images in it" : hint));
+  }
   if (options.classes != 0) list.set_classes(options.classes);
   return list;
+}
+
+std::string label_table(const FaceList& list) {
+  if (list.old_labels().empty()) return {};
+  std::string table = "label,label_in_list\n";
+  for (std::size_t i = 0; i < list.old_labels().size(); ++i) table += fmt::format("{},{}\n", i, list.old_labels()[i]);
+  return table;
 }
 
 UnusedLabels unused_labels(const FaceList& list) {

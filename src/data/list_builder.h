@@ -6,7 +6,9 @@
 #include <algorithm>
 #include <cstdint>
 #include <iterator>
+#include <optional>
 #include <string_view>
+#include <unordered_map>
 #include <utility>
 #include <vector>
 
@@ -28,10 +30,36 @@ inline std::vector<std::int64_t> labels_of(const FaceList& list) {
   return labels;
 }
 
+/// Labels of any size as places, in the order in which they are met, and then in their own.
+class Relabelling {
+ public:
+  std::int64_t place_of(std::int64_t label) {
+    const auto [found, is_new] = places_.try_emplace(label, static_cast<std::int32_t>(places_.size()));
+    return found->second;
+  }
+
+  /// Gives the labels of the list, which are places, the order of the labels they stand for.
+  void finish(FaceList& list) const {
+    std::vector<std::pair<std::int64_t, std::int32_t>> sorted(places_.begin(), places_.end());
+    std::ranges::sort(sorted);
+    std::vector<std::int64_t> labels;
+    std::vector<std::int32_t> new_places(sorted.size());
+    for (const auto& [label, place] : sorted) {
+      new_places[static_cast<std::size_t>(place)] = static_cast<std::int32_t>(labels.size());
+      labels.push_back(label);
+    }
+    list.relabel(new_places, std::move(labels));
+  }
+
+ private:
+  std::unordered_map<std::int64_t, std::int32_t> places_;
+};
+
 class ListBuilder {
  public:
-  ListBuilder(FaceList list, const ListOptions& options)
-      : list_(std::move(list)), exclusions_(options.exclude), classes_(options.classes) {}
+  ListBuilder(FaceList list, const ListOptions& options) : list_(std::move(list)), exclusions_(options.exclude), classes_(options.classes) {
+    if (options.relabel) relabelling_.emplace();
+  }
 
   FaceList& list() { return list_; }
 
@@ -40,7 +68,7 @@ class ListBuilder {
     if (exclusions_.excludes(FaceList::identity_of(path))) {
       excluded_labels_.push_back(label);
     } else {
-      list_.add(path, label, line);
+      list_.add(path, relabelling_ ? relabelling_->place_of(label) : label, line);
     }
   }
 
@@ -49,20 +77,29 @@ class ListBuilder {
   FaceList finish(std::string_view name) {
     exclusions_.report(list_.notes());
     require<DataError>(!list_.empty(), "{} names no image{}.", name, excluded_labels_.empty() ? "" : " that is not excluded");
+    if (relabelling_) {
+      relabelling_->finish(list_);
+    } else {
+      close_gaps();
+    }
+    if (classes_ != 0) list_.set_classes(classes_);
+    return std::move(list_);
+  }
+
+ private:
+  void close_gaps() {
     sort_unique(excluded_labels_);
     std::vector<std::int64_t> vanished;
     std::ranges::set_difference(excluded_labels_, labels_of(list_), std::back_inserter(vanished));
     // An excluded label above all others has left no class behind already.
     std::erase_if(vanished, [&](std::int64_t label) { return label >= list_.classes(); });
     list_.remove_classes(vanished);
-    if (classes_ != 0) list_.set_classes(classes_);
-    return std::move(list_);
   }
 
- private:
   FaceList list_;
   Exclusions exclusions_;
   std::int64_t classes_;
+  std::optional<Relabelling> relabelling_;
   std::vector<std::int64_t> excluded_labels_;
 };
 

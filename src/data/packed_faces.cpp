@@ -187,7 +187,8 @@ FaceList list_packed(std::shared_ptr<const PackedFaces> pack, const ListOptions&
   const PackedFaces& faces = *pack;
   ListBuilder builder(FaceList(std::move(pack)), options);
   for (std::int64_t i = 0; i < faces.size(); ++i) builder.add(faces.path(i), faces.label(i), 0);
-  if (!builder.list().empty()) builder.list().set_classes(faces.classes());  // also those that lost their images when they were packed
+  if (!options.relabel && !builder.list().empty())
+    builder.list().set_classes(faces.classes());  // also those that lost their images when they were packed
   return builder.finish("the packed file " + faces.place().string());
 }
 

@@ -9,17 +9,22 @@
 namespace amnet {
 namespace {
 
+// Who says what an image is to be like.
+enum class ExpectedBy : unsigned char { model, options };
+
 // Reads `path` into one sample of a batch of bytes; false, with the reason kept, where it is bad and may be skipped.
-bool read_sample(const EmbedRequest& request, const ImageSource& images, const ImageFormat& format, std::size_t index, const Tensor& sample,
-                 Views& views) {
+bool read_sample(const EmbedRequest& request, const ImageSource& images, const ImageFormat& format, ExpectedBy by, std::size_t index,
+                 const Tensor& sample, Views& views) {
   const std::string& path = request.paths[index];
   const std::string where = request.where ? request.where(index) : (images.place() / path).string();
   std::vector<std::byte> buffer;
   try {
     const Image image = decode_image(images.read(path, where, buffer), format.order, where);
+    const std::string_view expected = by == ExpectedBy::model ? "the model expects" : "what is asked for is";
+    const std::string_view remedy = by == ExpectedBy::model ? "take a model that was trained with" : "pass";
     require<DataError>(image.height == format.height && image.width == format.width,
-                       "{} is {}x{} pixels (height x width) but the model expects {}; align and resize it.", where, image.height,
-                       image.width, size_text(format));
+                       "{0} is {1}x{2} pixels (height x width) but {3} {4}; align and resize it, or {5} --input {1}x{2}.", where,
+                       image.height, image.width, expected, size_text(format), remedy);
     std::ranges::copy(image.pixels, sample.data<std::uint8_t>().begin());
     return true;
   } catch (const DataError& error) {
@@ -42,7 +47,7 @@ Views empty_views(const EmbedRequest& request, std::int64_t size) {
 
 // Calls use(first, count, batch of bytes (batch,H,W,3)) for consecutive batches of the request; what is behind the last image is black.
 template <class Use>
-void for_each_batch(const EmbedRequest& request, const ImageFormat& format, std::int64_t batch, Views& views, Use&& use) {
+void for_each_batch(const EmbedRequest& request, const ImageFormat& format, ExpectedBy by, std::int64_t batch, Views& views, Use&& use) {
   const auto images = static_cast<std::int64_t>(request.paths.size());
   const std::shared_ptr<const ImageSource> source = request.images ? request.images : image_folder(request.root);
   for (std::int64_t first = 0; first < images; first += batch) {
@@ -50,7 +55,7 @@ void for_each_batch(const EmbedRequest& request, const ImageFormat& format, std:
     const Tensor pixels({batch, format.height, format.width, 3}, DType::u8);
     if (count < batch) pixels.clear();
     for (std::int64_t i = 0; i < count; ++i) {
-      read_sample(request, *source, format, static_cast<std::size_t>(first + i), pixels.slice(i, i + 1), views);
+      read_sample(request, *source, format, by, static_cast<std::size_t>(first + i), pixels.slice(i, i + 1), views);
     }
     use(first, count, pixels);
     if (request.progress) request.progress(first + count, images);
@@ -144,7 +149,7 @@ Views Embedder::embed(Device& device, const EmbedRequest& request) {
     model_.net.prepare(context);
     prepared_ = true;
   }
-  for_each_batch(request, format, batch, views, [&](std::int64_t first, std::int64_t count, const Tensor& pixels) {
+  for_each_batch(request, format, ExpectedBy::model, batch, views, [&](std::int64_t first, std::int64_t count, const Tensor& pixels) {
     for (const bool mirror : {false, true}) {
       if (mirror && !request.mirrored) break;
       const Tensor flags({batch}, DType::u8);
@@ -166,7 +171,7 @@ Views pixel_views(const ImageFormat& format, EmbedRequest request) {
   request.mirrored = false;
   Views views = empty_views(request, format.height * format.width * 3);
   Cpu cpu(1);
-  for_each_batch(request, format, 64, views, [&](std::int64_t first, std::int64_t count, const Tensor& pixels) {
+  for_each_batch(request, format, ExpectedBy::options, 64, views, [&](std::int64_t first, std::int64_t count, const Tensor& pixels) {
     const Tensor images = pixels.slice(0, count), flags = Tensor::zeros({count}, DType::u8);
     image_input(cpu, {format.mean, format.scale}, images, flags, views.plain.slice(first, first + count).reshaped(images.shape()));
   });

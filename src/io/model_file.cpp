@@ -1,6 +1,8 @@
 #include <amnet/io/checkpoint.h>
 #include <amnet/io/model_file.h>
 
+#include "tensor_names.h"
+
 #include <charconv>
 
 namespace amnet {
@@ -149,6 +151,11 @@ ModelDescription description_of(const Metadata& metadata, const std::string& sou
   return description;
 }
 
+std::optional<ImageFormat> expected_input(const SafetensorsFile& file, const std::string& source) {
+  if (!file.metadata.contains("amnet.model")) return std::nullopt;
+  return description_of(file.metadata, source).input;
+}
+
 std::vector<NamedTensor> tensors_of(Net& net) {
   std::vector<NamedTensor> tensors;
   net.visit([&](const std::string& name, Parameter& parameter) {
@@ -161,7 +168,11 @@ std::vector<NamedTensor> tensors_of(Net& net) {
 void load_tensors(Net& net, const SafetensorsFile& file, const std::string& source) {
   net.visit([&](const std::string& name, Parameter& parameter) {
     const Tensor* stored = file.find(name);
-    require<DataError>(stored != nullptr, "{}: the tensor '{}' is missing; the file belongs to another network.", source, name);
+    if (stored == nullptr) {
+      const std::string alike = alike_names(file, std::span(&name, 1));
+      throw DataError(fmt::format("{}: the tensor '{}' is missing{}; the file belongs to another network.", source, name,
+                                  alike.empty() ? "" : " (" + alike + ")"));
+    }
     if (!fits(parameter, *stored)) refuse(name, parameter, *stored, source);
     fill_from_file(parameter, *stored);
   });
@@ -169,16 +180,29 @@ void load_tensors(Net& net, const SafetensorsFile& file, const std::string& sour
 
 std::vector<std::string> load_known_tensors(Net& net, const SafetensorsFile& file, const std::string& source) {
   std::vector<std::string> missing;
+  std::int64_t all = 0, convolutions = 0, taken_convolutions = 0;
   net.visit([&](const std::string& name, Parameter& parameter) {
     const Tensor* stored = file.find(name);
     const bool of_the_classes = name.starts_with("fc6.");
+    const bool convolution = parameter.layout == ParameterLayout::convolution;
+    all += 1;
+    convolutions += convolution ? 1 : 0;
     if (stored == nullptr || (of_the_classes && !fits(parameter, *stored))) {
       missing.push_back(name);
       return;
     }
     if (!fits(parameter, *stored)) refuse(name, parameter, *stored, source);
     fill_from_file(parameter, *stored);
+    taken_convolutions += convolution ? 1 : 0;
   });
+  const bool nothing = static_cast<std::int64_t>(missing.size()) == all;
+  if (nothing || (convolutions > 0 && taken_convolutions == 0)) {
+    const std::string alike = alike_names(file, missing);
+    throw DataError(fmt::format("{}: {} is in the file, so that training would start from nothing{}.", source,
+                                nothing ? fmt::format("not one of the {} tensors of this network", all)
+                                        : fmt::format("not one of the {} convolutions of this network", convolutions),
+                                alike.empty() ? "" : "; " + alike));
+  }
   return missing;
 }
 

@@ -35,8 +35,10 @@ void write_first_lines(RunLog& log, const FirstLines& run) {
   const auto* cpu = std::get_if<Cpu>(&run.device);
   log.line(fmt::format("amnet {} ({}), {}, {}, {}{}", build.version, build.commit, build.compiler, build.simd, description_of(run.device),
                        cpu == nullptr ? "" : fmt::format(", convolutions {}", name_of(cpu->convolution()))));
-  log.line(fmt::format("Data: {} images of {} people under {}, {} {}, mean {:g}, seed {}", run.list.size(), run.list.classes(),
-                       run.list.root().string(), size_text(options.input), name_of(options.input.order), options.input.mean, options.seed));
+  log.line(fmt::format("Data: {} images of {} people under {}, {} {}, mean {:g}{}, seed {}", run.list.size(), run.list.classes(),
+                       run.list.root().string(), size_text(options.input), name_of(options.input.order), options.input.mean,
+                       options.input.scale == ImageFormat{}.scale ? "" : fmt::format(", pixel scale {:g}", options.input.scale),
+                       options.seed));
   write_data_notes(log, options, run.list);
   log.line(fmt::format("Network: depth {}, width {:g}, embedding {}, {} parameters; effective batch {}; {} steps", options.network.depth,
                        options.network.width, options.network.embedding, run.net.parameter_count(), options.batch * options.accumulate,

@@ -4,6 +4,7 @@
 
 #include <fmt/format.h>
 #include <algorithm>
+#include <limits>
 #include <utility>
 
 namespace amnet {
@@ -29,8 +30,8 @@ std::optional<FoundCheckpoint> RunCheckpoints::open(TrainState& state, RunLog& l
 
 void RunCheckpoints::tell_changes(const FoundCheckpoint& checkpoint, RunLog& log) const {
   const fs::path stored = checkpoint.directory / "config.toml";
-  if (config_.empty() || !fs::exists(stored)) return;
-  for (const std::string& change : changed_settings(read_file(stored), config_)) log.line(change);
+  if (texts_.config.empty() || !fs::exists(stored)) return;
+  for (const std::string& change : changed_settings(read_file(stored), texts_.config)) log.line(change);
 }
 
 void RunCheckpoints::save(const TrainState& state, RunLog& log) {
@@ -41,7 +42,8 @@ void RunCheckpoints::save(const TrainState& state, RunLog& log) {
   std::vector<CheckpointFile> files = {{"model.safetensors", SafetensorsFile{.metadata = metadata, .tensors = tensors_of(net_)}},
                                        {"solver.safetensors", SafetensorsFile{.metadata = {}, .tensors = std::move(momentum)}},
                                        {"state.json", state_json(state)}};
-  if (!config_.empty()) files.push_back({"config.toml", config_});
+  if (!texts_.config.empty()) files.push_back({"config.toml", texts_.config});
+  if (!texts_.labels.empty()) files.push_back({"labels.csv", texts_.labels});
   last_ = write_checkpoint(options_.out, state.step, files);
   stored_ = state;
   const std::string name = checkpoint_name(state.step);
@@ -78,6 +80,7 @@ void RunCheckpoints::load(const fs::path& directory, TrainState& state) {
   const fs::path state_path = directory / "state.json";
   const TrainState stored = parse_state(read_file(state_path), state_path.string());
   check_resumable(stored, state, state_path.string());
+  check_labels(directory);
   state = stored;
   stored_ = stored;
   last_ = directory;
@@ -89,10 +92,20 @@ void RunCheckpoints::load(const fs::path& directory, TrainState& state) {
   const SafetensorsFile solver = read_safetensors(solver_path);
   for (Solver::Momentum& momentum : solver_.state()) {
     const Tensor* stored_momentum = solver.find(momentum.name);
-    require<DataError>(stored_momentum != nullptr && stored_momentum->shape() == momentum.value.shape(),
-                       "{}: the momentum of '{}' is missing or has another shape.", solver_path.string(), momentum.name);
+    require<DataError>(stored_momentum != nullptr, "{}: the momentum of '{}' is missing; resume from another checkpoint.",
+                       solver_path.string(), momentum.name);
+    require<DataError>(stored_momentum->shape() == momentum.value.shape(), "{}: the momentum of '{}' is {} but this network needs {}.",
+                       solver_path.string(), momentum.name, stored_momentum->shape(), momentum.value.shape());
     momentum.value.copy_from(*stored_momentum);
   }
+}
+
+// The same people in the same order, but with labels that mean others.
+void RunCheckpoints::check_labels(const fs::path& directory) const {
+  const fs::path stored = directory / "labels.csv";
+  if (texts_.labels.empty() || !fs::exists(stored)) return;
+  require(read_file(stored, std::numeric_limits<std::size_t>::max()) == texts_.labels,
+          "{}: the training list has other labels than when the run was started; restore it or start a new --out.", stored.string());
 }
 
 // A crash can come between the rename of a checkpoint and the links to it.
@@ -103,10 +116,26 @@ void RunCheckpoints::restore_pointers(const fs::path& checkpoint, const TrainSta
 }
 
 void RunCheckpoints::start_from_model(RunLog& log) {
-  const fs::path path = model_file_of(options_.init_from);
-  const std::vector<std::string> missing = load_known_tensors(net_, read_safetensors(path), path.string());
-  log.line(fmt::format("Started from {}; drawn anew: {}.", path.string(),
-                       missing.empty() ? "nothing" : fmt::format("{}", fmt::join(missing, ", "))));
+  const std::string path = model_file_of(options_.init_from).string();
+  const SafetensorsFile file = read_safetensors(path);
+  if (const std::optional<ImageFormat> expected = expected_input(file, path)) {
+    require(
+        size_text(*expected) == size_text(options_.input),
+        "--init-from: {} was trained on images of {} but this run takes {}, and the shape of its layer {} depends on that; pass --input {} "
+        "with faces of that size, or leave --init-from out.",
+        path, size_text(*expected), size_text(options_.input), description_.embedding, size_text(*expected));
+  }
+  const std::vector<std::string> missing = load_known_tensors(net_, file, path);
+  std::int64_t all = 0;
+  std::string other_shapes;
+  net_.visit([&](const std::string& name, Parameter& parameter) {
+    all += 1;
+    const Tensor* stored = std::ranges::count(missing, name) > 0 ? file.find(name) : nullptr;
+    if (stored != nullptr) other_shapes += fmt::format("; {} is {} there and {} here", name, stored->shape(), parameter.value.shape());
+  });
+  log.line(fmt::format("Started from {}; drawn anew: {}. Taken: {} of {} tensors{}.", path,
+                       missing.empty() ? "nothing" : fmt::format("{}", fmt::join(missing, ", ")), all - std::ssize(missing), all,
+                       other_shapes));
 }
 
 }  // namespace amnet

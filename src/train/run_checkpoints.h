@@ -17,9 +17,15 @@ namespace amnet {
 
 class RunCheckpoints {
  public:
-  /// `config` is the resolved configuration, kept in every checkpoint unless it is empty. All the others must outlive this.
-  RunCheckpoints(const TrainOptions& options, std::string config, const ModelDescription& description, Net& net, Solver& solver)
-      : options_(options), config_(std::move(config)), description_(description), net_(net), solver_(solver) {}
+  /// What is kept in every checkpoint as it is, unless it is empty.
+  struct Texts {
+    std::string config;  // the resolved configuration
+    std::string labels;  // the table of labels that were numbered anew: data/face_list.h
+  };
+
+  /// All but the texts must outlive this.
+  RunCheckpoints(const TrainOptions& options, Texts texts, const ModelDescription& description, Net& net, Solver& solver)
+      : options_(options), texts_(std::move(texts)), description_(description), net_(net), solver_(solver) {}
 
   /// Makes the run's directory ready and takes parameters, momentum and state from the checkpoint that the options ask for, which is
   /// answered, or, for a new run, known parameters from the model that they start from. The log loses what a resumed run will write again.
@@ -40,11 +46,12 @@ class RunCheckpoints {
   std::optional<FoundCheckpoint> find(std::vector<std::string>& notes) const;
   bool in_out(const std::filesystem::path& checkpoint) const;
   void load(const std::filesystem::path& directory, TrainState& state);
+  void check_labels(const std::filesystem::path& directory) const;
   void restore_pointers(const std::filesystem::path& checkpoint, const TrainState& state) const;
   void start_from_model(RunLog& log);
 
   const TrainOptions& options_;
-  std::string config_;
+  Texts texts_;
   const ModelDescription& description_;
   Net& net_;
   Solver& solver_;

@@ -46,8 +46,11 @@ void check_options(const TrainOptions& options) {
   require(!options.root.empty() || !options.pack.empty(), "--root, --pack: name the folder or the packed file that holds the images.");
   require(options.pack.empty() || (options.root.empty() && options.train_list.empty()),
           "--pack: a packed file holds its list and its images; leave out --root and --train-list.");
+  require(!options.relabel || !options.pack.empty() || !options.train_list.empty(),
+          "--relabel: is for the labels of --train-list or --pack; the people of a folder are numbered from 0 on as it is.");
   require(!options.out.empty(), "--out: name the folder to write the run to.");
   in_range("--mean", options.input.mean, 0, 255);
+  in_range("--pixel-scale", options.input.scale, 1e-6, 1e3);
   check_image_format(options.input);
   at_least("--batch", options.batch, 1);
   require(options.batch <= 1'000'000, "--batch: expected at most 1000000 but got {}.", options.batch);

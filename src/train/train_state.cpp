@@ -116,6 +116,7 @@ void check_same_model(const ModelDescription& checkpoint, const ModelDescription
   same(size_text(checkpoint.input), size_text(now.input), "--input");
   same(name_of(checkpoint.input.order), name_of(now.input.order), "--channel-order");
   same(checkpoint.input.mean, now.input.mean, "--mean");
+  same(checkpoint.input.scale, now.input.scale, "--pixel-scale");
 }
 
 std::vector<std::string> changed_settings(std::string_view before, std::string_view now) {
@@ -133,6 +134,10 @@ std::vector<std::string> changed_settings(std::string_view before, std::string_v
     return settings;
   };
   std::map<std::string, std::string> then = settings_of(before), wanted = settings_of(now);
+  // Configurations from before these settings were have nothing else.
+  for (const auto& [key, value] : {std::pair("pixel-scale", "0.0078125"), std::pair("relabel", "false")}) {
+    if (wanted.contains(key)) then.try_emplace(key, value);
+  }
   std::vector<std::string> changes;
   for (const auto& [key, value] : wanted) {
     const std::string& old = then.try_emplace(key, "not set").first->second;

@@ -54,7 +54,7 @@ class Run {
     net_.net.move_to(memory_of(device_));
     if (!options_.val_pairs.empty()) validation_.emplace(options_, description_, net_.net);
     solver_.emplace(net_.net, options.solver);
-    checkpoints_.emplace(options_, hooks.config, description_, net_.net, *solver_);
+    checkpoints_.emplace(options_, RunCheckpoints::Texts{hooks.config, label_table(list_)}, description_, net_.net, *solver_);
   }
 
   TrainOutcome go() {
@@ -156,11 +156,17 @@ class Run {
                                     .device = device_,
                                     .device_forecast = device_forecast_,
                                     .device_free = device_free_});
+    for (const std::string& note : hooks_.notes) log_.line(note);
     if (resumed) {
       log_.line(fmt::format("Resumed from {} at step {}", resumed->directory.string(), state_.step));
       checkpoints_->tell_changes(*resumed, log_);
     }
     if (!hooks_.config.empty()) write_durably(options_.out / "config.toml", hooks_.config);
+    if (const std::string labels = label_table(list_); !labels.empty()) {
+      write_durably(options_.out / "labels.csv", labels);
+      log_.line(fmt::format("The labels {} to {} of the list are 0 to {} here; labels.csv has them all", list_.old_labels().front(),
+                            list_.old_labels().back(), list_.old_labels().size() - 1));
+    }
   }
 
   void open_tables() {

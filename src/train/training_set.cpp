@@ -2,16 +2,25 @@
 
 #include <amnet/core/random.h>
 #include <amnet/data/packed_faces.h>
+#include <amnet/data/trainable.h>
 
 #include <memory>
 
 namespace amnet {
 
 FaceList read_training_set(const TrainOptions& options) {
-  const ListOptions list_options{.classes = options.classes, .exclude = options.exclude};
-  if (!options.pack.empty()) return list_packed(std::make_shared<PackedFaces>(options.pack), list_options);
-  return options.train_list.empty() ? list_folder(options.root, list_options)
-                                    : read_face_list(options.train_list, options.root, list_options);
+  const ListOptions list_options{.classes = options.classes, .exclude = options.exclude, .relabel = options.relabel};
+  FaceList list;
+  if (!options.pack.empty()) {
+    list = list_packed(std::make_shared<PackedFaces>(options.pack), list_options);
+  } else if (options.train_list.empty()) {
+    list = list_folder(options.root, list_options);
+  } else {
+    list = read_face_list(options.train_list, options.root, list_options);
+  }
+  const std::string reason = why_not_trainable(list, {.classes = options.classes, .embedding = options.network.embedding});
+  require<DataError>(reason.empty(), "{}", reason);
+  return list;
 }
 
 std::uint64_t fingerprint_of(const FaceList& list) {

@@ -8,7 +8,7 @@
 
 namespace amnet {
 
-/// Throws DataError for a list that cannot be read.
+/// Throws DataError for a list that cannot be read, or cannot be trained on (data/trainable.h).
 FaceList read_training_set(const TrainOptions& options);
 
 /// Changes when a path or a label of the training set does.

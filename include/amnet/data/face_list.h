@@ -58,6 +58,10 @@ class FaceList {
   void set_classes(std::int64_t classes);
   /// Removes the classes of `labels` (sorted, worn by no image) and moves higher labels down.
   void remove_classes(const std::vector<std::int64_t>& labels);
+  /// Numbers the labels anew: label i becomes `places[i]`, which is a label of the list as it was read, `old_labels[places[i]]`.
+  void relabel(const std::vector<std::int32_t>& places, std::vector<std::int64_t> old_labels);
+  /// Of each class the label it had where the list was read, ascending; empty unless it was relabelled.
+  const std::vector<std::int64_t>& old_labels() const { return old_labels_; }
 
   /// Where the images lie, and the folder or packed file that is.
   const ImageSource& images() const { return *images_; }
@@ -77,12 +81,14 @@ class FaceList {
   std::vector<std::int32_t> labels_;  // (size)
   std::vector<std::uint32_t> lines_;  // (size)
   std::int64_t classes_ = 0;
+  std::vector<std::int64_t> old_labels_;  // (classes) or none
   ListNotes notes_;
 };
 
 struct ListOptions {
   std::int64_t classes = 0;            // 0: the largest label + 1
   std::filesystem::path exclude = {};  // a file of identity names, one per line; empty for none
+  bool relabel = false;                // labels may be any whole numbers; in ascending order they become 0, 1, 2, ...
 };
 
 /// Reads lines `relative/path label`, the label after the last space or tab. A byte order mark, CRLF, blank lines and
@@ -103,5 +109,8 @@ struct UnusedLabels {
   std::vector<std::int64_t> first;  // at most 10 of them, ascending
 };
 UnusedLabels unused_labels(const FaceList& list);
+
+/// The table of a list that was relabelled as lines `label,label_in_list` under such a header; empty for another list.
+std::string label_table(const FaceList& list);
 
 }  // namespace amnet

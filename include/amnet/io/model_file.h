@@ -11,6 +11,7 @@
 #include <amnet/net/sphere_face.h>
 
 #include <filesystem>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -49,13 +50,17 @@ std::filesystem::path model_file_of(const std::filesystem::path& path);
 Metadata metadata_of(const ModelDescription& description);
 ModelDescription description_of(const Metadata& metadata, const std::string& source);
 
+/// What the model of a file expects of an image; nothing where the file is none of amnet's, and does not say. Throws DataError as above.
+std::optional<ImageFormat> expected_input(const SafetensorsFile& file, const std::string& source);
+
 /// Every parameter and buffer of the net in file layout.
 std::vector<NamedTensor> tensors_of(Net& net);
 /// Fills every parameter and buffer of the net from a file that must hold them all; more in the file is left alone.
 /// Throws DataError naming `source` and the tensor that is missing or of another shape.
 void load_tensors(Net& net, const SafetensorsFile& file, const std::string& source);
 /// Fills what the file has and answers the names it has not. A class-dependent tensor of another shape ("fc6.…") counts as missing:
-/// that is how a backbone is taken to new people. Throws DataError for any other tensor of another shape.
+/// that is how a backbone is taken to new people. Throws DataError for any other tensor of another shape, and where the file has no tensor
+/// of the net, or none of its convolutions, with the names that look alike.
 std::vector<std::string> load_known_tensors(Net& net, const SafetensorsFile& file, const std::string& source);
 
 }  // namespace amnet

@@ -29,6 +29,7 @@ struct TrainOptions {
   std::filesystem::path exclude;     ///< names of identities to leave out; empty: none
   std::int64_t classes = 0;          ///< 0: the largest label + 1
   bool skip_bad_images = false;      ///< else a bad image ends the run
+  bool relabel = false;              ///< number the labels of the list or pack from 0 on, in their order
   ImageFormat input;
   bool mirror = true;
   int workers = 1;  ///< decoding threads; no effect on the bytes of a batch

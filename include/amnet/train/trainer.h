@@ -14,6 +14,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <vector>
 
 namespace amnet {
 
@@ -36,7 +37,8 @@ struct TrainHooks {
   std::function<void(std::string_view line)> log = {};  ///< every line of train.log
   std::function<void(const TrainProgress&)> progress = {};
   std::function<TrainRequest()> poll = {};
-  std::string config = {};  ///< the resolved configuration, kept as config.toml in the run and in every checkpoint
+  std::string config = {};              ///< the resolved configuration, kept as config.toml in the run and in every checkpoint
+  std::vector<std::string> notes = {};  ///< lines for the beginning of train.log
 };
 
 struct TrainOutcome {

@@ -1,0 +1,14 @@
+// The size of the images in a packed file. They all have one: packing refuses others.
+#pragma once
+
+#include <amnet/core/image_format.h>
+
+#include <filesystem>
+
+namespace amnet {
+
+/// Puts it into the format; false, and nothing changed, where none of the first images can be decoded, which a reader will tell. Throws
+/// DataError for a file that is no packed file.
+bool take_size_of_pack(const std::filesystem::path& pack, ImageFormat& format);
+
+}  // namespace amnet

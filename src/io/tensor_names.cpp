@@ -1,0 +1,56 @@
+#include "tensor_names.h"
+
+#include <fmt/format.h>
+#include <algorithm>
+#include <numeric>
+#include <string_view>
+#include <vector>
+
+namespace amnet {
+namespace {
+
+// Names beyond these are not compared letter by letter.
+constexpr std::size_t most_names = 2'000;
+constexpr std::size_t longest_name = 200;
+
+/// Letters to change, insert or remove to make one of the other: Wagner and Fischer 1974, row by row.
+std::size_t distance(std::string_view a, std::string_view b) {
+  std::vector<std::size_t> row(b.size() + 1);
+  std::iota(row.begin(), row.end(), std::size_t{0});
+  for (std::size_t i = 0; i < a.size(); ++i) {
+    std::size_t diagonal = row[0];
+    row[0] = i + 1;
+    for (std::size_t j = 0; j < b.size(); ++j) {
+      const std::size_t changed = diagonal + (a[i] == b[j] ? 0 : 1);
+      diagonal = row[j + 1];
+      row[j + 1] = std::min({changed, row[j] + 1, row[j + 1] + 1});
+    }
+  }
+  return row.back();
+}
+
+}  // namespace
+
+std::string alike_names(const SafetensorsFile& file, std::span<const std::string> wanted) {
+  for (const std::string& name : wanted) {
+    for (const NamedTensor& stored : file.tensors) {
+      const std::string_view there = stored.name;
+      if (there.size() > name.size() && there.ends_with(name)) {
+        const std::string_view prefix = there.substr(0, there.size() - name.size());
+        return fmt::format("it has `{}`: its names begin with `{}`, rename them without it", there, prefix);
+      }
+      if (there.size() > name.size() && there.starts_with(name)) {
+        return fmt::format("it has `{}`: its names end with `{}`, rename them without it", there, there.substr(name.size()));
+      }
+    }
+  }
+  if (file.tensors.empty() || wanted.empty()) return {};
+  std::string_view best = file.tensors.front().name;
+  const auto far = [&](std::string_view there) { return distance(wanted.front(), there.substr(0, longest_name)); };
+  for (std::size_t i = 1; i < std::min(file.tensors.size(), most_names); ++i) {
+    if (far(file.tensors[i].name) < far(best)) best = file.tensors[i].name;
+  }
+  return fmt::format("of its names `{}` is the most like `{}`", best, wanted.front());
+}
+
+}  // namespace amnet
