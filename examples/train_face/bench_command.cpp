@@ -1,7 +1,10 @@
 #include "commands.h"
 #include "compute_options.h"
+#include "console.h"
+#include "signals.h"
 
 #include <amnet/core/build_info.h>
+#include <amnet/core/text.h>
 #include <amnet/io/durable_file.h>
 #include <amnet/io/model_file.h>
 #include <amnet/kernels/image_input.h>
@@ -13,7 +16,6 @@
 
 #include <algorithm>
 #include <chrono>
-#include <cstdio>
 #include <functional>
 #include <nlohmann/json.hpp>
 
@@ -64,6 +66,7 @@ std::vector<double> time_steps(const BenchOptions& options, StepBody&& step, Wai
   std::vector<double> seconds;
   for (std::int64_t i = 0; i < options.iterations + warm_up; ++i) {
     const double begin = seconds_now();
+    stop_if_asked();
     for (std::int64_t s = 0; s < options.steps_per_wait; ++s) step();
     wait();
     if (i >= warm_up) seconds.push_back((seconds_now() - begin) / static_cast<double>(options.steps_per_wait));
@@ -88,7 +91,7 @@ nlohmann::json told_by_gpu([[maybe_unused]] Device& device, [[maybe_unused]] con
   for (const KernelTime& kernel : cuda->kernel_times()) {
     const double calls = static_cast<double>(kernel.calls) / steps, milliseconds = 1e3 * kernel.seconds / steps;
     kernels.push_back({{"name", kernel.name}, {"calls", calls}, {"ms", milliseconds}});
-    std::printf("%9.4f ms  %7.1f  %s\n", milliseconds, calls, kernel.name.c_str());
+    answer(fmt::format("{:>9.4f} ms  {:>7.1f}  {}", milliseconds, calls, kernel.name));
   }
   cuda->time_kernels(false);
 #endif
@@ -100,18 +103,22 @@ nlohmann::json told_by_gpu([[maybe_unused]] Device& device, [[maybe_unused]] con
 int bench_command(Arguments arguments) {
   BenchOptions options;
   CLI::App app("Times training steps, or embedding, of the network on random input.", "train_face bench");
-  use_our_style(app);
+  use_our_style(app,
+                "  train_face bench --batch 64 --width 0.25 --threads 1\n"
+                "  train_face bench --forward-only --json bench.json\n");
+  begin_group(app, "Work");
   app.add_option("--batch", options.batch, "Images of a step")->check(CLI::Range(1, 100'000));
   app.add_option("--iterations", options.iterations, "Steps that are timed, after 2 of warm-up")->check(CLI::Range(1, 1'000'000));
   app.add_option("--steps-per-wait", options.steps_per_wait, "Steps that are begun before a GPU is waited for: one timed step is that many")
       ->check(CLI::Range(1, 10'000));
-  add_compute_options(app, options.compute);
   app.add_option("--depth", options.depth, "Layers")->check(depths());
   app.add_option("--width", options.width, "Width multiplier")->check(CLI::Range(1e-3, 16.0));
   app.add_option("--classes", options.classes, "Classes of the head")->check(CLI::Range(1, 100'000'000));
   app.add_flag("--forward-only", options.forward_only, "Time embedding instead of training");
+  begin_group(app, "Results");
   app.add_flag("--profile", options.profile, "Then as many steps again, for the milliseconds and calls a step of each kernel on a GPU");
   app.add_option("--json", options.json, "File for the numbers");
+  add_compute_options(app, options.compute);
   if (!parse_arguments(app, std::move(arguments))) return 0;
 
   Device device = make_device(options.compute, options.forward_only ? Purpose::embedding : Purpose::training);
@@ -152,9 +159,10 @@ int bench_command(Arguments arguments) {
   const double images = static_cast<double>(options.batch);
   const double median = images / seconds[seconds.size() / 2];
   const double best = images / seconds.front();
-  std::printf("%s, depth %d, width %g, batch %lld, %s, %s: %.1f images/s (median), %.1f (best), peak %.0f MB\n",
-              options.forward_only ? "embedding" : "training", options.depth, options.width, static_cast<long long>(options.batch),
-              description_of(device).c_str(), simd_level(), median, best, peak_megabytes());
+  stop_if_asked();
+  answer(fmt::format("{}, depth {}, width {:g}, batch {}, {}, {}: {:.1f} images/s (median), {:.1f} (best), peak {:.0f} MB",
+                     options.forward_only ? "embedding" : "training", options.depth, options.width, options.batch, description_of(device),
+                     simd_level(), median, best, peak_megabytes()));
   const nlohmann::json of_gpu = told_by_gpu(device, options, step);
   if (!options.json.empty()) {
     nlohmann::json json = {{"images_per_second", median},
@@ -174,7 +182,7 @@ int bench_command(Arguments arguments) {
       json["convolution"] = name_of(cpu->convolution());
     }
     if (!of_gpu.is_null()) json.update(of_gpu);
-    write_durably(options.json, json.dump(2) + "\n");
+    write_durably(options.json, json_text(json));
   }
   tell_convolutions(options.compute, device);
   return 0;

@@ -1,11 +1,14 @@
 #include "commands.h"
+#include "compute_options.h"
+#include "console.h"
 #include "progress_bar.h"
+#include "signals.h"
 
 #include <amnet/data/check.h>
 #include <amnet/data/packed_faces.h>
 #include <amnet/data/trainable.h>
 
-#include <cstdio>
+#include <fmt/format.h>
 
 using namespace amnet;
 namespace fs = std::filesystem;
@@ -29,13 +32,15 @@ int check_data_command(Arguments arguments) {
   bool relabel = false;
   CLI::App app("Reads every image of a training set and names each that is unreadable, damaged, of the wrong size or there twice.",
                "train_face check-data");
-  use_our_style(app);
+  use_our_style(app, "  train_face check-data --root faces\n");
+  begin_group(app, "Images");
   app.add_option("--root", root, "Folder of the images");
   app.add_option("--train-list", list_file, "Lines `path label`; without it the sub-folders of --root are the people");
   app.add_option("--pack", pack, "Packed file, instead of --root and --train-list");
   app.add_option("--exclude", exclude, "File of names of people to leave out");
   app.add_flag("--relabel", relabel, "Number the labels of the list from 0 on, as train --relabel does");
   app.add_option("--input", input, "Image size, height x width (default: that of --pack, else 112x96)");
+  begin_group(app, computing);
   app.add_option("--workers", workers, "Decoding threads")->check(CLI::Range(1, 256));
   if (!parse_arguments(app, std::move(arguments))) return 0;
 
@@ -46,23 +51,21 @@ int check_data_command(Arguments arguments) {
   const Pace pace;
   const CheckReport report = check_data(list, format, {.workers = workers, .progress = [&](std::int64_t done, std::int64_t all) {
                                                          bar.show("checking", done, all, pace.seconds_left(done, all));
+                                                         stop_if_asked();
                                                        }});
   bar.clear();
 
-  for (const Finding& finding : report.findings) std::printf("%s\n", finding.message.c_str());
-  const auto count = [](std::int64_t value) { return static_cast<long long>(value); };
-  std::printf(
-      "%lld images of %lld people: %lld good, %lld unreadable, %lld damaged, %lld of the wrong size, %lld duplicates, %lld listed twice\n",
-      count(report.images), count(report.identities), count(report.good), count(report.count(Problem::unreadable)),
-      count(report.count(Problem::damaged)), count(report.count(Problem::wrong_size)), count(report.count(Problem::duplicate)),
-      count(report.count(Problem::listed_twice)));
-  std::printf("images per person: fewest %lld, median %lld, most %lld; %lld people with a single image\n", count(report.fewest),
-              count(report.median), count(report.most), count(report.single_images));
-  if (report.warned > 0) std::printf("%lld with a decoder's warning, pixels whole\n", count(report.warned));
+  for (const Finding& finding : report.findings) answer(finding.message);
+  answer(fmt::format("{} images of {} people: {} good, {} unreadable, {} damaged, {} of the wrong size, {} duplicates, {} listed twice",
+                     report.images, report.identities, report.good, report.count(Problem::unreadable), report.count(Problem::damaged),
+                     report.count(Problem::wrong_size), report.count(Problem::duplicate), report.count(Problem::listed_twice)));
+  answer(fmt::format("images per person: fewest {}, median {}, most {}; {} people with a single image", report.fewest, report.median,
+                     report.most, report.single_images));
+  if (report.warned > 0) answer(fmt::format("{} with a decoder's warning, pixels whole", report.warned));
   if (report.unused.count > 0) {
-    std::printf("labels that no image has: %lld, the first %lld\n", count(report.unused.count), count(report.unused.first.front()));
+    answer(fmt::format("labels that no image has: {}, the first {}", report.unused.count, report.unused.first.front()));
   }
   const std::string reason = why_not_trainable(list);
-  if (!reason.empty()) std::printf("not to be trained on: %s\n", reason.c_str());
+  if (!reason.empty()) answer("not to be trained on: " + reason);
   return report.findings.empty() && reason.empty() ? 0 : 3;
 }

@@ -27,8 +27,11 @@ int bench_command(Arguments arguments);
 /// Parses; false when --help was asked for and printed. Throws UsageError with what CLI11 says and how to get help.
 bool parse_arguments(CLI::App& app, Arguments arguments);
 
-/// Shows defaults in --help, and takes options by their long names only once.
-void use_our_style(CLI::App& app);
+/// Shows defaults in --help, with `examples` (lines "  train_face …") at its end.
+void use_our_style(CLI::App& app, const std::string& examples);
+
+/// The options that are added from now on, until the next call, stand under this title in --help.
+void begin_group(CLI::App& app, const std::string& title);
 
 /// The depths a network can have, as a check of an option.
 CLI::Validator depths();

@@ -1,7 +1,10 @@
 #include "commands.h"
 #include "compute_options.h"
+#include "console.h"
 #include "progress_bar.h"
+#include "signals.h"
 
+#include <amnet/core/text.h>
 #include <amnet/eval/bootstrap.h>
 #include <amnet/eval/embed.h>
 #include <amnet/eval/pairs.h>
@@ -13,7 +16,6 @@
 
 #include <fmt/format.h>
 
-#include <cstdio>
 #include <nlohmann/json.hpp>
 
 using namespace amnet;
@@ -35,12 +37,13 @@ Side measure(const std::vector<fs::path>& models, const Pairs& pairs, const std:
     const Views views =
         embedder.embed(device, {.images = images, .paths = pairs.images, .progress = [&](std::int64_t done, std::int64_t all) {
                                   bar.show("embedding", done, all, -1, model.string());
+                                  stop_if_asked();
                                 }});
     const Verification result = verify(pairs, views.plain, views.mirrored, {.protocol = protocol});
     side.accuracies.push_back(result.accuracy_mean);
     for (std::size_t i = 0; i < side.correct.size(); ++i) side.correct[i] += result.correct[i] / static_cast<double>(models.size());
     bar.clear();
-    std::printf("%-40s %6.2f +- %.2f %%\n", model.c_str(), result.accuracy_mean, result.accuracy_std);
+    answer(fmt::format("{:<40} {:>6.2f} +- {:.2f} %", one_line(model.string()), result.accuracy_mean, result.accuracy_std));
   }
   return side;
 }
@@ -101,18 +104,20 @@ int compare_command(Arguments arguments) {
   std::uint64_t seed = 1;
   CLI::App app("Is one recipe better than another? A paired bootstrap over people, each side one or several models (its seeds).",
                "train_face compare");
-  use_our_style(app);
+  use_our_style(app, "  train_face compare --a runs/a1 runs/a2 --b runs/b1 runs/b2 --pairs pairs.txt --root faces --report compare.html\n");
+  begin_group(app, "Models and pairs");
   app.add_option("--a", a, "Models of one side")->required();
   app.add_option("--b", b, "Models of the other")->required();
   app.add_option("--pairs", pairs_file, "Pairs in the format of LFW's pairs.txt")->required();
   app.add_option("--root", root, "Folder of their images");
   app.add_option("--pack", pack, "Packed file of their images, instead of --root");
   app.add_option("--protocol", protocol, "amsoftmax or sphereface")->check(CLI::IsMember({"amsoftmax", "sphereface"}));
-  add_compute_options(app, compute);
   app.add_option("--seed", seed, "Of the bootstrap's draws")->check(seeds());
+  begin_group(app, "Results");
   app.add_option("--json", json, "File for the numbers");
   app.add_option("--report", report, "HTML file with the result and, for run folders, the curves of both sides");
   app.add_option("--drawings", drawings, "Folder for those curves as SVG files");
+  add_compute_options(app, compute);
   if (!parse_arguments(app, std::move(arguments))) return 0;
 
   const std::shared_ptr<const ImageSource> images = open_images("train_face compare", root, pack);
@@ -122,8 +127,9 @@ int compare_command(Arguments arguments) {
   const Side side_a = measure(a, pairs, images, protocol_of(protocol), device, bar);
   const Side side_b = measure(b, pairs, images, protocol_of(protocol), device, bar);
   const Bootstrap result = paired_bootstrap(pairs, side_a.correct, side_b.correct, {.seed = seed});
-  std::printf("a - b: %+.2f points, 95 %% interval [%+.2f, %+.2f], a is better in %.1f %% of %d resamples of the people\n",
-              result.difference, result.low, result.high, 100 * result.share_above_zero, result.resamples);
+  stop_if_asked();
+  answer(fmt::format("a - b: {:+.2f} points, 95 % interval [{:+.2f}, {:+.2f}], a is better in {:.1f} % of {} resamples of the people",
+                     result.difference, result.low, result.high, 100 * result.share_above_zero, result.resamples));
   if (!json.empty()) {
     const nlohmann::json numbers = {{"accuracies_a", side_a.accuracies},
                                     {"accuracies_b", side_b.accuracies},
@@ -132,7 +138,7 @@ int compare_command(Arguments arguments) {
                                     {"high", result.high},
                                     {"share_above_zero", result.share_above_zero},
                                     {"resamples", result.resamples}};
-    write_durably(json, numbers.dump(2) + "\n");
+    write_durably(json, json_text(numbers));
   }
   const std::vector<Drawing> curves = draw_curves(a, b);
   if (!report.empty()) {

@@ -1,11 +1,12 @@
 #include "compute_options.h"
+#include "commands.h"
+#include "console.h"
 
 #include <amnet/core/error.h>
 
 #include <fmt/format.h>
 
 #include <cstdint>
-#include <cstdio>
 #include <map>
 #include <string_view>
 #include <vector>
@@ -40,7 +41,7 @@ std::string grouped(std::int64_t number) {
 }
 
 void print_row(std::string_view calls, std::string_view algorithm, std::string_view pass, std::string_view shape) {
-  fmt::print("{:>12}  {:<14}  {:<15}  {}\n", calls, algorithm, pass, shape);
+  conclude(fmt::format("{:>12}  {:<14}  {:<15}  {}", calls, algorithm, pass, shape));
 }
 
 void tell_of_tiles(const Cpu& cpu, const std::vector<CountedConvolution>& convolutions) {
@@ -51,9 +52,9 @@ void tell_of_tiles(const Cpu& cpu, const std::vector<CountedConvolution>& convol
   const bool tiles_wanted = cpu.convolution() != ConvolutionAlgorithm::direct;
   for (const CountedConvolution& one : convolutions) {
     if (!one.direct() || !tiles_wanted || (automatic && one.shape.find(", 3x3/") == std::string_view::npos)) continue;
-    fmt::print("No tiles, though {}: {} {}\n", automatic ? "3x3" : name_of(cpu.convolution()), one.pass, one.shape);
+    conclude(fmt::format("No tiles, though {}: {} {}", automatic ? "3x3" : name_of(cpu.convolution()), one.pass, one.shape));
   }
-  fmt::print("{} convolutions: {} by tiles, {} directly\n", grouped(by_tiles + directly), grouped(by_tiles), grouped(directly));
+  conclude(fmt::format("{} convolutions: {} by tiles, {} directly", grouped(by_tiles + directly), grouped(by_tiles), grouped(directly)));
 }
 
 // "cpu", "cuda", "cuda:1" or "auto", as --device has it. Answers the GPU's index, or -1 for the CPU.
@@ -87,6 +88,7 @@ Device make_cuda([[maybe_unused]] int index, const ComputeOptions& options) {
 }  // namespace
 
 void add_compute_options(CLI::App& app, ComputeOptions& options) {
+  begin_group(app, computing);
   app.add_option("--device", options.device, "cpu, cuda, cuda:N for the GPU of that number, or auto: a GPU where there is one")
       ->check(CLI::Validator(
           [](const std::string& text) {

@@ -23,6 +23,9 @@ struct ComputeOptions {
   bool verbose = false;
 };
 
+/// The title that these options stand under in --help, and in the configuration of a run.
+inline constexpr const char* computing = "Computing";
+
 void add_compute_options(CLI::App& app, ComputeOptions& options);
 
 enum class Purpose { training, embedding };

@@ -1,6 +1,8 @@
 #include "commands.h"
 #include "compute_options.h"
+#include "console.h"
 #include "progress_bar.h"
+#include "signals.h"
 
 #include <amnet/eval/embed.h>
 #include <amnet/eval/pairs.h>
@@ -10,7 +12,6 @@
 
 #include <fmt/format.h>
 
-#include <cstdio>
 #include <optional>
 
 using namespace amnet;
@@ -32,20 +33,18 @@ std::string where_of(const EvalOptions& options, const ImageSource& images, cons
 }
 
 void print_result(const Verification& result) {
-  std::printf("fold  accuracy %%  threshold\n");
+  answer("fold  accuracy %  threshold");
   for (std::size_t i = 0; i < result.folds.size(); ++i) {
-    std::printf("%4zu  %10.2f  %9.4f\n", i + 1, result.folds[i].accuracy, result.folds[i].threshold);
+    answer(fmt::format("{:>4}  {:>10.2f}  {:>9.4f}", i + 1, result.folds[i].accuracy, result.folds[i].threshold));
   }
-  std::printf("mean +- population std over the folds: %.2f +- %.2f %% (%.*s protocol)\n", result.accuracy_mean, result.accuracy_std,
-              static_cast<int>(name_of(result.protocol).size()), name_of(result.protocol).data());
+  answer(fmt::format("mean +- population std over the folds: {:.2f} +- {:.2f} % ({} protocol)", result.accuracy_mean, result.accuracy_std,
+                     name_of(result.protocol)));
   for (const AcceptRate& rate : result.accept_rates) {
-    std::printf("TAR at FAR %g %%: %.2f %% over %lld genuine and %lld impostor pairs of the %lld images named\n", 100 * rate.far, rate.tar,
-                static_cast<long long>(result.genuine_pairs), static_cast<long long>(result.impostor_pairs),
-                static_cast<long long>(result.images));
+    answer(fmt::format("TAR at FAR {:g} %: {:.2f} % over {} genuine and {} impostor pairs of the {} images named", 100 * rate.far, rate.tar,
+                       result.genuine_pairs, result.impostor_pairs, result.images));
   }
   if (result.failed_images > 0) {
-    std::printf("failed: %lld images, in %lld pairs, which count as wrong\n", static_cast<long long>(result.failed_images),
-                static_cast<long long>(result.failed_pairs));
+    answer(fmt::format("failed: {} images, in {} pairs, which count as wrong", result.failed_images, result.failed_pairs));
   }
 }
 
@@ -54,7 +53,10 @@ void print_result(const Verification& result) {
 int eval_command(Arguments arguments) {
   EvalOptions options;
   CLI::App app("Verification accuracy of a model on pairs of photographs.", "train_face eval");
-  use_our_style(app);
+  use_our_style(app,
+                "  train_face eval --model runs/a --pairs pairs.txt --root faces --json runs/a/eval.json\n"
+                "  train_face eval --raw-pixels --pairs pairs.txt --root faces\n");
+  begin_group(app, "Model and pairs");
   app.add_option("--model", options.model, "Model file, checkpoint folder or run folder (its newest intact checkpoint)");
   app.add_flag("--raw-pixels", options.raw_pixels, "Compare the pixels themselves instead of a model's embeddings: the baseline");
   app.add_option("--input", options.input, "Image size with --raw-pixels, height x width (default: that of --pack, else 112x96)");
@@ -64,9 +66,10 @@ int eval_command(Arguments arguments) {
   app.add_option("--protocol", options.protocol, "amsoftmax or sphereface")->check(CLI::IsMember({"amsoftmax", "sphereface"}));
   app.add_option("--bad-images", options.bad_images, "What an unreadable image does: fail, or skip (its pairs count as wrong)")
       ->check(CLI::IsMember({"fail", "skip"}));
-  add_compute_options(app, options.compute);
+  begin_group(app, "Results");
   app.add_option("--json", options.json, "File for the numbers; the HTML report is written beside it");
   app.add_option("--report", options.report, "File for the HTML report (default: the --json file with .html)");
+  add_compute_options(app, options.compute);
   if (!parse_arguments(app, std::move(arguments))) return 0;
   require(options.raw_pixels != !options.model.empty(), "train_face eval: give either --model or --raw-pixels.");
   require(options.raw_pixels || app.count("--input") == 0, "--input: the model says what size it expects; leave it out.");
@@ -82,7 +85,11 @@ int eval_command(Arguments arguments) {
                              .paths = pairs.images,
                              .where = [&](std::size_t i) { return where_of(options, *images, pairs, i); },
                              .skip_bad_images = options.bad_images == "skip",
-                             .progress = [&](std::int64_t done, std::int64_t all) { bar.show("embedding", done, all, -1); }};
+                             .progress =
+                                 [&](std::int64_t done, std::int64_t all) {
+                                   bar.show("embedding", done, all, -1);
+                                   stop_if_asked();
+                                 }};
   Device device = make_device(options.compute, Purpose::embedding);
   Views views;
   if (options.raw_pixels) {
@@ -93,16 +100,17 @@ int eval_command(Arguments arguments) {
     views = Embedder(load_model(options.model)).embed(device, request);
   }
   bar.clear();
-  for (const std::string& reason : views.reasons) std::fprintf(stderr, "skipped: %s\n", reason.c_str());
+  for (const std::string& reason : views.reasons) tell("skipped: " + reason);
 
   const Verification result =
       verify(pairs, views.plain, views.mirrored, {.protocol = protocol_of(options.protocol), .failed = views.failed});
+  stop_if_asked();  // before the first of its outputs: all or none
   print_result(result);
   if (!options.json.empty()) write_durably(options.json, verification_json(result) + "\n");
   if (!options.report.empty()) {
     const std::string what = options.raw_pixels ? "raw pixels" : options.model.string();
     write_durably(options.report, verification_report(result, pairs, what + " on " + options.pairs.string()));
-    std::printf("report: %s\n", options.report.c_str());
+    answer("report: " + options.report.string());
   }
   tell_convolutions(options.compute, device);
   return 0;

@@ -1,6 +1,8 @@
 #include "commands.h"
 #include "compute_options.h"
+#include "console.h"
 #include "progress_bar.h"
+#include "signals.h"
 
 #include <amnet/data/packed_faces.h>
 #include <amnet/eval/embed.h>
@@ -9,7 +11,6 @@
 
 #include <fmt/format.h>
 
-#include <cstdio>
 #include <fstream>
 
 using namespace amnet;
@@ -31,7 +32,8 @@ Listed read_paths(const std::shared_ptr<const ImageSource>& images, const fs::pa
     for (std::int64_t i = 0; i < list.size(); ++i) listed.paths.emplace_back(list.path(i));
     return listed;
   }
-  require<DataError>(fs::is_regular_file(list_file), "{}: there is no such list.", list_file.string());
+  std::error_code unreadable;
+  require<DataError>(fs::is_regular_file(list_file, unreadable), "{}: there is no such list.", list_file.string());
   std::ifstream lines(list_file);
   std::int64_t number = 0;
   for (std::string line; std::getline(lines, line);) {
@@ -56,11 +58,13 @@ int extract_command(Arguments arguments) {
   bool normalise = false;
   ComputeOptions compute;
   CLI::App app("Embeddings of images as a .npy array and a file of their names.", "train_face extract");
-  use_our_style(app);
+  use_our_style(app, "  train_face extract --model runs/a --root faces --out faces.npy --normalize\n");
+  begin_group(app, "Model and images");
   app.add_option("--model", model, "Model file, checkpoint folder or run folder")->required();
   app.add_option("--root", root, "Folder of the images");
   app.add_option("--pack", pack, "Packed file of the images, instead of --root");
   app.add_option("--list", list, "Lines `path` or `path label`; without it every image of the pack or of the sub-folders of --root");
+  begin_group(app, "Embeddings");
   app.add_option("--out", out, "The .npy file, (images, D) of f32; names go to the same name with .txt")->required();
   app.add_option("--flip", flip, "none: f(x); sum: f(x) + f(mirror x); concat: both, (images, 2D)")
       ->check(CLI::IsMember({"none", "sum", "concat"}));
@@ -81,23 +85,26 @@ int extract_command(Arguments arguments) {
     return listed.lines.empty() ? file : fmt::format("{}:{}: {}", list.string(), listed.lines[i], file);
   };
   ProgressBar bar;
-  const Views views =
-      embedder.embed(device, {.images = images,
-                              .paths = listed.paths,
-                              .where = where,
-                              .mirrored = flip_of(flip) != FlipMode::none,
-                              .skip_bad_images = bad_images == "skip",
-                              .progress = [&](std::int64_t done, std::int64_t all) { bar.show("embedding", done, all, -1); }});
+  const Views views = embedder.embed(device, {.images = images,
+                                              .paths = listed.paths,
+                                              .where = where,
+                                              .mirrored = flip_of(flip) != FlipMode::none,
+                                              .skip_bad_images = bad_images == "skip",
+                                              .progress = [&](std::int64_t done, std::int64_t all) {
+                                                bar.show("embedding", done, all, -1);
+                                                stop_if_asked();
+                                              }});
   bar.clear();
-  for (const std::string& reason : views.reasons) std::fprintf(stderr, "skipped: %s\n", reason.c_str());
+  for (const std::string& reason : views.reasons) tell("skipped: " + reason);
   const Tensor features = combine(views, flip_of(flip), normalise);
+  stop_if_asked();  // before the first of its outputs: all or none
   write_npy(out, features);
   std::string names;
   for (const std::string& path : listed.paths) names += path + "\n";
   const fs::path names_file = fs::path(out).replace_extension(".txt");
   write_durably(names_file, names);
-  std::printf("%zu embeddings of %lld values in %s, names in %s\n", listed.paths.size(), static_cast<long long>(features.extent(1)),
-              out.c_str(), names_file.c_str());
+  answer(fmt::format("{} embeddings of {} values in {}, names in {}", listed.paths.size(), features.extent(1), out.string(),
+                     names_file.string()));
   tell_convolutions(compute, device);
   return 0;
 }

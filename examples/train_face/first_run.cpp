@@ -1,6 +1,7 @@
 // The embedded default: from nothing to a trained network and a report. A fixed amount of work on synthesised faces.
 #include "commands.h"
 #include "compute_options.h"
+#include "console.h"
 #include "progress_bar.h"
 #include "signals.h"
 
@@ -9,15 +10,17 @@
 #include <amnet/eval/embed.h>
 #include <amnet/eval/pairs.h>
 #include <amnet/eval/verification.h>
+#include <amnet/io/checkpoint.h>
 #include <amnet/io/durable_file.h>
 #include <amnet/train/train_report.h>
+#include <amnet/train/train_state.h>
 #include <amnet/train/trainer.h>
 
 #include <fmt/format.h>
 
 #include <chrono>
-#include <cstdio>
 #include <filesystem>
+#include <optional>
 
 using namespace amnet;
 namespace fs = std::filesystem;
@@ -35,13 +38,15 @@ constexpr std::uint64_t test_pairs = 100;  // of each kind in a fold: 2,000 in a
 fs::path new_run_directory() {
   for (int number = 1;; ++number) {
     fs::path path = fs::path("runs") / (number == 1 ? "first" : fmt::format("first-{}", number));
-    if (!fs::exists(path)) return path;
+    std::error_code unreadable;
+    if (!fs::exists(path, unreadable)) return path;
   }
 }
 
 void draw_faces(const fs::path& faces, std::uint64_t seed, int threads, ProgressBar& bar) {
   const auto progress = [&](std::uint64_t done, std::uint64_t all) {
     bar.show("drawing", static_cast<std::int64_t>(done), static_cast<std::int64_t>(all), -1, "synthetic faces");
+    stop_if_asked();
   };
   write_synthetic_faces(faces / "train", {.identities = train_people, .images = train_images, .seed = seed, .threads = threads}, progress);
   write_synthetic_faces(
@@ -119,69 +124,177 @@ std::string report_of(const fs::path& out, const Measured& measured, const Pairs
 
 double seconds_now() { return std::chrono::duration<double>(std::chrono::steady_clock::now().time_since_epoch()).count(); }
 
-}  // namespace
+std::string devices_text() {
+  std::string text = description_of(Cpu());
+#if defined(AMNET_CUDA)
+  for (int index = 0; index < cuda_devices(); ++index) text += fmt::format(", cuda:{} ({})", index, Cuda({.index = index}).name());
+  if (cuda_devices() == 0) text += "; there is no GPU";
+#else
+  text += "; GPUs are not built in";
+#endif
+  return text;
+}
 
-int first_run_command(Arguments arguments) {
+std::string version_text() {
+  const BuildInfo build = build_info();
+  return fmt::format("amnet {}\ncommit: {}\ncompiler: {}\nvector instructions: {}\ndevices: {}\n", build.version, build.commit,
+                     build.compiler, build.simd, devices_text());
+}
+
+struct FirstRunOptions {
   fs::path out;
   std::uint64_t seed = 1;
+  bool resume = false;
   ComputeOptions compute;
+};
+
+// The run that is gone on with has the seed that it began with.
+void take_seed_of_run(FirstRunOptions& options, bool seed_given) {
+  std::vector<std::string> notes;
+  const std::optional<FoundCheckpoint> found = newest_intact(options.out, notes);
+  if (!found) return;  // stopped before its first checkpoint: it begins anew
+  const fs::path file = found->directory / "state.json";
+  const std::uint64_t seed = parse_state(read_file(file), file.string()).seed;
+  require(!seed_given || options.seed == seed, "--seed: the run in {} has the seed {}; leave --seed out.", options.out.string(), seed);
+  options.seed = seed;
+}
+
+// False when something was asked for that has been printed.
+bool read_options(Arguments arguments, FirstRunOptions& options) {
   CLI::App app(
       "Trains a small face network on synthesised faces and writes a report: the first run, no data needed.\n\n"
       "Commands, each with its own --help: train, eval, compare, extract, check-data, pack, synth, bench.",
       "train_face");
-  use_our_style(app);
-  app.add_option("--out", out, "Folder to write to (default: runs/first, or the next free number)");
-  app.add_option("--seed", seed, "Every random draw follows from it");
-  add_compute_options(app, compute);
-  if (!parse_arguments(app, std::move(arguments))) return 0;
-  if (out.empty()) out = new_run_directory();
-  require(!fs::exists(out / "train.log"), "--out: {} holds a run already; name another folder.", out.string());
+  use_our_style(app,
+                "  train_face --out runs/first\n"
+                "  train_face train --root faces --preset small --out runs/a\n");
+  app.set_version_flag("--version", version_text, "Version, commit, compiler, vector instructions and devices");
+  begin_group(app, "First run");
+  app.add_option("--out", options.out, "Folder to write to (default: runs/first, or the next free number)");
+  app.add_option("--seed", options.seed, "Every random draw follows from it")->check(seeds());
+  app.add_flag("--resume", options.resume, "Go on with the run in --out, which was stopped");
+  add_compute_options(app, options.compute);
+  if (!parse_arguments(app, std::move(arguments))) return false;
+  require(!options.resume || !options.out.empty(), "--resume: name the folder of the run with --out.");
+  if (options.out.empty()) options.out = new_run_directory();
+  std::error_code unreadable;
+  require(options.resume || !fs::exists(options.out / "train.log", unreadable),
+          "--out: {} holds a run already; add --resume to go on with it, or name another folder.", options.out.string());
+  if (options.resume) take_seed_of_run(options, app.count("--seed") > 0);
+  return true;
+}
 
-  const double begin = seconds_now();
-  Device device = make_device(compute, Purpose::training);
-  const fs::path faces = out / "faces";
-  const TrainOptions options = recipe(out, faces, seed);
-  ProgressBar bar;
-  bar.print(fmt::format("amnet {}, {}, {}: drawing {} faces of {} people", build_info().version, simd_level(), description_of(device),
-                        train_people * train_images + test_people * test_images, train_people + test_people));
-  draw_faces(faces, seed, Cpu(compute.threads).threads(), bar);
+class FirstRun {
+ public:
+  explicit FirstRun(const FirstRunOptions& options)
+      : out_(options.out),
+        seed_(options.seed),
+        device_(make_device(options.compute, Purpose::training)),
+        threads_(Cpu(options.compute.threads).threads()),
+        recipe_(recipe(out_, out_ / "faces", seed_)) {
+    if (options.resume) recipe_.resume = "auto";
+  }
 
-  const Pairs pairs = read_pairs(options.val_pairs, options.val_root);
-  const EmbedRequest request{.root = options.val_root, .paths = pairs.images};
-  const auto verify_views = [&](const Views& views) { return verify(pairs, views.plain, views.mirrored); };
-  Measured measured;
-  measured.pixels = verify_views(pixel_views(options.input, request));
-  {
-    ModelDescription description{.network = options.network, .input = options.input};
+  const Device& device() const { return device_; }
+
+  /// 0, or the exit code of the signal that stopped it.
+  int go() {
+    try {
+      return draw_train_and_report();
+    } catch (const Interrupted&) {
+      bar_.clear();
+      return signal_exit_code();
+    }
+  }
+
+ private:
+  int draw_train_and_report() {
+    const double begin = seconds_now();
+    bar_.print(fmt::format("amnet {}, {}, {}: drawing {} faces of {} people", build_info().version, simd_level(), description_of(device_),
+                           train_people * train_images + test_people * test_images, train_people + test_people));
+    draw_faces(out_ / "faces", seed_, threads_, bar_);
+    pairs_ = read_pairs(recipe_.val_pairs, recipe_.val_root);
+    measure_without_training();
+    const TrainOutcome outcome = train_it();
+    if (outcome.stopped) return signal_exit_code();
+    measured_.trained = verify_views(Embedder(load_model(outcome.checkpoint)).embed(device_, request()));
+    const double seconds = seconds_now() - begin;
+    const fs::path report = out_ / "report.html";
+    write_durably(report, report_of(out_, measured_, pairs_, seed_, seconds));
+    bar_.clear();
+    conclude(fmt::format(
+        "Reached {:.1f} % on {} pairs of people it never saw (untrained {:.1f} %, raw pixels {:.1f} %) in {:.0f} s; report {}, model {}",
+        measured_.trained.accuracy_mean, pairs_.pairs.size(), measured_.untrained.accuracy_mean, measured_.pixels.accuracy_mean, seconds,
+        report.string(), (outcome.checkpoint / "model.safetensors").string()));
+    return 0;
+  }
+
+  EmbedRequest request() {
+    return {.root = recipe_.val_root, .paths = pairs_.images, .progress = [this](std::int64_t done, std::int64_t all) {
+              bar_.show("embedding", done, all, -1);
+              stop_if_asked();
+            }};
+  }
+  Verification verify_views(const Views& views) const { return verify(pairs_, views.plain, views.mirrored); }
+
+  void measure_without_training() {
+    measured_.pixels = verify_views(pixel_views(recipe_.input, request()));
+    const ModelDescription description{.network = recipe_.network, .input = recipe_.input};
     BuiltModel untrained = build_model(description);
-    untrained.net.initialise(seed);
+    untrained.net.initialise(seed_);
     Embedder embedder(description);
     embedder.share(untrained.net);
-    measured.untrained = verify_views(embedder.embed(device, request));
+    measured_.untrained = verify_views(embedder.embed(device_, request()));
+    bar_.print(fmt::format("On {} pairs of {} people it will never see: raw pixels {:.1f} %, untrained network {:.1f} %",
+                           pairs_.pairs.size(), test_people, measured_.pixels.accuracy_mean, measured_.untrained.accuracy_mean));
   }
-  bar.print(fmt::format("On {} pairs of {} people it will never see: raw pixels {:.1f} %, untrained network {:.1f} %", pairs.pairs.size(),
-                        test_people, measured.pixels.accuracy_mean, measured.untrained.accuracy_mean));
 
-  const TrainOutcome outcome =
-      train(device, options,
-            {.log = [&](std::string_view line) { bar.print(line); },
-             .progress =
-                 [&](const TrainProgress& progress) {
-                   const Meters& meters = progress.meters;
-                   bar.show(progress.activity, progress.step, progress.steps, progress.seconds_left,
-                            meters.count > 0 ? fmt::format("loss {:.3f}  accuracy {:.0f}%", meters.loss, 100 * meters.accuracy) : "");
-                 },
-             .poll = poll_signals});
-  if (outcome.stopped) return signal_exit_code();
-  measured.trained = verify_views(Embedder(load_model(outcome.checkpoint)).embed(device, request));
-  const double seconds = seconds_now() - begin;
-  const fs::path report = out / "report.html";
-  write_durably(report, report_of(out, measured, pairs, seed, seconds));
-  bar.clear();
-  std::printf(
-      "Reached %.1f %% on %zu pairs of people it never saw (untrained %.1f %%, raw pixels %.1f %%) in %.0f s; report %s, model %s\n",
-      measured.trained.accuracy_mean, pairs.pairs.size(), measured.untrained.accuracy_mean, measured.pixels.accuracy_mean, seconds,
-      report.c_str(), (outcome.checkpoint / "model.safetensors").c_str());
-  tell_convolutions(compute, device);
-  return 0;
+  TrainOutcome train_it() {
+    return train(device_, recipe_,
+                 {.log = [this](std::string_view line) { bar_.print(line); },
+                  .progress =
+                      [this](const TrainProgress& progress) {
+                        const Meters& meters = progress.meters;
+                        bar_.show(progress.activity, progress.step, progress.steps, progress.seconds_left,
+                                  meters.count > 0 ? fmt::format("loss {:.3f}  accuracy {:.0f}%", meters.loss, 100 * meters.accuracy) : "");
+                      },
+                  .poll = poll_signals});
+  }
+
+  fs::path out_;
+  std::uint64_t seed_;
+  Device device_;
+  int threads_;
+  TrainOptions recipe_;
+  ProgressBar bar_;
+  Pairs pairs_;
+  Measured measured_;
+};
+
+// After a stop: what lies in `out` is gone on with where there is a checkpoint, and taken away where a new folder holds none.
+void tell_how_to_go_on(const FirstRunOptions& options, bool new_folder) {
+  std::error_code unreadable;
+  if (fs::exists(options.out / "last", unreadable)) {
+    tell(fmt::format("Stopped; to go on: train_face --out {} --resume", options.out.string()));
+  } else {
+    if (new_folder) fs::remove_all(options.out, unreadable);
+    tell("Stopped before the training; the same command starts anew.");
+  }
+}
+
+}  // namespace
+
+int first_run_command(Arguments arguments) {
+  FirstRunOptions options;
+  if (!read_options(std::move(arguments), options)) return 0;
+  std::error_code unreadable;
+  const bool new_folder = !fs::exists(options.out, unreadable);
+  FirstRun run(options);
+  const int exit_code = run.go();
+  if (exit_code == 0) {
+    tell_convolutions(options.compute, run.device());
+  } else {
+    tell_how_to_go_on(options, new_folder);
+  }
+  return exit_code;
 }

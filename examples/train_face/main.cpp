@@ -6,24 +6,28 @@
 //
 // Expect of the first: two to five minutes, and above 95 % on pairs of people it never saw.
 #include "commands.h"
+#include "console.h"
 #include "signals.h"
 
+#include <amnet/core/build_info.h>
 #include <amnet/core/error.h>
 #include <amnet/data/pack_size.h>
 #include <amnet/data/packed_faces.h>
 
 #include <charconv>
-#include <cstdio>
 #include <functional>
 #include <map>
 #include <new>
 
 using amnet::UsageError;
 
-void use_our_style(CLI::App& app) {
+void use_our_style(CLI::App& app, const std::string& examples) {
   app.option_defaults()->always_capture_default();
   app.get_formatter()->column_width(34);
+  app.footer((std::ranges::count(examples, '\n') > 1 ? "Examples:\n" : "Example:\n") + examples);
 }
+
+void begin_group(CLI::App& app, const std::string& title) { app.option_defaults()->group(title); }
 
 bool parse_arguments(CLI::App& app, Arguments arguments) {
   try {
@@ -31,7 +35,10 @@ bool parse_arguments(CLI::App& app, Arguments arguments) {
     app.parse(std::move(arguments));
     return true;
   } catch (const CLI::CallForHelp&) {
-    std::fputs(app.help().c_str(), stdout);
+    answer_text(app.help());
+    return false;
+  } catch (const CLI::CallForVersion&) {
+    answer_text(app.version());
     return false;
   } catch (const CLI::FileError& error) {
     throw UsageError(error.what());
@@ -70,8 +77,9 @@ std::shared_ptr<const amnet::ImageSource> open_images(const std::string& command
                                                       const std::filesystem::path& pack) {
   amnet::require(root.empty() != pack.empty(), "{}: give either --root or --pack; see {} --help.", command, command);
   if (!pack.empty()) return std::make_shared<amnet::PackedFaces>(pack);
-  amnet::require<amnet::DataError>(std::filesystem::is_directory(root), "{}: expected the folder of the images but there is none.",
-                                   root.string());
+  std::error_code unreadable;
+  amnet::require<amnet::DataError>(std::filesystem::is_directory(root, unreadable),
+                                   "{}: expected the folder of the images but there is none.", root.string());
   return amnet::image_folder(root);
 }
 
@@ -92,27 +100,40 @@ int run(Arguments arguments) {
   return command->second(std::move(arguments));
 }
 
-// What was printed is part of the work: a full disk behind `> file` is a failure.
-int with_output_written(int exit_code) {
-  const bool written = std::fflush(stdout) == 0 && std::ferror(stdout) == 0;
-  amnet::require<amnet::FileError>(written || exit_code != 0, "The standard output could not be written; is the disk full?");
-  return exit_code;
+constexpr int internal_error = 7;
+
+// What the libraries below throw at places where nobody expected it.
+int tell_internal_error(const char* what) noexcept {
+  try {
+    const amnet::BuildInfo build = amnet::build_info();
+    tell(fmt::format("train_face: an error that nobody expected, `{}`: please report it, with the command, as one of amnet {} ({}).", what,
+                     build.version, build.commit));
+  } catch (const std::exception&) {
+    tell("train_face: an error that nobody expected: please report it, with the command.");
+  }
+  return internal_error;
 }
 
 }  // namespace
 
 int main(int argc, char** argv) {
-  ignore_file_size_signal();
+  open_console();
+  watch_signals();
   try {
-    return with_output_written(run(Arguments(argv + 1, argv + argc)));
+    const int exit_code = run(Arguments(argv + 1, argv + argc));
+    require_answers_written();
+    return exit_code;
+  } catch (const Interrupted&) {
+    return signal_exit_code();
   } catch (const amnet::Error& error) {
-    std::fprintf(stderr, "train_face: %s\n", error.what());
+    tell(std::string("train_face: ") + error.what());
     return error.exit_code();
   } catch (const std::bad_alloc&) {
-    std::fputs("train_face: out of memory; use a smaller --batch or --width.\n", stderr);
+    tell("train_face: out of memory; use a smaller --batch or --width.");
     return 6;
   } catch (const std::exception& error) {
-    std::fprintf(stderr, "train_face: %s\n", error.what());
-    return 4;
+    return tell_internal_error(error.what());
+  } catch (...) {
+    return tell_internal_error("unknown");
   }
 }

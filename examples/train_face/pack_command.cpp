@@ -1,4 +1,6 @@
 #include "commands.h"
+#include "compute_options.h"
+#include "console.h"
 #include "progress_bar.h"
 #include "signals.h"
 
@@ -8,17 +10,8 @@
 
 #include <fmt/format.h>
 
-#include <cstdio>
-#include <stdexcept>
-
 using namespace amnet;
 namespace fs = std::filesystem;
-
-namespace {
-
-struct Interrupted : std::exception {};
-
-}  // namespace
 
 int pack_command(Arguments arguments) {
   fs::path root, list_file, exclude, out;
@@ -28,15 +21,20 @@ int pack_command(Arguments arguments) {
   bool relabel = false;
   CLI::App app("Packs a training set into one file, for train --pack: quicker to open, copy and check than a folder of many.",
                "train_face pack");
-  use_our_style(app);
+  use_our_style(app,
+                "  train_face pack --root faces --out faces.pack\n"
+                "  train_face train --pack faces.pack --preset small --out runs/a\n");
+  begin_group(app, "Images");
   app.add_option("--root", root, "Folder of the images")->required();
   app.add_option("--train-list", list_file, "Lines `path label`; without it the sub-folders of --root are the people");
   app.add_option("--exclude", exclude, "File of names of people to leave out");
   app.add_flag("--relabel", relabel, "Number the labels of the list from 0 on, in their order; --out with .labels.csv keeps the old ones");
-  app.add_option("--out", out, "The packed file")->required();
   app.add_option("--input", input, "Image size, height x width");
   app.add_option("--bad-images", bad_images, "What an unreadable image does: fail, or skip (left out, named on stderr)")
       ->check(CLI::IsMember({"fail", "skip"}));
+  begin_group(app, "Pack");
+  app.add_option("--out", out, "The packed file")->required();
+  begin_group(app, computing);
   app.add_option("--workers", workers, "Decoding threads")->check(CLI::Range(1, 256));
   if (!parse_arguments(app, std::move(arguments))) return 0;
 
@@ -51,22 +49,16 @@ int pack_command(Arguments arguments) {
   options.on_bad_image = [&](const BadImage& bad) { bar.print("skipped: " + bad.reason); };
   options.progress = [&](std::int64_t done, std::int64_t all) {
     bar.show("packing", done, all, pace.seconds_left(done, all));
-    if (poll_signals() == TrainRequest::stop) throw Interrupted();
+    stop_if_asked();  // takes the unfinished file away
   };
 
-  watch_signals();  // so that a stop takes the unfinished file away
   PackSummary summary;
-  try {
-    write_durably(out, [&](const ByteSink& sink) { summary = write_packed_faces(list, options, sink); });
-  } catch (const Interrupted&) {
-    return signal_exit_code();
-  }
+  write_durably(out, [&](const ByteSink& sink) { summary = write_packed_faces(list, options, sink); });
   bar.clear();
   if (const std::string reason = why_not_trainable(list); !reason.empty()) bar.print("not to be trained on: " + reason);
   if (relabel) write_durably(fs::path(out).concat(".labels.csv"), label_table(list));
   const std::string skipped = summary.skipped > 0 ? fmt::format(", {} bad ones left out", summary.skipped) : "";
-  std::printf("%s\n", fmt::format("{} images of {} classes{} in {}, {:.1f} MB", summary.images, list.classes(), skipped, out.string(),
-                                  static_cast<double>(summary.bytes) / 1e6)
-                          .c_str());
+  conclude(fmt::format("{} images of {} classes{} in {}, {:.1f} MB", summary.images, list.classes(), skipped, out.string(),
+                       static_cast<double>(summary.bytes) / 1e6));
   return 0;
 }

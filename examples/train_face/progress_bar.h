@@ -1,7 +1,9 @@
-// One line on a terminal that says how far it is, how long it will take and what it is doing; silent where stderr is no terminal.
+// One line on a terminal that says how far it is, how long it will take and what it is doing, cut to the terminal's width; silent where
+// stderr is no terminal.
 #pragma once
 
 #include <chrono>
+#include <cstddef>
 #include <cstdint>
 #include <string>
 #include <string_view>
@@ -21,8 +23,11 @@ class ProgressBar {
   void print(std::string_view line);
 
  private:
+  std::string_view erasing(std::size_t columns) const;
+
   bool terminal_;
   bool shown_ = false;
+  std::size_t drawn_columns_ = 0;
   double last_drawn_ = 0;
 };
 

@@ -8,16 +8,22 @@ namespace {
 
 // A signal handler can reach nothing but globals.
 std::atomic<int> stop_signal = 0;
+std::atomic<bool> impatient = false;
 std::atomic<bool> snapshot_wanted = false;
 
+// A terminal that closes may send several SIGHUP, from the shell and from the kernel: those are no impatience.
 void on_stop(int signal) {
-  if (stop_signal.exchange(signal) != 0) _exit(128 + signal);
+  if (signal != SIGHUP && impatient.exchange(true)) _exit(128 + signal);
+  int none = 0;
+  stop_signal.compare_exchange_strong(none, signal);
 }
 
 void on_snapshot(int) { snapshot_wanted = true; }
 
 void handle(int signal, void (*handler)(int)) {
   struct sigaction action {};
+  if (sigaction(signal, nullptr, &action) == 0 && action.sa_handler == SIG_IGN) return;
+  action = {};
   action.sa_handler = handler;
   sigemptyset(&action.sa_mask);
   action.sa_flags = SA_RESTART;
@@ -27,10 +33,8 @@ void handle(int signal, void (*handler)(int)) {
 }  // namespace
 
 void watch_signals() {
-  handle(SIGINT, on_stop);
-  handle(SIGTERM, on_stop);
+  for (const int signal : {SIGINT, SIGTERM, SIGHUP}) handle(signal, on_stop);
   handle(SIGUSR1, on_snapshot);
-  handle(SIGHUP, on_snapshot);
 }
 
 amnet::TrainRequest poll_signals() {
@@ -40,4 +44,6 @@ amnet::TrainRequest poll_signals() {
 
 int signal_exit_code() { return stop_signal == 0 ? 0 : 128 + stop_signal; }
 
-void ignore_file_size_signal() { handle(SIGXFSZ, SIG_IGN); }
+void stop_if_asked() {
+  if (stop_signal != 0) throw Interrupted();
+}

@@ -1,9 +1,12 @@
 #include "commands.h"
+#include "console.h"
 #include "progress_bar.h"
+#include "signals.h"
 
 #include <amnet/data/synthetic_faces.h>
 
-#include <cstdio>
+#include <fmt/format.h>
+
 #include <thread>
 
 using namespace amnet;
@@ -15,7 +18,8 @@ int synth_command(Arguments arguments) {
   std::uint64_t seed = 1;
   CLI::App app("Draws synthetic aligned faces: a training set that needs no download, and no measure of a model for real faces.",
                "train_face synth");
-  use_our_style(app);
+  use_our_style(app, "  train_face synth --out faces --identities 100 --images 20\n");
+  begin_group(app, "Faces");
   app.add_option("--out", out, "Folder to write id_00000/id_00000_0001.jpg … and list.txt to")->required();
   app.add_option("--identities", identities, "Number of people")->required()->check(CLI::Range(1, 1'000'000));
   app.add_option("--images", images, "Images of each")->required()->check(CLI::Range(1, 9999));
@@ -23,16 +27,24 @@ int synth_command(Arguments arguments) {
   if (!parse_arguments(app, std::move(arguments))) return 0;
 
   ProgressBar bar;
-  write_synthetic_faces(out,
-                        {.identities = static_cast<std::uint64_t>(identities),
-                         .images = static_cast<std::uint64_t>(images),
-                         .seed = seed,
-                         .threads = static_cast<int>(std::max(1U, std::thread::hardware_concurrency()))},
-                        [&](std::uint64_t done, std::uint64_t all) {
-                          bar.show("drawing", static_cast<std::int64_t>(done), static_cast<std::int64_t>(all), -1);
-                        });
+  std::error_code unreadable;
+  const bool new_folder = !std::filesystem::exists(out, unreadable);
+  try {
+    write_synthetic_faces(out,
+                          {.identities = static_cast<std::uint64_t>(identities),
+                           .images = static_cast<std::uint64_t>(images),
+                           .seed = seed,
+                           .threads = static_cast<int>(std::max(1U, std::thread::hardware_concurrency()))},
+                          [&](std::uint64_t done, std::uint64_t all) {
+                            bar.show("drawing", static_cast<std::int64_t>(done), static_cast<std::int64_t>(all), -1);
+                            stop_if_asked();
+                          });
+  } catch (const Interrupted&) {
+    if (new_folder) std::filesystem::remove_all(out, unreadable);
+    throw;
+  }
   bar.clear();
-  std::printf("%lld images of %lld people under %s, listed in %s\n", static_cast<long long>(identities * images),
-              static_cast<long long>(identities), out.c_str(), (out / "list.txt").c_str());
+  conclude(fmt::format("{} images of {} people under {}, listed in {}", identities * images, identities, out.string(),
+                       (out / "list.txt").string()));
   return 0;
 }

@@ -1,12 +1,14 @@
 #include "toml.h"
 
 #include <amnet/core/error.h>
+#include <amnet/core/text.h>
 #include <amnet/io/durable_file.h>
 
 #include <fmt/format.h>
 
 #include <algorithm>
 #include <array>
+#include <charconv>
 #include <limits>
 #include <optional>
 #include <set>
@@ -89,12 +91,31 @@ class LineReader {
         continue;
       }
       const char name = ++i < rest_.size() ? rest_[i] : '\0';
+      if (name == 'u' || name == 'U') {
+        const std::size_t digits = name == 'u' ? 4 : 8;
+        text += character(rest_.substr(i + 1, digits), digits);
+        i += digits;
+        continue;
+      }
       const auto* escape = std::ranges::find(escapes, name, &std::pair<char, char>::first);
       require(escape != escapes.end(), "this backslash means nothing; write a literal string in single quotes");
       text += escape->second;
     }
     require(false, "a quotation mark is missing at the end");
     return text;
+  }
+
+  // The UTF-8 of the code point that so many hexadecimal digits name.
+  std::string character(std::string_view hexadecimal, std::size_t digits) const {
+    std::uint32_t code = 0;
+    const auto [end, error] = std::from_chars(hexadecimal.data(), hexadecimal.data() + hexadecimal.size(), code, 16);
+    const bool whole = hexadecimal.size() == digits && error == std::errc() && end == hexadecimal.data() + digits;
+    require(whole && code <= 0x10FFFF && (code < 0xD800 || code > 0xDFFF), "expected the digits of a character after \\u or \\U");
+    const auto tail = [code](int shift) { return static_cast<char>(0x80 | (code >> shift & 0x3F)); };
+    if (code < 0x80) return {static_cast<char>(code)};
+    if (code < 0x800) return {static_cast<char>(0xC0 | code >> 6), tail(0)};
+    if (code < 0x10000) return {static_cast<char>(0xE0 | code >> 12), tail(6), tail(0)};
+    return {static_cast<char>(0xF0 | code >> 18), tail(12), tail(6), tail(0)};
   }
 
   std::string_view rest_;
@@ -136,11 +157,17 @@ std::vector<TomlEntry> read_toml(const std::filesystem::path& file) {
 }
 
 std::string toml_text(const std::string& value) {
+  amnet::require(amnet::is_valid_utf8(value), "TOML holds UTF-8, which {} is not.", value);
   std::string text = "\"";
   for (const char c : value) {
     const auto* escape = std::ranges::find(escapes, c, &std::pair<char, char>::second);
-    if (escape != escapes.end()) text += '\\';
-    text += escape != escapes.end() ? escape->first : c;
+    if (escape != escapes.end()) {
+      text += {'\\', escape->first};
+    } else if (const auto byte = static_cast<unsigned char>(c); byte < 0x20 || byte == 0x7F) {
+      text += fmt::format("\\u{:04x}", byte);
+    } else {
+      text += c;
+    }
   }
   return text + '"';
 }

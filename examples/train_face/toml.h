@@ -17,7 +17,7 @@ struct TomlEntry {
 /// Throws amnet::UsageError "<file>:<line>: …", also when the file cannot be read or is no text.
 std::vector<TomlEntry> read_toml(const std::filesystem::path& file);
 
-/// Values as TOML has them. Numbers come back to the last bit.
+/// Values as TOML has them. Numbers come back to the last bit. Throws amnet::UsageError for text that is no UTF-8.
 std::string toml_text(const std::string& value);
 std::string toml_text(const std::filesystem::path& value);
 std::string toml_text(double value);

@@ -1,4 +1,5 @@
 #include "commands.h"
+#include "console.h"
 #include "progress_bar.h"
 #include "signals.h"
 #include "train_settings.h"
@@ -7,15 +8,12 @@
 
 #include <fmt/format.h>
 
-#include <cstdio>
-
 using namespace amnet;
 
 int train_command(Arguments arguments) {
   const std::optional<TrainSettings> settings = read_train_settings(arguments);
   if (!settings) return 0;
 
-  watch_signals();
   ProgressBar bar;
   const TrainHooks hooks{.log = [&](std::string_view line) { bar.print(line); },
                          .progress =
@@ -37,10 +35,9 @@ int train_command(Arguments arguments) {
   if (outcome.validation) {
     reached += fmt::format(", verification {:.2f}+-{:.2f} %", outcome.validation->accuracy_mean, outcome.validation->accuracy_std);
   }
-  std::printf("%s\n", fmt::format("{} {} of {} steps{}; model {}, report {}", outcome.stopped ? "Stopped after" : "Trained", outcome.step,
-                                  outcome.steps, reached, (outcome.checkpoint / "model.safetensors").string(),
-                                  (settings->options.out / "report.html").string())
-                          .c_str());
+  conclude(fmt::format("{} {} of {} steps{}; model {}, report {}", outcome.stopped ? "Stopped after" : "Trained", outcome.step,
+                       outcome.steps, reached, (outcome.checkpoint / "model.safetensors").string(),
+                       (settings->options.out / "report.html").string()));
   tell_convolutions(settings->compute, device);
   return outcome.stopped ? signal_exit_code() : 0;
 }

@@ -1,6 +1,7 @@
 #include "train_settings.h"
 #include "toml.h"
 
+#include <amnet/core/text.h>
 #include <amnet/train/input_format.h>
 
 #include <fmt/format.h>
@@ -44,13 +45,23 @@ void understand(const Words& words, TrainOptions& options) {
   options.protocol = protocol_of(words.protocol);
 }
 
+// "caf\xe9": bytes that are no printable ASCII by their numbers.
+std::string escaped_bytes(std::string_view bytes) {
+  std::string text;
+  for (const char c : bytes) text += c > 0x1F && c < 0x7F ? std::string(1, c) : fmt::format("\\x{:02x}", static_cast<unsigned char>(c));
+  return text;
+}
+
 // The command line of `train`, bound to options of its own. Not to be moved: the parser holds addresses of its members.
 class Parser {
  public:
   explicit Parser(const std::string& preset = {}) {
     if (!preset.empty()) apply_preset(options_, preset);
     words_ = words_of(options_);
-    use_our_style(app_);
+    use_our_style(app_,
+                  "  train_face train --root faces --preset small --out runs/a\n"
+                  "  train_face train --config runs/a/config.toml --out runs/a --resume auto\n");
+    begin_group(app_, "Recipes and settings from a file");
     app_.add_option("--config", config_, "TOML file with any of these options; the command line overrides it");
     app_.add_option("--preset", preset_, "A whole recipe: amsoftmax (the seed's) or small (hundreds to thousands of people)")
         ->check(CLI::IsMember({"amsoftmax", "small"}));
@@ -59,6 +70,7 @@ class Parser {
     add_model();
     add_recipe();
     add_run();
+    add_computing();
   }
   Parser(const Parser&) = delete;
   Parser& operator=(const Parser&) = delete;
@@ -86,7 +98,8 @@ class Parser {
  private:
   struct Setting {
     std::string group, name;
-    std::function<std::string()> text;  // "" where it says nothing
+    std::function<std::string()> text;          // "" where it says nothing
+    std::function<std::string()> comment = {};  // a line for what the text cannot say
   };
 
   const CLI::Option* find(const std::string& key) const { return app_.get_option_no_throw("--" + key); }
@@ -101,6 +114,17 @@ class Parser {
   template <class T>
   void keep(const std::string& name, T& value) {
     settings_.push_back({group_, name, [&value] { return toml_text(value); }});
+  }
+  // A path may hold bytes that TOML cannot: then a comment says so, for there is no other name for that file.
+  void keep(const std::string& name, std::filesystem::path& value) {
+    const auto text = [&value] { return amnet::is_valid_utf8(value.native()) ? toml_text(value) : ""; };
+    const auto comment = [name, &value] {
+      return amnet::is_valid_utf8(value.native())
+                 ? ""
+                 : fmt::format("# {0} is not UTF-8, as TOML must be: {1} with each byte X as \\xX; give --{0} beside --config\n", name,
+                               escaped_bytes(value.native()));
+    };
+    settings_.push_back({group_, name, text, comment});
   }
 
   void add_data() {
@@ -168,14 +192,6 @@ class Parser {
   void add_run() {
     group_ = "Run";
     add("out", options_.out, "Folder to write the run to");
-    app_.option_defaults()->group(group_);
-    add_compute_options(app_, compute_);
-    keep("device", compute_.device);
-    keep("precision", compute_.precision);
-    keep("deterministic", compute_.deterministic);
-    keep("no-graphs", compute_.no_graphs);
-    keep("threads", compute_.threads);
-    keep("convolution", compute_.convolution);
     add("seed", options_.seed, "Every random draw follows from it")->check(seeds());
     add("log-every", options_.log_every, "Steps between lines of the log");
     add("checkpoint-every", options_.checkpoint_every, "Steps between checkpoints");
@@ -184,15 +200,27 @@ class Parser {
     add("init-from", options_.init_from, "Model file to take the weights from; other people need no more than a new head");
   }
 
+  void add_computing() {
+    group_ = computing;
+    add_compute_options(app_, compute_);
+    keep("device", compute_.device);
+    keep("precision", compute_.precision);
+    keep("deterministic", compute_.deterministic);
+    keep("no-graphs", compute_.no_graphs);
+    keep("threads", compute_.threads);
+    keep("convolution", compute_.convolution);
+  }
+
   std::string toml() const {
     std::string text = preset_.empty() ? "" : fmt::format("preset = {}\n", toml_text(preset_));
     std::string group;
     for (const Setting& setting : settings_) {
       const std::string value = setting.text();
-      if (value.empty() || value == "\"\"") continue;
+      const std::string comment = setting.comment ? setting.comment() : "";
+      if (comment.empty() && (value.empty() || value == "\"\"")) continue;
       if (setting.group != group) text += fmt::format("{}# {}\n", text.empty() ? "" : "\n", setting.group);
       group = setting.group;
-      text += fmt::format("{} = {}\n", setting.name, value);
+      text += comment.empty() ? fmt::format("{} = {}\n", setting.name, value) : comment;
     }
     return text;
   }

@@ -11,6 +11,7 @@
 #include <amnet/core/random.h>
 #include <amnet/core/shape.h>
 #include <amnet/core/tensor.h>
+#include <amnet/core/text.h>
 #include <amnet/data/check.h>
 #include <amnet/data/face_list.h>
 #include <amnet/data/image.h>

@@ -16,7 +16,8 @@ class Exclusions {
   explicit Exclusions(const std::filesystem::path& file) {
     if (file.empty()) return;
     std::ifstream in(file);
-    require<DataError>(std::filesystem::is_regular_file(file) && in.good(),
+    std::error_code unreadable;
+    require<DataError>(std::filesystem::is_regular_file(file, unreadable) && in.good(),
                        "the file of identities to exclude, {}, cannot be read; check its path.", file.string());
     for (std::string line; std::getline(in, line);) {
       if (line.starts_with("\xEF\xBB\xBF")) line.erase(0, 3);

@@ -63,20 +63,25 @@ void write_synthetic_faces(const std::filesystem::path& directory, const Synthet
         for (std::uint64_t image = 0; image < faces.images; ++image) {
           write_file(directory / synthetic_face_path(identity, image + 1),
                      synthetic_face_jpeg({.seed = faces.seed, .identity = identity, .image = image}, faces.variation));
+          const std::lock_guard lock(mutex);
+          if (failure) return;
+          written += 1;
+          if (progress) progress(written, faces.identities * faces.images);
         }
-        const std::lock_guard lock(mutex);
-        written += faces.images;
-        if (progress) progress(written, faces.identities * faces.images);
       }
     } catch (...) {
-      next = faces.identities;  // the others finish the identity at hand
+      next = faces.identities;
       const std::lock_guard lock(mutex);
       if (!failure) failure = std::current_exception();
     }
   };
   {
     std::vector<std::jthread> workers;
-    for (int thread = 1; thread < faces.threads; ++thread) workers.emplace_back(work);
+    try {
+      for (int thread = 1; thread < faces.threads; ++thread) workers.emplace_back(work);
+    } catch (const std::system_error&) {
+      // The system has no more threads for us: those that there are do all.
+    }
     work();
   }
   if (failure) std::rethrow_exception(failure);

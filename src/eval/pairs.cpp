@@ -46,7 +46,8 @@ std::string shown(std::string_view line) {
 class Reader {
  public:
   explicit Reader(const std::filesystem::path& list) : list_(list.string()), stream_(list, std::ios::binary) {
-    require<DataError>(!std::filesystem::is_directory(list) && stream_.is_open(), "{}: expected a list of pairs but it cannot be opened.",
+    std::error_code unreadable;
+    require<DataError>(!std::filesystem::is_directory(list, unreadable) && stream_.is_open(), "{}: expected a list of pairs but it cannot be opened.",
                        list_);
   }
 
@@ -149,7 +150,8 @@ class Reader {
 Pairs read_pairs(const std::filesystem::path& list) { return Reader(list).read(); }
 
 Pairs read_pairs(const std::filesystem::path& list, const std::filesystem::path& root) {
-  require<DataError>(std::filesystem::is_directory(root), "{}: expected the folder of the images but there is none.", root.string());
+  std::error_code unreadable;
+  require<DataError>(std::filesystem::is_directory(root, unreadable), "{}: expected the folder of the images but there is none.", root.string());
   return read_pairs(list, *image_folder(root));
 }
 

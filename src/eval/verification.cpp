@@ -1,5 +1,6 @@
 #include "accept_rate.h"
 
+#include <amnet/core/text.h>
 #include <amnet/eval/verification.h>
 
 #include <Eigen/Core>
@@ -280,7 +281,7 @@ std::string verification_json(const Verification& result) {
   json["failed_images"] = result.failed_images;
   json["genuine_pairs"] = result.genuine_pairs;
   json["impostor_pairs"] = result.impostor_pairs;
-  return json.dump(2) + "\n";
+  return json_text(json);
 }
 
 }  // namespace amnet

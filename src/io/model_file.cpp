@@ -97,11 +97,13 @@ BuiltModel build_model(const ModelDescription& description, DType dtype) {
 }
 
 fs::path model_file_of(const fs::path& path) {
-  require<FileError>(fs::exists(path), "{}: there is no such model file or run directory.", path.string());
-  if (!fs::is_directory(path)) return path;
+  std::error_code reason;
+  const fs::file_status status = fs::status(path, reason);
+  require<FileError>(fs::exists(status), "{}: there is no such model file or run directory ({}).", path.string(), reason.message());
+  if (!fs::is_directory(status)) return path;
   const fs::path inside = path / "model.safetensors";
-  if (fs::exists(inside)) {
-    if (fs::exists(path / "MANIFEST.json")) verify_checkpoint(path);  // a flipped bit would only show in the accuracy
+  if (fs::exists(inside, reason)) {
+    if (fs::exists(path / "MANIFEST.json", reason)) verify_checkpoint(path);  // a flipped bit would only show in the accuracy
     return inside;
   }
   std::vector<std::string> notes;

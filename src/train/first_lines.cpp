@@ -1,6 +1,7 @@
 #include "first_lines.h"
 
 #include <amnet/core/build_info.h>
+#include <amnet/core/text.h>
 #include <amnet/io/durable_file.h>
 
 #include <fmt/format.h>
@@ -63,7 +64,7 @@ void write_first_lines(RunLog& log, const FirstLines& run) {
     environment["device_memory_forecast_bytes"] = run.device_forecast->total();
     environment["device_memory_free_bytes"] = run.device_free;
   }
-  write_durably(options.out / "environment.json", environment.dump(2) + "\n");
+  write_durably(options.out / "environment.json", json_text(environment));
 }
 
 }  // namespace amnet

@@ -1,10 +1,12 @@
+#include "line_file.h"
+
+#include <amnet/core/error.h>
 #include <amnet/io/durable_file.h>
 #include <amnet/train/meters.h>
 
 #include <algorithm>
 #include <charconv>
 #include <cmath>
-#include <cstdio>
 #include <limits>
 #include <sstream>
 
@@ -29,7 +31,8 @@ std::vector<double> numbers_of(const std::string& line) {
 template <class Row, class Make>
 std::vector<Row> read_rows(const fs::path& path, std::size_t columns, Make&& make) {
   std::vector<Row> rows;
-  if (!fs::exists(path)) return rows;
+  std::error_code unreadable;
+  if (!fs::is_regular_file(path, unreadable)) return rows;
   std::stringstream text(read_file(path, std::numeric_limits<std::size_t>::max()));
   for (std::string line; std::getline(text, line);) {
     const std::vector<double> values = numbers_of(line);
@@ -40,27 +43,37 @@ std::vector<Row> read_rows(const fs::path& path, std::size_t columns, Make&& mak
 
 }  // namespace
 
-MetricsFile::MetricsFile(fs::path path, std::string header, std::int64_t last_step) : path_(std::move(path)) {
-  const auto columns = static_cast<std::size_t>(std::ranges::count(header, ',')) + 1;
-  std::string kept = header + "\n";
-  if (fs::exists(path_)) {
-    std::stringstream text(read_file(path_, std::numeric_limits<std::size_t>::max()));
-    for (std::string line; std::getline(text, line);) {
-      const std::vector<double> values = numbers_of(line);
-      if (text.eof()) break;  // no newline: cut short by a crash, perhaps inside its last number
-      if (values.size() == columns && values[0] <= static_cast<double>(last_step)) kept += line + "\n";
-    }
+struct MetricsFile::Table {
+  LineFile file;
+  std::string header;
+  std::int64_t last_step;
+  bool ready = false;  // rows that come again are cut
+
+  void make_ready() {
+    ready = file.rewrite([this](const std::string& content) {
+      const auto columns = static_cast<std::size_t>(std::ranges::count(header, ',')) + 1;
+      std::string kept = header + "\n";
+      std::stringstream text(content);
+      for (std::string line; std::getline(text, line);) {
+        const std::vector<double> values = numbers_of(line);
+        if (text.eof()) break;  // no newline: cut short by a crash, perhaps inside its last number
+        if (values.size() == columns && values[0] <= static_cast<double>(last_step)) kept += line + "\n";
+      }
+      return kept;
+    });
   }
-  write_durably(path_, kept);
+};
+
+MetricsFile::MetricsFile(fs::path path, std::string header, std::int64_t last_step, OnFault on_fault)
+    : table_(std::make_unique<Table>(Table{{std::move(path), std::move(on_fault)}, std::move(header), last_step})) {
+  table_->make_ready();
 }
 
+MetricsFile::~MetricsFile() = default;
+
 void MetricsFile::append(const std::string& line) {
-  const std::string text = line + "\n";
-  std::FILE* file = std::fopen(path_.c_str(), "ab");
-  require<FileError>(file != nullptr, "{}: cannot be opened for writing.", path_.string());
-  const bool written = std::fwrite(text.data(), 1, text.size(), file) == text.size();
-  const bool closed = std::fclose(file) == 0;
-  require<FileError>(written && closed, "{}: a row could not be written; is the disk full?", path_.string());
+  if (!table_->ready) table_->make_ready();
+  if (table_->ready) table_->file.append(line);
 }
 
 const char* const metrics_header = "step,epoch,loss,accuracy,target_cosine,feature_norm,learning_rate,samples_per_second,wait_fraction";

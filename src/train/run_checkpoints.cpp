@@ -30,7 +30,8 @@ std::optional<FoundCheckpoint> RunCheckpoints::open(TrainState& state, RunLog& l
 
 void RunCheckpoints::tell_changes(const FoundCheckpoint& checkpoint, RunLog& log) const {
   const fs::path stored = checkpoint.directory / "config.toml";
-  if (texts_.config.empty() || !fs::exists(stored)) return;
+  std::error_code unreadable;
+  if (texts_.config.empty() || !fs::exists(stored, unreadable)) return;
   for (const std::string& change : changed_settings(read_file(stored), texts_.config)) log.line(change);
 }
 

@@ -1,10 +1,10 @@
-#include <amnet/io/durable_file.h>
+#include "line_file.h"
+
+#include <amnet/core/text.h>
 #include <amnet/train/run_log.h>
 
 #include <charconv>
-#include <cstdio>
 #include <ctime>
-#include <limits>
 #include <sstream>
 
 namespace amnet {
@@ -23,6 +23,8 @@ std::int64_t step_of(std::string_view line) {
   return -1;
 }
 
+std::string stamped(std::string_view text) { return time_stamp() + " " + one_line(text); }
+
 }  // namespace
 
 std::string time_stamp() {
@@ -34,37 +36,37 @@ std::string time_stamp() {
   return {text, length};
 }
 
+RunLog::RunLog(std::filesystem::path path, Echo echo) : echo_(std::move(echo)) {
+  file_ = std::make_unique<LineFile>(std::move(path), [this](std::string_view fault) {
+    if (echo_) echo_(stamped(fault));
+  });
+}
+
+RunLog::~RunLog() = default;
+
 void RunLog::line(std::string_view text) {
-  const std::string full = time_stamp() + " " + std::string(text);
-  write(full);
+  const std::string full = stamped(text);
+  file_->append(full);
   if (echo_) echo_(full);
 }
 
 void RunLog::last_words(std::string_view text) noexcept {
   try {
-    write(time_stamp() + " " + std::string(text));
+    file_->append(stamped(text));
   } catch (const std::exception&) {
     return;
   }
 }
 
-void RunLog::write(const std::string& line) {
-  std::FILE* file = std::fopen(path_.c_str(), "ab");
-  require<FileError>(file != nullptr, "{}: the log cannot be opened for writing.", path_.string());
-  const std::string with_end = line + "\n";
-  const bool written = std::fwrite(with_end.data(), 1, with_end.size(), file) == with_end.size();
-  const bool closed = std::fclose(file) == 0;
-  require<FileError>(written && closed, "{}: a line of the log could not be written; is the disk full?", path_.string());
-}
-
 void RunLog::cut_after(std::int64_t step) {
-  if (!std::filesystem::exists(path_)) return;
-  std::stringstream text(read_file(path_, std::numeric_limits<std::size_t>::max()));
-  std::string kept;
-  for (std::string line; std::getline(text, line);) {
-    if (step_of(line) <= step) kept += line + "\n";
-  }
-  write_durably(path_, kept);
+  file_->rewrite([step](const std::string& content) {
+    std::stringstream text(content);
+    std::string kept;
+    for (std::string line; std::getline(text, line);) {
+      if (step_of(line) <= step) kept += line + "\n";
+    }
+    return kept;
+  });
 }
 
 }  // namespace amnet

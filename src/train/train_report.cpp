@@ -103,7 +103,8 @@ std::string train_report(const fs::path& run, const TrainReportOptions& options)
   add_training_curves(report, run);
   report.add_heading("Settings");
   const fs::path config = run / "config.toml";
-  report.add_code(fs::exists(config) ? read_file(config) : "The caller kept no configuration.");
+  std::error_code unreadable;
+  report.add_code(fs::is_regular_file(config, unreadable) ? read_file(config) : "The caller kept no configuration.");
   return report.str();
 }
 

@@ -1,4 +1,5 @@
 #include <amnet/core/error.h>
+#include <amnet/core/text.h>
 #include <amnet/train/train_state.h>
 
 #include <map>
@@ -58,7 +59,7 @@ std::string state_json(const TrainState& state) {
                                {"verified_step", state.verified_step},
                                {"best_step", state.best_step},
                                {"best_accuracy", state.best_accuracy}};
-  return json.dump(2) + "\n";
+  return json_text(json);
 }
 
 TrainState parse_state(const std::string& text, std::string_view source) {

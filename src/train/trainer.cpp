@@ -7,6 +7,7 @@
 #include "training_set.h"
 #include "validation.h"
 
+#include <amnet/core/text.h>
 #include <amnet/data/loader.h>
 #include <amnet/io/durable_file.h>
 #include <amnet/kernels/finite.h>
@@ -170,8 +171,9 @@ class Run {
   }
 
   void open_tables() {
-    metrics_.emplace(options_.out / "metrics.csv", metrics_header, state_.step);
-    validation_file_.emplace(options_.out / "validation.csv", validation_header, state_.verified_step);
+    const auto on_fault = [this](std::string_view fault) { log_.line(fault); };
+    metrics_.emplace(options_.out / "metrics.csv", metrics_header, state_.step, on_fault);
+    validation_file_.emplace(options_.out / "validation.csv", validation_header, state_.verified_step, on_fault);
     // What was told last stays so until there is something newer.
     if (const std::vector<MetricsRow> rows = read_metrics(options_.out / "metrics.csv"); !rows.empty()) last_meters_ = rows.back().meters;
     const std::vector<ValidationRow> verified = read_validation(options_.out / "validation.csv");
@@ -323,7 +325,7 @@ class Run {
     const fs::path dump = options_.out / "non_finite_batch.json";
     std::string images_are = "in " + dump.string();
     try {
-      write_durably(dump, nlohmann::json{{"step", step}, {"first_non_finite", where}, {"images", images}}.dump(2) + "\n");
+      write_durably(dump, json_text(nlohmann::json{{"step", step}, {"first_non_finite", where}, {"images", images}}));
     } catch (const FileError& error) {
       images_are = fmt::format("which could not be told ({})", error.what());
     }

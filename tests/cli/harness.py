@@ -211,9 +211,9 @@ def flip_byte(name, at=-100):
     write(name, bytes(data))
 
 
-def wait_for_log(out, text, process):
+def wait_for_log(out, text, process, seconds=PATIENCE):
     """Waits until train.log holds `text`."""
-    deadline = time.monotonic() + PATIENCE
+    deadline = time.monotonic() + seconds
     while time.monotonic() < deadline:
         if os.path.exists(path(out, "train.log")) and text in read(f"{out}/train.log"):
             return

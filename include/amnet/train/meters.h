@@ -6,7 +6,10 @@
 
 #include <cstdint>
 #include <filesystem>
+#include <functional>
+#include <memory>
 #include <string>
+#include <string_view>
 #include <vector>
 
 namespace amnet {
@@ -53,23 +56,32 @@ struct ValidationRow {
   double tar_at_far_01 = 0;  ///< at 0.1 %
 };
 
-/// An append-only table in a text file. On resume rows after the resumed step are cut, so that curves never fold back.
+/// An append-only table in a text file. On resume rows after the resumed step are cut, so that curves never fold back. A table only
+/// tells: where it cannot be written, such as on a full disk, rows are missing until it can be again.
 class MetricsFile {
  public:
-  /// Opens `path`, keeps its rows up to `last_step`, and writes the header where there is none. Throws FileError.
-  MetricsFile(std::filesystem::path path, std::string header, std::int64_t last_step);
-  /// Appends a line; it is in the file when this returns. Throws FileError.
+  using OnFault = std::function<void(std::string_view fault)>;
+
+  /// Opens `path`, keeps its rows up to `last_step`, and writes the header where there is none. `on_fault` is told of the first
+  /// failure, now or later, in a sentence with the path and the reason.
+  MetricsFile(std::filesystem::path path, std::string header, std::int64_t last_step, OnFault on_fault = {});
+  ~MetricsFile();
+  MetricsFile(const MetricsFile&) = delete;
+  MetricsFile& operator=(const MetricsFile&) = delete;
+
+  /// Appends a line, whole or not at all; it is in the file when this returns.
   void append(const std::string& line);
 
  private:
-  std::filesystem::path path_;
+  struct Table;
+  std::unique_ptr<Table> table_;
 };
 
 extern const char* const metrics_header;
 extern const char* const validation_header;
 std::string line_of(const MetricsRow& row);
 std::string line_of(const ValidationRow& row);
-/// Rows of such files; a line that is not one is left out. Empty where the file is absent.
+/// Rows of such files; a line that is not one is left out. Empty where the file is absent, or no regular file.
 std::vector<MetricsRow> read_metrics(const std::filesystem::path& path);
 std::vector<ValidationRow> read_validation(const std::filesystem::path& path);
 

@@ -1,0 +1,33 @@
+// Text from outside: file names, paths, metadata and host names are bytes of any kind, and whatever is
+// written for people or other programs is UTF-8. What is left out: locales, and other encodings.
+//
+//   log.line(one_line(path.string()));
+//   write_durably("numbers.json", json_text(json));
+#pragma once
+
+#include <cstddef>
+#include <string>
+#include <string_view>
+
+namespace amnet {
+
+/// Bytes of the UTF-8 character at the front of `text`, by the table of RFC 3629, section 4; 0 where there is none.
+std::size_t utf8_length(std::string_view text);
+
+bool is_valid_utf8(std::string_view text);
+
+/// `text` with U+FFFD in the place of each byte that is no UTF-8.
+std::string valid_utf8(std::string_view text);
+
+/// valid_utf8 on one line: control characters are written as \n, \t or \x1b. So nothing that a file is called can add
+/// a line to a log or a command to a terminal.
+std::string one_line(std::string_view text);
+
+/// A JSON value (nlohmann's, which users of amnet need not have) as a file's content. Never throws for a string that is no
+/// UTF-8, as `dump` alone does.
+template <class Json>
+std::string json_text(const Json& json) {
+  return json.dump(2, ' ', false, Json::error_handler_t::replace) + "\n";
+}
+
+}  // namespace amnet
