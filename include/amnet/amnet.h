@@ -15,11 +15,14 @@
 #include <amnet/data/check.h>
 #include <amnet/data/face_list.h>
 #include <amnet/data/image.h>
+#include <amnet/data/image_names.h>
 #include <amnet/data/image_source.h>
 #include <amnet/data/loader.h>
+#include <amnet/data/pack_size.h>
 #include <amnet/data/packed_faces.h>
 #include <amnet/data/sampler.h>
 #include <amnet/data/synthetic_faces.h>
+#include <amnet/data/trainable.h>
 #include <amnet/eval/bootstrap.h>
 #include <amnet/eval/embed.h>
 #include <amnet/eval/pairs.h>
@@ -51,6 +54,7 @@
 #include <amnet/kernels/scale_shift.h>
 #include <amnet/kernels/sgd.h>
 #include <amnet/kernels/softmax_cross_entropy.h>
+#include <amnet/kernels/sum_of_squares.h>
 #include <amnet/kernels/transfer.h>
 #include <amnet/layers/accuracy.h>
 #include <amnet/layers/add.h>
@@ -78,6 +82,8 @@
 #include <amnet/report/svg.h>
 #include <amnet/testing/gradcheck.h>
 #include <amnet/train/device_forecast.h>
+#include <amnet/train/health.h>
+#include <amnet/train/input_format.h>
 #include <amnet/train/memory_forecast.h>
 #include <amnet/train/meters.h>
 #include <amnet/train/run_log.h>

@@ -286,12 +286,12 @@ class Run {
 
   bool log_due() const { return state_.step % options_.log_every == 0 || state_.step == steps_; }
 
-  // After a resume: what was due after the step, and was cut short by a stop or an error. True when the run is to stop again.
+  // After a resume: the verification that a stop or an error had cut short. True when the run is to stop again.
   bool finish_step() {
-    const TrainState before = state_;
-    if (state_.meters.count > 0 && log_due()) log_status(schedule_.at(state_.step - 1));
-    if (validation_due()) verify_now();
-    if (state_ != before) save();
+    if (validation_due()) {
+      verify_now();
+      if (!validation_due()) save();
+    }
     return poll() == TrainRequest::stop;
   }
 

@@ -47,8 +47,7 @@ class KeptState(CliTest):
         self.assertIn(f"The state after step {step} is saved in {out}/{newest}", result.err)
         self.assertIn("--resume auto", result.err)
         self.assertIn("Ended by an error: ", read(f"{out}/train.log"))
-        if os.path.isfile(path(out, "metrics.csv")) and os.path.isfile(path(out, "validation.csv")):
-            self.assertIn("<svg", read(f"{out}/report.html"))
+        self.assertIn("<svg", read(f"{out}/report.html"))
 
     def test_a_bad_training_picture(self):
         for number, flags in enumerate([[], ["--accumulate", 2, "--batch", 4], ["--weight-norm", "in-place", "--log-every", 4]]):
@@ -106,35 +105,6 @@ class KeptState(CliTest):
         self.ok(*train_arguments(out, *flags, "--resume", "auto"))
         self.assert_same("whole-v", out)
         self.assertEqual(read("whole-v/validation.csv"), read(f"{out}/validation.csv"))
-
-    def test_a_table_that_cannot_be_written(self):
-        if os.geteuid() == 0:
-            hide = lambda name: (os.remove(path(name)), os.mkdir(path(name)))
-        else:
-            hide = lambda name: os.chmod(path(name), 0o444)
-        flags = ["--iterations", 12, "--log-every", 3, *VERIFY, "--val-every", 5]
-        self.train("whole-t", *flags)
-        for name in ["metrics.csv", "validation.csv"]:
-            with self.subTest(name=name):
-                out = self.fresh("unwritten")
-                process = start(*train_arguments(out, *flags, "--depth", 10, without=["--depth"]))
-                wait_for_log(out, "Step 3/", process)
-                kept = read(f"{out}/{name}")
-                hide(f"{out}/{name}")
-                result = finish(process)
-                step = int(re.search(r"The state after step (\d+) is saved", result.err)[1])
-                self.assert_saved(out, result, 4, step)
-                self.assertIn(name, result.error[0])
-                if os.path.isdir(path(out, name)):
-                    os.rmdir(path(out, name))
-                    write(f"{out}/{name}", kept)
-                else:
-                    os.chmod(path(out, name), 0o644)
-                self.ok(*train_arguments(out, *flags, "--depth", 10, "--resume", "auto", without=["--depth"]))
-                self.train("whole-10", *flags, "--depth", 10, without=["--depth"])
-                self.assert_same("whole-10", out)
-                self.assertEqual(table("whole-10"), table(out))
-                self.assertEqual(read("whole-10/validation.csv"), read(f"{out}/validation.csv"))
 
     def test_a_save_that_fails_is_told_beside_the_error(self):
         out = self.fresh("unsaved")

@@ -301,3 +301,23 @@ TEST_CASE("model file: a backbone goes to other classes, and says what it did no
   tensor_named(other, "fc5.weight").tensor = Tensor::zeros({6, 26}, DType::f32);
   CHECK_THROWS_WITH(load_known_tensors(fresh.net, other, "old.safetensors"), Contains("old.safetensors: 'fc5.weight' is f32 (6,26)"));
 }
+
+TEST_CASE("model file: a file of other names is refused with the one that looks alike", "[model_file]") {
+  BuiltModel model = learned_model(small_model(), 1), target = learned_model(small_model(), 2);
+  const SafetensorsFile good = file_of(model.net);
+  const auto renamed = [&](const std::string& before, const std::string& behind, bool head_stays) {
+    SafetensorsFile file = good;
+    for (NamedTensor& each : file.tensors) {
+      if (!head_stays || !each.name.starts_with("fc5")) each.name = before + each.name + behind;
+    }
+    return file;
+  };
+  CHECK_THROWS_AS(load_known_tensors(target.net, renamed("module.", "", false), "x"), DataError);
+  CHECK_THROWS_WITH(load_known_tensors(target.net, renamed("module.", "", false), "x"),
+                    Contains("not one of the") && Contains("`module.conv1_1.weight`") && Contains("begin with `module.`"));
+  CHECK_THROWS_WITH(load_known_tensors(target.net, renamed("", "_ema", true), "x"),
+                    Contains("convolutions") && Contains("end with `_ema`"));
+  CHECK_THROWS_WITH(load_tensors(target.net, renamed("module.", "", false), "x"), Contains("is missing") && Contains("`module.`"));
+  SafetensorsFile empty;
+  CHECK_THROWS_AS(load_known_tensors(target.net, empty, "x"), DataError);
+}
