@@ -80,6 +80,10 @@ int extract_command(Arguments arguments) {
   Device device = make_device(compute, Purpose::embedding);
   Embedder embedder(load_model(model));
   const Listed listed = read_paths(images, list);
+  for (const std::string& path : listed.paths) {
+    require<DataError>(path.find('\n') == std::string::npos,
+                       "{}: its name holds a line break, which the file of names cannot hold; rename it.", path);
+  }
   const auto where = [&](std::size_t i) {
     const std::string file = (images->place() / listed.paths[i]).string();
     return listed.lines.empty() ? file : fmt::format("{}:{}: {}", list.string(), listed.lines[i], file);

@@ -43,15 +43,8 @@ class Names(CliTest):
     def assert_page(self, name):
         text = read(name, "rb").decode()  # strictly
         Parsed().feed(text)
-        for at in [text.index("<svg", begin) for begin in self.starts(text, "<svg")]:
-            xml.etree.ElementTree.fromstring(text[at : text.index("</svg>", at) + 6])
-
-    @staticmethod
-    def starts(text, mark):
-        at = text.find(mark)
-        while at >= 0:
-            yield at
-            at = text.find(mark, at + 1)
+        self.assertNotIn("<c>", text, "a name is no element")
+        self.assertNotRegex(text, "[\x00-\x08\x0b-\x1f]")
 
     def test_a_divergence_is_told_whatever_its_images_are_called(self):
         for number, odd in enumerate(ODD):
@@ -107,8 +100,6 @@ class Names(CliTest):
             json.loads(read("e.json", "rb").decode())
 
     def test_names_file_of_extract(self):
-        root = f"extracted/{LATIN}"
-        copy_of_faces(f"extracted/roots/{LATIN}")
         people = os.path.join("extracted", "people")
         shutil.copytree(path("faces", "id_00000"), path(people, LATIN))
         self.ok("extract", "--model", "model", "--root", people, "--out", "latin.npy")
@@ -137,13 +128,13 @@ class Exceptions(CliTest):
                 ["eval", "--model", "model", "--pairs", bad, "--root", "faces"],
                 ["eval", "--model", "model", "--pairs", "pairs.txt", "--root", bad],
                 ["eval", "--model", "model", "--pairs", "pairs.txt", "--pack", bad],
-                ["eval", "--model", "model", *evaluate, "--json", bad + ".json"],
-                ["eval", "--model", "model", *evaluate, "--report", bad + ".html"],
+                ["eval", "--model", "model", *evaluate, "--json", bad],
+                ["eval", "--model", "model", *evaluate, "--report", bad],
                 ["compare", "--a", bad, "--b", "model", *evaluate],
                 ["compare", "--a", "model", "--b", "model", *evaluate, "--drawings", bad],
                 ["extract", "--model", "model", "--root", "faces", "--list", bad, "--out", "x.npy"],
                 ["extract", "--model", "model", "--root", bad, "--out", "x.npy"],
-                ["extract", "--model", "model", "--root", "faces", "--out", bad + ".npy"],
+                ["extract", "--model", "model", "--root", "faces", "--out", f"{bad}/x.npy"],
                 ["check-data", "--root", bad],
                 ["check-data", "--root", "faces", "--train-list", bad],
                 ["check-data", "--root", "faces", "--exclude", bad],
@@ -167,6 +158,7 @@ class Exceptions(CliTest):
                 with self.subTest(bad=bad[:12], arguments=" ".join(map(str, arguments))[:200]):
                     result = run(*arguments)
                     self.assertIn(result.code, [2, 3, 4], repr(result)[:2000])
+                    result.err = "".join(line for line in result.err.splitlines(True) if not line.startswith("amnet "))  # the first run's
                     self.assert_one_sentence(result)
                     self.assertNotIn("filesystem error", result.err)
 

@@ -126,7 +126,7 @@ class Bar(CliTest):
         self.assertEqual(rows, [], f"{but}: rows of the bar stay")
 
     def test_widths(self):
-        for columns in [1, 2, 3, 20, 39, 40, 60, 79, 80, 81, 200]:
+        for columns in [1, 2, 20, 60, 80, 81, 200]:
             with self.subTest(columns=columns):
                 out = f"synth-{columns}"
                 terminal, _ = self.watch(columns, ["synth", "--out", out, "--identities", 40, "--images", 10])
@@ -147,10 +147,10 @@ class Bar(CliTest):
 
     def test_resizes(self):
         for reflows in [True, False]:
-            for resizes in [[(3, 30)], [(3, 10), (6, 100)], [(2, 50), (4, 20), (6, 70), (8, 5)], [(3, 1)]]:
+            for resizes in [[(2, 10), (3, 100)], [(1, 50), (2, 20), (3, 70), (4, 5)], [(2, 1)]]:
                 with self.subTest(reflows=reflows, resizes=resizes):
                     out = f"resized-{reflows}-{len(resizes)}-{resizes[0][1]}"
-                    arguments = ["synth", "--out", out, "--identities", 100, "--images", 60]
+                    arguments = ["synth", "--out", out, "--identities", 60, "--images", 40]
                     terminal, redraws = self.watch(100, arguments, resizes, reflows)
                     self.assertGreater(redraws, resizes[-1][0])
                     self.assertEqual("".join(terminal.rows).strip(), "", terminal.rows)
