@@ -56,9 +56,14 @@ int check_data_command(Arguments arguments) {
   bar.clear();
 
   for (const Finding& finding : report.findings) answer(finding.message);
-  answer(fmt::format("{} images of {} people: {} good, {} unreadable, {} damaged, {} of the wrong size, {} duplicates, {} listed twice",
+  for (const std::string& sentence : sentences_of(list.notes())) answer(sentence);
+  const std::int64_t unseen = list.notes().left_out_pictures();
+  answer(fmt::format("{} images of {} people: {} good, {} unreadable, {} damaged, {} of the wrong size, {} duplicates, {} listed twice{}",
                      report.images, report.identities, report.good, report.count(Problem::unreadable), report.count(Problem::damaged),
-                     report.count(Problem::wrong_size), report.count(Problem::duplicate), report.count(Problem::listed_twice)));
+                     report.count(Problem::wrong_size), report.count(Problem::duplicate), report.count(Problem::listed_twice),
+                     unseen == 0   ? ""
+                     : unseen == 1 ? ", 1 left out that looks like a picture"
+                                   : fmt::format(", {} left out that look like pictures", unseen)));
   answer(fmt::format("images per person: fewest {}, median {}, most {}; {} people with a single image", report.fewest, report.median,
                      report.most, report.single_images));
   if (report.warned > 0) answer(fmt::format("{} with a decoder's warning, pixels whole", report.warned));
@@ -67,5 +72,5 @@ int check_data_command(Arguments arguments) {
   }
   const std::string reason = why_not_trainable(list);
   if (!reason.empty()) answer("not to be trained on: " + reason);
-  return report.findings.empty() && reason.empty() ? 0 : 3;
+  return report.findings.empty() && unseen == 0 && reason.empty() ? 0 : 3;
 }

@@ -16,34 +16,58 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <nlohmann/json.hpp>
+#include <set>
 
 using namespace amnet;
 namespace fs = std::filesystem;
 
 namespace {
 
-// The models of one side, such as the seeds of one recipe: for each pair the share of them that told it right.
+// What every model is measured on.
+struct Measure {
+  std::string list;  // the name of the file of pairs
+  Pairs pairs;
+  std::shared_ptr<const ImageSource> images;
+  Protocol protocol;
+  BadImages bad_images;
+  std::set<std::string> skipped = {};  // what was told of bad images: every model meets the same ones
+};
+
+// The models of one side, such as the seeds of one recipe: for each pair the share of them that told it right, NaN where an image of it
+// cannot be read.
 struct Side {
   std::vector<double> correct;
   std::vector<double> accuracies;  // percent, of each model
+  std::int64_t failed_images = 0;
 };
 
-Side measure(const std::vector<fs::path>& models, const Pairs& pairs, const std::shared_ptr<const ImageSource>& images, Protocol protocol,
-             Device& device, ProgressBar& bar) {
-  Side side{.correct = std::vector<double>(pairs.pairs.size()), .accuracies = {}};
+Side measure(const std::vector<fs::path>& models, Measure& on, Device& device, ProgressBar& bar) {
+  Side side{.correct = std::vector<double>(on.pairs.pairs.size()), .accuracies = {}};
+  const auto where = [&](std::size_t i) {
+    return fmt::format("{}:{}: {}", on.list, on.pairs.lines[i], (on.images->place() / on.pairs.images[i]).string());
+  };
   for (const fs::path& model : models) {
     Embedder embedder(load_model(model));
-    const Views views =
-        embedder.embed(device, {.images = images, .paths = pairs.images, .progress = [&](std::int64_t done, std::int64_t all) {
-                                  bar.show("embedding", done, all, -1, model.string());
-                                  stop_if_asked();
-                                }});
-    const Verification result = verify(pairs, views.plain, views.mirrored, {.protocol = protocol});
+    const Views views = embedder.embed(device, {.images = on.images,
+                                                .paths = on.pairs.images,
+                                                .where = where,
+                                                .skip_bad_images = on.bad_images == BadImages::skip,
+                                                .progress = [&](std::int64_t done, std::int64_t all) {
+                                                  bar.show("embedding", done, all, -1, model.string());
+                                                  stop_if_asked();
+                                                }});
+    const Verification result = verify(on.pairs, views.plain, views.mirrored, {.protocol = on.protocol, .failed = views.failed});
+    side.failed_images = std::max(side.failed_images, result.failed_images);
     side.accuracies.push_back(result.accuracy_mean);
     for (std::size_t i = 0; i < side.correct.size(); ++i) side.correct[i] += result.correct[i] / static_cast<double>(models.size());
     bar.clear();
-    answer(fmt::format("{:<40} {:>6.2f} +- {:.2f} %", one_line(model.string()), result.accuracy_mean, result.accuracy_std));
+    for (const std::string& reason : views.reasons) {
+      if (on.skipped.insert(reason).second) tell("skipped: " + reason);
+    }
+    answer(fmt::format("{:<40} {:>6}", one_line(model.string()), accuracy_text(result)));
+    for (const std::string& remark : remarks_on(result)) answer(fmt::format("{}: {}", one_line(model.string()), remark));
   }
   return side;
 }
@@ -99,7 +123,7 @@ std::vector<Drawing> draw_curves(const std::vector<fs::path>& a, const std::vect
 int compare_command(Arguments arguments) {
   std::vector<fs::path> a, b;
   fs::path pairs_file, root, pack, json, report, drawings;
-  std::string protocol = "amsoftmax";
+  std::string protocol = "amsoftmax", bad_images = "fail";
   ComputeOptions compute;
   std::uint64_t seed = 1;
   CLI::App app("Is one recipe better than another? A paired bootstrap over people, each side one or several models (its seeds).",
@@ -112,6 +136,8 @@ int compare_command(Arguments arguments) {
   app.add_option("--root", root, "Folder of their images");
   app.add_option("--pack", pack, "Packed file of their images, instead of --root");
   app.add_option("--protocol", protocol, "amsoftmax or sphereface")->check(CLI::IsMember({"amsoftmax", "sphereface"}));
+  app.add_option("--bad-images", bad_images, "What a missing or unreadable image does: fail, or skip (its pairs are left out)")
+      ->check(CLI::IsMember({"fail", "skip"}));
   app.add_option("--seed", seed, "Of the bootstrap's draws")->check(seeds());
   begin_group(app, "Results");
   app.add_option("--json", json, "File for the numbers");
@@ -121,15 +147,24 @@ int compare_command(Arguments arguments) {
   if (!parse_arguments(app, std::move(arguments))) return 0;
 
   const std::shared_ptr<const ImageSource> images = open_images("train_face compare", root, pack);
-  const Pairs pairs = read_pairs(pairs_file, *images);
+  const BadImages policy = bad_images == "skip" ? BadImages::skip : BadImages::fail;
+  Measure on{.list = pairs_file.string(),
+             .pairs = read_pairs(pairs_file, *images, policy),
+             .images = images,
+             .protocol = protocol_of(protocol),
+             .bad_images = policy};
   Device device = make_device(compute, Purpose::embedding);
   ProgressBar bar;
-  const Side side_a = measure(a, pairs, images, protocol_of(protocol), device, bar);
-  const Side side_b = measure(b, pairs, images, protocol_of(protocol), device, bar);
-  const Bootstrap result = paired_bootstrap(pairs, side_a.correct, side_b.correct, {.seed = seed});
+  const Side side_a = measure(a, on, device, bar);
+  const Side side_b = measure(b, on, device, bar);
+  const Bootstrap result = paired_bootstrap(on.pairs, side_a.correct, side_b.correct, {.seed = seed});
   stop_if_asked();
-  answer(fmt::format("a - b: {:+.2f} points, 95 % interval [{:+.2f}, {:+.2f}], a is better in {:.1f} % of {} resamples of the people",
-                     result.difference, result.low, result.high, 100 * result.share_above_zero, result.resamples));
+  const std::size_t all_pairs = on.pairs.pairs.size();
+  const std::string over =
+      result.pairs == all_pairs ? fmt::format("{} pairs", all_pairs) : fmt::format("{} of {} pairs", result.pairs, all_pairs);
+  answer(
+      fmt::format("a - b: {:+.2f} points, 95 % interval [{:+.2f}, {:+.2f}], a is better in {:.1f} % of {} resamples of the people, over {}",
+                  result.difference, result.low, result.high, 100 * result.share_above_zero, result.resamples, over));
   if (!json.empty()) {
     const nlohmann::json numbers = {{"accuracies_a", side_a.accuracies},
                                     {"accuracies_b", side_b.accuracies},
@@ -137,16 +172,19 @@ int compare_command(Arguments arguments) {
                                     {"low", result.low},
                                     {"high", result.high},
                                     {"share_above_zero", result.share_above_zero},
-                                    {"resamples", result.resamples}};
+                                    {"resamples", result.resamples},
+                                    {"pairs", all_pairs},
+                                    {"failed_pairs", all_pairs - result.pairs},
+                                    {"failed_images", std::max(side_a.failed_images, side_b.failed_images)}};
     write_durably(json, json_text(numbers));
   }
   const std::vector<Drawing> curves = draw_curves(a, b);
   if (!report.empty()) {
     HtmlReport page("Comparison", pairs_file.string());
-    page.add_key_figures(std::vector<HtmlReport::Figure>{
-        {fmt::format("{:+.2f}", result.difference), "points, a - b",
-         fmt::format("95 % interval [{:+.2f}, {:+.2f}]", result.low, result.high)},
-        {fmt::format("{:.1f} %", 100 * result.share_above_zero), "of resamples", "of the people, where a is better"}});
+    page.add_key_figures(std::vector<HtmlReport::Figure>{{fmt::format("{:+.2f}", result.difference), "points, a - b",
+                                                          fmt::format("95 % interval [{:+.2f}, {:+.2f}]", result.low, result.high)},
+                                                         {fmt::format("{:.1f} %", 100 * result.share_above_zero), "of resamples",
+                                                          fmt::format("of the people, where a is better, over {}", over)}});
     for (const Drawing& drawing : curves) page.add_figure(drawing.svg, drawing.caption);
     write_durably(report, page.str());
   }

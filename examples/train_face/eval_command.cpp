@@ -12,7 +12,7 @@
 
 #include <fmt/format.h>
 
-#include <optional>
+#include <cmath>
 
 using namespace amnet;
 namespace fs = std::filesystem;
@@ -35,16 +35,20 @@ std::string where_of(const EvalOptions& options, const ImageSource& images, cons
 void print_result(const Verification& result) {
   answer("fold  accuracy %  threshold");
   for (std::size_t i = 0; i < result.folds.size(); ++i) {
-    answer(fmt::format("{:>4}  {:>10.2f}  {:>9.4f}", i + 1, result.folds[i].accuracy, result.folds[i].threshold));
+    const Fold& fold = result.folds[i];
+    const std::string threshold = std::isnan(fold.threshold) ? "–" : fmt::format("{:.4f}", fold.threshold);
+    const std::string accuracy = std::isnan(fold.accuracy) ? "–" : fmt::format("{:.2f}", fold.accuracy);
+    answer(fmt::format("{:>4}  {:>10}  {:>9}", i + 1, accuracy, threshold));
   }
-  answer(fmt::format("mean +- population std over the folds: {:.2f} +- {:.2f} % ({} protocol)", result.accuracy_mean, result.accuracy_std,
+  answer(fmt::format("mean +- population std over the folds: {} over {} ({} protocol)", accuracy_text(result), pairs_text(result),
                      name_of(result.protocol)));
   for (const AcceptRate& rate : result.accept_rates) {
-    answer(fmt::format("TAR at FAR {:g} %: {:.2f} % over {} genuine and {} impostor pairs of the {} images named", 100 * rate.far, rate.tar,
-                       result.genuine_pairs, result.impostor_pairs, result.images));
+    answer(fmt::format("TAR at FAR {:g} %: {} over {} genuine and {} impostor pairs of the {} images named", 100 * rate.far,
+                       rate_text(rate), result.genuine_pairs, result.impostor_pairs, result.images - result.failed_images));
   }
+  for (const std::string& remark : remarks_on(result)) answer(remark);
   if (result.failed_images > 0) {
-    answer(fmt::format("failed: {} images, in {} pairs, which count as wrong", result.failed_images, result.failed_pairs));
+    answer(fmt::format("failed: {} images, in {} pairs, which are left out", result.failed_images, result.failed_pairs));
   }
 }
 
@@ -64,7 +68,7 @@ int eval_command(Arguments arguments) {
   app.add_option("--root", options.root, "Folder of their images");
   app.add_option("--pack", options.pack, "Packed file of their images, instead of --root");
   app.add_option("--protocol", options.protocol, "amsoftmax or sphereface")->check(CLI::IsMember({"amsoftmax", "sphereface"}));
-  app.add_option("--bad-images", options.bad_images, "What an unreadable image does: fail, or skip (its pairs count as wrong)")
+  app.add_option("--bad-images", options.bad_images, "What a missing or unreadable image does: fail, or skip (its pairs are left out)")
       ->check(CLI::IsMember({"fail", "skip"}));
   begin_group(app, "Results");
   app.add_option("--json", options.json, "File for the numbers; the HTML report is written beside it");
@@ -79,12 +83,13 @@ int eval_command(Arguments arguments) {
           options.json.string());
 
   const std::shared_ptr<const ImageSource> images = open_images("train_face eval", options.root, options.pack);
-  const Pairs pairs = read_pairs(options.pairs, *images);
+  const BadImages bad_images = options.bad_images == "skip" ? BadImages::skip : BadImages::fail;
+  const Pairs pairs = read_pairs(options.pairs, *images, bad_images);
   ProgressBar bar;
   const EmbedRequest request{.images = images,
                              .paths = pairs.images,
                              .where = [&](std::size_t i) { return where_of(options, *images, pairs, i); },
-                             .skip_bad_images = options.bad_images == "skip",
+                             .skip_bad_images = bad_images == BadImages::skip,
                              .progress =
                                  [&](std::int64_t done, std::int64_t all) {
                                    bar.show("embedding", done, all, -1);

@@ -4,6 +4,7 @@
 #include "progress_bar.h"
 #include "signals.h"
 
+#include <amnet/core/path_hint.h>
 #include <amnet/data/packed_faces.h>
 #include <amnet/eval/embed.h>
 #include <amnet/io/durable_file.h>
@@ -12,6 +13,7 @@
 #include <fmt/format.h>
 
 #include <fstream>
+#include <optional>
 
 using namespace amnet;
 namespace fs = std::filesystem;
@@ -21,7 +23,16 @@ namespace {
 struct Listed {
   std::vector<std::string> paths;   // relative to the root
   std::vector<std::int64_t> lines;  // of the list; empty without one
+  ListNotes notes = {};             // of a folder
 };
+
+// Where the label of `path label` begins, with the blanks before it; nothing where the line ends in no number.
+std::optional<std::size_t> label_of(const std::string& line) {
+  const std::size_t blank = line.find_last_of(" \t");
+  if (blank == std::string::npos || line.find_first_not_of("0123456789", blank + 1) != std::string::npos) return std::nullopt;
+  const std::size_t path_end = line.find_last_not_of(" \t", blank);
+  return path_end == std::string::npos ? std::nullopt : std::optional<std::size_t>(path_end + 1);
+}
 
 // Lines `path`, or `path label` as a training list has them: the label is taken off where the whole line is no file.
 Listed read_paths(const std::shared_ptr<const ImageSource>& images, const fs::path& list_file) {
@@ -29,19 +40,20 @@ Listed read_paths(const std::shared_ptr<const ImageSource>& images, const fs::pa
   if (list_file.empty()) {
     const auto pack = std::dynamic_pointer_cast<const PackedFaces>(images);
     const FaceList list = pack ? list_packed(pack) : list_folder(images->place());
+    listed.notes = list.notes();
     for (std::int64_t i = 0; i < list.size(); ++i) listed.paths.emplace_back(list.path(i));
     return listed;
   }
   std::error_code unreadable;
-  require<DataError>(fs::is_regular_file(list_file, unreadable), "{}: there is no such list.", list_file.string());
+  require<DataError>(fs::is_regular_file(list_file, unreadable), "{}: there is no such list{}.", list_file.string(),
+                     path_hint(list_file.string()));
   std::ifstream lines(list_file);
   std::int64_t number = 0;
   for (std::string line; std::getline(lines, line);) {
     if (++number == 1 && line.starts_with("\xEF\xBB\xBF")) line.erase(0, 3);
     while (!line.empty() && (line.back() == '\r' || line.back() == ' ' || line.back() == '\t')) line.pop_back();
     if (line.empty()) continue;
-    const std::size_t blank = line.find_last_of(" \t");
-    if (blank != std::string::npos && !images->contains(line)) line.erase(line.find_last_not_of(" \t", blank) + 1);
+    if (const std::optional<std::size_t> label = label_of(line); label && !images->contains(line)) line.erase(*label);
     listed.paths.push_back(line);
     listed.lines.push_back(number);
   }
@@ -102,6 +114,7 @@ int extract_command(Arguments arguments) {
   for (const std::string& reason : views.reasons) tell("skipped: " + reason);
   const Tensor features = combine(views, flip_of(flip), normalise);
   stop_if_asked();  // before the first of its outputs: all or none
+  for (const std::string& sentence : sentences_of(listed.notes)) tell(sentence);
   write_npy(out, features);
   std::string names;
   for (const std::string& path : listed.paths) names += path + "\n";

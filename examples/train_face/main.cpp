@@ -77,9 +77,7 @@ std::shared_ptr<const amnet::ImageSource> open_images(const std::string& command
                                                       const std::filesystem::path& pack) {
   amnet::require(root.empty() != pack.empty(), "{}: give either --root or --pack; see {} --help.", command, command);
   if (!pack.empty()) return std::make_shared<amnet::PackedFaces>(pack);
-  std::error_code unreadable;
-  amnet::require<amnet::DataError>(std::filesystem::is_directory(root, unreadable),
-                                   "{}: expected the folder of the images but there is none.", root.string());
+  amnet::require_image_folder(root);
   return amnet::image_folder(root);
 }
 

@@ -55,6 +55,7 @@ int pack_command(Arguments arguments) {
   PackSummary summary;
   write_durably(out, [&](const ByteSink& sink) { summary = write_packed_faces(list, options, sink); });
   bar.clear();
+  for (const std::string& sentence : sentences_of(list.notes())) tell(sentence);
   if (const std::string reason = why_not_trainable(list); !reason.empty()) bar.print("not to be trained on: " + reason);
   if (relabel) write_durably(fs::path(out).concat(".labels.csv"), label_table(list));
   const std::string skipped = summary.skipped > 0 ? fmt::format(", {} bad ones left out", summary.skipped) : "";

@@ -1,8 +1,8 @@
 #include <amnet/core/error.h>
+#include <amnet/core/path_hint.h>
 #include <amnet/data/face_list.h>
 
 #include "exclusions.h"
-#include "folder_hint.h"
 #include "list_builder.h"
 
 #include <algorithm>
@@ -16,6 +16,7 @@ namespace {
 
 constexpr std::int64_t max_classes = std::int64_t{1} << 31;
 constexpr std::string_view blanks = " \t";
+constexpr std::size_t longest_shown = 200;  // of a line, in a message
 
 struct Entry {
   std::string_view path;
@@ -28,7 +29,7 @@ Entry parse_line(std::string_view line, std::string_view source, std::int64_t nu
                      source, number);
   const auto split = line.find_last_of(blanks);
   require<DataError>(split != std::string_view::npos, "{}:{}: expected `path label` but the label of `{}` is missing.", source, number,
-                     line.substr(0, 100));
+                     line.substr(0, longest_shown));
   const auto path_end = line.find_last_not_of(blanks, split);
   require<DataError>(path_end != std::string_view::npos, "{}:{}: expected `path label` but the path is missing.", source, number);
 
@@ -36,7 +37,8 @@ Entry parse_line(std::string_view line, std::string_view source, std::int64_t nu
   std::int64_t label = 0;
   const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), label);
   const bool integer = end == text.data() + text.size() && error != std::errc::invalid_argument;
-  require<DataError>(integer, "{}:{}: expected an integer label after the last space but got `{}`.", source, number, text.substr(0, 100));
+  require<DataError>(integer, "{}:{}: expected an integer label after the last space but got `{}` in `{}`.", source, number,
+                     text.substr(0, longest_shown), line.substr(0, longest_shown));
   if (relabel) {
     require<DataError>(error == std::errc(), "{}:{}: expected a label of 64 bits but got {}.", source, number, text);
   } else {
@@ -46,12 +48,6 @@ Entry parse_line(std::string_view line, std::string_view source, std::int64_t nu
                        "{}:{}: expected a label below 2^31 but got {}; pass --relabel to have labels numbered anew.", source, number, text);
   }
   return {line.substr(0, path_end + 1), label};
-}
-
-void require_folder(const std::filesystem::path& root) {
-  std::error_code ignored;
-  require<DataError>(std::filesystem::is_directory(root, ignored), "the root folder of the images, `{}`, is not there; check --root.",
-                     root.string());
 }
 
 }  // namespace
@@ -115,12 +111,12 @@ std::string_view FaceList::identity_of(std::string_view path) {
 }
 
 FaceList read_face_list(const std::filesystem::path& list_file, const std::filesystem::path& root, const ListOptions& options) {
-  require_folder(root);
+  require_image_folder(root);
   const std::string source = list_file.string();
   std::error_code error;
   std::ifstream in(list_file, std::ios::binary);
-  require<DataError>(std::filesystem::is_regular_file(list_file, error) && in.good(), "the list {} cannot be read; check its path.",
-                     source);
+  require<DataError>(std::filesystem::is_regular_file(list_file, error) && in.good(), "the list {} cannot be read; check its path{}.",
+                     source, path_hint(source));
   ListBuilder builder(FaceList(root, source), options);
   const auto bytes = std::filesystem::file_size(list_file, error);
   if (!error) builder.list().reserve(static_cast<std::size_t>(bytes));
@@ -141,62 +137,6 @@ FaceList read_face_list(const std::filesystem::path& list_file, const std::files
     builder.add(entry.path, entry.label, number);
   }
   return builder.finish("the list " + source);
-}
-
-FaceList list_folder(const std::filesystem::path& root, const ListOptions& options) {
-  namespace fs = std::filesystem;
-  require_folder(root);
-  Exclusions exclusions(options.exclude);
-  FaceList list(root);
-  const auto ignore = [&](const fs::path& path) {
-    ++list.notes().ignored_files;
-    if (list.notes().ignored_examples.size() < 5) list.notes().ignored_examples.push_back(path.lexically_relative(root).string());
-  };
-  const auto sorted = [](const fs::path& folder) {
-    std::vector<fs::directory_entry> entries;
-    for (const auto& entry : fs::directory_iterator(folder)) entries.push_back(entry);
-    std::ranges::sort(entries, {}, [](const fs::directory_entry& entry) { return entry.path().filename().string(); });
-    return entries;
-  };
-  const auto is_image = [](const fs::directory_entry& entry) {
-    std::string extension = entry.path().extension().string();
-    std::ranges::transform(extension, extension.begin(), [](char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c + 32) : c; });
-    constexpr std::string_view known[] = {".jpg", ".jpeg", ".png", ".bmp", ".pgm", ".ppm", ".pnm"};
-    return std::ranges::find(known, extension) != std::end(known) && !entry.is_directory();
-  };
-  try {
-    std::int64_t label = 0;
-    for (const auto& folder : sorted(root)) {
-      const std::string identity = folder.path().filename().string();
-      if (!folder.is_directory() || identity.starts_with('.')) {
-        ignore(folder.path());
-        continue;
-      }
-      std::vector<std::string> images;
-      for (const auto& entry : sorted(folder.path())) {
-        if (is_image(entry)) {
-          images.push_back(identity + "/" + entry.path().filename().string());
-        } else {
-          ignore(entry.path());
-        }
-      }
-      if (images.empty() || exclusions.excludes(identity, static_cast<std::int64_t>(images.size()))) continue;
-      for (const std::string& image : images) list.add(image, label);
-      ++label;
-    }
-  } catch (const fs::filesystem_error& error) {
-    throw DataError(fmt::format("the folder {} cannot be read: {}.", error.path1().string(), error.code().message()));
-  }
-  exclusions.report(list.notes());
-  if (list.empty()) {
-    const bool excluded = list.notes().excluded_images > 0;
-    const std::string hint = excluded ? "" : folder_hint(root);
-    throw DataError(fmt::format("the folder {} holds no images{}; {}.", root.string(),
-                                excluded ? " that are not excluded" : " in sub-folders",
-                                hint.empty() ? "expected one sub-folder per identity, with images in it" : hint));
-  }
-  if (options.classes != 0) list.set_classes(options.classes);
-  return list;
 }
 
 std::string label_table(const FaceList& list) {

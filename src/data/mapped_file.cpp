@@ -2,6 +2,7 @@
 #include "descriptor.h"
 
 #include <amnet/core/error.h>
+#include <amnet/core/path_hint.h>
 
 #include <fcntl.h>
 #include <sys/mman.h>
@@ -14,7 +15,8 @@
 namespace amnet {
 MappedFile::MappedFile(const std::filesystem::path& path) {
   const Descriptor file(::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK));  // a pipe must not make us wait
-  require<DataError>(file.number() >= 0, "{} cannot be read: {}.", path.string(), std::generic_category().message(errno));
+  require<DataError>(file.number() >= 0, "{} cannot be read: {}{}.", path.string(), std::generic_category().message(errno),
+                     path_hint(path.string()));
   struct stat status = {};
   const bool known = ::fstat(file.number(), &status) == 0;
   require<DataError>(known && S_ISREG(status.st_mode), "{} cannot be read: it is not a regular file.", path.string());

@@ -3,9 +3,12 @@
 #include "mapped_file.h"
 #include "packed_format.h"
 
+#include <amnet/core/path_hint.h>
 #include <amnet/data/image.h>
+#include <amnet/data/image_names.h>
 #include <amnet/data/packed_faces.h>
 
+#include <algorithm>
 #include <bit>
 #include <functional>
 #include <limits>
@@ -172,11 +175,37 @@ bool PackedFaces::contains(std::string_view path) const { return state_->find(pa
 
 std::span<const std::byte> PackedFaces::read(std::string_view path, std::string_view name, std::vector<std::byte>&) const {
   const std::optional<packed::Entry> entry = state_->find(path);
-  require<DataError>(entry.has_value(), "{} is not in the packed file; pack a list that names it.", name);
+  require<DataError>(entry.has_value(), "{} is not in the packed file{}.", name,
+                     path_hint(path).empty() ? "; pack a list that names it" : path_hint(path));
   const Bytes bytes = state_->bytes_of(*entry);
   require<DataError>(content_checksum(bytes) == entry->checksum,
                      "{} does not match its checksum: the packed file is damaged; pack the images again.", name);
   return bytes;
+}
+
+void PackedFaces::for_each_file_in(const std::unordered_set<std::string>& folders,
+                                   const std::function<void(std::string_view path)>& found) const {
+  std::string folder;  // paths come in runs of one folder
+  bool wanted = false;
+  for (std::size_t i = 0; i < state_->layout.images; ++i) {
+    const std::string_view path = state_->path_of(i);
+    const std::string_view here = path.substr(0, std::min(path.rfind('/'), path.size()));
+    if (i == 0 || here != folder) {
+      folder = here;
+      wanted = folders.contains(folder);
+    }
+    if (wanted) found(path);
+  }
+}
+
+std::string PackedFaces::alike(std::string_view path) const {
+  const std::string wanted = lower_case(without_ending(path));
+  for (std::size_t i = 0; i < state_->layout.images; ++i) {
+    const std::string_view other = state_->path_of(i);
+    const std::string_view stem = without_ending(other);
+    if (stem.size() == wanted.size() && lower_case(stem) == wanted) return std::string(other);
+  }
+  return {};
 }
 
 void PackedFaces::prefetch(std::string_view path) const {

@@ -23,9 +23,20 @@ double RankedScores::tar_from(double threshold) const {
 
 AcceptRate RankedScores::at(double far) const {
   require(far > 0 && far <= 1, "[verification] expected a false accept rate in (0, 1] but got {}.", far);
-  if (genuine.empty() || impostor.empty()) return {far, nan, nan};
+  if (genuine.empty() || impostor.empty()) {
+    return {far, nan, nan, fmt::format("there is no pair of {}", genuine.empty() ? "one person" : "two people")};
+  }
   const std::int64_t rank = false_accepts_at(far, impostors);
-  const double threshold = rank == 0 ? std::nextafter(impostor.front(), infinity) : impostor[static_cast<std::size_t>(rank - 1)];
+  if (rank == 0) {
+    const double threshold = std::nextafter(impostor.front(), infinity);
+    return {far, tar_from(threshold), threshold, fmt::format("none of {} impostor pairs accepted, too few for the rate", impostors)};
+  }
+  const double threshold = impostor[static_cast<std::size_t>(rank - 1)];
+  const auto reaching = std::upper_bound(impostor.begin(), impostor.end(), threshold, std::greater<>()) - impostor.begin();
+  if (reaching > rank) {
+    return {far, nan, threshold,
+            fmt::format("{} impostor pairs reach its threshold, their scores being equal, but {} may", reaching, rank)};
+  }
   return {far, tar_from(threshold), threshold};
 }
 

@@ -14,7 +14,7 @@ std::int64_t false_accepts_at(double far, std::int64_t impostors);
 
 struct RankedScores {
   std::vector<double> genuine;   // rising
-  std::vector<double> impostor;  // falling: the largest ones
+  std::vector<double> impostor;  // falling: the largest ones, one more than the rates accept if there is one
   std::int64_t impostors = 0;    // all of them
 
   AcceptRate at(double far) const;

@@ -39,6 +39,7 @@ Bootstrap paired_bootstrap(const Pairs& pairs, std::span<const double> correct_a
   std::vector<std::int64_t> drawn;  // how often each person was
   double total = 0;
   for (std::size_t i = 0; i < count; ++i) {
+    if (std::isnan(correct_a[i]) || std::isnan(correct_b[i])) continue;
     const Pair& pair = pairs.pairs[i];
     const auto person = [&](std::int32_t image) { return static_cast<std::size_t>(pairs.people[static_cast<std::size_t>(image)]); };
     items.push_back({person(pair.a), person(pair.b), pair.same, 100 * (correct_a[i] - correct_b[i])});
@@ -46,8 +47,10 @@ Bootstrap paired_bootstrap(const Pairs& pairs, std::span<const double> correct_a
     total += items.back().gain;
   }
 
+  require<DataError>(!items.empty(), "[bootstrap] not one of the {} pairs was judged by both models.", count);
   Bootstrap result;
-  result.difference = total / static_cast<double>(count);
+  result.pairs = items.size();
+  result.difference = total / static_cast<double>(items.size());
   std::vector<double> differences;
   for (int resample = 0; resample < options.resamples; ++resample) {
     const Random random(options.seed, stream_of("bootstrap"), static_cast<std::uint64_t>(resample));

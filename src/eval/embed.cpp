@@ -12,11 +12,15 @@ namespace {
 // Who says what an image is to be like.
 enum class ExpectedBy : unsigned char { model, options };
 
+std::string where_of(const EmbedRequest& request, const ImageSource& images, std::size_t index) {
+  return request.where ? request.where(index) : (images.place() / request.paths[index]).string();
+}
+
 // Reads `path` into one sample of a batch of bytes; false, with the reason kept, where it is bad and may be skipped.
 bool read_sample(const EmbedRequest& request, const ImageSource& images, const ImageFormat& format, ExpectedBy by, std::size_t index,
                  const Tensor& sample, Views& views) {
   const std::string& path = request.paths[index];
-  const std::string where = request.where ? request.where(index) : (images.place() / path).string();
+  const std::string where = where_of(request, images, index);
   std::vector<std::byte> buffer;
   try {
     const Image image = decode_image(images.read(path, where, buffer), format.order, where);
@@ -59,6 +63,19 @@ void for_each_batch(const EmbedRequest& request, const ImageFormat& format, Expe
     }
     use(first, count, pixels);
     if (request.progress) request.progress(first + count, images);
+  }
+}
+
+// Holds the rows of a view from `first` on to be numbers, but for those of images that failed, which are nobody's.
+void require_finite(const EmbedRequest& request, const Views& views, const Tensor& rows, std::int64_t first,
+                    const std::filesystem::path& model) {
+  const std::span<const float> values = rows.data<float>();
+  for (std::size_t i = 0; i < values.size(); ++i) {
+    const std::size_t image = static_cast<std::size_t>(first) + i / static_cast<std::size_t>(rows.extent(1));
+    if (std::isfinite(values[i]) || views.failed[image] != 0) continue;
+    const std::shared_ptr<const ImageSource> source = request.images ? request.images : image_folder(request.root);
+    throw NonFiniteError(fmt::format("{}the embedding of {} is not finite, the model has diverged; take an earlier checkpoint.",
+                                     model.empty() ? "" : model.string() + ": ", where_of(request, *source, image)));
   }
 }
 
@@ -159,7 +176,9 @@ Views Embedder::embed(Device& device, const EmbedRequest& request) {
         image_input(backend, {format.mean, format.scale}, brought, brought_flags, model_.net.value(model_.images));
       });
       model_.net.forward(context);
-      (mirror ? views.mirrored : views.plain).slice(first, first + count).copy_from(model_.net.value(model_.embedding).slice(0, count));
+      const Tensor rows = (mirror ? views.mirrored : views.plain).slice(first, first + count);
+      rows.copy_from(model_.net.value(model_.embedding).slice(0, count));
+      require_finite(request, views, rows, first, model_.file);
     }
   });
   clear_failed(views, views.plain);
@@ -196,6 +215,9 @@ Tensor combine(const Views& views, FlipMode flip, bool normalise) {
     if (flip == FlipMode::sum) {
       for (std::int64_t i = 0; i < size; ++i) row[i] += mirrored[n * size + i];
     }
+    require<NonFiniteError>(std::all_of(row, row + out_size, [](float value) { return std::isfinite(value); }),
+                            "[combine] the feature of image {} (from 0) is not finite: the model has diverged; take an earlier checkpoint.",
+                            n);
     if (!normalise) continue;
     double square = 0;
     for (std::int64_t i = 0; i < out_size; ++i) square += double{row[i]} * double{row[i]};

@@ -1,4 +1,6 @@
 #include <amnet/core/error.h>
+#include <amnet/core/path_hint.h>
+#include <amnet/data/image_names.h>
 #include <amnet/eval/pairs.h>
 
 #include <algorithm>
@@ -8,6 +10,7 @@
 #include <optional>
 #include <string_view>
 #include <unordered_map>
+#include <unordered_set>
 
 namespace amnet {
 namespace {
@@ -37,18 +40,19 @@ std::optional<std::int64_t> whole_number(std::string_view text) {
 
 /// A line as a message shows it: short, and without bytes that would confuse a terminal.
 std::string shown(std::string_view line) {
-  std::string text(line.substr(0, 80));
+  constexpr std::size_t longest = 200;
+  std::string text(line.substr(0, longest));
   std::replace_if(
       text.begin(), text.end(), [](unsigned char c) { return c < 0x20 || c == 0x7f; }, ' ');
-  return line.size() > 80 ? text + "..." : text;
+  return line.size() > longest ? text + "..." : text;
 }
 
 class Reader {
  public:
   explicit Reader(const std::filesystem::path& list) : list_(list.string()), stream_(list, std::ios::binary) {
     std::error_code unreadable;
-    require<DataError>(!std::filesystem::is_directory(list, unreadable) && stream_.is_open(), "{}: expected a list of pairs but it cannot be opened.",
-                       list_);
+    require<DataError>(!std::filesystem::is_directory(list, unreadable) && stream_.is_open(),
+                       "{}: expected a list of pairs but it cannot be opened{}.", list_, path_hint(list_));
   }
 
   Pairs read() {
@@ -57,11 +61,11 @@ class Reader {
     for (std::int64_t fold = 0; fold < folds; ++fold) {
       for (std::int64_t i = 0; i < 2 * per_fold; ++i) read_pair(static_cast<std::int32_t>(fold), i < per_fold);
     }
-    while (next_line()) {
-      require<DataError>(fields_of(line_).empty(),
-                         "{}: expected the list to end after the {} folds of {} + {} pairs its first line promises but found `{}`; correct "
-                         "the first line or the list.",
-                         here(), folds, per_fold, per_fold, shown(line_));
+    if (next_line()) {
+      throw DataError(
+          fmt::format("{}: expected the list to end after the {} folds of {} + {} pairs its first line promises but found `{}`; correct "
+                      "the first line or the list.",
+                      here(), folds, per_fold, per_fold, shown(line_)));
     }
     return std::move(pairs_);
   }
@@ -69,7 +73,15 @@ class Reader {
  private:
   std::string here() const { return fmt::format("{}:{}", list_, number_); }
 
+  /// The next line that is not blank.
   bool next_line() {
+    while (next_raw_line()) {
+      if (!fields_of(line_).empty()) return true;
+    }
+    return false;
+  }
+
+  bool next_raw_line() {
     ++number_;
     if (!std::getline(stream_, line_)) {
       require<DataError>(!stream_.bad(), "{}: the list of pairs cannot be read any further.", here());
@@ -82,6 +94,7 @@ class Reader {
 
   std::array<std::int64_t, 2> read_header() {
     const bool there = next_line();
+    if (!there) number_ = 1;
     const auto fields = fields_of(line_);
     std::array<std::optional<std::int64_t>, 2> counts;
     if (there && fields.size() == 2) counts = {whole_number(fields[0]), whole_number(fields[1])};
@@ -102,8 +115,15 @@ class Reader {
     require<DataError>(there, "{}: expected `{}` (fold {} of {}) but the list ends; correct its first line or complete it.", here(), wanted,
                        fold + 1, pairs_.folds);
     const auto fields = fields_of(line_);
-    require<DataError>(fields.size() == (same ? 3U : 4U), "{}: expected `{}` (a pair of {}, fold {} of {}) but found `{}`.", here(), wanted,
-                       same ? "one person" : "two people", fold + 1, pairs_.folds, shown(line_));
+    // Blanks part the fields of a line without tabs, those within a name too.
+    const std::string_view tabs = line_.find('\t') == std::string::npos ? "; a name with spaces needs tabs around it" : "";
+    require<DataError>(fields.size() == (same ? 3U : 4U), "{}: expected `{}` (a pair of {}, fold {} of {}) but found `{}`{}.", here(),
+                       wanted, same ? "one person" : "two people", fold + 1, pairs_.folds, shown(line_),
+                       fields.size() > (same ? 3U : 4U) ? tabs : "");
+    for (const std::string_view number : {fields[1], fields[same ? 2 : 3]}) {
+      require<DataError>(whole_number(number).has_value(), "{}: expected the number of an image (0 or more) but found `{}` in `{}`{}.",
+                         here(), shown(number), shown(line_), tabs);
+    }
     const std::string_view other = same ? fields[0] : fields[2];
     const std::int32_t a = image(fields[0], fields[1]);
     const std::int32_t b = image(other, fields.back());
@@ -117,9 +137,9 @@ class Reader {
     const bool plain = name != "." && name != ".." && std::none_of(name.begin(), name.end(), [](unsigned char c) {
                          return c < 0x20 || c == 0x7f || c == '/' || c == '\\';
                        });
-    require<DataError>(plain, "{}: expected a person's name, which is also a folder's, but found `{}`.", here(), shown(name));
+    require<DataError>(plain, "{}: expected a person's name, which is also a folder's, but found `{}`{}.", here(), shown(name),
+                       path_hint(name));
     const auto number = whole_number(digits);
-    require<DataError>(number.has_value(), "{}: expected the number of an image (0 or more) but found `{}`.", here(), shown(digits));
     const auto [found, is_new] = image_of_.try_emplace(fmt::format("{0}/{0}_{1:04}", name, *number), narrow(pairs_.images.size()));
     if (is_new) {
       pairs_.images.push_back(found->first);
@@ -145,30 +165,48 @@ class Reader {
   Pairs pairs_;
 };
 
+/// For each stem the file it stands for; empty where there is none. Each folder is listed once: looking up every ending in every case
+/// would ask the disk many times for an image.
+std::unordered_map<std::string, std::string> find_files(const std::vector<std::string>& stems, const ImageSource& images) {
+  std::unordered_map<std::string, std::string> files;
+  std::unordered_set<std::string> folders;
+  for (const std::string& stem : stems) {
+    files.try_emplace(stem);
+    folders.insert(stem.substr(0, stem.rfind('/')));
+  }
+  images.for_each_file_in(folders, [&](std::string_view path) {
+    if (kind_of_name(path) != NameKind::image) return;
+    const auto wanted = files.find(std::string(without_ending(path)));
+    if (wanted == files.end()) return;
+    if (wanted->second.empty() || is_preferred(path, wanted->second)) wanted->second = path;
+  });
+  return files;
+}
+
 }  // namespace
 
 Pairs read_pairs(const std::filesystem::path& list) { return Reader(list).read(); }
 
-Pairs read_pairs(const std::filesystem::path& list, const std::filesystem::path& root) {
-  std::error_code unreadable;
-  require<DataError>(std::filesystem::is_directory(root, unreadable), "{}: expected the folder of the images but there is none.", root.string());
-  return read_pairs(list, *image_folder(root));
+Pairs read_pairs(const std::filesystem::path& list, const std::filesystem::path& root, BadImages missing) {
+  require_image_folder(root);
+  return read_pairs(list, *image_folder(root), missing);
 }
 
-Pairs read_pairs(const std::filesystem::path& list, const ImageSource& images) {
+Pairs read_pairs(const std::filesystem::path& list, const ImageSource& images, BadImages missing) {
   Pairs pairs = read_pairs(list);
+  const std::unordered_map<std::string, std::string> files = find_files(pairs.images, images);
   for (std::size_t i = 0; i < pairs.images.size(); ++i) {
     std::string& image = pairs.images[i];
-    bool found = false;
-    for (const char* extension : {".jpg", ".jpeg", ".png", ".bmp", ".ppm", ".pgm"}) {
-      if (images.contains(image + extension)) {
-        image += extension;
-        found = true;
-        break;
-      }
+    const std::string& file = files.at(image);
+    if (file.empty()) {
+      image += image_endings.front();
+      if (missing == BadImages::skip) continue;
+      const std::string alike = images.alike(image);
+      throw DataError(fmt::format("{}:{}: expected the image {} but it is not there, neither {} in any case{}.", list.string(),
+                                  pairs.lines[i], (images.place() / image).string(), endings_in_words(),
+                                  alike.empty() ? path_hint(image) : fmt::format("; there is `{}`", alike)));
     }
-    require<DataError>(found, "{}:{}: expected the image {} but it is not there, nor as .jpeg, .png, .bmp, .ppm or .pgm.", list.string(),
-                       pairs.lines[i], (images.place() / (image + ".jpg")).string());
+    image = file;
   }
   return pairs;
 }

@@ -15,6 +15,7 @@ namespace amnet {
 namespace {
 
 constexpr double nan = std::numeric_limits<double>::quiet_NaN();
+constexpr double infinity = std::numeric_limits<double>::infinity();
 constexpr std::int64_t impostors_kept = std::int64_t{1} << 22;
 constexpr int roc_points = 300;
 
@@ -33,6 +34,18 @@ double cosine_of(double ab, double aa, double bb) {
   const double norms = std::sqrt(aa * bb);
   return norms > 0 ? std::clamp(ab / norms, -1.0, 1.0) : 0.0;
 }
+
+/// From the smallest to the largest of some scores.
+struct Range {
+  double low = infinity, high = -infinity;
+
+  void add(double score) {
+    low = std::min(low, score);
+    high = std::max(high, score);
+  }
+  /// Whether there is one score, but for the rounding of features in f32 and of their products.
+  bool is_point() const { return high - low <= 1e-10; }
+};
 
 void check(const Pairs& pairs, const Tensor& features, const Tensor& mirrored, const VerificationOptions& options) {
   const auto images = static_cast<std::int64_t>(pairs.images.size());
@@ -66,11 +79,15 @@ class Verifier {
     result_.images = static_cast<std::int64_t>(pairs_.images.size());
     for (std::size_t i = 0; i < pairs_.images.size(); ++i) result_.failed_images += failed(i);
     result_.scores.assign(pairs_.pairs.size(), nan);
-    result_.correct.assign(pairs_.pairs.size(), 0);
+    result_.correct.assign(pairs_.pairs.size(), nan);
     for (const Pair& pair : pairs_.pairs) result_.failed_pairs += failed(pair);
+    require<DataError>(result_.used_pairs() > 0, "[verification] not one of the {} pairs can be used: {} of the {} images cannot be read.",
+                       pairs_.pairs.size(), result_.failed_images, result_.images);
     for (int fold = 0; fold < pairs_.folds; ++fold) run_fold(fold);
     summarise();
-    rank_all_pairs();
+    const bool equal_features = features_are_equal();
+    result_.tells_nothing_apart = equal_features || scores_are_equal();
+    rank_all_pairs(equal_features);
     return std::move(result_);
   }
 
@@ -134,27 +151,60 @@ class Verifier {
     std::vector<std::size_t> indices;
     for (std::size_t i = 0; i < pairs_.pairs.size(); ++i) {
       const Pair& pair = pairs_.pairs[i];
+      if (failed(pair)) continue;
       const int here = pair.fold == fold;
-      if (here == 0 && failed(pair)) continue;
-      scores[here].push_back(failed(pair) ? nan : cosine(pair, mean));
+      scores[here].push_back(cosine(pair, mean));
       same[here].push_back(pair.same);
       if (here != 0) indices.push_back(i);
     }
     const double threshold = choose_threshold(options_.protocol, scores[0], same[0]);
-    result_.folds.push_back({accuracy_at(threshold, scores[1], same[1]), threshold});
+    const bool judged = !scores[0].empty() && !scores[1].empty();
+    result_.folds.push_back({judged ? accuracy_at(threshold, scores[1], same[1]) : nan, threshold});
     for (std::size_t k = 0; k < indices.size(); ++k) {
       const double score = scores[1][k];
       result_.scores[indices[k]] = score;
-      result_.correct[indices[k]] = same[1][k] != 0 ? score > threshold : score < threshold;
+      if (judged) result_.correct[indices[k]] = same[1][k] != 0 ? score > threshold : score < threshold;
     }
   }
 
   void summarise() {
-    const auto folds = static_cast<double>(result_.folds.size());
-    for (const Fold& fold : result_.folds) result_.accuracy_mean += fold.accuracy / folds;
+    std::vector<double> accuracies;
+    for (const Fold& fold : result_.folds) {
+      if (!std::isnan(fold.accuracy)) accuracies.push_back(fold.accuracy);
+    }
+    const auto folds = static_cast<double>(accuracies.size());
+    if (accuracies.empty()) result_.accuracy_mean = nan;
+    for (const double accuracy : accuracies) result_.accuracy_mean += accuracy / folds;
     double square = 0;
-    for (const Fold& fold : result_.folds) square += (fold.accuracy - result_.accuracy_mean) * (fold.accuracy - result_.accuracy_mean);
-    result_.accuracy_std = std::sqrt(square / folds);
+    for (const double accuracy : accuracies) square += (accuracy - result_.accuracy_mean) * (accuracy - result_.accuracy_mean);
+    result_.accuracy_std = std::sqrt(square / folds);  // NaN without folds
+  }
+
+  /// Up to the rounding of the network: the image is not seen in them.
+  bool features_are_equal() const {
+    std::vector<double> low(features_.columns, infinity), high(features_.columns, -infinity);
+    for (std::size_t i = 0; i < features_.rows; ++i) {
+      if (failed(i)) continue;
+      const auto row = features_.row(i);
+      for (std::size_t d = 0; d < row.size(); ++d) {
+        low[d] = std::min(low[d], row[d]);
+        high[d] = std::max(high[d], row[d]);
+      }
+    }
+    double largest = 0, spread = 0;
+    for (std::size_t d = 0; d < features_.columns; ++d) {
+      largest = std::max({largest, std::abs(low[d]), std::abs(high[d])});
+      spread = std::max(spread, high[d] - low[d]);
+    }
+    return spread <= 1e-6 * largest;
+  }
+
+  bool scores_are_equal() const {
+    Range range;
+    for (const double score : result_.scores) {
+      if (!std::isnan(score)) range.add(score);
+    }
+    return range.is_point();
   }
 
   /// The features less their mean, those of failed images left out; `people` gets each row's person.
@@ -171,7 +221,7 @@ class Verifier {
     return rows;
   }
 
-  void rank_all_pairs() {
+  void rank_all_pairs(bool equal_features) {
     std::vector<std::int32_t> people;
     const Matrix rows = centred(people);
     std::vector<std::int64_t> images_of(pairs_.names.size() + 1, 0);
@@ -185,11 +235,13 @@ class Verifier {
 
     std::int64_t kept = std::min(result_.impostor_pairs, impostors_kept);
     for (const double far : options_.far)
-      kept = std::max(kept, std::min(result_.impostor_pairs, false_accepts_at(far, result_.impostor_pairs)));
+      kept = std::max(kept, std::min(result_.impostor_pairs, false_accepts_at(far, result_.impostor_pairs) + 1));
     LargestScores impostor(kept);
     RankedScores ranked;
     ranked.impostors = result_.impostor_pairs;
+    Range range;
     every_cosine(rows, [&](std::size_t i, std::size_t j, double score) {
+      range.add(score);
       if (people[i] == people[j]) {
         ranked.genuine.push_back(score);
       } else {
@@ -198,7 +250,13 @@ class Verifier {
     });
     std::sort(ranked.genuine.begin(), ranked.genuine.end());
     ranked.impostor = impostor.take();
-    for (const double far : options_.far) result_.accept_rates.push_back(ranked.at(far));
+    const bool all_equal = equal_features || range.is_point();
+    for (const double far : options_.far) {
+      AcceptRate rate = ranked.at(far);
+      // With rounding apart there is one score: a threshold on either side of it accepts everybody or nobody.
+      if (all_equal && !ranked.genuine.empty() && ranked.impostors > 0) rate = {far, nan, rate.threshold, "all scores are equal"};
+      result_.accept_rates.push_back(std::move(rate));
+    }
     result_.roc = ranked.curve(roc_points);
   }
 
@@ -281,7 +339,32 @@ std::string verification_json(const Verification& result) {
   json["failed_images"] = result.failed_images;
   json["genuine_pairs"] = result.genuine_pairs;
   json["impostor_pairs"] = result.impostor_pairs;
+  json["tells_nothing_apart"] = result.tells_nothing_apart;
   return json_text(json);
+}
+
+std::string percent_text(double percent) { return std::isnan(percent) ? "–" : fmt::format("{:.2f} %", percent); }
+
+std::string accuracy_text(const Verification& result) {
+  return std::isnan(result.accuracy_mean) ? "–" : fmt::format("{:.2f} +- {:.2f} %", result.accuracy_mean, result.accuracy_std);
+}
+
+std::string rate_text(const AcceptRate& rate) {
+  return percent_text(rate.tar) + (rate.note.empty() ? "" : fmt::format(" ({})", rate.note));
+}
+
+std::string pairs_text(const Verification& result) {
+  if (result.failed_pairs == 0) return fmt::format("{} pairs", result.scores.size());
+  return fmt::format("{} of {} pairs", result.used_pairs(), result.scores.size());
+}
+
+std::vector<std::string> remarks_on(const Verification& result) {
+  std::vector<std::string> remarks;
+  if (result.tells_nothing_apart) remarks.emplace_back("All scores are equal: the model tells nothing apart");
+  if (std::isnan(result.accuracy_mean)) {
+    remarks.emplace_back("No accuracy: only one fold has pairs that can be used, and its threshold is chosen on the others");
+  }
+  return remarks;
 }
 
 }  // namespace amnet

@@ -1,3 +1,4 @@
+#include <amnet/core/path_hint.h>
 #include <amnet/io/checkpoint.h>
 #include <amnet/io/model_file.h>
 
@@ -99,7 +100,8 @@ BuiltModel build_model(const ModelDescription& description, DType dtype) {
 fs::path model_file_of(const fs::path& path) {
   std::error_code reason;
   const fs::file_status status = fs::status(path, reason);
-  require<FileError>(fs::exists(status), "{}: there is no such model file or run directory ({}).", path.string(), reason.message());
+  require<FileError>(fs::exists(status), "{}: there is no such model file or run directory ({}){}.", path.string(), reason.message(),
+                     path_hint(path.string()));
   if (!fs::is_directory(status)) return path;
   const fs::path inside = path / "model.safetensors";
   if (fs::exists(inside, reason)) {
@@ -119,7 +121,7 @@ LoadedModel load_model(const fs::path& path) {
   const ModelDescription description = description_of(file.metadata, file_path.string());
   BuiltModel built = built_from_file(description, file_path.string());
   load_tensors(built.net, file, file_path.string());
-  return {.description = description, .net = std::move(built.net), .images = built.images, .embedding = built.embedding};
+  return {.description = description, .net = std::move(built.net), .images = built.images, .embedding = built.embedding, .file = file_path};
 }
 
 Metadata metadata_of(const ModelDescription& description) {

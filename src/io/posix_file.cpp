@@ -1,5 +1,7 @@
 #include "posix_file.h"
 
+#include <amnet/core/path_hint.h>
+
 #include <fcntl.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -13,8 +15,9 @@
 namespace amnet {
 namespace {
 
-std::string_view hint_for(int error) {
+std::string hint_for(int error, const std::filesystem::path& path) {
   switch (error) {
+    case ENOENT: return path_hint(path.string());
     case ENOSPC:
     case EDQUOT: return "; free some space";
     case EFBIG: return "; raise the limit on file sizes (ulimit -f)";
@@ -51,7 +54,7 @@ int sync_descriptor(int descriptor) {
 }  // namespace
 
 void fail_file(std::string_view action, const std::filesystem::path& path, int error) {
-  throw FileError(fmt::format("cannot {} {}: {}{}.", action, path.string(), std::generic_category().message(error), hint_for(error)));
+  throw FileError(fmt::format("cannot {} {}: {}{}.", action, path.string(), std::generic_category().message(error), hint_for(error, path)));
 }
 
 OutputFile::OutputFile(std::filesystem::path path, Mode mode)

@@ -21,6 +21,14 @@ constexpr std::size_t header_alignment = 8;
 /// Fills a span with the next bytes of the input.
 using ByteSource = std::function<void(std::span<std::byte>)>;
 
+void pass_over(std::uint64_t bytes, const ByteSource& source) {
+  constexpr std::uint64_t piece = std::uint64_t{1} << 20;
+  std::vector<std::byte> unwanted(static_cast<std::size_t>(std::min(bytes, piece)));
+  for (std::uint64_t left = bytes; left > 0; left -= std::min(left, piece)) {
+    source(std::span(unwanted).first(static_cast<std::size_t>(std::min(left, piece))));
+  }
+}
+
 SafetensorsFile read_all(std::uint64_t size, const ByteSource& source, std::string_view name) {
   require<DataError>(size >= length_bytes, "{}: expected a safetensors file but it has only {} bytes.", name, size);
   std::uint64_t length = 0;
@@ -36,6 +44,11 @@ SafetensorsFile read_all(std::uint64_t size, const ByteSource& source, std::stri
   SafetensorsFile file{.metadata = std::move(header.metadata), .tensors = {}};
   file.tensors.reserve(header.entries.size());
   for (SafetensorsEntry& entry : header.entries) {
+    if (!entry.unread.empty()) {
+      pass_over(entry.end - entry.begin, source);
+      file.unread.emplace(std::move(entry.name), std::move(entry.unread));
+      continue;
+    }
     Tensor tensor(entry.shape, entry.dtype);
     source(std::span(tensor.raw(), tensor.size_bytes()));
     file.tensors.push_back({std::move(entry.name), std::move(tensor)});
@@ -46,6 +59,7 @@ SafetensorsFile read_all(std::uint64_t size, const ByteSource& source, std::stri
 }  // namespace
 
 const Tensor* SafetensorsFile::find(std::string_view name) const {
+  if (const auto refused = unread.find(name); refused != unread.end()) throw DataError(refused->second);
   const auto found = std::ranges::find(tensors, name, &NamedTensor::name);
   return found == tensors.end() ? nullptr : &found->tensor;
 }

@@ -15,7 +15,20 @@ namespace {
 
 using Json = nlohmann::json;
 
-constexpr std::array all_dtypes = {DType::f32, DType::f64, DType::i64, DType::u8};
+constexpr std::array read_dtypes = {DType::f32, DType::f64, DType::i64, DType::u8};
+
+/// The dtypes of the format and the bits of an element.
+struct FormatDtype {
+  std::string_view name;
+  std::uint64_t bits;
+};
+constexpr std::array format_dtypes = {
+    FormatDtype{"F32", 32},    FormatDtype{"F64", 64},        FormatDtype{"I64", 64},        FormatDtype{"U8", 8},
+    FormatDtype{"F16", 16},    FormatDtype{"BF16", 16},       FormatDtype{"I32", 32},        FormatDtype{"I16", 16},
+    FormatDtype{"I8", 8},      FormatDtype{"BOOL", 8},        FormatDtype{"U16", 16},        FormatDtype{"U32", 32},
+    FormatDtype{"U64", 64},    FormatDtype{"C64", 64},        FormatDtype{"F8_E4M3", 8},     FormatDtype{"F8_E5M2", 8},
+    FormatDtype{"F8_E8M0", 8}, FormatDtype{"F8_E4M3FNUZ", 8}, FormatDtype{"F8_E5M2FNUZ", 8}, FormatDtype{"F6_E2M3", 6},
+    FormatDtype{"F6_E3M2", 6}, FormatDtype{"F4", 4}};
 
 /// A name out of a file as a message can carry it: short, and without bytes that would disturb a terminal.
 std::string shown(std::string_view name) {
@@ -116,8 +129,6 @@ class HeaderReader final : public nlohmann::json_sax<Json> {
 
   bool number_unsigned(std::uint64_t value) override {
     if (state_ != State::list) fail("a number");
-    check(list_->size() < Shape::max_rank, "tensor {}: `{}` has more than {} values, which amnet does not read", shown(name_), field_,
-          static_cast<int>(Shape::max_rank));
     list_->push_back(value);
     return true;
   }
@@ -153,34 +164,47 @@ class HeaderReader final : public nlohmann::json_sax<Json> {
   std::unordered_set<std::string> seen_;
 };
 
+/// The elements of a shape. Throws DataError where they are too many to count.
+std::uint64_t elements_of(const std::vector<std::uint64_t>& shape, std::string_view name, std::string_view file) {
+  std::uint64_t count = 1;
+  for (const std::uint64_t extent : shape) {
+    constexpr std::uint64_t largest = std::numeric_limits<std::int64_t>::max() / 64;  // as Shape, and bits: bytes never overflow
+    require<DataError>(extent <= largest && (extent == 0 || count <= largest / extent), "{}: tensor {}: the number of elements overflows.",
+                       file, name);
+    count *= extent;
+  }
+  return count;
+}
+
 SafetensorsEntry checked(const RawEntry& raw, std::string_view file) {
   const std::string name = shown(raw.name);
   SafetensorsEntry entry;
   entry.name = raw.name;
-  const auto dtype = std::ranges::find(all_dtypes, *raw.dtype, safetensors_dtype);
-  require<DataError>(dtype != all_dtypes.end(), "{}: tensor {} is of dtype {} but amnet reads F32, F64, I64 and U8; convert it first.",
-                     file, name, shown(*raw.dtype));
-  entry.dtype = *dtype;
-
-  std::uint64_t count = 1;
-  std::vector<std::int64_t> extents;
-  for (const std::uint64_t extent : *raw.shape) {
-    constexpr std::uint64_t largest = std::numeric_limits<std::int64_t>::max() / 16;  // as Shape: bytes never overflow
-    require<DataError>(extent <= largest && (extent == 0 || count <= largest / extent), "{}: tensor {}: the number of elements overflows.",
-                       file, name);
-    count *= extent;
-    extents.push_back(static_cast<std::int64_t>(extent));
-  }
-  entry.shape = Shape(std::span<const std::int64_t>(extents));
+  const auto known = std::ranges::find(format_dtypes, *raw.dtype, &FormatDtype::name);
+  require<DataError>(known != format_dtypes.end(), "{}: tensor {} is of dtype {}, which the format does not have.", file, name,
+                     shown(*raw.dtype));
+  const std::uint64_t bits = elements_of(*raw.shape, name, file) * known->bits;
 
   require<DataError>(raw.offsets->size() == 2, "{}: tensor {}: expected data_offsets [begin, end] but got {} value(s).", file, name,
                      raw.offsets->size());
   entry.begin = raw.offsets->front();
   entry.end = raw.offsets->back();
-  const std::uint64_t bytes = count * size_of(entry.dtype);
-  require<DataError>(entry.begin <= entry.end && entry.end - entry.begin == bytes,
-                     "{}: tensor {}: expected {} bytes for {} {} but data_offsets are [{}, {}].", file, name, bytes, *raw.dtype,
-                     entry.shape, entry.begin, entry.end);
+  require<DataError>(bits % 8 == 0 && entry.begin <= entry.end && entry.end - entry.begin == bits / 8,
+                     "{}: tensor {}: expected {} bytes for {} ({}) but data_offsets are [{}, {}].", file, name, bits / 8, *raw.dtype,
+                     fmt::join(*raw.shape, ","), entry.begin, entry.end);
+
+  const auto dtype = std::ranges::find(read_dtypes, *raw.dtype, safetensors_dtype);
+  if (dtype == read_dtypes.end()) {
+    entry.unread =
+        fmt::format("{}: tensor {} is of dtype {} but amnet reads F32, F64, I64 and U8; convert it first.", file, name, *raw.dtype);
+  } else if (raw.shape->size() > Shape::max_rank) {
+    entry.unread = fmt::format("{}: tensor {} has {} dimensions, more than the {} that amnet reads.", file, name, raw.shape->size(),
+                               static_cast<int>(Shape::max_rank));
+  } else {
+    entry.dtype = *dtype;
+    const std::vector<std::int64_t> extents(raw.shape->begin(), raw.shape->end());
+    entry.shape = Shape(std::span<const std::int64_t>(extents));
+  }
   return entry;
 }
 

@@ -10,18 +10,8 @@
 namespace amnet {
 namespace {
 
-void write_data_notes(RunLog& log, const TrainOptions& options, const FaceList& list) {
-  const ListNotes& notes = list.notes();
-  if (notes.excluded_images > 0) {
-    log.line(fmt::format("Left out: {} images of {} identities named in {}", notes.excluded_images, notes.excluded_identities,
-                         options.exclude.string()));
-  }
-  if (!notes.unmatched_exclusions.empty()) {
-    log.line(fmt::format("Names to leave out that no image belongs to: {}", fmt::join(notes.unmatched_exclusions, ", ")));
-  }
-  if (notes.ignored_files > 0) {
-    log.line(fmt::format("Ignored {} files that are no images, such as {}", notes.ignored_files, notes.ignored_examples.front()));
-  }
+void write_data_notes(RunLog& log, const FaceList& list) {
+  for (const std::string& sentence : sentences_of(list.notes())) log.line(sentence);
   if (const UnusedLabels unused = unused_labels(list); unused.count > 0) {
     log.line(fmt::format("Labels that no image has: {}, the first {}; does the list count from 1, or is --classes too large?", unused.count,
                          unused.first.front()));
@@ -40,7 +30,7 @@ void write_first_lines(RunLog& log, const FirstLines& run) {
                        run.list.root().string(), size_text(options.input), name_of(options.input.order), options.input.mean,
                        options.input.scale == ImageFormat{}.scale ? "" : fmt::format(", pixel scale {:g}", options.input.scale),
                        options.seed));
-  write_data_notes(log, options, run.list);
+  write_data_notes(log, run.list);
   log.line(fmt::format("Network: depth {}, width {:g}, embedding {}, {} parameters; effective batch {}; {} steps", options.network.depth,
                        options.network.width, options.network.embedding, run.net.parameter_count(), options.batch * options.accumulate,
                        run.steps));

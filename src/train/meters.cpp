@@ -9,24 +9,33 @@
 #include <cmath>
 #include <limits>
 #include <sstream>
+#include <string_view>
 
 namespace amnet {
 namespace {
 
 namespace fs = std::filesystem;
 
-// The fields of a line of numbers, or nothing where one is not a number.
-std::vector<double> numbers_of(const std::string& line) {
+constexpr double nan = std::numeric_limits<double>::quiet_NaN();
+
+// The fields of a line of numbers, of which any but the first may be empty, which is NaN; nothing where one is not a number.
+std::vector<double> numbers_of(std::string_view line) {
   std::vector<double> values;
-  std::stringstream fields(line);
-  for (std::string field; std::getline(fields, field, ',');) {
-    double value = 0;
+  for (std::size_t begin = 0; begin <= line.size();) {
+    const std::size_t length = std::min(line.find(',', begin), line.size()) - begin;
+    const std::string_view field = line.substr(begin, length);
+    begin += length + 1;
+    double value = nan;
     const auto [end, error] = std::from_chars(field.data(), field.data() + field.size(), value);
-    if (error != std::errc{} || end != field.data() + field.size()) return {};
+    const bool none = field.empty() && !values.empty();
+    if (!none && (error != std::errc{} || end != field.data() + field.size())) return {};
     values.push_back(value);
   }
   return values;
 }
+
+// A number, or nothing for one there is none of.
+std::string field_of(double value) { return std::isnan(value) ? "" : fmt::format("{:.4f}", value); }
 
 template <class Row, class Make>
 std::vector<Row> read_rows(const fs::path& path, std::size_t columns, Make&& make) {
@@ -86,7 +95,8 @@ std::string line_of(const MetricsRow& row) {
 }
 
 std::string line_of(const ValidationRow& row) {
-  return fmt::format("{},{:.4f},{:.4f},{:.4f},{:.4f}", row.step, row.accuracy_mean, row.accuracy_std, row.tar_at_far_1, row.tar_at_far_01);
+  return fmt::format("{},{},{},{},{}", row.step, field_of(row.accuracy_mean), field_of(row.accuracy_std), field_of(row.tar_at_far_1),
+                     field_of(row.tar_at_far_01));
 }
 
 std::vector<MetricsRow> read_metrics(const fs::path& path) {

@@ -51,7 +51,10 @@ void add_curve(HtmlReport& report, const std::vector<double>& steps, const Curve
   report.add_figure(draw(chart), caption);
 }
 
-std::string percent(double value) { return fmt::format("{:.2f} %", value); }
+// "± 0.50 over 10 folds"; nothing where there is no accuracy.
+std::string spread_text(double deviation, std::string_view folds) {
+  return std::isnan(deviation) ? "" : fmt::format("± {:.2f} over {}", deviation, folds);
+}
 
 }  // namespace
 
@@ -90,12 +93,12 @@ std::string train_report(const fs::path& run, const TrainReportOptions& options)
   const std::vector<ValidationRow> checks = read_validation(run / "validation.csv");
   std::vector<HtmlReport::Figure> figures;
   if (!checks.empty()) {
-    figures.push_back({percent(checks.back().accuracy_mean), "verification accuracy",
-                       fmt::format("± {:.2f} over the folds", checks.back().accuracy_std)});
+    figures.push_back(
+        {percent_text(checks.back().accuracy_mean), "verification accuracy", spread_text(checks.back().accuracy_std, "the folds")});
   }
   if (!rows.empty()) {
     figures.push_back({fmt::format("{:.3f}", rows.back().meters.loss), "loss", "at the last line of the log"});
-    figures.push_back({percent(100 * rows.back().meters.accuracy), "training accuracy", "without margin"});
+    figures.push_back({percent_text(100 * rows.back().meters.accuracy), "training accuracy", "without margin"});
     figures.push_back({fmt::format("{:.1f}", rows.back().samples_per_second), "images a second", ""});
   }
   report.add_key_figures(figures);
@@ -111,20 +114,23 @@ std::string train_report(const fs::path& run, const TrainReportOptions& options)
 void add_verification(HtmlReport& report, const Verification& result, const Pairs& pairs) {
   std::vector<std::vector<std::string>> rows;
   for (std::size_t i = 0; i < result.folds.size(); ++i) {
-    rows.push_back(
-        {fmt::format("{}", i + 1), fmt::format("{:.2f}", result.folds[i].accuracy), fmt::format("{:.4f}", result.folds[i].threshold)});
+    const Fold& fold = result.folds[i];
+    rows.push_back({fmt::format("{}", i + 1), std::isnan(fold.accuracy) ? "–" : fmt::format("{:.2f}", fold.accuracy),
+                    std::isnan(fold.threshold) ? "–" : fmt::format("{:.4f}", fold.threshold)});
   }
-  rows.push_back({"mean ± std", fmt::format("{:.2f} ± {:.2f}", result.accuracy_mean, result.accuracy_std), ""});
+  rows.push_back({"mean ± std",
+                  std::isnan(result.accuracy_mean) ? "–" : fmt::format("{:.2f} ± {:.2f}", result.accuracy_mean, result.accuracy_std), ""});
   report.add_table(std::vector<std::string>{"", "accuracy, %", "threshold"}, rows,
-                   fmt::format("Protocol {}; the threshold of a fold is chosen on the other folds; population standard deviation.",
-                               name_of(result.protocol)));
+                   fmt::format("Over {}. Protocol {}; the threshold of a fold is chosen on the other folds; population standard deviation.",
+                               pairs_text(result), name_of(result.protocol)));
+  for (const std::string& remark : remarks_on(result)) report.add_paragraph(remark + ".");
   std::vector<std::vector<std::string>> rates;
   for (const AcceptRate& rate : result.accept_rates) {
-    rates.push_back({fmt::format("{:g} %", 100 * rate.far), percent(rate.tar), fmt::format("{:.4f}", rate.threshold)});
+    rates.push_back({fmt::format("{:g} %", 100 * rate.far), percent_text(rate.tar), fmt::format("{:.4f}", rate.threshold), rate.note});
   }
-  report.add_table(std::vector<std::string>{"false accepts", "true accepts", "threshold"}, rates,
+  report.add_table(std::vector<std::string>{"false accepts", "true accepts", "threshold", ""}, rates,
                    fmt::format("Over all {} genuine and {} impostor pairs of the {} images named.", result.genuine_pairs,
-                               result.impostor_pairs, result.images));
+                               result.impostor_pairs, result.images - result.failed_images));
   Series curve{.name = "model"};
   for (const AcceptRate& point : result.roc) {
     curve.x.push_back(point.far);
@@ -134,7 +140,7 @@ void add_verification(HtmlReport& report, const Verification& result, const Pair
   Histogram histogram{.title = "Scores of the listed pairs", .x = {.label = "cosine"}};
   histogram.groups = {{.name = "same person"}, {.name = "different people"}};
   for (std::size_t i = 0; i < pairs.pairs.size(); ++i) {
-    histogram.groups[pairs.pairs[i].same ? 0 : 1].values.push_back(result.scores[i]);
+    if (!std::isnan(result.scores[i])) histogram.groups[pairs.pairs[i].same ? 0 : 1].values.push_back(result.scores[i]);
   }
   report.add_figure(draw(histogram), "The less the two overlap, the better.");
 }
@@ -142,9 +148,9 @@ void add_verification(HtmlReport& report, const Verification& result, const Pair
 std::string verification_report(const Verification& result, const Pairs& pairs, const std::string& title) {
   HtmlReport report("Verification", title);
   const std::vector<HtmlReport::Figure> figures = {
-      {percent(result.accuracy_mean), "accuracy", fmt::format("± {:.2f} over {} folds", result.accuracy_std, result.folds.size())},
-      {percent(result.accept_rates.at(0).tar), "true accepts", "at 1 % false accepts"},
-      {percent(result.accept_rates.at(1).tar), "true accepts", "at 0.1 % false accepts"}};
+      {percent_text(result.accuracy_mean), "accuracy", spread_text(result.accuracy_std, fmt::format("{} folds", result.folds.size()))},
+      {percent_text(result.accept_rates.at(0).tar), "true accepts", "at 1 % false accepts"},
+      {percent_text(result.accept_rates.at(1).tar), "true accepts", "at 0.1 % false accepts"}};
   report.add_key_figures(figures);
   add_verification(report, result, pairs);
   return report.str();

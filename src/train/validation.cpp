@@ -9,18 +9,20 @@
 
 #include <fmt/format.h>
 #include <algorithm>
+#include <cmath>
 #include <exception>
 
 namespace amnet {
 
 Validation::Validation(const TrainOptions& options, const ModelDescription& description, Net& net)
     : options_(options), batch_(std::min<std::int64_t>(64, options.batch)), embedder_(description, batch_) {
+  const BadImages missing = options.skip_bad_images ? BadImages::skip : BadImages::fail;
   if (options.val_pack.empty()) {
-    pairs_ = read_pairs(options.val_pairs, options.val_root);
+    pairs_ = read_pairs(options.val_pairs, options.val_root, missing);
     images_ = image_folder(options.val_root);
   } else {
     const auto pack = std::make_shared<PackedFaces>(options.val_pack);
-    pairs_ = read_pairs(options.val_pairs, *pack);
+    pairs_ = read_pairs(options.val_pairs, *pack, missing);
     images_ = pack;
   }
   embedder_.share(net);
@@ -78,9 +80,17 @@ std::optional<ValidationRow> Validation::run(Device& device, TrainState& state, 
     state.best_accuracy = row.accuracy_mean;
     state.best_step = state.step;
   }
-  log.line(fmt::format("[val][{}] Accuracy {:.2f}+-{:.2f}%  TAR@FAR=1e-2 {:.2f}%  TAR@FAR=1e-3 {:.2f}%  Best {:.2f}% @{}  failed {}  {}",
-                       state.step, row.accuracy_mean, row.accuracy_std, row.tar_at_far_1, row.tar_at_far_01, state.best_accuracy,
-                       state.best_step, result.failed_images, duration_text(taken.seconds())));
+  const auto number = [](double percent) { return std::isnan(percent) ? "–" : fmt::format("{:.2f}%", percent); };
+  const std::string accuracy = std::isnan(row.accuracy_mean) ? "–" : fmt::format("{:.2f}+-{:.2f}%", row.accuracy_mean, row.accuracy_std);
+  const std::string best = state.best_step < 0 ? "–" : fmt::format("{:.2f}% @{}", state.best_accuracy, state.best_step);
+  log.line(fmt::format("[val][{}] Accuracy {}  TAR@FAR=1e-2 {}  TAR@FAR=1e-3 {}  Best {}  over {}  failed {}  {}", state.step, accuracy,
+                       number(row.tar_at_far_1), number(row.tar_at_far_01), best, pairs_text(result), result.failed_images,
+                       duration_text(taken.seconds())));
+  for (const std::string& remark : remarks_on(result)) log.line(fmt::format("[val][{}] {}", state.step, remark));
+  for (const AcceptRate& rate : result.accept_rates) {
+    if (!std::isnan(rate.tar) || result.tells_nothing_apart) continue;
+    log.line(fmt::format("[val][{}] No TAR at FAR {:g} %: {}", state.step, 100 * rate.far, rate.note));
+  }
   return row;
 }
 

@@ -68,7 +68,8 @@ TEST_CASE("face_list: a label that cannot be meant is refused with its line", "[
   for (const char* text : {"1.0", "1e3", "+1", "0x1", "1,", "nan", "-"}) {
     CHECK(refusal(folder, fmt::format("a.jpg {}\n", text)).starts_with("list.txt:1: expected an integer label"));
   }
-  CHECK(refusal(folder, "my photo.jpg\n").starts_with("list.txt:1: expected an integer label after the last space but got `photo.jpg`"));
+  CHECK(refusal(folder, "my photo.jpg\n")
+            .starts_with("list.txt:1: expected an integer label after the last space but got `photo.jpg` in `my photo.jpg`"));
   CHECK(refusal(folder, "a.jpg 2147483648\n").starts_with("list.txt:1: expected a label below 2^31"));
   CHECK(refusal(folder, "a.jpg 99999999999999999999999\n").starts_with("list.txt:1: expected a label below 2^31"));
   CHECK(refusal(folder, "a.jpg -99999999999999999999999\n").starts_with("list.txt:1: expected a label >= 0"));
@@ -121,7 +122,7 @@ TEST_CASE("face_list: excluded identities leave no class behind", "[face_list]")
   CHECK(list.line(1) == 4);
   CHECK(list.notes().excluded_images == 3);
   CHECK(list.notes().excluded_identities == 2);
-  CHECK(list.notes().unmatched_exclusions == std::vector<std::string>{"zoe"});
+  CHECK(list.notes().unmatched_exclusions.examples == std::vector<std::string>{"zoe"});
   CHECK(refusal(folder, "a/bob/1.jpg 0\n", {.exclude = names}).find("names no image that is not excluded") != std::string::npos);
   CHECK_THROWS_AS(read(folder, "a/bob/1.jpg 0\n", {.exclude = folder.path() / "none.txt"}), DataError);
 }
@@ -148,17 +149,54 @@ TEST_CASE("face_list: a folder with one sub-folder per identity", "[face_list]")
   CHECK((list.label(0) == 0 && list.label(1) == 1 && list.label(2) == 1 && list.label(3) == 2));
   CHECK(list.classes() == 3);
   CHECK(list.where(3) == (folder.path() / "dan/x.pgm").string());
-  CHECK(list.notes().ignored_files == 5);  // notes.txt, deeper, readme.md, stray.jpg, .hidden
-  CHECK(list.notes().ignored_examples.size() == 5);
+  const ListNotes& notes = list.notes();
+  CHECK(notes.other_files.examples == std::vector<std::string>{"bob/notes.txt", "cat/readme.md"});
+  CHECK(notes.hidden.examples == std::vector<std::string>{".hidden"});
+  CHECK(notes.nested_folders.examples == std::vector<std::string>{"bob/deeper"});
+  CHECK(notes.misplaced_pictures.examples == std::vector<std::string>{"bob/deeper/1.jpg", "stray.jpg"});
+  CHECK(notes.empty_people.examples == std::vector<std::string>{"cat"});
+  CHECK((notes.unread_pictures.count == 0 && notes.left_out_pictures() == 2));
 
   const FaceList without = list_folder(folder.path(), {.exclude = folder.write("names.txt", "bob\nbobby\n")});
   CHECK((without.size() == 2 && without.classes() == 2 && without.label(1) == 1));
   CHECK(without.notes().excluded_images == 2);
-  CHECK(without.notes().unmatched_exclusions == std::vector<std::string>{"bobby"});
+  CHECK(without.notes().unmatched_exclusions.examples == std::vector<std::string>{"bobby"});
 
   CHECK_THROWS_AS(list_folder(folder.path() / "cat"), DataError);
   CHECK_THROWS_AS(list_folder(folder.path() / "nowhere"), DataError);
   CHECK_THROWS_AS(list_folder(folder.path(), {.classes = 2}), DataError);
+}
+
+TEST_CASE("face_list: what a folder holds besides is told, and a picture of another kind is told as one", "[face_list]") {
+  const TemporaryFolder folder;
+  for (int i = 0; i < 7; ++i) folder.write(fmt::format("ann/{}.heic", i), "x");
+  for (const char* name : {"ann/1.jpg", "ann/._1.jpg", "ann/.DS_Store", "bob/1.AVIF", "cy/a.webp", "cy/a.jfif"}) folder.write(name, "x");
+  folder.write("cy/photo", "\xFF\xD8\xFF\xE0 and so on");
+  folder.write("cy/README", "what this is");
+  const FaceList list = list_folder(folder.path());
+  REQUIRE(list.size() == 3);
+  CHECK(list.path(0) == "ann/1.jpg");
+  CHECK(list.path(1) == "cy/a.jfif");
+  CHECK((list.label(2) == 1 && list.classes() == 2));
+  CHECK(list.notes().unread_pictures.count == 8);
+  CHECK(list.notes().unread_pictures.examples.size() == 5);
+  const std::vector<std::string> lines = sentences_of(list.notes());
+  REQUIRE(lines.size() == 5);
+  CHECK(lines[0] == "Left out: 8 pictures of a kind that amnet does not read (convert to JPEG, PNG or WebP), such as ann/0.heic");
+  CHECK(lines[1] == "Left out: 1 picture without an ending such as .jpg in the name, such as cy/photo");
+  CHECK(lines[2] == "Left out: 1 person without a picture that can be used: bob");
+  CHECK(lines[3] == "Ignored 1 file that is no image, such as cy/README");
+  CHECK(list.notes().left_out_pictures() == 9);
+  CHECK(lines[4] == "Ignored 2 hidden files, such as ann/._1.jpg");
+  CHECK(sentences_of(ListNotes{}).empty());
+
+  // Where nothing is left, the sentence says what is there instead.
+  using Catch::Matchers::Contains;
+  folder.write("apple/x/1.heic", "x");
+  CHECK_THROWS_WITH(list_folder(folder.path() / "apple"), Contains("holds no images that amnet reads, but 1") && Contains("x/1.heic"));
+  folder.write("above/train/ann/1.jpg", "x");
+  CHECK_THROWS_WITH(list_folder(folder.path() / "above"), Contains("1 elsewhere, such as train/ann/1.jpg"));
+  CHECK_THROWS_WITH(list_folder(folder.path() / "above/train/ann"), Contains("it holds images itself"));
 }
 
 TEST_CASE("face_list: a hundred thousand lines take well under a second", "[face_list]") {

@@ -3,6 +3,7 @@
 #include <amnet/eval/bootstrap.h>
 
 #include <cmath>
+#include <limits>
 #include <vector>
 
 #include "catch.h"
@@ -77,6 +78,16 @@ TEST_CASE("bootstrap: a function of its seed, and unsure where a few people deci
   const Bootstrap turned = paired_bootstrap(pairs, b, a, {.seed = 7, .resamples = 500});
   CHECK(turned.mean == Approx(-first.mean));
   CHECK(turned.low == Approx(-first.high));
+}
+
+TEST_CASE("bootstrap: a pair that was not judged takes no part", "[bootstrap]") {
+  const double nan = std::numeric_limits<double>::quiet_NaN();
+  const Pairs pairs = ring(20);
+  std::vector<double> right(40, 1.0), wrong(40, 0.0);
+  right[3] = wrong[8] = nan;
+  const Bootstrap better = paired_bootstrap(pairs, right, wrong, {.resamples = 200});
+  CHECK((better.difference == 100 && better.low == 100 && better.mean == 100));
+  CHECK_THROWS_AS(paired_bootstrap(pairs, right, std::vector<double>(40, nan)), DataError);
 }
 
 TEST_CASE("bootstrap: what does not fit is refused, and nothing drawn is said so", "[bootstrap]") {

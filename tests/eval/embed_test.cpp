@@ -3,6 +3,7 @@
 
 #include <cmath>
 #include <cstring>
+#include <limits>
 #include <string>
 #include <utility>
 #include <vector>
@@ -155,6 +156,28 @@ TEST_CASE("embed: a bad picture ends the run by name, or is skipped with its rea
     }
   }
   CHECK_THROWS_WITH(model.embed(folder, {"large.png"}), Contains("17x12") && Contains("16x12"));
+}
+
+TEST_CASE("embed: an embedding that is not finite is refused with the image and the model", "[embed]") {
+  const TemporaryFolder folder;
+  Model model;
+  const std::vector<std::string> paths = some_pictures(folder, 3);
+  model.built.net.visit([](const std::string& name, Parameter& each) {
+    if (name == "fc5.bias") each.value.data<float>()[4] = std::numeric_limits<float>::infinity();
+  });
+  CHECK_THROWS_AS(model.embed(folder, paths), NonFiniteError);
+  CHECK_THROWS_WITH(model.embed(folder, paths), Contains("0.png is not finite"));
+  write_safetensors(folder.path() / "model.safetensors", tensors_of(model.built.net), metadata_of(model.about));
+  Embedder loaded(load_model(folder.path() / "model.safetensors"));
+  const std::vector<std::string> names = {"absent.png", "2.png"};
+  const EmbedRequest request{
+      .root = folder.path(), .paths = names, .where = [](std::size_t i) { return fmt::format("line {}", i); }, .skip_bad_images = true};
+  CHECK_THROWS_WITH(loaded.embed(model.device, request), Contains("model.safetensors: ") && Contains("line 1 is not finite"));
+
+  Views large;
+  large.plain = large.mirrored = Tensor::of<float>({2, 1}, {1, 3e38F});
+  CHECK_THROWS_AS(combine(large, FlipMode::sum), NonFiniteError);
+  CHECK(combine(large, FlipMode::concat).shape() == Shape{2, 2});
 }
 
 TEST_CASE("embed: one view where only one is asked for, and progress up to the last picture", "[embed]") {

@@ -113,8 +113,42 @@ TEST_CASE("verification: scores that tell nothing apart give a defined answer", 
     CHECK(v.scores == Scores(4, 0.0));
     CHECK(v.accuracy_mean == 0);  // every threshold but 0 is as good, their mean is 0, and ties are wrong
     CHECK(v.correct == Scores(4, 0.0));
-    CHECK(v.accept_rates[0].tar == 0);
+    CHECK(v.tells_nothing_apart);
+    for (const AcceptRate& rate : v.accept_rates) CHECK((std::isnan(rate.tar) && rate.note == "all scores are equal"));
+    const std::vector<std::string> remarks = remarks_on(v);
+    CHECK(remarks == std::vector<std::string>{"All scores are equal: the model tells nothing apart"});
+    CHECK(rate_text(v.accept_rates[0]) == "– (all scores are equal)");
   }
+  // One point but for the rounding of f32, which is what is left when the mean of sphereface is gone.
+  Tensor nearly({8, 3}, DType::f32);
+  for (std::size_t i = 0; i < 24; ++i) nearly.data<float>()[i] = static_cast<float>(3 + (i * 7 % 5) * 2.4e-7);
+  for (const Protocol protocol : {Protocol::amsoftmax, Protocol::sphereface}) {
+    const Verification v = verify(list_of({"sd", "sd"}), nearly, nearly, {.protocol = protocol});
+    CHECK((v.tells_nothing_apart && std::isnan(v.accept_rates[0].tar) && std::isnan(v.accept_rates[1].tar)));
+  }
+  // One direction in different lengths, of which a cosine sees nothing.
+  const Tensor lengths = Tensor::of<float>({8, 1}, {1, 2, 3, 4, 5, 6, 7, 8});
+  CHECK(verify(list_of({"sd", "sd"}), lengths, lengths).tells_nothing_apart);
+  const Tensor two = Tensor::of<float>({8, 1}, {1, 1, 1, -1, 1, 1, 1, -1});
+  CHECK(!verify(list_of({"sd", "sd"}), two, two).tells_nothing_apart);
+}
+
+TEST_CASE("verification: a rate that equal scores make impossible has no true accept rate", "[verification]") {
+  Scores impostor(200, 0.25), genuine = {0.1, 0.3, 0.9, 1.0};
+  for (std::size_t i = 0; i < 60; ++i) impostor[i] = 1.0;
+  const AcceptRate rate = accept_rate_at(0.01, genuine, impostor);
+  CHECK((std::isnan(rate.tar) && rate.threshold == 1.0));
+  CHECK(rate.note == "60 impostor pairs reach its threshold, their scores being equal, but 2 may");
+  CHECK(accept_rate_at(0.3, genuine, impostor).tar == 25);  // 60 of 200: just what was asked for
+  CHECK(std::isnan(accept_rate_at(0.305, genuine, impostor).tar));
+  CHECK(accept_rate_at(1, genuine, impostor).tar == 75);
+  impostor[0] = 1.5;
+  impostor[1] = 1.25;
+  CHECK(accept_rate_at(0.01, genuine, impostor).tar == 0);  // two stand out
+  CHECK(accept_rate_at(0.01, genuine, impostor).note.empty());
+  CHECK(accept_rate_at(0.001, genuine, impostor).note == "none of 200 impostor pairs accepted, too few for the rate");
+  CHECK(accept_rate_at(0.01, Scores{}, impostor).note == "there is no pair of one person");
+  CHECK(accept_rate_at(0.01, genuine, Scores{}).note == "there is no pair of two people");
 }
 
 TEST_CASE("verification: the true accept rate follows BLUFR's rule", "[verification]") {
@@ -132,7 +166,7 @@ TEST_CASE("verification: the true accept rate follows BLUFR's rule", "[verificat
   CHECK_THROWS_AS(accept_rate_at(0, genuine, impostor), UsageError);
 }
 
-TEST_CASE("verification: failed images are counted, never dropped in silence", "[verification]") {
+TEST_CASE("verification: pairs of failed images are left out and counted", "[verification]") {
   std::vector<double> angles(8, 0.1);
   for (const std::size_t different : {2U, 3U, 6U, 7U}) angles[different] = 1.5;
   Tensor features = features_of(angles);
@@ -147,13 +181,38 @@ TEST_CASE("verification: failed images are counted, never dropped in silence", "
     CHECK(v.failed_images == 1);
     CHECK(v.failed_pairs == 1);
     CHECK(std::isnan(v.scores[0]));
-    CHECK(v.correct[0] == 0);
+    CHECK(std::isnan(v.correct[0]));
+    CHECK(v.used_pairs() == 7);
+    CHECK(pairs_text(v) == "7 of 8 pairs");
     CHECK(v.genuine_pairs == 3);
     CHECK(v.impostor_pairs == 15 * 14 / 2 - 3);
   }
   const Verification v = verify(pairs, features, features, {.failed = failed});
-  CHECK(v.folds[0].accuracy == 75);
+  CHECK(v.folds[0].accuracy == 100);  // of three pairs
   CHECK(v.folds[1].accuracy == 100);
+  CHECK(v.accuracy_mean == 100);
+}
+
+TEST_CASE("verification: a fold without a pair has no accuracy, nor has the only one with pairs", "[verification]") {
+  std::vector<double> angles;
+  for (const double cosine : {0.9, 0.1, 0.9, 0.1, 0.05, 0.95}) angles.push_back(std::acos(cosine));
+  const Tensor features = features_of(angles);
+  const Pairs pairs = list_of({"sd", "sd", "sd"});
+  std::vector<std::uint8_t> failed(12, 0);
+  failed[8] = failed[11] = 1;  // fold 2
+  const Verification two = verify(pairs, features, features, {.failed = failed});
+  CHECK((two.folds[0].accuracy == 100 && two.folds[1].accuracy == 100 && std::isnan(two.folds[2].accuracy)));
+  CHECK((two.accuracy_mean == 100 && two.accuracy_std == 0));
+  CHECK(two.correct[4] != two.correct[4]);
+  CHECK(nlohmann::json::parse(verification_json(two))["folds"][2].is_null());
+  failed[0] = failed[2] = 1;  // fold 0
+  const Verification one = verify(pairs, features, features, {.failed = failed});
+  CHECK((std::isnan(one.accuracy_mean) && std::isnan(one.accuracy_std) && std::isnan(one.folds[1].accuracy)));
+  CHECK(one.scores[2] == Approx(0.9));
+  CHECK(std::isnan(one.correct[2]));
+  CHECK_THAT(remarks_on(one).front(), Catch::Matchers::Contains("only one fold"));
+  failed.assign(12, 1);
+  CHECK_THROWS_AS(verify(pairs, features, features, {.failed = failed}), DataError);
 }
 
 TEST_CASE("verification: what does not fit is refused", "[verification]") {
@@ -185,6 +244,10 @@ TEST_CASE("verification: the JSON has the fields that scripts rely on", "[verifi
   CHECK(json["pairs"] == 4);
   CHECK(json["images"] == 8);
   CHECK(json["failed_images"] == 0);
+  CHECK(json["tells_nothing_apart"] == false);
+  CHECK(percent_text(98.256) == "98.26 %");
+  CHECK(percent_text(std::numeric_limits<double>::quiet_NaN()) == "–");
+  CHECK(pairs_text(v) == "4 pairs");
   Verification broken = v;
   broken.accuracy_mean = std::numeric_limits<double>::quiet_NaN();
   CHECK(nlohmann::json::parse(verification_json(broken))["accuracy_mean"].is_null());

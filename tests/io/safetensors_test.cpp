@@ -179,7 +179,8 @@ TEST_CASE("safetensors: malformed files are refused with the file and what is wr
       {"no offsets", file_with(R"({"a":{"dtype":"F32","shape":[1]}})", 4), "data_offsets is missing"},
       {"no fields", file_with(R"({"a":{}})", 0), "is missing"},
       {"an unknown dtype", file_with(entry(R"("F99")", "[1]", "[0,4]"), 4), "dtype `F99`"},
-      {"a dtype amnet lacks", file_with(entry(R"("BF16")", "[2]", "[0,4]"), 4), "convert it first"},
+      {"too few bytes of a dtype amnet lacks", file_with(entry(R"("BF16")", "[3]", "[0,4]"), 4), "expected 6 bytes"},
+      {"half a byte", file_with(entry(R"("F4")", "[3]", "[0,2]"), 2), "expected 1 bytes"},
       {"a dtype in lower case", file_with(entry(R"("f32")", "[1]", "[0,4]"), 4), "dtype `f32`"},
       {"a dtype that is a number", file_with(entry("32", "[1]", "[0,4]"), 4), "a number does not belong"},
       {"a shape that is a number", file_with(entry(R"("F32")", "1", "[0,4]"), 4), "a number does not belong"},
@@ -191,7 +192,8 @@ TEST_CASE("safetensors: malformed files are refused with the file and what is wr
       {"extents whose product wraps to one", file_with(entry(R"("F32")", "[4294967296,4294967296]", "[0,4]"), 4), "overflows"},
       {"bytes that wrap", file_with(entry(R"("F64")", "[2305843009213693952]", "[0,0]"), 0), "overflows"},
       {"an overflow that a zero hides", file_with(entry(R"("F32")", "[4294967296,4294967296,0]", "[0,0]"), 0), "overflows"},
-      {"five dimensions", file_with(entry(R"("F32")", "[1,1,1,1,1]", "[0,4]"), 4), "more than 4"},
+      {"too few bytes in five dimensions", file_with(entry(R"("F32")", "[1,1,1,1,2]", "[0,4]"), 4), "expected 8 bytes"},
+      {"a hole before a dtype amnet lacks", file_with(entry(R"("F16")", "[2]", "[4,8]"), 8), "begins at byte 4"},
       {"a nested shape", file_with(entry(R"("F32")", "[[1]]", "[0,4]"), 4), "an array does not belong"},
       {"deep nesting", file_with("{\"a\":" + std::string(100000, '['), 0), "an array does not belong"},
       {"a string in the shape", file_with(entry(R"("F32")", R"(["1"])", "[0,4]"), 4), "a string does not belong"},
@@ -217,6 +219,28 @@ TEST_CASE("safetensors: malformed files are refused with the file and what is wr
     REQUIRE_THROWS_AS(parse(bad.bytes), DataError);
     REQUIRE_THROWS_WITH(parse(bad.bytes), Contains(bad.message) && Contains("file.safetensors"));
   }
+}
+
+TEST_CASE("safetensors: a tensor that amnet cannot hold is passed over, and refused when it is asked for", "[safetensors]") {
+  const std::string header = R"({"half":{"dtype":"F16","shape":[3],"data_offsets":[0,6]},)"
+                             R"("a":{"dtype":"U8","shape":[2],"data_offsets":[6,8]},)"
+                             R"("five":{"dtype":"U8","shape":[1,1,1,1,2],"data_offsets":[8,10]},)"
+                             R"("count":{"dtype":"I32","shape":[],"data_offsets":[10,14]},)"
+                             R"("none":{"dtype":"BOOL","shape":[0],"data_offsets":[14,14]},)"
+                             R"("four":{"dtype":"F4","shape":[4],"data_offsets":[14,16]},)"
+                             R"("b":{"dtype":"F32","shape":[1],"data_offsets":[16,20]}})";
+  std::string bytes = file_with(header, 0);
+  bytes += std::string("\1\2\3\4\5\6\7\x8\x9\xa\xb\xc\xd\xe\xf\x10", 16) + std::string("\0\0\x80\x3f", 4);
+  const SafetensorsFile file = parse(bytes);
+  REQUIRE(file.tensors.size() == 2);
+  REQUIRE(same(*file.find("a"), Tensor::of<std::uint8_t>({2}, {7, 8})));
+  REQUIRE(same(*file.find("b"), Tensor::of<float>({1}, {1.0F})));
+  REQUIRE(file.find("absent") == nullptr);
+  REQUIRE(file.unread.size() == 5);
+  REQUIRE_THROWS_AS(file.find("half"), DataError);
+  REQUIRE_THROWS_WITH(file.find("half"), Contains("file.safetensors: tensor `half` is of dtype F16") && Contains("convert it first"));
+  REQUIRE_THROWS_WITH(file.find("five"), Contains("5 dimensions"));
+  REQUIRE_THROWS_WITH(file.find("count"), Contains("I32"));
 }
 
 TEST_CASE("safetensors: a hostile name does not reach the terminal or fill it", "[safetensors]") {

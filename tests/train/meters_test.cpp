@@ -5,7 +5,9 @@
 #include <sys/resource.h>
 
 #include <algorithm>
+#include <cmath>
 #include <csignal>
+#include <limits>
 
 #include "catch.h"
 #include "data/test_images.h"
@@ -80,6 +82,23 @@ TEST_CASE("metrics file: rows come back as they were written", "[meters]") {
   CHECK(verified[0].accuracy_std == 2.5);
   CHECK(verified[0].tar_at_far_1 == 61.25);
   CHECK(verified[0].tar_at_far_01 == 33.75);
+}
+
+TEST_CASE("metrics file: a rate that there is none of is an empty field, and a row all the same", "[meters]") {
+  const TemporaryFolder folder;
+  const auto path = folder.path() / "validation.csv";
+  const double nan = std::numeric_limits<double>::quiet_NaN();
+  MetricsFile file(path, validation_header, 0);
+  file.append(line_of(ValidationRow{500, 50, 0, nan, nan}));
+  file.append(line_of(ValidationRow{600, nan, nan, 12.5, nan}));
+  CHECK(read_file(path) == std::string(validation_header) + "\n500,50.0000,0.0000,,\n600,,,12.5000,\n");
+  const MetricsFile resumed(path, validation_header, 600);  // which keeps them
+  const std::vector<ValidationRow> rows = read_validation(path);
+  REQUIRE(rows.size() == 2);
+  CHECK((rows[0].step == 500 && rows[0].accuracy_mean == 50 && std::isnan(rows[0].tar_at_far_1) && std::isnan(rows[0].tar_at_far_01)));
+  CHECK((rows[1].step == 600 && std::isnan(rows[1].accuracy_mean) && rows[1].tar_at_far_1 == 12.5));
+  write_durably(path, std::string(validation_header) + "\n,50,0,1,1\n700,50,0,1\n800,x,0,1,1\n");
+  CHECK(read_validation(path).empty());
 }
 
 TEST_CASE("metrics file: a resume cuts the rows that come again, and goes on", "[meters]") {

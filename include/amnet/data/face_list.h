@@ -8,6 +8,7 @@
 #pragma once
 
 #include <amnet/data/image_source.h>
+#include <amnet/data/list_notes.h>
 
 #include <cstddef>
 #include <cstdint>
@@ -18,15 +19,6 @@
 #include <vector>
 
 namespace amnet {
-
-/// What the reader left out, to be told to the user.
-struct ListNotes {
-  std::int64_t excluded_images = 0;
-  std::int64_t excluded_identities = 0;
-  std::vector<std::string> unmatched_exclusions;  // names to exclude that no image belongs to
-  std::int64_t ignored_files = 0;                 // folders only: not images by their extension, or not one level deep
-  std::vector<std::string> ignored_examples;      // at most 5 of them, relative to the root
-};
 
 /// Images with labels, 16 bytes each beside the paths themselves. Positions run over [0, size()).
 class FaceList {
@@ -99,8 +91,9 @@ struct ListOptions {
 /// class behind: higher labels move down, in order. Labels that nobody had to begin with stay; see unused_labels.
 FaceList read_face_list(const std::filesystem::path& list_file, const std::filesystem::path& root, const ListOptions& options = {});
 
-/// Lists the images (.jpg .jpeg .png .bmp .pgm .ppm .pnm, in any case) of every sub-folder of `root`. Identities are the sub-folders
-/// that hold an image and are not excluded, sorted by name (as bytes); the label is the position in that order. Throws DataError.
+/// Lists the images, by their names (image_names.h), of every sub-folder of `root`. Identities are the sub-folders that hold an image
+/// and are not excluded, sorted by name (as bytes); the label is the position in that order. What else lies there is in the notes.
+/// Throws DataError.
 FaceList list_folder(const std::filesystem::path& root, const ListOptions& options = {});
 
 /// Labels in [0, classes) that no image has: usually a list that counts from 1, or --classes set too high.

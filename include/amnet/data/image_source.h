@@ -8,9 +8,12 @@
 
 #include <cstddef>
 #include <filesystem>
+#include <functional>
 #include <memory>
 #include <span>
+#include <string>
 #include <string_view>
+#include <unordered_set>
 #include <utility>
 #include <vector>
 
@@ -28,6 +31,11 @@ class ImageSource {
   const std::filesystem::path& place() const { return place_; }
   /// Whether there is a file of this path.
   virtual bool contains(std::string_view path) const = 0;
+  /// Calls `found` for every file that lies directly in one of `folders` (such as "ann"), with its path, in no order.
+  virtual void for_each_file_in(const std::unordered_set<std::string>& folders,
+                                const std::function<void(std::string_view path)>& found) const = 0;
+  /// A path that is there and differs from `path`, which is not, in the case of its letters or in its ending; empty when there is none.
+  virtual std::string alike(std::string_view path) const = 0;
   /// The bytes of an image file, of which at least one: in `buffer`, or in memory of the source, which outlives the call.
   /// Throws DataError "<name> <reason>" where they cannot be had or are not what they were when they were packed.
   virtual std::span<const std::byte> read(std::string_view path, std::string_view name, std::vector<std::byte>& buffer) const = 0;
@@ -40,5 +48,8 @@ class ImageSource {
 
 /// The files below `root`. Nothing is looked at before it is read.
 std::shared_ptr<const ImageSource> image_folder(std::filesystem::path root);
+
+/// Throws DataError unless `root` is a folder.
+void require_image_folder(const std::filesystem::path& root);
 
 }  // namespace amnet

@@ -55,6 +55,9 @@ class PackedFaces final : public ImageSource {
 
   /// Of several images of one path these mean the first.
   bool contains(std::string_view path) const override;
+  void for_each_file_in(const std::unordered_set<std::string>& folders,
+                        const std::function<void(std::string_view path)>& found) const override;
+  std::string alike(std::string_view path) const override;
   std::span<const std::byte> read(std::string_view path, std::string_view name, std::vector<std::byte>& buffer) const override;
   void prefetch(std::string_view path) const override;
 

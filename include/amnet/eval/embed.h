@@ -53,7 +53,8 @@ class Embedder {
   /// many calls, and so are computed in f32 on a CPU of bf16 too. Throws UsageError for a missing one.
   void share(Net& net);
   /// A loaded model moves to the device, and into its dtype, at the first call with it. Throws DataError for an image that cannot be read
-  /// or has another size, unless it is to be skipped. An embedding does not depend on the images beside it, but its last bits do on the
+  /// or has another size, unless it is to be skipped, NonFiniteError naming the image and the model where an embedding is not finite. An
+  /// embedding does not depend on the images beside it, but its last bits do on the
   /// batch: the algorithms are chosen for it.
   Views embed(Device& device, const EmbedRequest& request);
 
@@ -79,7 +80,8 @@ class Embedder {
 /// Both views are the image as it is, so that either protocol compares images without mirroring.
 Views pixel_views(const ImageFormat& format, EmbedRequest request);
 
-/// (images, D) for none and sum, (images, 2D) for concat; with rows of length 1 where `normalise` is set.
+/// (images, D) for none and sum, (images, 2D) for concat; with rows of length 1 where `normalise` is set. Throws NonFiniteError for a sum
+/// beyond f32.
 Tensor combine(const Views& views, FlipMode flip, bool normalise = false);
 
 }  // namespace amnet

@@ -4,13 +4,15 @@
 //   Abel_Pacheco<TAB>1<TAB>4         per fold first so many pairs of one person: name i j
 //   Abdel_Madi_Shabneh<TAB>1<TAB>Dean_Barker<TAB>1      then as many of two people: nameA i nameB j
 //
-// (facts.md, "LFW View 2"). Photograph i of a person is name/name_%04d.jpg. Reading says nothing of pixels.
+// (facts.md, "LFW View 2"). Photograph i of a person is name/name_%04d with an ending of image_names.h in any case; where there are
+// several, the first of that table. Names of people count to the letter. Blank lines are allowed anywhere. Reading says nothing of pixels.
 //
 //   Pairs pairs = read_pairs("lfw/pairs.txt", "lfw/images");
 //   for (const std::string& image : pairs.images) load("lfw/images/" + image);
 #pragma once
 
 #include <amnet/data/image_source.h>
+#include <amnet/data/loader.h>
 
 #include <cstdint>
 #include <filesystem>
@@ -47,10 +49,11 @@ struct Pairs {
 /// Throws DataError with the file and line when the list is not one, DataError when it cannot be read.
 Pairs read_pairs(const std::filesystem::path& list);
 
-/// Reads a list and finds every image under `root`: as .jpg, else .jpeg, .png, .bmp, .ppm or .pgm.
-/// Throws DataError, besides the above, naming the list's line and the image that is not there.
-Pairs read_pairs(const std::filesystem::path& list, const std::filesystem::path& root);
-/// The same of images that lie elsewhere, such as in a packed file.
-Pairs read_pairs(const std::filesystem::path& list, const ImageSource& images);
+/// Reads a list and finds every image where it lies: below a root, or elsewhere, such as in a packed file. With BadImages::fail an image
+/// that is not there throws DataError naming it and the list's line; with skip it keeps its name, with .jpg, and reading it fails as
+/// reading any other bad image does.
+Pairs read_pairs(const std::filesystem::path& list, const ImageSource& images, BadImages missing = BadImages::fail);
+/// The same below a folder, which must be there.
+Pairs read_pairs(const std::filesystem::path& list, const std::filesystem::path& root, BadImages missing = BadImages::fail);
 
 }  // namespace amnet

@@ -33,23 +33,25 @@ std::string_view name_of(Protocol protocol);
 Protocol protocol_of(std::string_view name);
 
 struct Fold {
-  double accuracy = 0;   // percent of the fold's pairs
-  double threshold = 0;  // chosen on the other folds
+  double accuracy = 0;   // percent of the fold's pairs that were used; NaN where none was, or where none was in the other folds
+  double threshold = 0;  // chosen on the other folds; NaN where no pair of them was used
 };
 
 /// A point of the ROC: accept if score >= threshold.
 struct AcceptRate {
   double far = 0;  // share of the impostor pairs accepted, 0..1
-  double tar = 0;  // percent of the genuine pairs accepted
+  double tar = 0;  // percent of the genuine pairs accepted; NaN where no threshold gives this rate
   double threshold = 0;
+  std::string note = {};  // why there is no tar, or that the impostor pairs are too few for the rate; mostly empty
 };
 
 struct Verification {
   Protocol protocol = Protocol::amsoftmax;
   std::vector<Fold> folds;
-  double accuracy_mean = 0;  // over the folds, percent
-  double accuracy_std = 0;   // population standard deviation over the folds, percent
-  /// For each pair of the list: its score (of its own fold's mu; NaN where an image failed), and 1 if it was told right, else 0.
+  double accuracy_mean = 0;  // over the folds that have one, percent; NaN where none has
+  double accuracy_std = 0;   // population standard deviation over the same folds, percent
+  /// For each pair of the list: its score (of its own fold's mu), and 1 if it was told right, else 0. NaN where an image failed, and
+  /// in `correct` where the fold has no accuracy.
   std::vector<double> scores;
   std::vector<double> correct;
   /// Over every pair of different images named; genuine if both show one person. At the rates asked for, in their order.
@@ -58,14 +60,18 @@ struct Verification {
   std::vector<AcceptRate> roc;
   std::int64_t genuine_pairs = 0, impostor_pairs = 0;  // of all pairs of the images named
   std::int64_t images = 0, failed_images = 0, failed_pairs = 0;
+  /// All scores are equal (to 1e-10), or all features are (to 1e-6 of their size): no threshold means anything, and no rate is met.
+  bool tells_nothing_apart = false;
+
+  std::int64_t used_pairs() const { return static_cast<std::int64_t>(scores.size()) - failed_pairs; }
 };
 
 struct VerificationOptions {
   Protocol protocol = Protocol::amsoftmax;
   /// False accept rates to give the true accept rate at, each in (0, 1].
   std::vector<double> far = {1e-2, 1e-3};
-  /// For each image, nonzero where it could not be read; empty: none failed. A pair with a failed image counts wrong and takes no part
-  /// in choosing thresholds, in mu, or in the accept rates.
+  /// For each image, nonzero where it could not be read; empty: none failed. A pair with a failed image is left out of everything: of
+  /// the accuracy, of choosing thresholds, of mu and of the accept rates. How many were is in the result, to be told beside it.
   std::span<const std::uint8_t> failed = {};
 };
 
@@ -73,7 +79,8 @@ struct VerificationOptions {
 /// Over all pairs of images the sphereface mu is that of all pairs of the list, no fold held out.
 /// Cosines are computed in double. Time: images^2 D / 2 multiplications. Memory: 8 bytes for each genuine
 /// pair, and for each impostor pair up to 8 million of them (or to 2 max(far) of all, if that is more).
-/// Throws UsageError on shapes that do not fit, NonFiniteError naming the image whose feature is not finite.
+/// Throws UsageError on shapes that do not fit, DataError where not one pair can be used, NonFiniteError naming the image whose feature
+/// is not finite.
 Verification verify(const Pairs& pairs, const Tensor& features, const Tensor& mirrored, const VerificationOptions& options = {});
 
 /// The threshold of the rule above for scores of the other folds; same[i] nonzero: one person. O(n log n), exact.
@@ -86,11 +93,26 @@ double accuracy_at(double threshold, std::span<const double> scores, std::span<c
 
 /// The rule of BLUFR's EvalROC: with N = round(far * impostors), the threshold is the N-th largest impostor score, and the genuine
 /// scores >= it are accepted. Where N is 0 the threshold is the next double above the largest impostor: none of them is accepted.
+/// The rate is met where no more than N impostor scores reach the threshold. Where more are equal to it, as those of a model that maps
+/// many people to one point, the rule would accept far more than was asked for: tar is then NaN and the note says how many.
 /// tar and threshold are NaN without genuine or without impostor scores. The far returned is the one asked for.
 AcceptRate accept_rate_at(double far, std::span<const double> genuine, std::span<const double> impostor);
 
 /// The result as JSON text: accuracy_mean, accuracy_std, folds (a list), thresholds, tar_at_far ({"0.01": ..., "0.001": ...}), protocol,
-/// pairs, images, failed_pairs, failed_images, genuine_pairs, impostor_pairs. Accuracies and true accept rates in percent; NaN is null.
+/// pairs (listed), images, failed_pairs, failed_images, genuine_pairs, impostor_pairs, tells_nothing_apart. Accuracies and true accept
+/// rates in percent; NaN is null.
 std::string verification_json(const Verification& result);
+
+/// "98.25 %", or "–" for a number there is none of.
+std::string percent_text(double percent);
+/// "6000 pairs", or "5990 of 6000 pairs" where some could not be used.
+std::string pairs_text(const Verification& result);
+/// The accuracy over the folds, "98.25 +- 0.50 %", or "–".
+std::string accuracy_text(const Verification& result);
+/// "98.25 %", with the note of the rate in brackets where there is one.
+std::string rate_text(const AcceptRate& rate);
+/// What a user must know beside the numbers: that the scores tell nothing apart, or why there is no accuracy. A sentence each, without a
+/// full stop; mostly none.
+std::vector<std::string> remarks_on(const Verification& result);
 
 }  // namespace amnet

@@ -37,6 +37,7 @@ struct LoadedModel {
   Net net;
   Value images;
   Value embedding;
+  std::filesystem::path file = {};  ///< it was read from; empty for none
 };
 
 /// Reads a model file and builds its network; a training head in the file is left out.

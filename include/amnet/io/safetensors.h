@@ -1,7 +1,8 @@
 // safetensors, the file format of weights: https://github.com/huggingface/safetensors ("Format"). A u64 header length,
 // a JSON header of names, dtypes, shapes and byte ranges, then the elements, all little-endian. The reader is strict:
-// it accepts exactly the files the format describes, and nothing in a file is executed.
-// Left out: dtypes a Tensor cannot hold (F16, BF16, …), more than four dimensions, lazy loading.
+// it accepts exactly the files the format describes, and nothing in a file is executed. A tensor that a Tensor cannot hold (of
+// another dtype such as F16, or of more than four dimensions) is passed over, and refused when it is asked for.
+// Left out: lazy loading.
 //
 //   write_safetensors("model.safetensors", std::vector<NamedTensor>{{"fc.weight", w}}, {{"framework", "amnet"}});
 //   SafetensorsFile file = read_safetensors("model.safetensors");
@@ -13,6 +14,7 @@
 
 #include <cstddef>
 #include <filesystem>
+#include <functional>
 #include <map>
 #include <span>
 #include <string>
@@ -33,8 +35,10 @@ using Metadata = std::map<std::string, std::string>;
 struct SafetensorsFile {
   Metadata metadata;
   std::vector<NamedTensor> tensors;  ///< as read: in the order of the bytes
+  /// Tensors of the file that a Tensor cannot hold, by name, each with a whole sentence that says why.
+  std::map<std::string, std::string, std::less<>> unread = {};
 
-  /// The tensor of that name, or nullptr.
+  /// The tensor of that name, or nullptr. Throws DataError for one of `unread`.
   const Tensor* find(std::string_view name) const;
 };
 
@@ -48,7 +52,7 @@ void write_safetensors(const ByteSink& sink, std::span<const NamedTensor> tensor
 void write_safetensors(const std::filesystem::path& path, std::span<const NamedTensor> tensors, const Metadata& metadata = {});
 
 /// Reads a whole file. Throws FileError when it cannot be read, and DataError naming the file, the tensor and what is
-/// wrong when it is malformed or holds what a Tensor cannot.
+/// wrong when it is malformed.
 SafetensorsFile read_safetensors(const std::filesystem::path& path);
 /// The same from memory; `name` stands for the file in messages.
 SafetensorsFile parse_safetensors(std::span<const std::byte> bytes, std::string_view name);

@@ -47,7 +47,7 @@ struct MetricsRow {
   double wait = 0;  ///< share of the time waiting for data, in [0,1]
 };
 
-/// One line of validation.csv; accuracies in percent.
+/// One line of validation.csv; accuracies in percent. NaN, an empty field, where there is none: see verification.h.
 struct ValidationRow {
   std::int64_t step = 0;
   double accuracy_mean = 0;
