@@ -50,6 +50,20 @@ Entry parse_line(std::string_view line, std::string_view source, std::int64_t nu
   return {line.substr(0, path_end + 1), label};
 }
 
+/// Room for every line of the file, which is read once more for it: vectors that grew would hold up to three times as much on the way.
+void reserve_for(std::ifstream& in, FaceList& list) {
+  std::vector<char> buffer(std::size_t{1} << 20);
+  std::size_t bytes = 0, lines = 1;
+  while (in) {
+    in.read(buffer.data(), static_cast<std::streamsize>(buffer.size()));
+    bytes += static_cast<std::size_t>(in.gcount());
+    lines += static_cast<std::size_t>(std::count(buffer.begin(), buffer.begin() + in.gcount(), '\n'));
+  }
+  list.reserve(lines, bytes);
+  in.clear();
+  in.seekg(0);
+}
+
 }  // namespace
 
 FaceList::FaceList(std::filesystem::path root, std::string source) : FaceList(image_folder(std::move(root)), std::move(source)) {}
@@ -60,19 +74,36 @@ FaceList::FaceList(std::shared_ptr<const ImageSource> images, std::string source
 void FaceList::add(std::string_view path, std::int64_t label, std::int64_t line) {
   require(label >= 0 && label < max_classes, "[face list] expected a label from 0 to 2^31-1 but got {}.", label);
   require(line >= 0 && line <= std::numeric_limits<std::uint32_t>::max(), "[face list] a list has at most 2^32-1 lines; split it.");
-  paths_ += path;
-  ends_.push_back(paths_.size());
-  labels_.push_back(static_cast<std::int32_t>(label));
-  lines_.push_back(static_cast<std::uint32_t>(line));
+  Images& named = to_change();
+  named.paths += path;
+  named.ends.push_back(named.paths.size());
+  named.labels.push_back(static_cast<std::int32_t>(label));
+  named.lines.push_back(static_cast<std::uint32_t>(line));
   classes_ = std::max(classes_, label + 1);
 }
 
-void FaceList::reserve(std::size_t path_bytes) { paths_.reserve(path_bytes); }
+FaceList::Images& FaceList::to_change() {
+  if (named_.use_count() > 1) named_ = std::make_shared<Images>(*named_);
+  return *named_;
+}
+
+void FaceList::reserve(std::size_t images, std::size_t path_bytes) {
+  Images& named = to_change();
+  named.paths.reserve(path_bytes);
+  named.ends.reserve(images);
+  named.labels.reserve(images);
+  named.lines.reserve(images);
+}
+
+std::size_t FaceList::bytes() const {
+  return old_labels_.size() * sizeof(std::int64_t) + named_->paths.size() +
+         static_cast<std::size_t>(size()) * (sizeof(std::uint64_t) + sizeof(std::int32_t) + sizeof(std::uint32_t));
+}
 
 std::string_view FaceList::path(std::int64_t i) const {
   const auto at = static_cast<std::size_t>(i);
-  const std::size_t begin = at == 0 ? 0 : ends_[at - 1];
-  return std::string_view(paths_).substr(begin, ends_[at] - begin);
+  const std::size_t begin = at == 0 ? 0 : named_->ends[at - 1];
+  return std::string_view(named_->paths).substr(begin, named_->ends[at] - begin);
 }
 
 std::filesystem::path FaceList::file(std::int64_t i) const { return root() / path(i); }
@@ -93,12 +124,13 @@ void FaceList::set_classes(std::int64_t classes) {
 
 void FaceList::remove_classes(const std::vector<std::int64_t>& labels) {
   if (labels.empty()) return;
-  for (std::int32_t& label : labels_) label -= static_cast<std::int32_t>(std::ranges::lower_bound(labels, label) - labels.begin());
+  for (std::int32_t& label : to_change().labels)
+    label -= static_cast<std::int32_t>(std::ranges::lower_bound(labels, label) - labels.begin());
   classes_ -= static_cast<std::int64_t>(labels.size());
 }
 
 void FaceList::relabel(const std::vector<std::int32_t>& places, std::vector<std::int64_t> old_labels) {
-  for (std::int32_t& label : labels_) label = places[static_cast<std::size_t>(label)];
+  for (std::int32_t& label : to_change().labels) label = places[static_cast<std::size_t>(label)];
   classes_ = std::ssize(old_labels);
   old_labels_ = std::move(old_labels);
 }
@@ -118,8 +150,7 @@ FaceList read_face_list(const std::filesystem::path& list_file, const std::files
   require<DataError>(std::filesystem::is_regular_file(list_file, error) && in.good(), "the list {} cannot be read; check its path{}.",
                      source, path_hint(source));
   ListBuilder builder(FaceList(root, source), options);
-  const auto bytes = std::filesystem::file_size(list_file, error);
-  if (!error) builder.list().reserve(static_cast<std::size_t>(bytes));
+  reserve_for(in, builder.list());
 
   std::vector<char> buffer(std::size_t{1} << 16);  // a longer line is no path: this bounds what a hostile file can cost
   for (std::int64_t number = 1; !in.eof(); ++number) {

@@ -19,15 +19,35 @@ inline void sort_unique(std::vector<std::int64_t>& values) {
   values.erase(std::unique(values.begin(), values.end()), values.end());
 }
 
+/// Labels, each once, in memory for about twice as many as there are different ones.
+class LabelSet {
+ public:
+  void add(std::int64_t label) {
+    if (!labels_.empty() && labels_.back() == label) return;  // lists are mostly in runs of one label
+    if (labels_.size() >= limit_) {
+      sort_unique(labels_);
+      limit_ = std::max(2 * labels_.size(), limit_);
+      labels_.reserve(limit_);
+    }
+    labels_.push_back(label);
+  }
+  bool empty() const { return labels_.empty(); }
+  /// Ascending.
+  std::vector<std::int64_t> take() {
+    sort_unique(labels_);
+    return std::move(labels_);
+  }
+
+ private:
+  std::vector<std::int64_t> labels_;
+  std::size_t limit_ = std::size_t{1} << 16;
+};
+
 /// The labels of the list, ascending, each once.
 inline std::vector<std::int64_t> labels_of(const FaceList& list) {
-  std::vector<std::int64_t> labels;
-  for (std::int64_t i = 0; i < list.size(); ++i) {
-    // Lists are mostly in runs of one label: this keeps the vector short.
-    if (labels.empty() || labels.back() != list.label(i)) labels.push_back(list.label(i));
-  }
-  sort_unique(labels);
-  return labels;
+  LabelSet labels;
+  for (std::int64_t i = 0; i < list.size(); ++i) labels.add(list.label(i));
+  return labels.take();
 }
 
 /// Labels of any size as places, in the order in which they are met, and then in their own.
@@ -66,7 +86,7 @@ class ListBuilder {
   /// Appends an image unless its identity is excluded.
   void add(std::string_view path, std::int64_t label, std::int64_t line) {
     if (exclusions_.excludes(FaceList::identity_of(path))) {
-      excluded_labels_.push_back(label);
+      excluded_labels_.add(label);
     } else {
       list_.add(path, relabelling_ ? relabelling_->place_of(label) : label, line);
     }
@@ -88,9 +108,8 @@ class ListBuilder {
 
  private:
   void close_gaps() {
-    sort_unique(excluded_labels_);
     std::vector<std::int64_t> vanished;
-    std::ranges::set_difference(excluded_labels_, labels_of(list_), std::back_inserter(vanished));
+    std::ranges::set_difference(excluded_labels_.take(), labels_of(list_), std::back_inserter(vanished));
     // An excluded label above all others has left no class behind already.
     std::erase_if(vanished, [&](std::int64_t label) { return label >= list_.classes(); });
     list_.remove_classes(vanished);
@@ -100,7 +119,7 @@ class ListBuilder {
   Exclusions exclusions_;
   std::int64_t classes_;
   std::optional<Relabelling> relabelling_;
-  std::vector<std::int64_t> excluded_labels_;
+  LabelSet excluded_labels_;
 };
 
 }  // namespace amnet

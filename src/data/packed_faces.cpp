@@ -215,6 +215,9 @@ void PackedFaces::prefetch(std::string_view path) const {
 FaceList list_packed(std::shared_ptr<const PackedFaces> pack, const ListOptions& options) {
   const PackedFaces& faces = *pack;
   ListBuilder builder(FaceList(std::move(pack)), options);
+  std::size_t path_bytes = 0;
+  for (std::int64_t i = 0; i < faces.size(); ++i) path_bytes += faces.path(i).size();
+  builder.list().reserve(static_cast<std::size_t>(faces.size()), path_bytes);
   for (std::int64_t i = 0; i < faces.size(); ++i) builder.add(faces.path(i), faces.label(i), 0);
   if (!options.relabel && !builder.list().empty())
     builder.list().set_classes(faces.classes());  // also those that lost their images when they were packed

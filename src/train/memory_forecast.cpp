@@ -25,6 +25,8 @@ std::string MemoryForecast::str() const {
                              {"saving", saving},
                              {"verification", verification},
                              {"data", data},
+                             {"list", list},
+                             {"report", report},
                              {"program", program}}));
 }
 
@@ -47,6 +49,17 @@ MemoryForecast forecast_memory(Net& net, Device& device, const TrainOptions& opt
   memory.data = static_cast<std::size_t>(images * image);
   memory.program = program_bytes;
   return memory;
+}
+
+std::size_t list_bytes(const FaceList& list, const TrainOptions& options) {
+  const std::size_t order = sizeof(std::uint32_t);  // by sampler.h
+  const std::size_t stand_in = options.cache == ImageCache::none ? 0 : sizeof(std::int64_t);
+  return list.bytes() + static_cast<std::size_t>(list.size()) * (order + stand_in);
+}
+
+std::size_t report_bytes(std::int64_t rows) {
+  constexpr std::size_t bytes_a_row = 275;  // measured: its text twice, and its numbers in a few columns
+  return static_cast<std::size_t>(rows) * bytes_a_row;
 }
 
 std::size_t verification_bytes(const Pairs& pairs, std::int64_t embedding, Protocol protocol) {

@@ -144,6 +144,8 @@ class Run {
 
   MemoryForecast forecast() {
     MemoryForecast memory = forecast_memory(net_.net, device_, options_, loader_queue() + options_.accumulate);
+    memory.list = list_bytes(list_, options_);
+    memory.report = report_bytes(steps_ / options_.log_every);
     if (validation_) memory.verification = validation_->plan(device_);  // now, and not when training has gone on for hours
     return memory;
   }

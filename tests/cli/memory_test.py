@@ -7,8 +7,9 @@ import subprocess
 import unittest
 
 import harness
-from harness import CliTest, environment, faces, pairs, read, start, train_arguments
+from harness import CliTest, environment, faces, image_of, pairs, path, read, start, train_arguments
 
+LONG = 3_000_000  # lines
 VERIFY = ["--val-pairs", "pairs.txt", "--val-root", "faces"]
 RUNS = {
     "plain": ["--depth", 20, "--width", 0.25, "--embedding", 512, "--batch", 32, "--iterations", 3],
@@ -17,8 +18,17 @@ RUNS = {
     "wide": ["--depth", 10, "--width", 0.5, "--embedding", 512, "--batch", 8, "--iterations", 2, "--workers", 3],
     # Whose scratch memory grows several times: what it grew out of must not stay.
     "wide, by large tiles": ["--depth", 10, "--width", 0.5, "--embedding", 512, "--batch", 8, "--iterations", 2, "--workers", 3, "--convolution", "tiles-6"],
+    # Millions of lines: what a list takes is its characters and 16 bytes a line, and 4 for the order of an epoch.
+    "long list": ["--train-list", "long.txt", "--iterations", 2],
+    "long list in disorder": ["--train-list", "disorder.txt", "--iterations", 2],
     "full width": ["--depth", 20, "--width", 1, "--embedding", 512, "--batch", 16, "--iterations", 2, "--threads", 2],
 }  # fmt: skip
+
+
+def write_pieces(name, pieces):
+    with open(path(name), "w") as file:
+        for lines in pieces:
+            file.writelines(lines)
 
 
 @unittest.skipIf(harness.SANITIZED, "a sanitizer takes memory of its own")
@@ -26,6 +36,10 @@ class Memory(CliTest):
     def test_forecast(self):
         faces()
         pairs()
+        lines = [f"{image_of(person, image)} {person}\n" for person in range(12) for image in range(6)]
+        # Piece by piece: a child's largest size counts from that of this process.
+        write_pieces("long.txt", ([line] * 100 for line in lines for _ in range(LONG // len(lines) // 100)))
+        write_pieces("disorder.txt", (lines for _ in range(LONG // len(lines))))
         for number, (name, flags) in enumerate(RUNS.items()):
             with self.subTest(name=name):
                 out = f"run-{number}"

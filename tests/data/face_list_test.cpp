@@ -32,6 +32,20 @@ std::string refusal(const TemporaryFolder& folder, std::string_view text, ListOp
 
 }  // namespace
 
+TEST_CASE("face list: an image takes 16 bytes and its path, and copies share their images until one is changed", "[list]") {
+  FaceList list("faces");
+  for (int i = 0; i < 1000; ++i) list.add("ann/" + std::to_string(1000 + i) + ".jpg", i % 7);
+  CHECK(list.bytes() == 1000 * (16 + 12));
+  FaceList copy = list;
+  CHECK(copy.path(999).data() == list.path(999).data());
+  copy.add("ben/1.jpg", 9);
+  CHECK((list.size() == 1000 && list.classes() == 7));
+  CHECK((copy.size() == 1001 && copy.classes() == 10 && copy.path(999) == list.path(999) && copy.path(1000) == "ben/1.jpg"));
+  FaceList third = list;
+  third.remove_classes({3});
+  CHECK((list.label(6) == 6 && third.label(6) == 5));
+}
+
 TEST_CASE("face_list: paths, labels and lines of an ordinary list", "[face_list]") {
   const TemporaryFolder folder;
   const FaceList list = read(folder, "train/ann/01.jpg 0\ntrain/bob/1.jpg 2\n\nx.jpg 1");

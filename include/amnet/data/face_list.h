@@ -20,7 +20,8 @@
 
 namespace amnet {
 
-/// Images with labels, 16 bytes each beside the paths themselves. Positions run over [0, size()).
+/// Images with labels, 16 bytes each beside the paths themselves. Positions run over [0, size()). Copies of a list share its images until
+/// one of them is changed.
 class FaceList {
  public:
   /// An empty list of images under `root`; `source` names the list file in messages.
@@ -30,14 +31,17 @@ class FaceList {
 
   /// Appends an image. `label` is in [0, 2^31), `line` the list's line or 0 for none.
   void add(std::string_view path, std::int64_t label = 0, std::int64_t line = 0);
-  void reserve(std::size_t path_bytes);
+  /// Makes room for so many images, whose paths have so many bytes in all.
+  void reserve(std::size_t images, std::size_t path_bytes);
+  /// The memory of the images, for a forecast.
+  std::size_t bytes() const;
 
-  std::int64_t size() const { return static_cast<std::int64_t>(labels_.size()); }
-  bool empty() const { return labels_.empty(); }
+  std::int64_t size() const { return static_cast<std::int64_t>(named_->labels.size()); }
+  bool empty() const { return size() == 0; }
   /// The path as the list has it, relative to the root.
   std::string_view path(std::int64_t i) const;
-  std::int64_t label(std::int64_t i) const { return labels_[static_cast<std::size_t>(i)]; }
-  std::int64_t line(std::int64_t i) const { return lines_[static_cast<std::size_t>(i)]; }
+  std::int64_t label(std::int64_t i) const { return named_->labels[static_cast<std::size_t>(i)]; }
+  std::int64_t line(std::int64_t i) const { return named_->lines[static_cast<std::size_t>(i)]; }
   /// The name of the folder the image lies in; empty if the path has none.
   std::string_view identity(std::int64_t i) const { return identity_of(path(i)); }
   std::filesystem::path file(std::int64_t i) const;
@@ -66,12 +70,17 @@ class FaceList {
   static std::string_view identity_of(std::string_view path);
 
  private:
+  struct Images {
+    std::string paths;                 // one after the other: millions of small strings would cost three times as much
+    std::vector<std::uint64_t> ends;   // of each path in `paths`
+    std::vector<std::int32_t> labels;  // (size)
+    std::vector<std::uint32_t> lines;  // (size)
+  };
+  Images& to_change();  // this list's alone from now on
+
   std::shared_ptr<const ImageSource> images_;
   std::string source_;
-  std::string paths_;                 // one after the other: millions of small strings would cost three times as much
-  std::vector<std::uint64_t> ends_;   // of each path in paths_
-  std::vector<std::int32_t> labels_;  // (size)
-  std::vector<std::uint32_t> lines_;  // (size)
+  std::shared_ptr<Images> named_ = std::make_shared<Images>();
   std::int64_t classes_ = 0;
   std::vector<std::int64_t> old_labels_;  // (classes) or none
   ListNotes notes_;
