@@ -1,6 +1,7 @@
 #include "commands.h"
 #include "compute_options.h"
 #include "console.h"
+#include "outputs.h"
 #include "signals.h"
 
 #include <amnet/core/build_info.h>
@@ -121,6 +122,7 @@ int bench_command(Arguments arguments) {
   add_compute_options(app, options.compute);
   if (!parse_arguments(app, std::move(arguments))) return 0;
 
+  Outputs().writes("--json", options.json);
   Device device = make_device(options.compute, options.forward_only ? Purpose::embedding : Purpose::training);
   require(!options.profile || memory_of(device) != Memory::host,
           "--profile: times the kernels of a GPU; add --device cuda, or leave it out.");

@@ -28,7 +28,7 @@ FaceList read_list(const fs::path& root, const fs::path& list_file, const fs::pa
 int check_data_command(Arguments arguments) {
   fs::path root, list_file, pack, exclude;
   std::string input = "112x96";
-  int workers = 2;
+  int workers = default_workers();
   bool relabel = false;
   CLI::App app("Reads every image of a training set and names each that is unreadable, damaged, of the wrong size or there twice.",
                "train_face check-data");
@@ -41,7 +41,7 @@ int check_data_command(Arguments arguments) {
   app.add_flag("--relabel", relabel, "Number the labels of the list from 0 on, as train --relabel does");
   app.add_option("--input", input, "Image size, height x width (default: that of --pack, else 112x96)");
   begin_group(app, computing);
-  app.add_option("--workers", workers, "Decoding threads")->check(CLI::Range(1, 256));
+  app.add_option("--workers", workers, "Decoding threads; by default those the process may use, at most 8")->check(CLI::Range(1, 256));
   if (!parse_arguments(app, std::move(arguments))) return 0;
 
   ImageFormat format;

@@ -1,6 +1,7 @@
 #include "commands.h"
 #include "compute_options.h"
 #include "console.h"
+#include "outputs.h"
 #include "progress_bar.h"
 #include "signals.h"
 
@@ -17,8 +18,10 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <array>
 #include <nlohmann/json.hpp>
 #include <set>
+#include <system_error>
 
 using namespace amnet;
 namespace fs = std::filesystem;
@@ -95,6 +98,8 @@ std::vector<Series> curves_of(const std::vector<fs::path>& a, const std::vector<
   return curves;
 }
 
+constexpr std::array drawing_names = {"loss", "accuracy", "target_cosine", "verification"};
+
 std::vector<Drawing> draw_curves(const std::vector<fs::path>& a, const std::vector<fs::path>& b) {
   const auto metrics = [](const fs::path& run) { return read_metrics(run / "metrics.csv"); };
   const auto validation = [](const fs::path& run) { return read_validation(run / "validation.csv"); };
@@ -102,20 +107,30 @@ std::vector<Drawing> draw_curves(const std::vector<fs::path>& a, const std::vect
     return draw(
         LineChart{.title = std::move(title), .x = {.label = "step"}, .y = {.label = std::move(label)}, .series = std::move(curves)});
   };
-  return {{"loss", chart("Loss", "loss", curves_of<MetricsRow>(a, b, metrics, [](const MetricsRow& row) { return row.meters.loss; })),
-           "Losses with and without a margin are not comparable in level."},
-          {"accuracy",
-           chart("Training accuracy", "%",
-                 curves_of<MetricsRow>(a, b, metrics, [](const MetricsRow& row) { return 100 * row.meters.accuracy; })),
-           "Without margin."},
-          {"target_cosine",
-           chart("Cosine to the own class", "mean cosine",
-                 curves_of<MetricsRow>(a, b, metrics, [](const MetricsRow& row) { return row.meters.target_cosine; })),
-           "Between a feature and the weights of its class."},
-          {"verification",
-           chart("Verification while training", "accuracy, %",
-                 curves_of<ValidationRow>(a, b, validation, [](const ValidationRow& row) { return row.accuracy_mean; })),
-           "On the validation pairs of the runs."}};
+  return {
+      {drawing_names[0], chart("Loss", "loss", curves_of<MetricsRow>(a, b, metrics, [](const MetricsRow& row) { return row.meters.loss; })),
+       "Losses with and without a margin are not comparable in level."},
+      {drawing_names[1],
+       chart("Training accuracy", "%",
+             curves_of<MetricsRow>(a, b, metrics, [](const MetricsRow& row) { return 100 * row.meters.accuracy; })),
+       "Without margin."},
+      {drawing_names[2],
+       chart("Cosine to the own class", "mean cosine",
+             curves_of<MetricsRow>(a, b, metrics, [](const MetricsRow& row) { return row.meters.target_cosine; })),
+       "Between a feature and the weights of its class."},
+      {drawing_names[3],
+       chart("Verification while training", "accuracy, %",
+             curves_of<ValidationRow>(a, b, validation, [](const ValidationRow& row) { return row.accuracy_mean; })),
+       "On the validation pairs of the runs."}};
+}
+
+void try_drawings(Outputs& outputs, const fs::path& folder) {
+  std::error_code error;
+  require<FileError>(fs::is_directory(folder, error) || !fs::exists(folder, error), "--drawings: {} is not a folder.", folder.string());
+  for (const char* name : drawing_names) {
+    const fs::path file = folder / fmt::format("{}.svg", name);
+    if (fs::exists(folder, error)) outputs.writes_beside("--drawings", file, "a drawing", is_our_drawing(file));
+  }
 }
 
 }  // namespace
@@ -153,6 +168,16 @@ int compare_command(Arguments arguments) {
              .images = images,
              .protocol = protocol_of(protocol),
              .bad_images = policy};
+  Outputs outputs;
+  for (const fs::path& model : a) outputs.reads("--a", model);
+  for (const fs::path& model : b) outputs.reads("--b", model);
+  outputs.reads("--pairs", pairs_file);
+  outputs.reads("--pack", pack);
+  outputs.reads_images("--root", root, static_cast<std::int64_t>(on.pairs.images.size()),
+                       [&](std::int64_t i) { return on.pairs.images[static_cast<std::size_t>(i)]; });
+  outputs.writes("--json", json);
+  outputs.writes("--report", report);
+  if (!drawings.empty()) try_drawings(outputs, drawings);
   Device device = make_device(compute, Purpose::embedding);
   ProgressBar bar;
   const Side side_a = measure(a, on, device, bar);

@@ -103,7 +103,8 @@ void add_compute_options(CLI::App& app, ComputeOptions& options) {
       ->check(CLI::IsMember({"f32", "tf32", "bf16"}));
   app.add_flag("--deterministic", options.deterministic, "The same bits in every run on a GPU, or an error; a CPU's always are");
   app.add_flag("--no-graphs", options.no_graphs, "Give a GPU every kernel by itself, and not whole steps as graphs: for profilers");
-  app.add_option("--threads", options.threads, "Compute threads of a CPU; 0: all cores")->check(CLI::Range(0, 1024));
+  app.add_option("--threads", options.threads, "Compute threads of a CPU; 0: all processors that the process may use")
+      ->check(CLI::Range(0, 1024));
   app.add_option(
          "--convolution", options.convolution,
          "Algorithm of convolutions on a CPU; automatic: the fastest for each shape. They differ in rounding alone, and no checkpoint "

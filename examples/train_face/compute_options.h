@@ -18,7 +18,7 @@ struct ComputeOptions {
   std::string precision = "f32";
   bool deterministic = false;
   bool no_graphs = false;
-  int threads = 0;  // of a CPU; 0: all cores
+  int threads = 0;  // of a CPU; 0: all that the process may use
   std::string convolution = "automatic";
   bool verbose = false;
 };

@@ -1,6 +1,7 @@
 #include "commands.h"
 #include "compute_options.h"
 #include "console.h"
+#include "outputs.h"
 #include "progress_bar.h"
 #include "signals.h"
 
@@ -23,7 +24,7 @@ struct EvalOptions {
   fs::path model, pairs, root, pack, json, report;
   std::string protocol = "amsoftmax", bad_images = "fail";
   std::string input = "112x96";
-  bool raw_pixels = false;
+  bool raw_pixels = false, report_beside_json = false;
   ComputeOptions compute;
 };
 
@@ -49,6 +50,21 @@ void print_result(const Verification& result) {
   for (const std::string& remark : remarks_on(result)) answer(remark);
   if (result.failed_images > 0) {
     answer(fmt::format("failed: {} images, in {} pairs, which are left out", result.failed_images, result.failed_pairs));
+  }
+}
+
+void try_outputs(const EvalOptions& options, const Pairs& pairs) {
+  Outputs outputs;
+  outputs.reads("--model", options.model);
+  outputs.reads("--pairs", options.pairs);
+  outputs.reads("--pack", options.pack);
+  outputs.reads_images("--root", options.root, static_cast<std::int64_t>(pairs.images.size()),
+                       [&](std::int64_t i) { return pairs.images[static_cast<std::size_t>(i)]; });
+  outputs.writes("--json", options.json);
+  if (options.report_beside_json) {
+    outputs.writes_beside("--report", options.report, "the report", is_our_page(options.report));
+  } else {
+    outputs.writes("--report", options.report);
   }
 }
 
@@ -78,6 +94,7 @@ int eval_command(Arguments arguments) {
   require(options.raw_pixels != !options.model.empty(), "train_face eval: give either --model or --raw-pixels.");
   require(options.raw_pixels || app.count("--input") == 0, "--input: the model says what size it expects; leave it out.");
 
+  options.report_beside_json = options.report.empty();
   if (options.report.empty() && !options.json.empty()) options.report = fs::path(options.json).replace_extension(".html");
   require(options.json.empty() || options.json != options.report, "--json, --report: {} cannot be both; give two names.",
           options.json.string());
@@ -85,6 +102,7 @@ int eval_command(Arguments arguments) {
   const std::shared_ptr<const ImageSource> images = open_images("train_face eval", options.root, options.pack);
   const BadImages bad_images = options.bad_images == "skip" ? BadImages::skip : BadImages::fail;
   const Pairs pairs = read_pairs(options.pairs, *images, bad_images);
+  try_outputs(options, pairs);
   ProgressBar bar;
   const EmbedRequest request{.images = images,
                              .paths = pairs.images,

@@ -1,6 +1,7 @@
 #include "commands.h"
 #include "compute_options.h"
 #include "console.h"
+#include "outputs.h"
 #include "progress_bar.h"
 #include "signals.h"
 
@@ -89,13 +90,23 @@ int extract_command(Arguments arguments) {
 
   const std::shared_ptr<const ImageSource> images = open_images("train_face extract", root, pack);
 
-  Device device = make_device(compute, Purpose::embedding);
-  Embedder embedder(load_model(model));
   const Listed listed = read_paths(images, list);
   for (const std::string& path : listed.paths) {
     require<DataError>(path.find('\n') == std::string::npos,
                        "{}: its name holds a line break, which the file of names cannot hold; rename it.", path);
   }
+  const fs::path names_file = fs::path(out).replace_extension(".txt");
+  Outputs outputs;
+  outputs.reads("--model", model);
+  outputs.reads("--list", list);
+  outputs.reads("--pack", pack);
+  outputs.reads_images("--root", root, static_cast<std::int64_t>(listed.paths.size()),
+                       [&](std::int64_t i) { return listed.paths[static_cast<std::size_t>(i)]; });
+  outputs.writes("--out", out);
+  outputs.writes_beside("--out", names_file, "the names", are_names_of(names_file, out));
+
+  Device device = make_device(compute, Purpose::embedding);
+  Embedder embedder(load_model(model));
   const auto where = [&](std::size_t i) {
     const std::string file = (images->place() / listed.paths[i]).string();
     return listed.lines.empty() ? file : fmt::format("{}:{}: {}", list.string(), listed.lines[i], file);
@@ -118,7 +129,6 @@ int extract_command(Arguments arguments) {
   write_npy(out, features);
   std::string names;
   for (const std::string& path : listed.paths) names += path + "\n";
-  const fs::path names_file = fs::path(out).replace_extension(".txt");
   write_durably(names_file, names);
   answer(fmt::format("{} embeddings of {} values in {}, names in {}", listed.paths.size(), features.extent(1), out.string(),
                      names_file.string()));

@@ -2,6 +2,7 @@
 #include "commands.h"
 #include "compute_options.h"
 #include "console.h"
+#include "outputs.h"
 #include "progress_bar.h"
 #include "signals.h"
 
@@ -12,6 +13,7 @@
 #include <amnet/eval/verification.h>
 #include <amnet/io/checkpoint.h>
 #include <amnet/io/durable_file.h>
+#include <amnet/io/folder_lock.h>
 #include <amnet/train/train_report.h>
 #include <amnet/train/train_state.h>
 #include <amnet/train/trainer.h>
@@ -20,7 +22,10 @@
 
 #include <chrono>
 #include <filesystem>
+#include <memory>
 #include <optional>
+#include <system_error>
+#include <utility>
 
 using namespace amnet;
 namespace fs = std::filesystem;
@@ -35,11 +40,13 @@ constexpr std::uint64_t test_images = 12;
 constexpr std::uint64_t test_folds = 10;
 constexpr std::uint64_t test_pairs = 100;  // of each kind in a fold: 2,000 in all
 
+// The next free name, which is this process's own from here on.
 fs::path new_run_directory() {
+  std::error_code error;
+  fs::create_directory("runs", error);  // where it fails the lock tells why
   for (int number = 1;; ++number) {
     fs::path path = fs::path("runs") / (number == 1 ? "first" : fmt::format("first-{}", number));
-    std::error_code unreadable;
-    if (!fs::exists(path, unreadable)) return path;
+    if (fs::create_directory(path, error) || error) return path;
   }
 }
 
@@ -144,7 +151,7 @@ std::string version_text() {
 struct FirstRunOptions {
   fs::path out;
   std::uint64_t seed = 1;
-  bool resume = false;
+  bool resume = false, new_folder = false;
   ComputeOptions compute;
 };
 
@@ -176,8 +183,9 @@ bool read_options(Arguments arguments, FirstRunOptions& options) {
   add_compute_options(app, options.compute);
   if (!parse_arguments(app, std::move(arguments))) return false;
   require(!options.resume || !options.out.empty(), "--resume: name the folder of the run with --out.");
-  if (options.out.empty()) options.out = new_run_directory();
   std::error_code unreadable;
+  options.new_folder = options.out.empty() || !fs::exists(options.out, unreadable);
+  if (options.out.empty()) options.out = new_run_directory();
   require(options.resume || !fs::exists(options.out / "train.log", unreadable),
           "--out: {} holds a run already; add --resume to go on with it, or name another folder.", options.out.string());
   if (options.resume) take_seed_of_run(options, app.count("--seed") > 0);
@@ -186,8 +194,9 @@ bool read_options(Arguments arguments, FirstRunOptions& options) {
 
 class FirstRun {
  public:
-  explicit FirstRun(const FirstRunOptions& options)
+  FirstRun(const FirstRunOptions& options, std::shared_ptr<FolderLock> lock)
       : out_(options.out),
+        lock_(std::move(lock)),
         seed_(options.seed),
         device_(make_device(options.compute, Purpose::training)),
         threads_(Cpu(options.compute.threads).threads()),
@@ -258,10 +267,12 @@ class FirstRun {
                         bar_.show(progress.activity, progress.step, progress.steps, progress.seconds_left,
                                   meters.count > 0 ? fmt::format("loss {:.3f}  accuracy {:.0f}%", meters.loss, 100 * meters.accuracy) : "");
                       },
-                  .poll = poll_signals});
+                  .poll = poll_signals,
+                  .lock = lock_});
   }
 
   fs::path out_;
+  std::shared_ptr<FolderLock> lock_;
   std::uint64_t seed_;
   Device device_;
   int threads_;
@@ -272,12 +283,12 @@ class FirstRun {
 };
 
 // After a stop: what lies in `out` is gone on with where there is a checkpoint, and taken away where a new folder holds none.
-void tell_how_to_go_on(const FirstRunOptions& options, bool new_folder) {
+void tell_how_to_go_on(const FirstRunOptions& options) {
   std::error_code unreadable;
   if (fs::exists(options.out / "last", unreadable)) {
     tell(fmt::format("Stopped; to go on: train_face --out {} --resume", options.out.string()));
   } else {
-    if (new_folder) fs::remove_all(options.out, unreadable);
+    if (options.new_folder) fs::remove_all(options.out, unreadable);
     tell("Stopped before the training; the same command starts anew.");
   }
 }
@@ -287,14 +298,15 @@ void tell_how_to_go_on(const FirstRunOptions& options, bool new_folder) {
 int first_run_command(Arguments arguments) {
   FirstRunOptions options;
   if (!read_options(std::move(arguments), options)) return 0;
-  std::error_code unreadable;
-  const bool new_folder = !fs::exists(options.out, unreadable);
-  FirstRun run(options);
+  Outputs outputs;
+  outputs.writes_into("--out", options.out, run_files(), is_of_a_run);
+  outputs.writes_into("--out", options.out / "faces" / "train", {"list.txt"}, is_our_list);
+  FirstRun run(options, std::make_shared<FolderLock>(options.out));
   const int exit_code = run.go();
   if (exit_code == 0) {
     tell_convolutions(options.compute, run.device());
   } else {
-    tell_how_to_go_on(options, new_folder);
+    tell_how_to_go_on(options);
   }
   return exit_code;
 }

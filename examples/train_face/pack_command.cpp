@@ -1,6 +1,7 @@
 #include "commands.h"
 #include "compute_options.h"
 #include "console.h"
+#include "outputs.h"
 #include "progress_bar.h"
 #include "signals.h"
 
@@ -17,7 +18,7 @@ int pack_command(Arguments arguments) {
   fs::path root, list_file, exclude, out;
   std::string input = "112x96";
   std::string bad_images = "fail";
-  int workers = 2;
+  int workers = default_workers();
   bool relabel = false;
   CLI::App app("Packs a training set into one file, for train --pack: quicker to open, copy and check than a folder of many.",
                "train_face pack");
@@ -35,7 +36,7 @@ int pack_command(Arguments arguments) {
   begin_group(app, "Pack");
   app.add_option("--out", out, "The packed file")->required();
   begin_group(app, computing);
-  app.add_option("--workers", workers, "Decoding threads")->check(CLI::Range(1, 256));
+  app.add_option("--workers", workers, "Decoding threads; by default those the process may use, at most 8")->check(CLI::Range(1, 256));
   if (!parse_arguments(app, std::move(arguments))) return 0;
 
   PackOptions options{.workers = workers};
@@ -44,6 +45,13 @@ int pack_command(Arguments arguments) {
   require(!relabel || !list_file.empty(), "--relabel: is for the labels of --train-list.");
   const ListOptions list_options{.exclude = exclude, .relabel = relabel};
   const FaceList list = list_file.empty() ? list_folder(root, list_options) : read_face_list(list_file, root, list_options);
+  const fs::path labels_file = fs::path(out).concat(".labels.csv");
+  Outputs outputs;
+  outputs.reads("--train-list", list_file);
+  outputs.reads("--exclude", exclude);
+  outputs.reads_images("--root", root, list.size(), [&](std::int64_t i) { return std::string(list.path(i)); });
+  outputs.writes("--out", out);
+  if (relabel) outputs.writes_beside("--out", labels_file, "the labels", is_our_label_table(labels_file));
   ProgressBar bar;
   const Pace pace;
   options.on_bad_image = [&](const BadImage& bad) { bar.print("skipped: " + bad.reason); };
@@ -57,7 +65,7 @@ int pack_command(Arguments arguments) {
   bar.clear();
   for (const std::string& sentence : sentences_of(list.notes())) tell(sentence);
   if (const std::string reason = why_not_trainable(list); !reason.empty()) bar.print("not to be trained on: " + reason);
-  if (relabel) write_durably(fs::path(out).concat(".labels.csv"), label_table(list));
+  if (relabel) write_durably(labels_file, label_table(list));
   const std::string skipped = summary.skipped > 0 ? fmt::format(", {} bad ones left out", summary.skipped) : "";
   conclude(fmt::format("{} images of {} classes{} in {}, {:.1f} MB", summary.images, list.classes(), skipped, out.string(),
                        static_cast<double>(summary.bytes) / 1e6));

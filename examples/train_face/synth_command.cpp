@@ -1,13 +1,14 @@
 #include "commands.h"
 #include "console.h"
+#include "outputs.h"
 #include "progress_bar.h"
 #include "signals.h"
 
+#include <amnet/core/processors.h>
 #include <amnet/data/synthetic_faces.h>
+#include <amnet/io/folder_lock.h>
 
 #include <fmt/format.h>
-
-#include <thread>
 
 using namespace amnet;
 
@@ -26,15 +27,18 @@ int synth_command(Arguments arguments) {
   app.add_option("--seed", seed, "Every face follows from it")->check(seeds());
   if (!parse_arguments(app, std::move(arguments))) return 0;
 
-  ProgressBar bar;
+  Outputs().writes_into("--out", out, {"list.txt"}, is_our_list);
   std::error_code unreadable;
   const bool new_folder = !std::filesystem::exists(out, unreadable);
+  const FolderLock lock(out);
+  ProgressBar bar;
+  if (!lock.held()) bar.print(lock.missing());
   try {
     write_synthetic_faces(out,
                           {.identities = static_cast<std::uint64_t>(identities),
                            .images = static_cast<std::uint64_t>(images),
                            .seed = seed,
-                           .threads = static_cast<int>(std::max(1U, std::thread::hardware_concurrency()))},
+                           .threads = usable_processors()},
                           [&](std::uint64_t done, std::uint64_t all) {
                             bar.show("drawing", static_cast<std::int64_t>(done), static_cast<std::int64_t>(all), -1);
                             stop_if_asked();

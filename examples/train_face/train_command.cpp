@@ -1,5 +1,6 @@
 #include "commands.h"
 #include "console.h"
+#include "outputs.h"
 #include "progress_bar.h"
 #include "signals.h"
 #include "train_settings.h"
@@ -8,12 +9,48 @@
 
 #include <fmt/format.h>
 
+#include <filesystem>
+#include <system_error>
+
 using namespace amnet;
+
+namespace {
+
+void try_outputs(const TrainSettings& settings) {
+  const TrainOptions& options = settings.options;
+  const auto nothing = [](std::int64_t) { return std::string(); };
+  Outputs outputs;
+  outputs.reads("--train-list", options.train_list);
+  outputs.reads("--pack", options.pack);
+  outputs.reads("--exclude", options.exclude);
+  outputs.reads("--val-pairs", options.val_pairs);
+  outputs.reads("--val-pack", options.val_pack);
+  outputs.reads("--init-from", options.init_from);
+  outputs.reads("--config", settings.config);
+  outputs.reads_images("--root", options.root, 0, nothing);
+  outputs.reads_images("--val-root", options.val_root, 0, nothing);
+  outputs.writes_into("--out", options.out, run_files(), is_of_a_run);
+}
+
+// Harmless to this run, which reads no folder that it writes.
+void tell_if_below_images(const TrainOptions& options) {
+  if (options.root.empty() || !options.train_list.empty()) return;
+  std::error_code error;
+  const std::filesystem::path root = std::filesystem::weakly_canonical(options.root, error);
+  const std::filesystem::path below = std::filesystem::weakly_canonical(options.out, error).lexically_relative(root);
+  if (error || below.empty() || below.native().starts_with('.')) return;
+  tell(fmt::format("--out: {} is in the folder of the images; a later run on {} will take {} for a person, unless it is given a list.",
+                   options.out.string(), options.root.string(), below.begin()->string()));
+}
+
+}  // namespace
 
 int train_command(Arguments arguments) {
   const std::optional<TrainSettings> settings = read_train_settings(arguments);
   if (!settings) return 0;
 
+  try_outputs(*settings);
+  tell_if_below_images(settings->options);
   ProgressBar bar;
   const TrainHooks hooks{.log = [&](std::string_view line) { bar.print(line); },
                          .progress =

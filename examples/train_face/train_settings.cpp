@@ -92,7 +92,7 @@ class Parser {
         options_, {.size = given("input"), .order = given("channel-order"), .mean = given("mean"), .scale = given("pixel-scale")});
     words_.input = size_text(options_.input);
     words_.order = name_of(options_.input.order);
-    return {options_, compute_, toml(), notes};
+    return {options_, compute_, config_, toml(), notes};
   }
 
  private:
@@ -143,7 +143,7 @@ class Parser {
     add("mean", options_.input.mean, "Subtracted from every pixel in [0,255]");
     add("pixel-scale", options_.input.scale, "Multiplies what is left of it; 0.0078125 is 1/128");
     add("mirror", options_.mirror, "Mirror half of the images");
-    add("workers", options_.workers, "Decoding threads");
+    add("workers", options_.workers, "Decoding threads; by default those the process may use, at most 8");
     add("cache", words_.cache, "device: all images are decoded once, into the memory of the GPU that trains; none: in every epoch")
         ->check(CLI::IsMember({"none", "device"}));
   }

@@ -17,6 +17,7 @@
 struct TrainSettings {
   amnet::TrainOptions options;
   ComputeOptions compute;
+  std::string config;              // the file that --config named; empty without
   std::string toml;                // all of it as a file for --config, which then gives the same run
   std::vector<std::string> notes;  // what was taken from elsewhere, for the log
 };

@@ -8,6 +8,7 @@
 #include <amnet/core/gradient.h>
 #include <amnet/core/image_format.h>
 #include <amnet/core/memory.h>
+#include <amnet/core/processors.h>
 #include <amnet/core/random.h>
 #include <amnet/core/shape.h>
 #include <amnet/core/tensor.h>
@@ -29,6 +30,7 @@
 #include <amnet/eval/verification.h>
 #include <amnet/io/checkpoint.h>
 #include <amnet/io/durable_file.h>
+#include <amnet/io/folder_lock.h>
 #include <amnet/io/model_file.h>
 #include <amnet/io/npy.h>
 #include <amnet/io/safetensors.h>

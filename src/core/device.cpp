@@ -1,7 +1,6 @@
 #include <amnet/core/device.h>
 #include <amnet/core/error.h>
-
-#include <sched.h>
+#include <amnet/core/processors.h>
 
 #include <algorithm>
 #include <array>
@@ -13,12 +12,6 @@ namespace {
 // In the order of ConvolutionAlgorithm.
 constexpr std::array<std::string_view, 7> convolution_algorithm_names = {"automatic", "direct",  "tiles-2", "tiles-3",
                                                                          "tiles-4",   "tiles-5", "tiles-6"};
-
-int available_cores() {
-  cpu_set_t set;
-  if (sched_getaffinity(0, sizeof set, &set) == 0) return std::max(1, CPU_COUNT(&set));
-  return 1;
-}
 
 }  // namespace
 
@@ -55,8 +48,9 @@ bool has_bf16_products() {
 }
 
 Cpu::Cpu(int threads, ConvolutionAlgorithm convolution, ProductPrecision precision)
-    : threads_(threads == 0 ? available_cores() : threads), convolution_(convolution), precision_(precision) {
-  require(threads >= 0 && threads <= 1024, "[cpu] expected between 1 and 1024 threads (0 takes all cores) but got {}.", threads);
+    : threads_(threads == 0 ? usable_processors() : threads), convolution_(convolution), precision_(precision) {
+  require(threads >= 0 && threads <= 1024, "[cpu] expected between 1 and 1024 threads (0 takes all that the process may use) but got {}.",
+          threads);
   require(precision != ProductPrecision::tf32, "[cpu] expected f32 or bf16 but got tf32, which only a GPU has.");
   require(precision == ProductPrecision::f32 || has_bf16_products(),
           "[cpu] expected a build for a processor with bf16 dot products (AVX512-BF16) but got {}; build on such a machine, or use f32.",

@@ -7,7 +7,8 @@
 
 namespace amnet {
 
-/// Readable by several threads at once. The file must keep its length while it is mapped: reading where it was cut off ends the process.
+/// On a file system that maps no files it is read into memory at once. Readable by several threads at once. The file must keep its length
+/// while it is mapped: reading where it was cut off ends the process.
 class MappedFile {
  public:
   /// Throws DataError "<path> ..." unless this is a regular file that can be read.

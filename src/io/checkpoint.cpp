@@ -1,5 +1,6 @@
 #include "checkpoint_manifest.h"
 #include "checksum.h"
+#include "hidden_name.h"
 #include "posix_file.h"
 #include "run_directory.h"
 
@@ -51,16 +52,7 @@ std::optional<fs::path> publish(const fs::path& temporary, const fs::path& targe
     return std::nullopt;
   }
   if (exchange_paths(temporary, target)) return temporary;
-  const fs::path aside = hidden_path(target, Hidden::set_aside);  // clean_run_directory puts it back after a crash
-  remove_tree(aside);
-  rename_path(target, aside);
-  try {
-    rename_path(temporary, target);
-  } catch (const Error&) {
-    rename_path(aside, target);
-    throw;
-  }
-  return aside;
+  return replace_by_turns(temporary, target);  // clean_run_directory puts it back after a crash
 }
 
 }  // namespace

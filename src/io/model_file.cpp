@@ -97,7 +97,8 @@ BuiltModel build_model(const ModelDescription& description, DType dtype) {
   return model;
 }
 
-fs::path model_file_of(const fs::path& path) {
+fs::path model_file_of(const fs::path& named) {
+  const fs::path path = through_pointers(named);
   std::error_code reason;
   const fs::file_status status = fs::status(path, reason);
   require<FileError>(fs::exists(status), "{}: there is no such model file or run directory ({}){}.", path.string(), reason.message(),

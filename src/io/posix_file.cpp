@@ -1,4 +1,5 @@
 #include "posix_file.h"
+#include "hidden_name.h"
 
 #include <amnet/core/path_hint.h>
 
@@ -38,8 +39,8 @@ int open_file(const std::filesystem::path& path, int flags, std::string_view act
   return descriptor;
 }
 
-/// What fsync answers for things that have nothing to synchronise: a terminal, or a directory on some network file systems.
-bool cannot_sync(int error) { return error == EINVAL || error == ENOTSUP; }
+/// What a file system answers that does not have what was asked for, here fsync: for a terminal, or a directory on some network drives.
+bool is_missing(int error) { return error == EINVAL || error == ENOTSUP || error == EOPNOTSUPP || error == ENOSYS; }
 
 int sync_descriptor(int descriptor) {
 #ifdef F_FULLFSYNC
@@ -57,8 +58,10 @@ void fail_file(std::string_view action, const std::filesystem::path& path, int e
   throw FileError(fmt::format("cannot {} {}: {}{}.", action, path.string(), std::generic_category().message(error), hint_for(error, path)));
 }
 
-OutputFile::OutputFile(std::filesystem::path path, Mode mode)
-    : path_(std::move(path)), descriptor_(open_file(path_, O_WRONLY | (mode == Mode::create ? O_CREAT | O_EXCL : 0), "create")) {}
+OutputFile::OutputFile(std::filesystem::path path, Mode mode) : path_(std::move(path)), descriptor_(-1) {
+  const int how = mode == Mode::create ? O_CREAT | O_EXCL : mode == Mode::append ? O_APPEND : 0;
+  descriptor_ = open_file(path_, O_WRONLY | how, mode == Mode::create ? "create" : "write");
+}
 
 OutputFile::~OutputFile() {
   if (descriptor_ >= 0) ::close(descriptor_);
@@ -77,9 +80,10 @@ void OutputFile::write(std::span<const std::byte> bytes) {
   }
 }
 
-void OutputFile::sync() {
+bool OutputFile::sync() {
   const int error = sync_descriptor(descriptor_);
-  if (error != 0 && !cannot_sync(error)) fail_file("fsync", path_, error);
+  if (error != 0 && !is_missing(error)) fail_file("fsync", path_, error);
+  return error == 0;
 }
 
 void OutputFile::close() {
@@ -120,11 +124,16 @@ TemporaryPath::~TemporaryPath() {
   if (!dismissed_) std::filesystem::remove_all(path_, ignored);
 }
 
-void sync_directory(const std::filesystem::path& directory) {
-  const int descriptor = open_file(directory, O_RDONLY | O_DIRECTORY, "open");
+bool sync_directory(const std::filesystem::path& directory) {
+  const int descriptor = ::open(directory.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+  if (descriptor < 0) {
+    if (is_missing(errno) || errno == EACCES) return false;  // a folder one may write to, but not list
+    fail_file("open", directory, errno);
+  }
   const int error = sync_descriptor(descriptor);
   ::close(descriptor);
-  if (error != 0 && !cannot_sync(error)) fail_file("fsync", directory, error);
+  if (error != 0 && !is_missing(error)) fail_file("fsync", directory, error);
+  return error == 0;
 }
 
 void rename_path(const std::filesystem::path& from, const std::filesystem::path& to) {
@@ -133,16 +142,46 @@ void rename_path(const std::filesystem::path& from, const std::filesystem::path&
 
 bool exchange_paths([[maybe_unused]] const std::filesystem::path& one, [[maybe_unused]] const std::filesystem::path& other) {
 #ifdef RENAME_EXCHANGE
-  if (::renameat2(AT_FDCWD, one.c_str(), AT_FDCWD, other.c_str(), RENAME_EXCHANGE) == 0) return true;
-  if (errno != EINVAL && errno != ENOSYS && errno != ENOTSUP) fail_file(fmt::format("exchange {} and", one.string()), other, errno);
-#endif
+  return ::renameat2(AT_FDCWD, one.c_str(), AT_FDCWD, other.c_str(), RENAME_EXCHANGE) == 0;  // what is really wrong the other way tells
+#else
   return false;
+#endif
+}
+
+bool replace_path(const std::filesystem::path& from, const std::filesystem::path& to) {
+  if (::rename(from.c_str(), to.c_str()) == 0) return true;
+  const int error = errno;
+  std::error_code unreadable;
+  const bool refuses = error == EEXIST || error == EPERM || error == EACCES || is_missing(error);
+  if (!refuses || !is_there(to) || std::filesystem::is_directory(std::filesystem::symlink_status(to, unreadable))) {
+    fail_file(fmt::format("rename {} to", from.string()), to, error);
+  }
+  remove_tree(replace_by_turns(from, to));
+  return false;
+}
+
+std::filesystem::path replace_by_turns(const std::filesystem::path& from, const std::filesystem::path& to) {
+  const std::filesystem::path aside = hidden_path(to, Hidden::set_aside);
+  remove_tree(aside);
+  rename_path(to, aside);
+  try {
+    rename_path(from, to);
+  } catch (const Error&) {
+    rename_path(aside, to);
+    throw;
+  }
+  return aside;
 }
 
 void remove_tree(const std::filesystem::path& path) {
   std::error_code error;
   std::filesystem::remove_all(path, error);
   if (error) fail_file("remove", path, error.value());
+}
+
+bool is_there(const std::filesystem::path& path) {
+  std::error_code unreadable;  // whatever is done next with the path reports it
+  return std::filesystem::exists(std::filesystem::symlink_status(path, unreadable));
 }
 
 std::filesystem::path directory_of(const std::filesystem::path& path) {

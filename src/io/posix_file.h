@@ -18,8 +18,9 @@ namespace amnet {
 class OutputFile {
  public:
   enum class Mode : unsigned char {
-    create,   ///< must not exist yet
-    existing  ///< a device or pipe
+    create,    ///< must not exist yet
+    existing,  ///< a device or pipe
+    append     ///< to a file that is there
   };
   OutputFile(std::filesystem::path path, Mode mode);
   ~OutputFile();
@@ -27,7 +28,8 @@ class OutputFile {
   OutputFile& operator=(const OutputFile&) = delete;
 
   void write(std::span<const std::byte> bytes);
-  void sync();
+  /// Waits until the bytes are on the disk. False where the file system does not say when they are.
+  bool sync();
   void close();
 
  private:
@@ -69,14 +71,22 @@ class TemporaryPath {
   bool dismissed_ = false;
 };
 
-/// Waits until the names in `directory` are on the disk.
-void sync_directory(const std::filesystem::path& directory);
+/// Waits until the names in `directory` are on the disk. False where the file system does not say when they are.
+bool sync_directory(const std::filesystem::path& directory);
 /// Renames; an existing file, or empty directory, of the name `to` is replaced atomically.
 void rename_path(const std::filesystem::path& from, const std::filesystem::path& to);
 /// Swaps two names in one step. False where the system or the file system cannot.
 bool exchange_paths(const std::filesystem::path& one, const std::filesystem::path& other);
+/// Renames; a file of the name `to` is replaced, atomically (true) unless the file system cannot. Then it is set aside under a hidden name,
+/// from which it comes back when this fails, and after a crash in a run directory when the run goes on.
+bool replace_path(const std::filesystem::path& from, const std::filesystem::path& to);
+/// The second way of replace_path, for directories too: answers the hidden name of what was `to`.
+std::filesystem::path replace_by_turns(const std::filesystem::path& from, const std::filesystem::path& to);
 /// Removes a file or a whole directory; nothing there is no error.
 void remove_tree(const std::filesystem::path& path);
+
+/// Whether the name exists; a symbolic link counts, wherever it points.
+bool is_there(const std::filesystem::path& path);
 
 /// The directory a path lies in; "." for a bare name.
 std::filesystem::path directory_of(const std::filesystem::path& path);

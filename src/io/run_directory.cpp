@@ -1,14 +1,11 @@
 #include "run_directory.h"
 
 #include "checkpoint_manifest.h"
+#include "hidden_name.h"
 #include "posix_file.h"
-
-#include <signal.h>
-#include <unistd.h>
 
 #include <algorithm>
 #include <array>
-#include <cerrno>
 #include <charconv>
 #include <functional>
 #include <optional>
@@ -22,32 +19,8 @@ namespace {
 namespace fs = std::filesystem;
 
 constexpr std::string_view step_prefix = "step_";
-constexpr std::array pointers = {"last", "best"};
-
-constexpr std::array<std::pair<Hidden, std::string_view>, 3> markers = {
-    {{Hidden::temporary, ".tmp-"}, {Hidden::removed, ".gone-"}, {Hidden::set_aside, ".old-"}}};
-
-struct HiddenName {
-  std::string_view visible;  // "step_00000500"
-  Hidden why;
-  pid_t process;
-};
-
-/// Undoes hidden_path; nothing for any other name.
-std::optional<HiddenName> parse_hidden(std::string_view name) {
-  for (const auto& [why, marker] : markers) {
-    const std::size_t at = name.rfind(marker);
-    if (!name.starts_with('.') || at == std::string_view::npos) continue;
-    const std::string_view digits = name.substr(at + marker.size());
-    pid_t process = 0;
-    const auto [end, error] = std::from_chars(digits.data(), digits.data() + digits.size(), process);
-    if (error == std::errc() && end == digits.data() + digits.size() && process > 0)
-      return HiddenName{name.substr(1, at - 1), why, process};
-  }
-  return std::nullopt;
-}
-
-bool is_another_living_process(pid_t process) { return process != ::getpid() && (::kill(process, 0) == 0 || errno == EPERM); }
+constexpr std::string_view probe_name = "probe";
+constexpr std::array<std::string_view, 2> pointers = {"last", "best"};
 
 std::vector<fs::path> list_directory(const fs::path& directory) {
   std::vector<fs::path> paths;
@@ -56,6 +29,43 @@ std::vector<fs::path> list_directory(const fs::path& directory) {
   for (; !error && iterator != fs::directory_iterator(); iterator.increment(error)) paths.push_back(iterator->path());
   if (error && error != std::errc::no_such_file_or_directory) fail_file("list", directory, error.value());
   return paths;
+}
+
+bool write_probe(const fs::path& path, OutputFile::Mode mode = OutputFile::Mode::create) {
+  OutputFile file(path, mode);
+  file.write(std::vector<std::byte>(4096));
+  const bool synced = file.sync();
+  file.close();
+  return synced;
+}
+
+// Does once, in a folder of its own, what a run is going to do. Throws for what it cannot do without; answers what it can.
+std::vector<std::string> try_file_system(const fs::path& run_dir) {
+  const fs::path folder = hidden_path(run_dir / probe_name, Hidden::temporary);
+  remove_tree(folder);
+  const TemporaryPath guard(folder);
+  make_directory(folder);
+  const fs::path file = folder / "file", other = folder / "other";
+  std::vector<std::string> missing;
+  const bool file_synced = write_probe(file);
+  write_probe(other);
+  write_probe(other, OutputFile::Mode::append);  // as train.log
+  if (!replace_path(other, file)) {
+    missing.emplace_back("a file cannot be replaced by renaming, so one that is being replaced has a hidden name for a moment");
+  }
+  make_directory(folder / "step");
+  write_probe(folder / "step" / "file");
+  rename_path(folder / "step", folder / "renamed");
+  std::error_code no_links;
+  fs::create_symlink("renamed", folder / "link", no_links);
+  if (no_links) {
+    missing.push_back(
+        fmt::format("there are no symbolic links ({}), so `last` and `best` are files with the name of a checkpoint", no_links.message()));
+  }
+  if (!sync_directory(folder) || !file_synced) {
+    missing.emplace_back("it is not told when files are on the disk (fsync), so a power cut may cost the newest checkpoints");
+  }
+  return missing;
 }
 
 }  // namespace
@@ -69,11 +79,6 @@ std::optional<std::int64_t> step_of(std::string_view name) {
   std::from_chars(digits.data(), digits.data() + digits.size(), step);
   if (step < 0 || checkpoint_name(step) != name) return std::nullopt;
   return step;
-}
-
-fs::path hidden_path(const fs::path& path, Hidden why) {
-  const auto marker = std::ranges::find(markers, why, &std::pair<Hidden, std::string_view>::first)->second;
-  return directory_of(path) / fmt::format(".{}{}{}", path.filename().string(), marker, ::getpid());
 }
 
 std::vector<FoundCheckpoint> list_checkpoints(const fs::path& run_dir) {
@@ -97,18 +102,13 @@ void make_directory(const fs::path& directory) {
   sync_directory(parent);
 }
 
-bool is_there(const fs::path& path) {
-  std::error_code unreadable;  // whatever is done next with the path reports it
-  return fs::exists(fs::symlink_status(path, unreadable));
-}
-
 std::vector<std::string> keep_newest(const fs::path& run_dir, int keep, std::span<const std::string> protect) {
   require(keep >= 1, "[checkpoint] expected to keep at least one checkpoint but got {}.", keep);
   const std::vector<FoundCheckpoint> checkpoints = list_checkpoints(run_dir);
   if (checkpoints.size() <= static_cast<std::size_t>(keep)) return {};
 
   std::vector<std::string> kept(protect.begin(), protect.end());
-  for (const char* pointer : pointers) {
+  for (const std::string_view pointer : pointers) {
     if (std::optional<std::string> name = read_pointer(run_dir, pointer)) kept.push_back(std::move(*name));
   }
   std::vector<std::string> notes;
@@ -131,33 +131,19 @@ std::vector<std::string> keep_newest(const fs::path& run_dir, int keep, std::spa
   return removed;
 }
 
-void set_pointer(const fs::path& run_dir, std::string_view pointer, std::string_view name) {
-  require(is_plain_name(pointer) && is_plain_name(name), "[checkpoint] expected two plain names but got `{}` and `{}`.", pointer, name);
-  const fs::path path = run_dir / pointer;
-  const fs::path temporary = hidden_path(path, Hidden::temporary);
-  remove_tree(temporary);
-  const TemporaryPath guard(temporary);
-  std::error_code error;
-  fs::create_symlink(name, temporary, error);
-  if (error) fail_file("create the symbolic link", temporary, error.value());
-  rename_path(temporary, path);
-  sync_directory(run_dir);
-}
-
-std::optional<std::string> read_pointer(const fs::path& run_dir, std::string_view pointer) {
-  std::error_code no_link;
-  const fs::path name = fs::read_symlink(run_dir / pointer, no_link);
-  return no_link ? std::nullopt : std::optional(name.string());
-}
-
-void clean_run_directory(const fs::path& run_dir) {
+void clean_run_directory(const fs::path& run_dir, bool alone) {
   bool renamed = false;
   for (const fs::path& path : list_directory(run_dir)) {
     const std::string name = path.filename().string();
     const std::optional<HiddenName> hidden = parse_hidden(name);
-    if (!hidden || is_another_living_process(hidden->process)) continue;
+    if (!hidden) continue;
     std::error_code unreadable;
-    if (fs::is_directory(fs::symlink_status(path, unreadable)) && !step_of(hidden->visible)) continue;  // not ours
+    const bool directory = fs::is_directory(fs::symlink_status(path, unreadable));
+    const bool ours =
+        step_of(hidden->visible) || hidden->visible == probe_name || std::ranges::find(pointers, hidden->visible) != pointers.end();
+    if (directory && !ours) continue;
+    // Only who writes the run makes folders in it. Files may be anybody's, such as a report on its way.
+    if (directory && alone ? false : may_be_in_use(*hidden, path)) continue;
     const fs::path visible = run_dir / hidden->visible;
     if (hidden->why == Hidden::set_aside && !is_there(visible)) {
       rename_path(path, visible);
@@ -169,24 +155,21 @@ void clean_run_directory(const fs::path& run_dir) {
   if (renamed) sync_directory(run_dir);
 }
 
-void probe_run_directory(const fs::path& run_dir, std::uint64_t checkpoint_bytes) {
+std::vector<std::string> probe_run_directory(const fs::path& run_dir, std::uint64_t checkpoint_bytes) {
   make_directory(run_dir);
-  const fs::path path = hidden_path(run_dir / "probe", Hidden::temporary);
-  remove_tree(path);
-  {
-    const TemporaryPath guard(path);
-    OutputFile file(path, OutputFile::Mode::create);
-    file.write(std::vector<std::byte>(4096));
-    file.sync();
-    file.close();
-  }
+  for (const std::string_view pointer : pointers) require_pointer_place(run_dir, pointer);
+  std::vector<std::string> missing = try_file_system(run_dir);
   std::error_code error;
   const fs::space_info space = fs::space(run_dir, error);
-  if (error) fail_file("ask for the free space of", run_dir, error.value());
+  if (error || space.capacity == 0) {
+    missing.emplace_back("the free space is not told, so whether checkpoints fit shows when they are written");
+    return missing;
+  }
   require<FileError>(
       space.available / 2 >= checkpoint_bytes,
       "{}: expected room for two checkpoints of {:.1f} MB each but {:.1f} MB are free; free some space or choose another --out.",
       run_dir.string(), static_cast<double>(checkpoint_bytes) / 1e6, static_cast<double>(space.available) / 1e6);
+  return missing;
 }
 
 }  // namespace amnet

@@ -174,4 +174,8 @@ std::string Frame::str() const {
   return head_ + around_ + plot + plot_ + "</svg>" + over_ + "</svg>";
 }
 
+bool is_drawing(std::string_view beginning) {
+  return beginning.starts_with("<svg") && beginning.find("class=\"amnet-figure\"") != std::string_view::npos;
+}
+
 }  // namespace amnet

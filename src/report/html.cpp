@@ -150,4 +150,9 @@ std::string HtmlReport::str() const {
       title, style_sheet, subtitle_.empty() ? "" : fmt::format("<p class=\"subtitle\">{}</p>\n", escaped(subtitle_)), contents, body_);
 }
 
+bool is_report_page(std::string_view beginning) {
+  constexpr std::size_t enough = 60;  // of the style sheet, for pages of versions whose later rules differ
+  return beginning.starts_with("<!DOCTYPE html>") && beginning.find(style_sheet.substr(0, enough)) != std::string_view::npos;
+}
+
 }  // namespace amnet

@@ -11,20 +11,24 @@ namespace amnet {
 
 namespace fs = std::filesystem;
 
-std::optional<FoundCheckpoint> RunCheckpoints::open(TrainState& state, RunLog& log) {
-  clean_run_directory(options_.out);
+std::optional<FoundCheckpoint> RunCheckpoints::open(TrainState& state, RunLog& log, const FolderLock& lock) {
+  clean_run_directory(options_.out, lock.held());
   std::vector<std::string> notes;
   const std::optional<FoundCheckpoint> found = find(notes);
-  probe_run_directory(options_.out, 2 * net_.parameter_bytes());
+  const std::vector<std::string> lacks = probe_run_directory(options_.out, 2 * net_.parameter_bytes());
   if (found) {
     load(found->directory, state);
     log.cut_after(state.step);
-    if (in_out(found->directory)) restore_pointers(found->directory, state);
+    if (in_out(found->directory)) restore_pointers(*found, state, log);
   } else {
     log.cut_after(0);
     if (!options_.init_from.empty()) start_from_model(log);
   }
   for (const std::string& note : notes) log.line(note);
+  if (!lock.held()) log.line(lock.missing());
+  if (!lacks.empty()) {
+    log.line(fmt::format("The file system of {} lacks what a run can do without: {}.", options_.out.string(), fmt::join(lacks, "; ")));
+  }
   return found;
 }
 
@@ -48,9 +52,11 @@ void RunCheckpoints::save(const TrainState& state, RunLog& log) {
   last_ = write_checkpoint(options_.out, state.step, files);
   stored_ = state;
   const std::string name = checkpoint_name(state.step);
-  set_pointer(options_.out, "last", name);
-  if (state.best_step == state.step) set_pointer(options_.out, "best", name);
-  keep_newest(options_.out, options_.keep_checkpoints);
+  point("last", state.step, log);
+  if (state.best_step == state.step) point("best", state.step, log);
+  std::vector<std::string> protect;  // also where nothing points to it
+  if (state.best_step > 0) protect.push_back(checkpoint_name(state.best_step));
+  keep_newest(options_.out, options_.keep_checkpoints, protect);
   log.line(fmt::format("saved {}", name));
 }
 
@@ -65,7 +71,8 @@ std::optional<FoundCheckpoint> RunCheckpoints::find(std::vector<std::string>& no
             newest ? newest->step : 0);
     return std::nullopt;
   }
-  const FoundCheckpoint named{options_.resume, verify_checkpoint(options_.resume)};
+  const fs::path directory = through_pointers(options_.resume);
+  const FoundCheckpoint named{directory, verify_checkpoint(directory)};
   // A later --resume auto would take the newest checkpoint of the directory, and so leave the branch that begins here.
   require(in_out(named.directory) ? !newest || newest->step <= named.step : !newest,
           "--resume: {} is of step {} but {} has a checkpoint of step {}; name another --out, or take --resume auto.",
@@ -109,11 +116,21 @@ void RunCheckpoints::check_labels(const fs::path& directory) const {
           "{}: the training list has other labels than when the run was started; restore it or start a new --out.", stored.string());
 }
 
-// A crash can come between the rename of a checkpoint and the links to it.
-void RunCheckpoints::restore_pointers(const fs::path& checkpoint, const TrainState& state) const {
-  set_pointer(options_.out, "last", fs::weakly_canonical(checkpoint).filename().string());
-  const std::string best = checkpoint_name(std::max<std::int64_t>(state.best_step, 0));
-  if (state.best_step > 0 && fs::exists(options_.out / best)) set_pointer(options_.out, "best", best);
+// The checkpoint is whole without it: what is in the way of a pointer is told, and the run goes on.
+void RunCheckpoints::point(std::string_view pointer, std::int64_t step, RunLog& log) {
+  try {
+    set_pointer(options_.out, pointer, checkpoint_name(step));
+  } catch (const FileError& error) {
+    if (!std::exchange(told_pointer_, true)) {
+      log.line(fmt::format("{} was saved, but `{}` does not point to it: {}", checkpoint_name(step), pointer, error.what()));
+    }
+  }
+}
+
+// A crash can come between the rename of a checkpoint and the pointers to it.
+void RunCheckpoints::restore_pointers(const FoundCheckpoint& checkpoint, const TrainState& state, RunLog& log) {
+  point("last", checkpoint.step, log);
+  if (state.best_step > 0 && fs::exists(options_.out / checkpoint_name(state.best_step))) point("best", state.best_step, log);
 }
 
 void RunCheckpoints::start_from_model(RunLog& log) {

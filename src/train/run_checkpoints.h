@@ -2,6 +2,7 @@
 #pragma once
 
 #include <amnet/io/checkpoint.h>
+#include <amnet/io/folder_lock.h>
 #include <amnet/io/model_file.h>
 #include <amnet/train/run_log.h>
 #include <amnet/train/solver.h>
@@ -11,6 +12,7 @@
 #include <filesystem>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 namespace amnet {
@@ -27,10 +29,10 @@ class RunCheckpoints {
   RunCheckpoints(const TrainOptions& options, Texts texts, const ModelDescription& description, Net& net, Solver& solver)
       : options_(options), texts_(std::move(texts)), description_(description), net_(net), solver_(solver) {}
 
-  /// Makes the run's directory ready and takes parameters, momentum and state from the checkpoint that the options ask for, which is
-  /// answered, or, for a new run, known parameters from the model that they start from. The log loses what a resumed run will write again.
-  /// Throws UsageError for a directory that holds another run, or a checkpoint of one that cannot go on with these settings.
-  std::optional<FoundCheckpoint> open(TrainState& state, RunLog& log);
+  /// Makes the run's directory, which `lock` is of, ready and takes parameters, momentum and state from the checkpoint that the options ask
+  /// for, which is answered, or, for a new run, known parameters from the model that they start from. The log loses what a resumed run will
+  /// write again. Throws UsageError for a directory that holds another run, or a checkpoint of one that cannot go on with these settings.
+  std::optional<FoundCheckpoint> open(TrainState& state, RunLog& log, const FolderLock& lock);
   /// Settings that have changed since `checkpoint` was written should not go unnoticed.
   void tell_changes(const FoundCheckpoint& checkpoint, RunLog& log) const;
 
@@ -47,7 +49,8 @@ class RunCheckpoints {
   bool in_out(const std::filesystem::path& checkpoint) const;
   void load(const std::filesystem::path& directory, TrainState& state);
   void check_labels(const std::filesystem::path& directory) const;
-  void restore_pointers(const std::filesystem::path& checkpoint, const TrainState& state) const;
+  void point(std::string_view pointer, std::int64_t step, RunLog& log);
+  void restore_pointers(const FoundCheckpoint& checkpoint, const TrainState& state, RunLog& log);
   void start_from_model(RunLog& log);
 
   const TrainOptions& options_;
@@ -57,6 +60,7 @@ class RunCheckpoints {
   Solver& solver_;
   std::filesystem::path last_;
   std::optional<TrainState> stored_;  // in it
+  bool told_pointer_ = false;
 };
 
 }  // namespace amnet

@@ -18,6 +18,7 @@
 #include <amnet/train/trainer.h>
 
 #include <fmt/format.h>
+#include <algorithm>
 #include <cmath>
 #include <exception>
 #include <nlohmann/json.hpp>
@@ -43,6 +44,7 @@ class Run {
         net_(build_model(description_, activation_dtype(device))),
         labels_(net_.net.input("labels", {1}, DType::i64)),
         head_(add_head(net_.net, net_.embedding, labels_, head_options())),
+        lock_(hooks.lock ? hooks.lock : std::make_shared<FolderLock>(options.out)),
         log_(options.out / "train.log", hooks.log) {
     state_.seed = options.seed;
     state_.images = list_.size();
@@ -59,7 +61,7 @@ class Run {
   }
 
   TrainOutcome go() {
-    const std::optional<FoundCheckpoint> resumed = checkpoints_->open(state_, log_);
+    const std::optional<FoundCheckpoint> resumed = checkpoints_->open(state_, log_, *lock_);
     try {
       return train_and_keep(resumed);
     } catch (const std::exception& error) {
@@ -458,8 +460,8 @@ class Run {
             .checkpoint = checkpoints_->last()};
   }
 
-  // Batches decoded ahead: those of the next step, and three more.
-  int loader_queue() const { return 3 + static_cast<int>(std::min<std::int64_t>(options_.accumulate, 32)); }
+  // Batches decoded ahead: those of the next step, and three more; each worker has one at hand.
+  int loader_queue() const { return std::max(options_.workers, 3 + static_cast<int>(std::min<std::int64_t>(options_.accumulate, 32))); }
 
   TrainOptions options_;
   TrainHooks hooks_;
@@ -472,6 +474,7 @@ class Run {
   BuiltModel net_;
   Value labels_;
   Head head_;
+  std::shared_ptr<FolderLock> lock_;
   RunLog log_;
   std::optional<Solver> solver_;
   std::optional<Validation> validation_;

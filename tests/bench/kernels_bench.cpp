@@ -17,7 +17,7 @@ namespace amnet::bench {
 namespace {
 
 struct Options {
-  int threads = 0;  ///< 0: all cores
+  int threads = 0;  ///< 0: all that the process may use
   bool roofline = false, peak = false;
 };
 

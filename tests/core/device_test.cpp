@@ -17,7 +17,7 @@ bool aligned(const void* address) { return reinterpret_cast<std::uintptr_t>(addr
 
 }  // namespace
 
-TEST_CASE("device: the number of threads is as asked, or all cores", "[device]") {
+TEST_CASE("device: the number of threads is as asked, or all that the process may use", "[device]") {
   CHECK(Cpu(3).threads() == 3);
   CHECK(Cpu(0).threads() >= 1);
   CHECK_THROWS_WITH(Cpu(-1), Contains("but got -1"));

@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <chrono>
 #include <csignal>
 #include <cstdint>
 #include <filesystem>
@@ -376,7 +377,63 @@ TEST_CASE("checkpoint: pointers are replaced and read like the directory they na
   REQUIRE_THROWS_AS(set_pointer(run.path(), "last", "../elsewhere"), UsageError);
   fs::create_directory(run.path() / "best");
   REQUIRE_THROWS_AS(set_pointer(run.path(), "best", checkpoint_name(1)), FileError);
+  REQUIRE_THROWS_WITH(probe_run_directory(run.path(), 1), Contains("best") && Contains("move it away"));
   REQUIRE(run.names().size() == 4);
+}
+
+TEST_CASE("checkpoint: a pointer may be a file with a name in it, and is replaced by a link", "[checkpoint]") {
+  const RunDirectory run;
+  for (std::int64_t step = 1; step <= 4; ++step) write(run, step);
+  for (const char* text : {"step_00000001\n", "step_00000001", "step_00000001\r\n"}) {
+    replace(run.path() / "best", text);
+    REQUIRE(read_pointer(run.path(), "best") == checkpoint_name(1));
+    REQUIRE(through_pointers(run.path() / "best") == run.of(1));
+    REQUIRE(through_pointers(run.path() / "best" / "model.safetensors") == run.of(1) / "model.safetensors");
+  }
+  REQUIRE(keep_newest(run.path(), 1) == std::vector<std::string>{"step_00000003", "step_00000002"});
+  REQUIRE(read_pointer(run.path(), "best") == checkpoint_name(1));
+  set_pointer(run.path(), "best", checkpoint_name(4));
+  REQUIRE(fs::is_symlink(run.path() / "best"));
+  REQUIRE(read_pointer(run.path(), "best") == checkpoint_name(4));
+
+  for (const std::string& text : {std::string(), std::string("two words"), std::string("../step_00000001"), std::string(5000, 's')}) {
+    INFO(text.substr(0, 20));
+    fs::remove(run.path() / "best");
+    replace(run.path() / "best", text);
+    REQUIRE_FALSE(read_pointer(run.path(), "best").has_value());
+    REQUIRE(through_pointers(run.path() / "best") == run.path() / "best");
+  }
+}
+
+TEST_CASE("checkpoint: a whole copy of a checkpoint in the place of a pointer is read and replaced", "[checkpoint]") {
+  const RunDirectory run;
+  write(run, 1);
+  write(run, 2);
+  const auto copied = [&] {
+    fs::remove_all(run.path() / "best");
+    fs::copy(run.of(1), run.path() / "best", fs::copy_options::recursive);
+  };
+  copied();
+  REQUIRE(read_pointer(run.path(), "best") == checkpoint_name(1));
+  REQUIRE(probe_run_directory(run.path(), 1).empty());
+  set_pointer(run.path(), "best", checkpoint_name(2));
+  REQUIRE(fs::is_symlink(run.path() / "best"));
+  REQUIRE(run.names() == std::set<std::string>{"best", "step_00000001", "step_00000002"});
+
+  // Where something would be lost it stays: another file, other bytes, or the only copy.
+  const auto stays = [&] {
+    REQUIRE_THROWS_AS(set_pointer(run.path(), "best", checkpoint_name(2)), FileError);
+    REQUIRE(fs::is_directory(fs::symlink_status(run.path() / "best")));
+  };
+  copied();
+  replace(run.path() / "best" / "notes.txt", "mine");
+  stays();
+  copied();
+  flip(run.path() / "best" / "state.json", 0, 1);
+  stays();
+  copied();
+  fs::remove_all(run.of(1));
+  stays();
 }
 
 TEST_CASE("checkpoint: the start of a run removes what dead processes left, and only that", "[checkpoint]") {
@@ -408,6 +465,27 @@ TEST_CASE("checkpoint: the start of a run removes what dead processes left, and 
   fs::copy(run.of(1), hidden("step_00000001.old", dead), fs::copy_options::recursive);  // the replacement was finished
   clean_run_directory(run.path());
   REQUIRE_FALSE(fs::exists(hidden("step_00000001.old", dead)));
+}
+
+TEST_CASE("checkpoint: what processes of other machines are writing stays, unless nobody else can be writing", "[checkpoint]") {
+  const RunDirectory run;
+  write(run, 1);
+  const fs::path theirs = run.path() / ".step_00000002.tmp-1@elsewhere", report = run.path() / ".report.json.tmp-1@elsewhere";
+  const fs::path replaced = run.path() / ".step_00000001.old-1@elsewhere", old_report = run.path() / ".old.json.tmp-1@elsewhere";
+  fs::create_directory(theirs);
+  replace(report, "{");
+  replace(old_report, "{");
+  fs::last_write_time(old_report, fs::file_time_type::clock::now() - std::chrono::hours(25));
+  clean_run_directory(run.path());
+  REQUIRE(fs::exists(theirs));
+  REQUIRE(fs::exists(report));
+  REQUIRE_FALSE(fs::exists(old_report));
+
+  fs::rename(run.of(1), replaced);
+  clean_run_directory(run.path(), true);
+  REQUIRE_FALSE(fs::exists(theirs));
+  REQUIRE(fs::exists(report));  // an eval's, perhaps
+  REQUIRE(verify_checkpoint(run.of(1)) == 1);
 }
 
 TEST_CASE("checkpoint: the probe creates the directory, leaves nothing in it and asks for room", "[checkpoint]") {

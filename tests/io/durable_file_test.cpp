@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include <filesystem>
+#include <iterator>
 #include <span>
 #include <stdexcept>
 #include <string>
@@ -91,6 +92,20 @@ TEST_CASE("durable_file: what cannot be written or read is a file error with the
   REQUIRE_THROWS_AS(read_file(scratch.path() / "absent"), FileError);
   REQUIRE_THROWS_AS(read_file(file, 4), DataError);
   REQUIRE(read_file(file, 5) == "12345");
+}
+
+TEST_CASE("durable_file: the place of an output is tried before the work, and nothing stays there", "[durable_file]") {
+  const ScratchDirectory scratch;
+  const fs::path file = scratch.path() / "file";
+  write_durably(file, "old");
+  probe_output(file);
+  probe_output(scratch.path() / "new");
+  probe_output("/dev/null");
+  REQUIRE(std::distance(fs::directory_iterator(scratch.path()), fs::directory_iterator()) == 1);
+  REQUIRE(read_file(file) == "old");
+  REQUIRE_THROWS_WITH(probe_output(scratch.path() / "absent" / "x"), Catch::Contains("absent") && Catch::Contains("create it first"));
+  REQUIRE_THROWS_AS(probe_output(file / "x"), FileError);
+  REQUIRE_THROWS_AS(probe_output(scratch.path()), FileError);
 }
 
 }  // namespace

@@ -55,7 +55,7 @@ struct ScratchBytes {
 /// The CPU backend: a number of threads and their scratch memory. Not for use by two threads at once.
 class Cpu {
  public:
-  /// `threads` >= 1; 0 takes every core this process may run on. Where `convolution` is automatic, the environment variable
+  /// `threads` >= 1; 0 takes usable_processors() (core/processors.h). Where `convolution` is automatic, the environment variable
   /// AMNET_CONVOLUTION may name another algorithm: so a whole test suite runs with it. Throws UsageError for bf16 where
   /// has_bf16_products() is false.
   explicit Cpu(int threads = 0, ConvolutionAlgorithm convolution = ConvolutionAlgorithm::automatic,

@@ -5,6 +5,7 @@
 #pragma once
 
 #include <amnet/core/image_format.h>
+#include <amnet/core/processors.h>
 #include <amnet/data/face_list.h>
 
 #include <cstdint>
@@ -43,7 +44,7 @@ struct CheckReport {
 };
 
 struct CheckOptions {
-  int workers = 2;
+  int workers = default_workers();
   /// Called on the calling thread with the images done and the images in all.
   std::function<void(std::int64_t, std::int64_t)> progress = {};
 };

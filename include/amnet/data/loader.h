@@ -10,6 +10,7 @@
 #pragma once
 
 #include <amnet/core/image_format.h>
+#include <amnet/core/processors.h>
 #include <amnet/core/tensor.h>
 #include <amnet/data/face_list.h>
 
@@ -45,7 +46,7 @@ struct LoaderOptions {
   std::uint64_t seed = 0;
   bool shuffle = true;
   bool mirror = true;
-  int workers = 2;
+  int workers = default_workers();
   int queue = 4;                  // batches that are decoded ahead
   std::int64_t first_sample = 0;  // where to go on after a resume
   BadImages bad_images = BadImages::fail;
@@ -85,7 +86,7 @@ class Loader {
 struct ReadOptions {
   std::int64_t batch = 64;
   ImageFormat format = {};
-  int workers = 2;
+  int workers = default_workers();
   BadImages bad_images = BadImages::fail;
   std::function<void(const BadImage&)> on_bad_image = {};  // told each bad image once, before its batch comes
 };

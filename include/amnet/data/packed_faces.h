@@ -22,6 +22,7 @@
 #pragma once
 
 #include <amnet/core/image_format.h>
+#include <amnet/core/processors.h>
 #include <amnet/data/face_list.h>
 #include <amnet/data/image_source.h>
 #include <amnet/data/loader.h>
@@ -73,7 +74,7 @@ FaceList list_packed(std::shared_ptr<const PackedFaces> pack, const ListOptions&
 struct PackOptions {
   ImageFormat format = {};                 ///< every image is decoded and must have this size; the channel order does not matter
   BadImages bad_images = BadImages::fail;  ///< skip: an image that cannot be used is left out; its label stays one of the classes
-  int workers = 2;                         ///< reading and decoding threads; no effect on the file
+  int workers = default_workers();         ///< reading and decoding threads; no effect on the file
   std::function<void(const BadImage&)> on_bad_image = {};         ///< told each image that is left out
   std::function<void(std::int64_t, std::int64_t)> progress = {};  ///< images done and images in all, on the calling thread
 };

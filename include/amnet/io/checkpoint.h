@@ -63,17 +63,24 @@ std::optional<FoundCheckpoint> newest_intact(const std::filesystem::path& run_di
 /// that `last` and `best` point to, and those named in `protect` always stay.
 std::vector<std::string> keep_newest(const std::filesystem::path& run_dir, int keep, std::span<const std::string> protect = {});
 
-/// Points `<run_dir>/<pointer>` ("last", "best") to the checkpoint `name`: a relative symbolic link, replaced atomically.
+/// Points `<run_dir>/<pointer>` ("last", "best") to the checkpoint `name`, replaced atomically: a relative symbolic link, or where there
+/// are none a file with that one line. Also replaces a whole copy of a checkpoint, which programs that copy a run make of a link. Throws
+/// FileError for any other folder of that name.
 void set_pointer(const std::filesystem::path& run_dir, std::string_view pointer, std::string_view name);
-/// The name a pointer holds, or nothing when there is no such pointer.
+/// The name of the checkpoint a pointer names, whatever its kind, or nothing when there is no such pointer.
 std::optional<std::string> read_pointer(const std::filesystem::path& run_dir, std::string_view pointer);
+/// `path` with what pointer files in it name in their place: "runs/a/best/model.safetensors" is that of "runs/a/step_00000500" then.
+/// Symbolic links stay.
+std::filesystem::path through_pointers(const std::filesystem::path& path);
 
 /// At the start of a run: removes what processes that are gone left half written or half removed, and puts back a
-/// checkpoint whose replacement was cut short. Does nothing when run_dir is not there.
-void clean_run_directory(const std::filesystem::path& run_dir);
+/// checkpoint whose replacement was cut short. `alone`: nobody else can be writing checkpoints here (io/folder_lock.h); without, those of
+/// other machines stay for a day. Does nothing when run_dir is not there.
+void clean_run_directory(const std::filesystem::path& run_dir, bool alone = false);
 
-/// At the start of a run: creates run_dir, writes and removes a small file in it, and asks for room for two checkpoints of
-/// `checkpoint_bytes`. Throws FileError, so that a run fails in its first second rather than at its first checkpoint.
-void probe_run_directory(const std::filesystem::path& run_dir, std::uint64_t checkpoint_bytes);
+/// At the start of a run: creates run_dir, does in it what a run is going to do (files, folders, renaming, links, fsync) and takes it away,
+/// and asks for room for two checkpoints of `checkpoint_bytes`. Throws FileError for what a run cannot do without, so that it fails in its
+/// first second rather than at its first checkpoint. Answers what the file system lacks and is done without, each as half a sentence.
+std::vector<std::string> probe_run_directory(const std::filesystem::path& run_dir, std::uint64_t checkpoint_bytes);
 
 }  // namespace amnet

@@ -24,6 +24,10 @@ using ByteSink = std::function<void(std::span<const std::byte>)>;
 void write_durably(const std::filesystem::path& path, const std::function<void(const ByteSink&)>& write);
 void write_durably(const std::filesystem::path& path, std::string_view bytes);
 
+/// Tries what write_durably(path) needs, before the work whose result it is to keep, and leaves nothing behind. Throws FileError where the
+/// folder is missing or cannot be written to.
+void probe_output(const std::filesystem::path& path);
+
 /// The bytes of a small file. Throws FileError when it cannot be read, DataError when it is larger than `limit` bytes.
 std::string read_file(const std::filesystem::path& path, std::size_t limit = std::size_t{64} << 20);
 

@@ -41,7 +41,8 @@ struct LoadedModel {
 };
 
 /// Reads a model file and builds its network; a training head in the file is left out.
-/// `path` may also be a checkpoint directory, or a run directory, of which the newest intact checkpoint is taken.
+/// `path` may also be a checkpoint directory, a pointer to one (`last`, `best`), or a run directory, of which the newest intact checkpoint
+/// is taken.
 /// Throws FileError when there is none, DataError naming what is missing, malformed or of another shape.
 LoadedModel load_model(const std::filesystem::path& path);
 /// The model file that `path` stands for (see load_model).

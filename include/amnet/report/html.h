@@ -50,4 +50,7 @@ class HtmlReport {
   std::vector<std::string> sections_;
 };
 
+/// Whether a file that begins like this is a page of HtmlReport's.
+bool is_report_page(std::string_view beginning);
+
 }  // namespace amnet

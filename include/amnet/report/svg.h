@@ -69,6 +69,9 @@ struct Histogram {
 
 std::string draw(const Histogram& histogram);
 
+/// Whether a file that begins like this is a drawing of draw()'s.
+bool is_drawing(std::string_view beginning);
+
 /// A chart for ROC curves: false accept rate (0..1, logarithmic) across, true accept rate in percent up.
 LineChart roc_chart(std::vector<Series> curves);
 

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <amnet/core/image_format.h>
+#include <amnet/core/processors.h>
 #include <amnet/eval/verification.h>
 #include <amnet/net/heads.h>
 #include <amnet/net/sphere_face.h>
@@ -32,7 +33,7 @@ struct TrainOptions {
   bool relabel = false;              ///< number the labels of the list or pack from 0 on, in their order
   ImageFormat input;
   bool mirror = true;
-  int workers = 1;  ///< decoding threads; no effect on the bytes of a batch
+  int workers = default_workers();  ///< decoding threads; no effect on the bytes of a batch
   ImageCache cache = ImageCache::none;
 
   // verification while training

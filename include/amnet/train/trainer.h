@@ -6,11 +6,13 @@
 #pragma once
 
 #include <amnet/core/device.h>
+#include <amnet/io/folder_lock.h>
 #include <amnet/train/meters.h>
 #include <amnet/train/train_options.h>
 
 #include <filesystem>
 #include <functional>
+#include <memory>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -37,8 +39,9 @@ struct TrainHooks {
   std::function<void(std::string_view line)> log = {};  ///< every line of train.log
   std::function<void(const TrainProgress&)> progress = {};
   std::function<TrainRequest()> poll = {};
-  std::string config = {};              ///< the resolved configuration, kept as config.toml in the run and in every checkpoint
-  std::vector<std::string> notes = {};  ///< lines for the beginning of train.log
+  std::shared_ptr<FolderLock> lock = {};  ///< of the run's folder, where the caller has locked it already; else the run does
+  std::string config = {};                ///< the resolved configuration, kept as config.toml in the run and in every checkpoint
+  std::vector<std::string> notes = {};    ///< lines for the beginning of train.log
 };
 
 struct TrainOutcome {
@@ -52,9 +55,9 @@ struct TrainOutcome {
 
 /// Runs (or resumes) the training that `options` describe on `device` and writes `options.out`: train.log, metrics.csv, validation.csv,
 /// environment.json, config.toml, report.html, step_*/ and the links `last` and `best`.
-/// Throws UsageError, DataError, FileError; MemoryError where a GPU's memory is not enough, with the largest batch that fits;
-/// NonFiniteError at the step whose loss is not finite, naming the first layer with such a value, after writing the batch's images to
-/// non_finite_batch.json and without writing a checkpoint. The log ends with the reason.
+/// Throws UsageError, DataError, FileError (also where another process writes to that folder); MemoryError where a GPU's memory is not
+/// enough, with the largest batch that fits; NonFiniteError at the step whose loss is not finite, naming the first layer with such a value,
+/// after writing the batch's images to non_finite_batch.json and without writing a checkpoint. The log ends with the reason.
 /// Any other error that leaves the state of a whole step behind (a picture, a full disk, a verification) writes a checkpoint of it first.
 /// A stop lets the current step end and is asked for again while verifying; a verification that it cuts short comes first after a resume.
 /// It also ends the check of the verification's pictures and the filling of a cache, before the first step.
