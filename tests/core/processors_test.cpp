@@ -1,11 +1,13 @@
 #include "catch.h"
 
 #include <amnet/core/device.h>
+#include <amnet/core/error.h>
 #include <amnet/core/processors.h>
 
 #include <sched.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <filesystem>
 #include <fstream>
 #include <string>

@@ -1,5 +1,6 @@
 #include "catch.h"
 
+#include <amnet/core/error.h>
 #include <amnet/io/durable_file.h>
 #include <amnet/io/folder_lock.h>
 
