@@ -56,7 +56,8 @@ fs::path place_of(const fs::path& path) {
 
 bool is_same(const fs::path& one, const fs::path& other) {
   const std::optional<FileNumber> number = file_number(one);
-  return number ? number == file_number(other) : !fs::exists(one) && place_of(one) == place_of(other);
+  std::error_code unreadable;
+  return number ? number == file_number(other) : !fs::exists(one, unreadable) && place_of(one) == place_of(other);
 }
 
 // Nothing of what is no regular file: a pipe would make us wait.

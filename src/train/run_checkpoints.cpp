@@ -62,8 +62,7 @@ void RunCheckpoints::save(const TrainState& state, RunLog& log) {
 
 // The checkpoint to go on from; nothing for a new run.
 std::optional<FoundCheckpoint> RunCheckpoints::find(std::vector<std::string>& notes) const {
-  std::optional<FoundCheckpoint> newest;
-  if (fs::exists(options_.out)) newest = newest_intact(options_.out, notes);
+  std::optional<FoundCheckpoint> newest = newest_intact(options_.out, notes);
   if (options_.resume == "auto") return newest;
   const std::string out = options_.out.string();
   if (options_.resume.empty()) {
@@ -111,7 +110,8 @@ void RunCheckpoints::load(const fs::path& directory, TrainState& state) {
 // The same people in the same order, but with labels that mean others.
 void RunCheckpoints::check_labels(const fs::path& directory) const {
   const fs::path stored = directory / "labels.csv";
-  if (texts_.labels.empty() || !fs::exists(stored)) return;
+  std::error_code unreadable;
+  if (texts_.labels.empty() || !fs::exists(stored, unreadable)) return;
   require(read_file(stored, std::numeric_limits<std::size_t>::max()) == texts_.labels,
           "{}: the training list has other labels than when the run was started; restore it or start a new --out.", stored.string());
 }
@@ -130,7 +130,8 @@ void RunCheckpoints::point(std::string_view pointer, std::int64_t step, RunLog& 
 // A crash can come between the rename of a checkpoint and the pointers to it.
 void RunCheckpoints::restore_pointers(const FoundCheckpoint& checkpoint, const TrainState& state, RunLog& log) {
   point("last", checkpoint.step, log);
-  if (state.best_step > 0 && fs::exists(options_.out / checkpoint_name(state.best_step))) point("best", state.best_step, log);
+  std::error_code unreadable;
+  if (state.best_step > 0 && fs::exists(options_.out / checkpoint_name(state.best_step), unreadable)) point("best", state.best_step, log);
 }
 
 void RunCheckpoints::start_from_model(RunLog& log) {
