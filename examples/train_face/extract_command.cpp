@@ -125,11 +125,11 @@ int extract_command(Arguments arguments) {
   for (const std::string& reason : views.reasons) tell("skipped: " + reason);
   const Tensor features = combine(views, flip_of(flip), normalise);
   stop_if_asked();  // before the first of its outputs: all or none
-  for (const std::string& sentence : sentences_of(listed.notes)) tell(sentence);
   write_npy(out, features);
   std::string names;
   for (const std::string& path : listed.paths) names += path + "\n";
   write_durably(names_file, names);
+  for (const std::string& sentence : sentences_of(listed.notes)) tell(sentence);
   answer(fmt::format("{} embeddings of {} values in {}, names in {}", listed.paths.size(), features.extent(1), out.string(),
                      names_file.string()));
   tell_convolutions(compute, device);
