@@ -1,6 +1,7 @@
 #include "commands.h"
 #include "compute_options.h"
 #include "console.h"
+#include "memory_line.h"
 #include "progress_bar.h"
 #include "signals.h"
 
@@ -47,6 +48,9 @@ int check_data_command(Arguments arguments) {
   ImageFormat format;
   const FaceList list = read_list(root, list_file, pack, {.exclude = exclude, .relabel = relabel});
   read_size(app, input, pack, format);
+  // Each path and each hash of a file is remembered, in two tables.
+  constexpr std::size_t remembered = 120;
+  tell_memory({{"list", list.bytes()}, {"files met", static_cast<std::size_t>(list.size()) * remembered}});
   ProgressBar bar;
   const Pace pace;
   const CheckReport report = check_data(list, format, {.workers = workers, .progress = [&](std::int64_t done, std::int64_t all) {

@@ -1,6 +1,7 @@
 #include "commands.h"
 #include "compute_options.h"
 #include "console.h"
+#include "memory_line.h"
 #include "outputs.h"
 #include "progress_bar.h"
 #include "signals.h"
@@ -13,6 +14,7 @@
 #include <amnet/io/durable_file.h>
 #include <amnet/report/html.h>
 #include <amnet/report/svg.h>
+#include <amnet/train/memory_forecast.h>
 #include <amnet/train/meters.h>
 
 #include <fmt/format.h>
@@ -53,6 +55,7 @@ Side measure(const std::vector<fs::path>& models, Measure& on, Device& device, P
   };
   for (const fs::path& model : models) {
     Embedder embedder(load_model(model));
+    tell_memory({{"verification", verification_bytes(on.pairs, embedder.description().network.embedding, on.protocol)}});
     const Views views = embedder.embed(device, {.images = on.images,
                                                 .paths = on.pairs.images,
                                                 .where = where,

@@ -1,6 +1,7 @@
 #include "commands.h"
 #include "compute_options.h"
 #include "console.h"
+#include "memory_line.h"
 #include "outputs.h"
 #include "progress_bar.h"
 #include "signals.h"
@@ -9,6 +10,7 @@
 #include <amnet/eval/pairs.h>
 #include <amnet/eval/verification.h>
 #include <amnet/io/durable_file.h>
+#include <amnet/train/memory_forecast.h>
 #include <amnet/train/train_report.h>
 
 #include <fmt/format.h>
@@ -118,9 +120,12 @@ int eval_command(Arguments arguments) {
   if (options.raw_pixels) {
     ImageFormat format;
     read_size(app, options.input, options.pack, format);
+    tell_memory({{"verification", verification_bytes(pairs, format.height * format.width * 3, protocol_of(options.protocol))}});
     views = pixel_views(format, request);
   } else {
-    views = Embedder(load_model(options.model)).embed(device, request);
+    Embedder embedder(load_model(options.model));
+    tell_memory({{"verification", verification_bytes(pairs, embedder.description().network.embedding, protocol_of(options.protocol))}});
+    views = embedder.embed(device, request);
   }
   bar.clear();
   for (const std::string& reason : views.reasons) tell("skipped: " + reason);

@@ -1,6 +1,7 @@
 #include "commands.h"
 #include "compute_options.h"
 #include "console.h"
+#include "memory_line.h"
 #include "outputs.h"
 #include "progress_bar.h"
 #include "signals.h"
@@ -62,6 +63,25 @@ Listed read_paths(const std::shared_ptr<const ImageSource>& images, const fs::pa
   return listed;
 }
 
+std::size_t text_bytes(const Listed& listed) {
+  std::size_t bytes = 0;
+  for (const std::string& path : listed.paths) bytes += path.size() + 1;
+  return bytes;
+}
+
+// The paths, the numbers of their lines, and the text that they become.
+std::size_t bytes_of(const Listed& listed) {
+  std::size_t bytes = text_bytes(listed) + listed.lines.size() * sizeof(std::int64_t);
+  for (const std::string& path : listed.paths) bytes += sizeof(path) + (path.size() > 15 ? (path.size() + 24) / 16 * 16 : 0);
+  return bytes;
+}
+
+// Each view, and what they are combined to.
+std::size_t embedding_bytes(std::size_t images, const ModelDescription& description, FlipMode flip) {
+  const std::size_t arrays = flip == FlipMode::none ? 2 : flip == FlipMode::sum ? 3 : 4;
+  return images * static_cast<std::size_t>(description.network.embedding) * sizeof(float) * arrays;
+}
+
 }  // namespace
 
 int extract_command(Arguments arguments) {
@@ -111,6 +131,7 @@ int extract_command(Arguments arguments) {
     const std::string file = (images->place() / listed.paths[i]).string();
     return listed.lines.empty() ? file : fmt::format("{}:{}: {}", list.string(), listed.lines[i], file);
   };
+  tell_memory({{"names", bytes_of(listed)}, {"embeddings", embedding_bytes(listed.paths.size(), embedder.description(), flip_of(flip))}});
   ProgressBar bar;
   const Views views = embedder.embed(device, {.images = images,
                                               .paths = listed.paths,
@@ -127,6 +148,7 @@ int extract_command(Arguments arguments) {
   stop_if_asked();  // before the first of its outputs: all or none
   write_npy(out, features);
   std::string names;
+  names.reserve(text_bytes(listed));
   for (const std::string& path : listed.paths) names += path + "\n";
   write_durably(names_file, names);
   for (const std::string& sentence : sentences_of(listed.notes)) tell(sentence);

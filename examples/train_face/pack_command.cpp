@@ -1,6 +1,7 @@
 #include "commands.h"
 #include "compute_options.h"
 #include "console.h"
+#include "memory_line.h"
 #include "outputs.h"
 #include "progress_bar.h"
 #include "signals.h"
@@ -52,6 +53,7 @@ int pack_command(Arguments arguments) {
   outputs.reads_images("--root", root, list.size(), [&](std::int64_t i) { return std::string(list.path(i)); });
   outputs.writes("--out", out);
   if (relabel) outputs.writes_beside("--out", labels_file, "the labels", is_our_label_table(labels_file));
+  tell_memory({{"list", list.bytes()}, {"index", packed_index_bytes(list)}});
   ProgressBar bar;
   const Pace pace;
   options.on_bad_image = [&](const BadImage& bad) { bar.print("skipped: " + bad.reason); };

@@ -8,6 +8,7 @@
 #include <amnet/core/gradient.h>
 #include <amnet/core/image_format.h>
 #include <amnet/core/memory.h>
+#include <amnet/core/memory_use.h>
 #include <amnet/core/processors.h>
 #include <amnet/core/random.h>
 #include <amnet/core/shape.h>

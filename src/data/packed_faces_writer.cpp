@@ -31,10 +31,19 @@ Checked check_image(const FaceList& list, std::int64_t i, const ImageFormat& for
   }
 }
 
+std::size_t path_bytes(const FaceList& list) {
+  std::size_t bytes = 0;
+  for (std::int64_t i = 0; i < list.size(); ++i) bytes += list.path(i).size();
+  return bytes;
+}
+
 /// Writes a file from its beginning to its end; the index, which grows meanwhile, follows the images.
 class Writer {
  public:
-  explicit Writer(const std::function<void(std::span<const std::byte>)>& sink) : sink_(sink) {
+  Writer(const std::function<void(std::span<const std::byte>)>& sink, const FaceList& list) : sink_(sink) {
+    const std::size_t paths = path_bytes(list);
+    index_.reserve(static_cast<std::size_t>(list.size()) * packed::entry_bytes + paths);
+    paths_.reserve(paths);
     packed::append_text(head_, packed::head_mark);
     packed::append_number(head_, packed::version, 4);
     packed::append_number(head_, 0, 4);
@@ -82,6 +91,10 @@ class Writer {
 
 }  // namespace
 
+std::size_t packed_index_bytes(const FaceList& list) {
+  return static_cast<std::size_t>(list.size()) * packed::entry_bytes + 2 * path_bytes(list);
+}
+
 PackSummary write_packed_faces(const FaceList& list, const PackOptions& options,
                                const std::function<void(std::span<const std::byte>)>& sink) {
   check_image_format(options.format);
@@ -100,7 +113,7 @@ PackSummary write_packed_faces(const FaceList& list, const PackOptions& options,
                                           });
   PackSummary summary;
   std::string first_reason;
-  Writer writer(sink);
+  Writer writer(sink, list);
   std::int64_t done = 0;
   while (const std::optional<std::vector<Checked>> images = pipeline.next()) {
     for (const Checked& image : *images) {

@@ -1,6 +1,5 @@
+#include <amnet/core/memory_use.h>
 #include <amnet/train/device_forecast.h>
-
-#include "megabytes.h"
 
 #include <algorithm>
 

@@ -1,7 +1,6 @@
+#include <amnet/core/memory_use.h>
 #include <amnet/data/loader.h>
 #include <amnet/train/memory_forecast.h>
-
-#include "megabytes.h"
 
 #include <algorithm>
 
@@ -10,24 +9,35 @@ namespace {
 
 // Measured: code, libraries and stacks.
 #if defined(AMNET_CUDA)
-constexpr std::size_t program_bytes = 176'000'000;  // cuBLAS and cuDNN are loaded with the program
+constexpr std::size_t program_alone = 176'000'000;  // cuBLAS and cuDNN are loaded with the program
 #else
-constexpr std::size_t program_bytes = 11'000'000;
+constexpr std::size_t program_alone = 11'000'000;
 #endif
+
+/// A string and what it has from the allocator, which text of up to 15 bytes needs not.
+std::size_t bytes_of(const std::string& text) { return sizeof(text) + (text.size() > 15 ? (text.size() + 1 + 8 + 15) / 16 * 16 : 0); }
+
+std::size_t bytes_of(const Pairs& pairs) {
+  std::size_t bytes = pairs.pairs.size() * sizeof(Pair);
+  for (const std::string& image : pairs.images) bytes += bytes_of(image) + sizeof(std::int32_t) + sizeof(std::int64_t);
+  for (const std::string& name : pairs.names) bytes += bytes_of(name);
+  return bytes;
+}
 
 }  // namespace
 
+std::size_t program_bytes() { return program_alone; }
+
 std::string MemoryForecast::str() const {
-  return fmt::format("Memory: {} in all = {}", megabytes(total()),
-                     sum_of({{"parameters", parameters},
-                             {"activations", activations},
-                             {"kernels", kernels},
-                             {"saving", saving},
-                             {"verification", verification},
-                             {"data", data},
-                             {"list", list},
-                             {"report", report},
-                             {"program", program}}));
+  return memory_line({{"parameters", parameters},
+                      {"activations", activations},
+                      {"kernels", kernels},
+                      {"saving", saving},
+                      {"verification", verification},
+                      {"data", data},
+                      {"list", list},
+                      {"report", report},
+                      {"program", program}});
 }
 
 MemoryForecast forecast_memory(Net& net, Device& device, const TrainOptions& options, std::int64_t batches) {
@@ -47,7 +57,7 @@ MemoryForecast forecast_memory(Net& net, Device& device, const TrainOptions& opt
   // With a cache the images pass through the host once, before the first step.
   const std::int64_t images = options.cache == ImageCache::none ? batches * options.batch : (options.workers + 2) * ReadOptions{}.batch;
   memory.data = static_cast<std::size_t>(images * image);
-  memory.program = program_bytes;
+  memory.program = program_bytes();
   return memory;
 }
 
@@ -68,7 +78,10 @@ std::size_t verification_bytes(const Pairs& pairs, std::int64_t embedding, Proto
   const std::size_t values = images * static_cast<std::size_t>(embedding);
   const std::size_t width = protocol == Protocol::sphereface ? 2 : 1;
   const std::size_t scores = std::min(images * (images - 1) / 2, 2 * impostors_kept);
-  return values * 2 * sizeof(float) + values * width * 2 * sizeof(double) + scores * sizeof(double);
+  // Of each pair its score and whether it was told right, and for the threshold of a fold the scores of the others three times over.
+  const std::size_t pair_bytes = 2 * sizeof(double) + 3 * sizeof(double) + sizeof(std::uint8_t);
+  return bytes_of(pairs) + pairs.pairs.size() * pair_bytes + values * 2 * sizeof(float) + values * width * 2 * sizeof(double) +
+         scores * sizeof(double);
 }
 
 }  // namespace amnet

@@ -56,6 +56,25 @@ class Memory(CliTest):
                 self.assertAlmostEqual(sum(map(int, re.findall(r"(\d+) MB", in_the_log[2]))), int(in_the_log[1]), delta=4)
         self.assertGreater(environment("run-1")["memory_forecast_bytes"], environment("run-0")["memory_forecast_bytes"])
 
+    def test_many_pairs(self):
+        faces()
+        self.train("m")
+        each = 500_000  # pairs of a kind, in each of two folds
+        with open(path("many.txt"), "w") as file:
+            file.write(f"2\t{each}\n")
+            for _ in range(2):
+                for kind in ("id_{0:05}\t{2}\t{3}\n", "id_{0:05}\t{2}\tid_{1:05}\t{3}\n"):
+                    lines = [kind.format(n % 12, (n + 1) % 12, n % 6 + 1, (n + 1) % 6 + 1) for n in range(100)]
+                    for _ in range(each // 100):
+                        file.writelines(lines)
+        process = start("eval", "--model", "m", "--pairs", "many.txt", "--root", "faces", "--threads", 1, stdout=subprocess.DEVNULL)
+        told = process.stderr.read().decode()
+        _, process.returncode, usage = os.wait4(process.pid, 0)
+        self.assertEqual(process.returncode, 0, told)
+        forecast, peak = int(re.search(r"Memory: (\d+) MB in all = verification", told)[1]), usage.ru_maxrss * 1024 / 1e6
+        print(f"many pairs: forecast {forecast} MB, took {peak:.0f} MB")
+        self.assertLess(abs(forecast / peak - 1), 0.1)
+
 
 if __name__ == "__main__":
     harness.main()

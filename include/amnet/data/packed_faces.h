@@ -85,6 +85,9 @@ struct PackSummary {
   std::uint64_t bytes = 0;   ///< of the packed file
 };
 
+/// What write_packed_faces() holds until the end of the file: the index, and the paths twice when it is written.
+std::size_t packed_index_bytes(const FaceList& list);
+
 /// Packs every image of the list, in its order, handing the file to `sink` piece by piece; memory holds the index alone. Throws DataError
 /// for a bad image (see PackOptions::bad_images) or when not one is good, and what the sink throws.
 PackSummary write_packed_faces(const FaceList& list, const PackOptions& options,

@@ -29,6 +29,9 @@ struct MemoryForecast {
 /// Of a net that is planned for training, with `batches` batches of images in memory; verification, list and report are left at 0.
 MemoryForecast forecast_memory(Net& net, Device& device, const TrainOptions& options, std::int64_t batches);
 
+/// The program itself: code, libraries and stacks.
+std::size_t program_bytes();
+
 /// The images of a training set, and what is kept for each of them: its place in the order of an epoch, and its stand-in with a cache.
 std::size_t list_bytes(const FaceList& list, const TrainOptions& options);
 
