@@ -34,8 +34,8 @@ void try_outputs(const TrainSettings& settings) {
 
 // Harmless to this run, which reads no folder that it writes.
 void tell_if_below_images(const TrainOptions& options) {
-  if (options.root.empty() || !options.train_list.empty()) return;
   std::error_code error;
+  if (!options.train_list.empty() || !std::filesystem::is_directory(options.root, error)) return;
   const std::filesystem::path root = std::filesystem::weakly_canonical(options.root, error);
   const std::filesystem::path below = std::filesystem::weakly_canonical(options.out, error).lexically_relative(root);
   if (error || below.empty() || below.native().starts_with('.')) return;
