@@ -125,9 +125,15 @@ FolderLock::~FolderLock() {
   remove_made();
 }
 
+// From the innermost on; those that could not be made are not there.
 void FolderLock::remove_made() const {
-  std::error_code error;
-  for (fs::path at = folder_; !made_.empty() && fs::remove(at, error) && at != made_;) at = at.parent_path();
+  if (made_.empty()) return;
+  for (fs::path at = folder_;; at = at.parent_path()) {
+    std::error_code error;
+    fs::remove(at, error);
+    const bool something_in_it = error && error != std::errc::filename_too_long && error != std::errc::no_such_file_or_directory;
+    if (something_in_it || at == made_) return;
+  }
 }
 
 }  // namespace amnet

@@ -58,8 +58,8 @@ class Result:
 
     @property
     def error(self):
-        """The lines that are errors, and not the log that train shows on stderr."""
-        return [line for line in self.err.splitlines() if not re.match(r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d ", line)]
+        """The lines that are errors, and not the log that train shows on stderr or what a list left out."""
+        return [line for line in self.err.splitlines() if not re.match(r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d |Ignored ", line)]
 
     def __repr__(self):
         return f"exit code {self.code}\n--- stdout\n{self.out}\n--- stderr\n{self.err}"

@@ -79,8 +79,8 @@ class ImageFiles(CliTest):
 
     def features(self, files):
         self.list_of(files)
-        self.ok("extract", "--model", "m", "--root", "odd", "--list", "odd.txt", "--out", "odd.npy", "--threads", 1)
-        return read_npy("odd.npy")
+        self.ok("extract", "--model", "m", "--root", "odd", "--list", "odd.txt", "--out", "features.npy", "--threads", 1)
+        return read_npy("features.npy")
 
     def test_a_network_sees_every_orientation_as_a_viewer_does(self):
         if not os.path.exists(path("m")):

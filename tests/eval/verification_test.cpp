@@ -121,7 +121,7 @@ TEST_CASE("verification: scores that tell nothing apart give a defined answer", 
   }
   // One point but for the rounding of f32, which is what is left when the mean of sphereface is gone.
   Tensor nearly({8, 3}, DType::f32);
-  for (std::size_t i = 0; i < 24; ++i) nearly.data<float>()[i] = static_cast<float>(3 + (i * 7 % 5) * 2.4e-7);
+  for (std::size_t i = 0; i < 24; ++i) nearly.data<float>()[i] = static_cast<float>(3 + static_cast<double>(i * 7 % 5) * 2.4e-7);
   for (const Protocol protocol : {Protocol::amsoftmax, Protocol::sphereface}) {
     const Verification v = verify(list_of({"sd", "sd"}), nearly, nearly, {.protocol = protocol});
     CHECK((v.tells_nothing_apart && std::isnan(v.accept_rates[0].tar) && std::isnan(v.accept_rates[1].tar)));
