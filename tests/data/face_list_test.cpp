@@ -201,7 +201,7 @@ TEST_CASE("face_list: what a folder holds besides is told, and a picture of anot
   CHECK(lines[2] == "Left out: 1 person without a picture that can be used: bob");
   CHECK(lines[3] == "Ignored 1 file that is no image, such as cy/README");
   CHECK(list.notes().left_out_pictures() == 9);
-  CHECK(lines[4] == "Ignored 2 hidden files, such as ann/._1.jpg");
+  CHECK(lines[4] == "Ignored 2 hidden files, such as ann/.DS_Store");
   CHECK(sentences_of(ListNotes{}).empty());
 
   // Where nothing is left, the sentence says what is there instead.

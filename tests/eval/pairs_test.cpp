@@ -151,7 +151,7 @@ TEST_CASE("pairs: images are found under the root with any ending in any case, a
   scratch.file("root/" + found.front(), "");
   CHECK(read_pairs(list, root).images == found);
   fs::rename(root / "Bob", root / "bob");  // another person
-  CHECK_THROWS_WITH(read_pairs(list, root), StartsWith(list.string() + ":3:") && Contains("there is `bob/Bob_0001.JpEg`"));
+  CHECK_THROWS_WITH(read_pairs(list, root), StartsWith(list.string() + ":3:") && Contains("there is `bob/"));
   CHECK_THROWS_WITH(read_pairs(list, scratch.path / "nowhere"), Contains("nowhere: expected the folder of the images"));
 }
 
