@@ -9,6 +9,7 @@
 #include <amnet/core/image_format.h>
 #include <amnet/core/memory.h>
 #include <amnet/core/memory_use.h>
+#include <amnet/core/path_hint.h>
 #include <amnet/core/processors.h>
 #include <amnet/core/random.h>
 #include <amnet/core/shape.h>
@@ -19,6 +20,7 @@
 #include <amnet/data/image.h>
 #include <amnet/data/image_names.h>
 #include <amnet/data/image_source.h>
+#include <amnet/data/list_notes.h>
 #include <amnet/data/loader.h>
 #include <amnet/data/pack_size.h>
 #include <amnet/data/packed_faces.h>

@@ -134,7 +134,7 @@ TEST_CASE("train options: what is out of range is refused by the name of its fla
       {"--embedding", [](TrainOptions& o) { o.network.embedding = 0; }},
       {"[sphere_face]", [](TrainOptions& o) { o.network.depth = 21; }},
       {"[image format]", [](TrainOptions& o) { o.input.height = 0; }},
-      {"[image format]", [](TrainOptions& o) { o.input.scale = nan; }},
+      {"--pixel-scale", [](TrainOptions& o) { o.input.scale = nan; }},
       {"--val-pairs", [](TrainOptions& o) { o.val_pairs = "pairs.txt"; }},
       {"--val-pairs", [](TrainOptions& o) { o.val_root = "faces"; }},
       {"--val-pairs", [](TrainOptions& o) { o.val_pack = "faces.pack"; }},
