@@ -15,7 +15,9 @@ constexpr std::size_t program_alone = 11'000'000;
 #endif
 
 /// A string and what it has from the allocator, which text of up to 15 bytes needs not.
-std::size_t bytes_of(const std::string& text) { return sizeof(text) + (text.size() > 15 ? (text.size() + 1 + 8 + 15) / 16 * 16 : 0); }
+std::size_t bytes_of(const std::string& text) {
+  return sizeof(std::string) + (text.size() > 15 ? (text.size() + 1 + 8 + 15) / 16 * 16 : 0);
+}
 
 std::size_t bytes_of(const Pairs& pairs) {
   std::size_t bytes = pairs.pairs.size() * sizeof(Pair);
