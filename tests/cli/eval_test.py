@@ -237,7 +237,7 @@ class Bench(CliTest):
         self.assertEqual(numbers["images_per_second"], numbers["images_per_second_best"], "of one step")
         self.refused(2, [*BENCH, "--profile", "--device", "cpu"], "--profile", "a GPU")  # whose tests time kernels
         ten = self.bench("--steps-per-wait", 10)[0]["images_per_second"]
-        self.assertTrue(numbers["images_per_second"] / 8 < ten < numbers["images_per_second"] * 8, "of one step, however many are waited for")
+        self.assertTrue(numbers["images_per_second"] / 4 < ten < numbers["images_per_second"] * 4, "of one step, however many are waited for")
 
 
 if __name__ == "__main__":
