@@ -179,9 +179,13 @@ bool read_options(Arguments arguments, FirstRunOptions& options) {
   begin_group(app, "First run");
   app.add_option("--out", options.out, "Folder to write to (default: runs/first, or the next free number)");
   app.add_option("--seed", options.seed, "Every random draw follows from it")->check(seeds());
-  app.add_flag("--resume", options.resume, "Go on with the run in --out, which was stopped");
+  std::string from = "auto";
+  app.add_option("--resume", from, "Go on with the run in --out, which was stopped; 'auto' may be left out")
+      ->expected(0, 1)
+      ->check(CLI::IsMember({"auto"}));
   add_compute_options(app, options.compute);
   if (!parse_arguments(app, std::move(arguments))) return false;
+  options.resume = app.count("--resume") > 0;
   require(!options.resume || !options.out.empty(), "--resume: name the folder of the run with --out.");
   std::error_code unreadable;
   options.new_folder = options.out.empty() || !fs::exists(options.out, unreadable);

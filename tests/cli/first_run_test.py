@@ -7,7 +7,7 @@ import signal
 import time
 
 import harness
-from harness import CliTest, checkpoints, finish, path, sha, start, wait_for_log, write
+from harness import CliTest, finish, path, sha, start, write
 
 FIRST_IMAGE = "faces/train/id_00000/id_00000_0001.jpg"
 
@@ -53,22 +53,6 @@ class FirstRun(CliTest):
         result = finish(process)
         self.assertEqual((result.code, os.path.exists(path("early"))), (130, False), repr(result))
         self.assertIn("the same command starts anew", result.err)
-
-    def test_the_first_run_while_it_trains(self):
-        process = start("--out", "late", "--seed", 3)
-        wait_for_log("late", " Step 10/", process, seconds=2 * harness.PATIENCE)
-        process.send_signal(signal.SIGINT)
-        result = finish(process)
-        self.assertEqual(result.code, 130, repr(result))
-        self.assertEqual(len(checkpoints("late")), 1)
-        self.assertIn("train_face --out late --resume", result.err)
-        self.refused(2, ["--out", "late", "--seed", 3], "--out", "--resume")
-        self.refused(2, ["--out", "late", "--resume", "--seed", 4], "--seed", "3")
-        resumed = start("--out", "late", "--resume")
-        wait_for_log("late", "Resumed from", resumed, seconds=2 * harness.PATIENCE)
-        resumed.send_signal(signal.SIGTERM)
-        self.assertEqual(finish(resumed).code, 143)
-        self.refused(2, ["--resume"], "--resume", "--out")
 
 
 if __name__ == "__main__":
