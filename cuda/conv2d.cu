@@ -241,9 +241,13 @@ void run_weight_gradient(Cuda& cuda, const ConvolutionChoice& choice, const Conv
 
 }  // namespace
 
-void conv2d_prepare(Cuda& cuda, const Conv2dOptions& options, const Shape& x, const Tensor& w, Conv2dPass, Conv2dPrepared& prepared) {
+Conv2dForm conv2d_form(const Cuda& cuda, const Conv2dOptions&, const Shape&, std::int64_t, DType dtype, Conv2dPass) {
+  return {.dtype = cuda.precision() == ProductPrecision::bf16 ? DType::bf16 : dtype};
+}
+
+void conv2d_prepare(Cuda& cuda, const Conv2dOptions& options, const Shape& x, const Tensor& w, Conv2dPass pass, Conv2dPrepared& prepared) {
   check_conv2d_weights(options, x, w, DType::f32);
-  prepared.tile_h = prepared.tile_w = 0;
+  prepared.form = conv2d_form(cuda, options, x, w.extent(0), w.dtype(), pass);
   if (cuda.precision() != ProductPrecision::bf16) {
     prepared.transformed = {};
     return;

@@ -15,12 +15,12 @@ int main() try {
   const Value logits = net.add("fc", FullyConnected({.outputs = classes}), {flat});
   const Value loss = net.add("loss", SoftmaxCrossEntropy(), {logits, labels});
   net.initialise(1);
-  net.plan_training(batch, loss);
+  Plan plan(net, {.batch = batch, .loss = loss});
 
   // The class of an image is the quadrant that is bright in it.
   const Random noise(2);
-  const auto pixels = net.value(images).data<float>();  // (8,8,8,3)
-  const auto classes_of = net.value(labels).data<std::int64_t>();
+  const auto pixels = plan.value(images).data<float>();  // (8,8,8,3)
+  const auto classes_of = plan.value(labels).data<std::int64_t>();
   std::size_t i = 0;
   for (std::int64_t n = 0; n < batch; ++n) {
     const std::int64_t label = classes_of[static_cast<std::size_t>(n)] = n % classes;
@@ -33,15 +33,14 @@ int main() try {
   }
 
   Device device = Cpu(1);
-  Context context{.device = device, .phase = Phase::train};
   Solver solver(net, {.momentum = 0.9, .weight_decay = 0});
   double first = 0, last = 0;
   for (int step = 0; step < 30; ++step) {
-    net.forward(context);
-    last = net.value(loss).item();
+    plan.forward(device);
+    last = plan.value(loss).item();
     if (step == 0) first = last;
-    net.backward(context);
-    solver.step(device, 0.02);
+    plan.backward(device);
+    solver.step(device, plan, 0.02);
   }
   std::printf("amnet %s, %s: loss %.3f before training, %.3f after\n", AMNET_VERSION, simd_level(), first, last);
   return last < 0.5 * first ? 0 : 1;

@@ -51,13 +51,12 @@ Tensor random_labels(std::int64_t batch, std::int64_t classes) {
   return labels;
 }
 
-void fill_with_random_images(Device& device, BuiltModel& model) {
+void fill_with_random_images(Device& device, const Tensor& images) {
   const Random random(1, stream_of("bench images"));
-  const Tensor& images = model.net.value(model.images);
-  const Tensor pixels(images.shape(), DType::u8), flags = Tensor::zeros({images.extent(0)}, DType::u8, model.net.memory());
+  const Tensor pixels(images.shape(), DType::u8), flags = Tensor::zeros({images.extent(0)}, DType::u8, images.memory());
   std::uint64_t index = 0;
   for (std::uint8_t& pixel : pixels.data<std::uint8_t>()) pixel = static_cast<std::uint8_t>(random.below(index++, 256));
-  on(device, [&](auto& backend) { image_input(backend, {}, pixels.to(model.net.memory()), flags, images); });
+  on(device, [&](auto& backend) { image_input(backend, {}, pixels.to(images.memory()), flags, images); });
 }
 
 // Seconds of each counted step, after a warm-up. Where several are begun before the device is waited for, the mean of those is one's time.
@@ -130,32 +129,26 @@ int bench_command(Arguments arguments) {
   BuiltModel model = build_model(description, activation_dtype(device));
   Head head;
   Value labels;
-  if (options.forward_only) {
-    model.net.initialise(1);
-    model.net.move_to(memory_of(device));
-    model.net.plan_inference(options.batch, {model.embedding});
-  } else {
+  if (!options.forward_only) {
     labels = model.net.input("labels", {1}, DType::i64);
     head = add_head(model.net, model.embedding, labels, {.classes = options.classes});
-    model.net.initialise(1);
-    model.net.move_to(memory_of(device));
-    model.net.plan_training(options.batch, head.loss);
-    model.net.value(labels).copy_from(random_labels(options.batch, options.classes));
   }
-  fill_with_random_images(device, model);
+  model.net.initialise(1);
+  model.net.move_to(memory_of(device));
+  Plan plan(model.net, options.forward_only ? PlanOptions{.batch = options.batch, .keep = {model.embedding}}
+                                            : PlanOptions{.batch = options.batch, .loss = head.loss});
+  fill_with_random_images(device, plan.value(model.images));
+  if (!options.forward_only) plan.value(labels).copy_from(random_labels(options.batch, options.classes));
   Solver solver(model.net, {});
-  Context context{.device = device, .phase = options.forward_only ? Phase::test : Phase::train, .step = Step{.number = 0, .seed = 1}};
-
-  if (options.forward_only) model.net.prepare(context);
 
   const std::unique_ptr<Replay> passes = on(device, [](auto& backend) { return make_replay(backend); });
   const auto step = [&] {
     passes->run([&] {
-      model.net.forward(context);
-      if (!options.forward_only) model.net.backward(context);
-      return !context.step.number_was_asked();
+      plan.forward(device, {.step = {.number = 0, .seed = 1}});
+      if (!options.forward_only) plan.backward(device);
+      return plan.repeats();
     });
-    if (!options.forward_only) solver.step(device, 1e-4);
+    if (!options.forward_only) solver.step(device, plan, 1e-4);
   };
   const std::vector<double> seconds = time_steps(options, step, [&] { on(device, [](auto& backend) { backend.wait(); }); });
   const double images = static_cast<double>(options.batch);

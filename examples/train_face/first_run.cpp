@@ -255,8 +255,7 @@ class FirstRun {
     const ModelDescription description{.network = recipe_.network, .input = recipe_.input};
     BuiltModel untrained = build_model(description);
     untrained.net.initialise(seed_);
-    Embedder embedder(description);
-    embedder.share(untrained.net);
+    Embedder embedder(description, untrained.net);
     measured_.untrained = verify_views(embedder.embed(device_, request()));
     bar_.print(fmt::format("On {} pairs of {} people it will never see: raw pixels {:.1f} %, untrained network {:.1f} %",
                            pairs_.pairs.size(), test_people, measured_.pixels.accuracy_mean, measured_.untrained.accuracy_mean));

@@ -75,12 +75,15 @@
 #include <amnet/layers/normalize.h>
 #include <amnet/layers/pool.h>
 #include <amnet/layers/prelu.h>
+#include <amnet/layers/prepared_forms.h>
 #include <amnet/layers/relu.h>
 #include <amnet/layers/scale_shift.h>
 #include <amnet/layers/softmax_cross_entropy.h>
 #include <amnet/net/heads.h>
 #include <amnet/net/memory_plan.h>
 #include <amnet/net/net.h>
+#include <amnet/net/plan.h>
+#include <amnet/net/plan_cache.h>
 #include <amnet/net/sphere_face.h>
 #include <amnet/report/html.h>
 #include <amnet/report/markup.h>

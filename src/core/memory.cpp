@@ -6,6 +6,7 @@
 #include <sys/mman.h>
 
 #include <algorithm>
+#include <atomic>
 #include <cstdint>
 #include <cstdlib>
 #include <cstring>
@@ -21,11 +22,20 @@ constexpr std::size_t page = std::size_t{4} << 10, worth_pages = std::size_t{1} 
 // that weights of a few megabytes stay on small ones.
 constexpr std::size_t huge_page = std::size_t{2} << 20, worth_huge_pages = 8 * huge_page;
 
+// Counts, which change nothing: no other state of the library outlives its values.
+std::atomic<std::size_t> bytes_now{0};
+std::atomic<std::int64_t> blocks_taken{0};
+
 constexpr std::size_t rounded_up(std::size_t bytes, std::size_t grain) { return (bytes + grain - 1) / grain * grain; }
 
 std::shared_ptr<std::byte> from_allocator(std::size_t bytes) {
   auto* const memory = static_cast<std::byte*>(std::aligned_alloc(alignment, rounded_up(bytes, alignment)));
-  return {memory, [](std::byte* pointer) { std::free(pointer); }};
+  if (memory == nullptr) return nullptr;
+  bytes_now += bytes;
+  return {memory, [bytes](std::byte* pointer) {
+            std::free(pointer);
+            bytes_now -= bytes;
+          }};
 }
 
 /// Pages that begin at a multiple of `grain`, a power of 2.
@@ -40,7 +50,11 @@ std::shared_ptr<std::byte> from_system(std::size_t bytes, std::size_t grain) {
 #if defined(MADV_HUGEPAGE)
   if (grain == huge_page) madvise(begin + skipped, wanted, MADV_HUGEPAGE);  // a wish: where it is refused, pages are small
 #endif
-  return {begin + skipped, [wanted](std::byte* pointer) { munmap(pointer, wanted); }};
+  bytes_now += bytes;
+  return {begin + skipped, [wanted, bytes](std::byte* pointer) {
+            munmap(pointer, wanted);
+            bytes_now -= bytes;
+          }};
 }
 
 std::shared_ptr<std::byte> allocate_host(std::size_t bytes) {
@@ -49,6 +63,7 @@ std::shared_ptr<std::byte> allocate_host(std::size_t bytes) {
                                                           : from_system(bytes, bytes < worth_huge_pages ? page : huge_page);
   require<MemoryError>(memory != nullptr,
                        "[memory] wanted {} bytes of host memory and got none; use a smaller batch or a narrower network.", bytes);
+  ++blocks_taken;
   return memory;
 }
 
@@ -66,6 +81,8 @@ void clear_cuda(std::byte*, std::size_t count) {
   throw UsageError(fmt::format("[memory] cannot clear {} bytes of a GPU's memory: amnet was built without CUDA.", count));
 }
 #endif
+
+HostMemory host_memory() { return {bytes_now, blocks_taken}; }
 
 std::shared_ptr<std::byte> allocate(Memory memory, std::size_t bytes) {
   return memory == Memory::host ? allocate_host(bytes) : allocate_cuda(bytes);

@@ -6,6 +6,7 @@
 
 #include <amnet/kernels/bias.h>
 
+#include <algorithm>
 #include <numeric>
 #include <vector>
 
@@ -40,9 +41,8 @@ T* elements_or_null(const Tensor& tensor) {
   return tensor.defined() ? tensor.data<T>().data() : nullptr;
 }
 
-Conv2dTiles tiles_of(const Conv2dPrepared& prepared) {
-  const bool bf16 = prepared.transformed.defined() && prepared.transformed.dtype() == DType::bf16;
-  return {prepared.tile_h, prepared.tile_w, bf16 ? ProductPrecision::bf16 : ProductPrecision::f32};
+Conv2dTiles tiles_of(const Conv2dForm& form) {
+  return {form.tile_h, form.tile_w, form.dtype == DType::bf16 ? ProductPrecision::bf16 : ProductPrecision::f32};
 }
 
 /// What the products of prepared weights take.
@@ -61,8 +61,8 @@ void with_factors(ProductPrecision products, Body&& body) {
 
 /// The tiles for a call that reads the weights: those that these were prepared for, or the best for this call.
 Conv2dTiles tiles_for(const Cpu& cpu, const Conv2dOptions& options, const Shape& x, std::int64_t outputs, const Conv2dWeights& w) {
-  if (w.prepared != nullptr) return tiles_of(*w.prepared);
-  return choose_tiles(cpu.convolution(), options, x, outputs);
+  if (w.prepared != nullptr) return tiles_of(w.prepared->form);
+  return choose_tiles(cpu.convolution(), options, x.with(0, std::max(x[0], w.images)), outputs);
 }
 
 template <class Factor>
@@ -88,11 +88,15 @@ KernelView<T> kernels_of(Conv2dPass pass, const Conv2dOptions& options, const Te
 
 }  // namespace
 
+Conv2dForm conv2d_form(const Cpu& cpu, const Conv2dOptions& options, const Shape& x, std::int64_t outputs, DType dtype, Conv2dPass pass) {
+  const Conv2dTiles tiles = choose_tiles(cpu.convolution(), options, x, outputs, WeightTransform::once, products_of(cpu, pass, dtype));
+  return {tiles.h, tiles.w, tiles && tiles.products == ProductPrecision::bf16 ? DType::bf16 : dtype};
+}
+
 void conv2d_prepare(Cpu& cpu, const Conv2dOptions& options, const Shape& x, const Tensor& w, Conv2dPass pass, Conv2dPrepared& prepared) {
   check_conv2d_weights(options, x, w, w.dtype());
-  const Conv2dTiles tiles =
-      choose_tiles(cpu.convolution(), options, x, w.extent(0), WeightTransform::once, products_of(cpu, pass, w.dtype()));
-  prepared.tile_h = tiles.h, prepared.tile_w = tiles.w;
+  prepared.form = conv2d_form(cpu, options, x, w.extent(0), w.dtype(), pass);
+  const Conv2dTiles tiles = tiles_of(prepared.form);
   if (!tiles) {
     prepared.transformed = {};
     return;
@@ -112,7 +116,7 @@ void conv2d_prepare(Cpu& cpu, const Conv2dOptions& options, const Shape& x, cons
 
 std::size_t conv2d_prepared_bytes(const Cpu& cpu, const Conv2dOptions& options, const Shape& x, std::int64_t outputs, DType dtype,
                                   Conv2dPass pass) {
-  const Conv2dTiles tiles = choose_tiles(cpu.convolution(), options, x, outputs, WeightTransform::once, products_of(cpu, pass, dtype));
+  const Conv2dTiles tiles = tiles_of(conv2d_form(cpu, options, x, outputs, dtype, pass));
   if (!tiles) return 0;
   std::size_t bytes = 0;
   with_float(dtype, "conv2d", [&]<class T>() {

@@ -108,49 +108,38 @@ FlipMode flip_of(std::string_view name) {
 
 Embedder::Embedder(LoadedModel model, std::int64_t batch) : model_(std::move(model)), batch_(batch) {}
 
-Embedder::Embedder(const ModelDescription& description, std::int64_t batch) : batch_(batch) {
-  model_.description = description;
-  use(build_model(description));
-}
-
-void Embedder::use(BuiltModel model) {
-  model_.net = std::move(model.net);
-  model_.images = model.images;
-  model_.embedding = model.embedding;
-  planned_ = 0;
-}
-
-void Embedder::share(Net& net) {
-  BuiltModel model = build_model(model_.description, net.dtype());
-  model.net.move_to(net.memory());
-  share_parameters(net, model.net);
-  use(std::move(model));
-  shares_ = true;
+Embedder::Embedder(ModelDescription description, const Net& net, std::int64_t batch) : of_others_(&net), batch_(batch) {
+  model_.images = net.find(images_name);
+  model_.embedding = net.find(description.embedding);
+  model_.description = std::move(description);
 }
 
 void Embedder::fit(const Device& device) {
-  if (shares_ || (model_.net.memory() == memory_of(device) && model_.net.dtype() == activation_dtype(device))) return;
+  if (of_others_ != nullptr || (model_.net.memory() == memory_of(device) && model_.net.dtype() == activation_dtype(device))) return;
+  plan_.reset();
   BuiltModel model = build_model(model_.description, activation_dtype(device));
   copy_parameters(model_.net, model.net);
   model.net.move_to(memory_of(device));
-  use(std::move(model));
+  model_.net = std::move(model.net);
+  model_.images = model.images;
+  model_.embedding = model.embedding;
+}
+
+PlanOptions Embedder::options(std::int64_t batch) const {
+  return {.batch = batch, .keep = {model_.embedding}, .keep_prepared = of_others_ == nullptr};
 }
 
 std::size_t Embedder::planned_bytes() {
   plan(batch_);
-  return model_.net.planned_bytes();
+  return plan_->bytes();
 }
 
-PlanBytes Embedder::measure(Device& device) {
-  planned_ = 0;
-  return model_.net.measure_inference(device, batch_, {model_.embedding});
-}
+PlanBytes Embedder::measure(Device& device) const { return Plan::measure(net(), device, options(batch_)); }
 
 void Embedder::plan(std::int64_t batch) {
-  if (planned_ == batch) return;
-  model_.net.plan_inference(batch, {model_.embedding});
-  planned_ = batch;
-  prepared_ = false;
+  if (plan_ && plan_->options().batch == batch) return;
+  plan_.reset();  // its memory first
+  plan_.emplace(net(), options(batch));
 }
 
 Views Embedder::embed(Device& device, const EmbedRequest& request) {
@@ -159,25 +148,20 @@ Views Embedder::embed(Device& device, const EmbedRequest& request) {
   // One plan for all batches, the last one too: how a convolution is computed depends on the batch, and with it the last bits.
   const std::int64_t batch = std::min(batch_, std::max<std::int64_t>(1, static_cast<std::int64_t>(request.paths.size())));
   Views views = empty_views(request, size);
-  Context context{.device = device};
   fit(device);
   plan(batch);
-  if (!shares_ && !prepared_) {  // nobody changes the parameters of a network of one's own
-    model_.net.prepare(context);
-    prepared_ = true;
-  }
   for_each_batch(request, format, ExpectedBy::model, batch, views, [&](std::int64_t first, std::int64_t count, const Tensor& pixels) {
     for (const bool mirror : {false, true}) {
       if (mirror && !request.mirrored) break;
       const Tensor flags({batch}, DType::u8);
       std::ranges::fill(flags.data<std::uint8_t>(), static_cast<std::uint8_t>(mirror));
-      const Tensor brought = pixels.to(model_.net.memory()), brought_flags = flags.to(model_.net.memory());
+      const Tensor brought = pixels.to(net().memory()), brought_flags = flags.to(net().memory());
       on(device, [&](auto& backend) {
-        image_input(backend, {format.mean, format.scale}, brought, brought_flags, model_.net.value(model_.images));
+        image_input(backend, {format.mean, format.scale}, brought, brought_flags, plan_->value(model_.images));
       });
-      model_.net.forward(context);
+      plan_->forward(device, {.samples = count});
       const Tensor rows = (mirror ? views.mirrored : views.plain).slice(first, first + count);
-      rows.copy_from(model_.net.value(model_.embedding).slice(0, count));
+      rows.copy_from(plan_->value(model_.embedding).slice(0, count));
       require_finite(request, views, rows, first, model_.file);
     }
   });

@@ -91,7 +91,7 @@ BuiltModel built_from_file(const ModelDescription& description, const std::strin
 
 BuiltModel build_model(const ModelDescription& description, DType dtype) {
   BuiltModel model{.net = Net(dtype), .images = {}, .embedding = {}};
-  model.images = model.net.input("data", {1, description.input.height, description.input.width, 3});
+  model.images = model.net.input(images_name, {1, description.input.height, description.input.width, 3});
   sphere_face(model.net, model.images, description.network);
   model.embedding = model.net.find(description.embedding);
   return model;
@@ -161,9 +161,9 @@ std::optional<ImageFormat> expected_input(const SafetensorsFile& file, const std
   return description_of(file.metadata, source).input;
 }
 
-std::vector<NamedTensor> tensors_of(Net& net) {
+std::vector<NamedTensor> tensors_of(const Net& net) {
   std::vector<NamedTensor> tensors;
-  net.visit([&](const std::string& name, Parameter& parameter) {
+  net.look([&](const std::string& name, const Parameter& parameter) {
     const Tensor value = parameter.value.to(Memory::host);
     tensors.push_back({name, parameter.layout == ParameterLayout::convolution ? reorder_convolution(value, Direction::to_file) : value});
   });

@@ -1,13 +1,13 @@
-#include "plan.h"
+#include "planning.h"
 
 #include <algorithm>
 
 namespace amnet {
 namespace {
 
-bool has_trainable(Layer& layer) {
+bool has_trainable(const Layer& layer) {
   bool trainable = false;
-  layer.visit([&](const Parameter& parameter) { trainable = trainable || parameter.trainable(); });
+  layer.look([&](const Parameter& parameter) { trainable = trainable || parameter.trainable(); });
   return trainable;
 }
 
@@ -22,7 +22,7 @@ void set(const std::vector<int>& values, std::vector<char>& flags) {
 }  // namespace
 
 // A value gets a gradient if it lies between a trainable parameter and the loss.
-Demand find_demand(Graph& graph, const PlanRequest& request) {
+Demand find_demand(const Graph& graph, const PlanRequest& request) {
   const std::size_t nodes = graph.nodes.size(), values = graph.values.size();
   Demand demand{.forward = std::vector<char>(nodes),
                 .backward = std::vector<char>(nodes),

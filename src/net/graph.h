@@ -1,10 +1,13 @@
-// What a net is made of, as it was built: values and the layers between them. No plan and no memory.
+// What a net is made of, as it was built: values and the layers between them. No shapes of a plan and no memory but the parameters'.
 #pragma once
 
 #include <amnet/layers/layer.h>
+#include <amnet/layers/prepared_forms.h>
 
 #include <cstddef>
 #include <memory>
+#include <mutex>
+#include <shared_mutex>
 #include <string>
 #include <vector>
 
@@ -13,8 +16,8 @@ namespace amnet {
 /// Values and nodes are named by their place.
 struct GraphValue {
   std::string name;
-  TensorSpec spec;
-  int producer;  // node, or -1 for an input
+  TensorSpec spec;  // as it was built: the batch is a placeholder
+  int producer;     // node, or -1 for an input
 };
 
 struct GraphNode {
@@ -22,22 +25,23 @@ struct GraphNode {
   std::unique_ptr<Layer> layer;
   std::vector<int> inputs;
   std::vector<int> outputs;
-  LayerPlan plan = {};  // of the last setup
 };
 
+/// A net and its plans share it.
 struct Graph {
-  DType dtype;
+  DType dtype = DType::f32;
   Memory memory = Memory::host;  // of parameters, and of what is planned
-  std::vector<GraphValue> values;
-  std::vector<GraphNode> nodes;  // in the order they run
+  std::vector<GraphValue> values = {};
+  std::vector<GraphNode> nodes = {};  // in the order they run
+  std::shared_mutex running = {};     // shared by those who only read parameters
+  std::mutex preparing = {};          // of `prepared`
+  PreparedForms prepared = {};
 
-  GraphValue& value(int index) { return values[static_cast<std::size_t>(index)]; }
   const GraphValue& value(int index) const { return values[static_cast<std::size_t>(index)]; }
-  GraphNode& node(int index) { return nodes[static_cast<std::size_t>(index)]; }
   const GraphNode& node(int index) const { return nodes[static_cast<std::size_t>(index)]; }
-
-  /// Asks the node's layer what it needs for its inputs as they are now. Throws UsageError that names the layer.
-  LayerPlan setup(const GraphNode& node) const;
 };
+
+/// Asks the node's layer what it needs for these inputs. Throws UsageError that names the layer.
+LayerPlan set_up(const GraphNode& node, std::span<const TensorSpec> inputs);
 
 }  // namespace amnet

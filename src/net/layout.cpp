@@ -4,7 +4,7 @@
 // samples, from the first step on. A tensor that is written and read within one such round needs room for g samples only, and tensors
 // with rooms for the same g share memory by their steps, as if there were one round. A tensor that outlives the round in
 // which it is written (it has room for more samples than its writer's group) is alive in all of the loop's steps.
-#include "plan.h"
+#include "planning.h"
 
 #include <amnet/net/memory_plan.h>
 
@@ -16,8 +16,9 @@ namespace {
 
 class Planner {
  public:
-  Planner(const Graph& graph, const PlanRequest& request, const Demand& demand, const std::vector<PlannedStep>& steps)
-      : graph_(graph), request_(request), demand_(demand), steps_(steps), uses_(graph.values.size()) {
+  Planner(const Graph& graph, const PlanRequest& request, const Demand& demand, const PlanShapes& shapes,
+          const std::vector<PlannedStep>& steps)
+      : graph_(graph), request_(request), demand_(demand), shapes_(shapes), steps_(steps), uses_(graph.values.size()) {
     layout_.values.resize(graph.values.size());
     layout_.gradients.resize(graph.values.size());
     layout_.steps.resize(steps.size());
@@ -102,21 +103,21 @@ class Planner {
     gradient_requests_.assign(uses_.size(), -1);
     for (std::size_t v = 0; v < uses_.size(); ++v) {
       const Use& by = uses_[v];
-      const GraphValue& value = graph_.values[v];
+      const TensorSpec& spec = shapes_.values[v];
       if (!by.used && !demand_.readable[v]) continue;
       PlacedTensor& placed = layout_.values[v];
       placed.samples = by.samples;
-      if (value.producer < 0) {  // the caller fills inputs before anything runs
-        want(value.spec, placed, -1, end());
+      if (graph_.values[v].producer < 0) {  // the caller fills inputs before anything runs
+        want(spec, placed, -1, end());
         continue;
       }
       if (by.maker < 0) continue;  // kept, but inside of a step: make_steps leaves none
       const int from = alive_from(by.maker, by.samples);
       if (by.overwritten) {
-        want(value.spec, placed, from, alive_to(by.maker, by.samples));
+        want(spec, placed, from, alive_to(by.maker, by.samples));
         continue;
       }
-      want(value.spec, placed, from, demand_.readable[v] ? end() : by.last_read);
+      want(spec, placed, from, demand_.readable[v] ? end() : by.last_read);
       const bool is_loss = static_cast<int>(v) == request_.loss;
       if (!trains() || !demand_.gradient[v] || (!is_loss && by.first_gradient < 0)) continue;
       PlacedTensor& gradient = layout_.gradients[v];
@@ -127,7 +128,7 @@ class Planner {
         }
       }
       gradient_requests_[v] = static_cast<int>(requests_.size());
-      want(value.spec, gradient, is_loss ? count() : by.first_gradient, alive_to(by.maker, gradient.samples));
+      want(spec, gradient, is_loss ? count() : by.first_gradient, alive_to(by.maker, gradient.samples));
     }
   }
 
@@ -175,7 +176,8 @@ class Planner {
 
   void want(const TensorSpec& spec, PlacedTensor& target, int first, int last) {
     TensorSpec room = spec;
-    if (target.samples < request_.batch) room.shape = room.shape.with(0, target.samples);
+    target.per_sample = spec.per_sample;
+    if (spec.per_sample && target.samples < request_.batch) room.shape = room.shape.with(0, target.samples);
     lifetimes_.push_back({static_cast<std::size_t>(room.shape.count()) * size_of(room.dtype), first, last});
     requests_.push_back({room, &target});
   }
@@ -203,6 +205,7 @@ class Planner {
   const Graph& graph_;
   const PlanRequest& request_;
   const Demand& demand_;
+  const PlanShapes& shapes_;
   const std::vector<PlannedStep>& steps_;
   std::vector<Use> uses_;               // of each value
   std::vector<std::size_t> shares_;     // of each value: whose gradient is its own
@@ -214,14 +217,15 @@ class Planner {
 
 }  // namespace
 
-Tensor PlacedTensor::of(const PlannedStep& step, const ScheduledRun& run, std::int64_t batch) const {
-  if (!tensor.defined() || step.group == batch) return tensor;
-  const std::int64_t begin = run.begin % samples;
-  return tensor.slice(begin, begin + run.end - run.begin);
+Tensor PlacedTensor::of(const ScheduledRun& run) const {
+  if (!tensor.defined() || !per_sample) return tensor;
+  const std::int64_t begin = run.begin % samples, end = begin + run.end - run.begin;
+  return begin == 0 && end == tensor.extent(0) ? tensor : tensor.slice(begin, end);
 }
 
-Layout lay_out(const Graph& graph, const PlanRequest& request, const Demand& demand, const std::vector<PlannedStep>& steps) {
-  return Planner(graph, request, demand, steps).run();
+Layout lay_out(const Graph& graph, const PlanRequest& request, const Demand& demand, const PlanShapes& shapes,
+               const std::vector<PlannedStep>& steps) {
+  return Planner(graph, request, demand, shapes, steps).run();
 }
 
 }  // namespace amnet

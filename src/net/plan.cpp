@@ -1,117 +1,288 @@
-#include "plan.h"
+#include <amnet/net/plan.h>
+
+#include "planning.h"
+
+#include <amnet/kernels/fill.h>
+#include <amnet/kernels/finite.h>
+
+#include <algorithm>
 
 namespace amnet {
 namespace {
 
-void set_shapes(Graph& graph, const PlanRequest& request, const Demand& demand) {
-  for (GraphValue& value : graph.values) {
-    if (value.producer < 0) value.spec.shape = value.spec.shape.with(0, request.batch);
-  }
-  for (std::size_t i = 0; i < graph.nodes.size(); ++i) {
-    GraphNode& node = graph.nodes[i];
-    if (!demand.forward[i]) continue;
-    node.layer->forget();
-    node.plan = graph.setup(node);
-    for (std::size_t which = 0; which < node.outputs.size(); ++which) graph.value(node.outputs[which]).spec = node.plan.outputs[which];
+/// "layer 'conv1_1'", "layers 'conv1_1' to 'relu1_1'".
+std::string name_of(const Graph& graph, const PlannedStep& step) {
+  const std::string& first = graph.node(step.nodes.front()).name;
+  return step.nodes.size() == 1 ? fmt::format("layer '{}'", first)
+                                : fmt::format("layers '{}' to '{}'", first, graph.node(step.nodes.back()).name);
+}
+
+/// Runs a part of a step, so that an error of the device or for want of memory names it.
+template <class Body>
+void naming(const Graph& graph, const PlannedStep& step, Body&& body) {
+  const auto named = [&](const Error& error) { return fmt::format("{}: {}", name_of(graph, step), error.what()); };
+  try {
+    body();
+  } catch (const DeviceError& error) {
+    throw DeviceError(named(error));
+  } catch (const DeviceMemoryError& error) {
+    throw DeviceMemoryError(named(error), error.wanted, error.free);
+  } catch (const MemoryError& error) {
+    throw MemoryError(named(error));
   }
 }
 
-void allocate_parameter_gradients(Graph& graph) {
-  for (GraphNode& node : graph.nodes) {
-    node.layer->visit([&graph](Parameter& parameter) {
-      if (!parameter.trainable()) {
-        parameter.gradient = {};
-      } else if (!parameter.gradient.defined()) {
-        parameter.gradient = Tensor::zeros(parameter.value.shape(), parameter.value.dtype(), graph.memory);
+PlanRequest request_of(const Graph& graph, const PlanOptions& options) {
+  require(options.batch >= 1, "[net] expected a batch of at least 1 but got {}.", options.batch);
+  const auto known = [&](Value value) {
+    require(value.index >= 0 && static_cast<std::size_t>(value.index) < graph.values.size(), "[net] a plan names a value that the net does not have.");
+    return value.index;
+  };
+  PlanRequest request{.batch = options.batch, .loss = options.loss.index < 0 ? -1 : known(options.loss)};
+  for (const Value value : options.keep) request.keep.push_back(known(value));
+  for (const InputShape& one : options.inputs) {
+    const GraphValue& input = graph.value(known(one.input));
+    require(input.producer < 0, "[net] '{}' is no input.", input.name);
+    require(one.shape.rank() == input.spec.shape.rank(), "[net] input '{}' is {} and cannot become {}.", input.name, input.spec.shape,
+            one.shape);
+    request.inputs[one.input.index] = one.shape;
+  }
+  request.keep_prepared = !request.trains() && options.keep_prepared;
+  return request;
+}
+
+std::size_t kernel_bytes_of(const NetPlan& plan, bool keep_prepared, Device& device) {
+  ScratchBytes scratch;
+  std::size_t prepared = 0;
+  for (const PlannedStep& step : plan.steps) {
+    scratch = scratch.covering(step.layer->kernel_scratch(device, step.input_specs, step.backward));
+    if (step.group == plan.batch && !keep_prepared) continue;
+    prepared += step.layer->prepared_bytes(device, Pass::forward, step.input_specs);
+    if (step.backward) prepared += step.layer->prepared_bytes(device, Pass::backward, step.input_specs);
+  }
+  return prepared + on(device, [&](auto& backend) { return scratch.total(backend.threads()); });
+}
+
+// What decides how a device wants parameters prepared.
+KernelSettings settings_of(const Device& device) {
+#if defined(AMNET_CUDA)
+  if (const auto* cuda = std::get_if<Cuda>(&device)) return {ConvolutionAlgorithm::automatic, cuda->precision()};
+#endif
+  const Cpu& cpu = std::get<Cpu>(device);
+  return {cpu.convolution(), cpu.precision()};
+}
+
+// Grows with every change of a parameter.
+std::uint64_t versions_of(const NetPlan& plan) {
+  std::uint64_t sum = 0;
+  for (const PlannedStep& step : plan.steps) {
+    step.layer->look([&sum](const Parameter& parameter) { sum += parameter.version; });
+  }
+  return sum;
+}
+
+}  // namespace
+
+Plan::Plan(const Net& net, PlanOptions options)
+    : options_(std::move(options)),
+      graph_(net.graph_),
+      plan_(std::make_unique<NetPlan>(make_plan(*graph_, request_of(*graph_, options_)))),
+      samples_(options_.batch) {}
+Plan::~Plan() = default;
+Plan::Plan(Plan&&) noexcept = default;
+Plan& Plan::operator=(Plan&&) noexcept = default;
+
+PlanBytes Plan::measure(const Net& net, Device& device, const PlanOptions& options) {
+  PlanRequest request = request_of(*net.graph_, options);
+  request.only_measured = true;
+  const NetPlan plan = make_plan(*net.graph_, request);
+  return {.values = plan.layout.bytes, .kernels = kernel_bytes_of(plan, request.keep_prepared, device)};
+}
+
+std::size_t Plan::bytes() const { return plan_->layout.bytes; }
+
+std::size_t Plan::kernel_bytes(Device& device) const { return kernel_bytes_of(*plan_, !trains() && options_.keep_prepared, device); }
+
+std::vector<PlanStep> Plan::steps() const {
+  std::vector<PlanStep> steps;
+  for (const PlannedStep& step : plan_->steps) {
+    steps.push_back({.layers = {}, .samples = step.group});
+    for (const int node : step.nodes) steps.back().layers.push_back(graph_->node(node).name);
+  }
+  return steps;
+}
+
+// --- running -------------------------------------------------------------------------------------------------
+
+const Tensor& Plan::value(Value value) const {
+  const auto index = static_cast<std::size_t>(value.index);
+  require(index < plan_->readable.size() && plan_->readable[index].defined(), "[net] '{}' is not kept by this plan; name it in `keep`.",
+          index < graph_->values.size() ? graph_->values[index].name : "?");
+  return plan_->readable[index];
+}
+
+void Plan::require_here(const Device& device) const {
+  require(memory_of(device) == graph_->memory,
+          "[net] the net's tensors and the device that is to compute are not in one memory; call move_to(memory_of(device)) first.");
+}
+
+std::int64_t Plan::samples_of(const RunOptions& options) const {
+  require(options.samples >= 0 && options.samples <= options_.batch, "[net] the plan is for up to {} samples but got {}; plan for more.",
+          options_.batch, options.samples);
+  // A GPU computes the whole batch where that changes nothing: algorithms of its own for few samples would have to be found first.
+  const bool whole = options.samples == 0 || (graph_->memory == Memory::cuda && !trains());
+  return whole ? options_.batch : options.samples;
+}
+
+const std::vector<PlannedRun>& Plan::runs_for(std::int64_t samples) {
+  if (samples == options_.batch) return plan_->runs;
+  if (plan_->fewer_samples != samples) {
+    plan_->fewer = make_runs(*plan_, samples);
+    plan_->fewer_samples = samples;
+  }
+  return plan_->fewer;
+}
+
+void Plan::prepare_kept(Context& context) {
+  const std::uint64_t versions = versions_of(*plan_);
+  const KernelSettings settings = settings_of(context.device);
+  if (plan_->prepared_versions == versions && plan_->prepared_for == settings) return;
+  const std::lock_guard<std::mutex> lock(graph_->preparing);
+  for (PlannedStep& step : plan_->steps) {
+    naming(*graph_, step, [&] { step.layer->prepare({context, Pass::forward, step.plan.state.get(), &graph_->prepared}); });
+  }
+  plan_->prepared_versions = versions;
+  plan_->prepared_for = settings;
+}
+
+// A step that runs in groups has its parameters prepared once for all of them.
+void Plan::forward_run(Context& context, const PlannedRun& run) {
+  const PlannedStep& step = plan_->step(run);
+  LayerState* const state = step.plan.state.get();
+  const bool kept = !trains() && options_.keep_prepared;
+  naming(*graph_, step, [&] {
+    if (step.group < options_.batch && run.at.first && !kept) step.layer->prepare({context, Pass::forward, state, nullptr});
+    step.layer->forward({context, run.inputs, run.outputs, run.saved, run.for_backward, state});
+  });
+}
+
+void Plan::forward(Device& device, const RunOptions& options) {
+  require_here(device);
+  samples_ = samples_of(options);
+  step_ = options.step;
+  phase_ = options.phase.value_or(trains() ? Phase::train : Phase::test);
+  std::shared_lock<std::shared_mutex> reading(graph_->running, std::defer_lock);
+  std::unique_lock<std::shared_mutex> writing(graph_->running, std::defer_lock);
+  if (phase_ == Phase::train) {
+    writing.lock();
+  } else {
+    reading.lock();
+  }
+  Context context{.device = device, .phase = phase_, .step = step_};
+  if (!trains() && options_.keep_prepared) prepare_kept(context);
+  for (const PlannedRun& run : runs_for(samples_)) forward_run(context, run);
+  step_ = context.step;
+  if (phase_ == Phase::train) parameters_changed();
+}
+
+void Plan::backward(Device& device, const BackwardOptions& options) {
+  require(trains(), "[net] backward needs a plan that trains; give it a loss.");
+  require_here(device);
+  const std::unique_lock<std::shared_mutex> writing(graph_->running);
+  Context context{.device = device, .phase = phase_, .step = step_};
+  on(context.device, [&](auto& backend) { fill(backend, plan_->loss_gradient, 1); });
+  const std::vector<PlannedRun>& runs = runs_for(samples_);
+  for (std::size_t i = runs.size(); i-- > 0;) {
+    const PlannedRun& run = runs[i];
+    const PlannedStep& step = plan_->step(run);
+    if (!step.backward) continue;
+    const NetPlan::OfStep& own = plan_->parameters[static_cast<std::size_t>(run.at.step)];
+    LayerState* const state = step.plan.state.get();
+    const bool passes_gradient = std::ranges::any_of(run.input_gradients, [](const Gradient& gradient) { return bool{gradient}; });
+    naming(*graph_, step, [&] {
+      if (step.group < options_.batch && run.at.last && passes_gradient) {
+        step.layer->prepare({context, Pass::backward, state, nullptr});
+      }
+      step.layer->backward({.context = context,
+                            .inputs = run.backward_inputs,
+                            .outputs = run.backward_outputs,
+                            .saved = run.saved,
+                            .output_gradients = run.output_gradients,
+                            .input_gradients = run.input_gradients,
+                            .parameters = run.at.last ? options.parameters : Write::add,
+                            .for_backward = run.for_backward,
+                            .scratch = run.scratch,
+                            .parameter_gradients = own.gradients,
+                            .state = state});
+    });
+    if (on_gradients_ && options.last && run.at.first && own.begin < own.end) on_gradients_(own.begin, own.end);
+  }
+  step_ = context.step;
+}
+
+void Plan::parameters_changed() {
+  for (const GraphNode& node : graph_->nodes) {
+    node.layer->visit([](Parameter& parameter) { ++parameter.version; });
+  }
+}
+
+std::string Plan::first_non_finite(Device& device, const RunOptions& options) {
+  require_here(device);
+  samples_ = samples_of(options);
+  step_ = options.step;
+  phase_ = options.phase.value_or(trains() ? Phase::train : Phase::test);
+  const std::unique_lock<std::shared_mutex> writing(graph_->running);
+  Context context{.device = device, .phase = phase_, .step = step_};
+  if (!trains() && options_.keep_prepared) prepare_kept(context);
+  const auto finite = [&](const Tensor& tensor) {
+    return !is_floating(tensor.dtype()) || on(device, [&](auto& backend) { return all_finite(backend, tensor); });
+  };
+  for (const PlannedRun& run : runs_for(samples_)) {
+    const PlannedStep& step = plan_->step(run);
+    for (const Tensor& input : run.inputs) {
+      // Outputs of earlier layers were found finite; what is left are the net's own inputs.
+      if (!finite(input)) return fmt::format("an input of layer '{}'", graph_->node(step.nodes.front()).name);
+    }
+    std::string bad;
+    for (const int member : step.nodes) {
+      const GraphNode& node = graph_->node(member);
+      node.layer->look([&](const Parameter& parameter) {
+        if (bad.empty() && !finite(parameter.value)) bad = fmt::format("the {} of layer '{}'", parameter.name, node.name);
+      });
+    }
+    if (!bad.empty()) return bad;
+    forward_run(context, run);
+    for (const Tensor& output : run.outputs) {
+      if (finite(output)) continue;
+      return fmt::format("the output of {}{}", name_of(*graph_, step), step.nodes.size() == 1 ? "" : ", which run as one");
+    }
+  }
+  return {};
+}
+
+// --- gradients -----------------------------------------------------------------------------------------------
+
+const Tensor& Plan::gradient(const Parameter& parameter) const {
+  static const Tensor none;
+  const auto found = plan_->gradient_of.find(&parameter);
+  return found == plan_->gradient_of.end() ? none : found->second;
+}
+
+const Tensor& Plan::gradients() const { return plan_->gradients; }
+
+void Plan::visit(const std::function<void(const std::string& name, Parameter& parameter, const Tensor& gradient)>& visitor) {
+  for (const GraphNode& node : graph_->nodes) {
+    node.layer->visit([&](Parameter& parameter) {
+      if (const Tensor& its = gradient(parameter); its.defined()) {
+        visitor(node.name + "." + parameter.name, parameter, its);
+        ++parameter.version;
       }
     });
   }
 }
 
-// How a step's backward pass writes the gradient of each input: the first writer assigns, later ones add. `written`: of each value.
-std::vector<Write> gradient_writes(const PlannedStep& step, const Demand& demand, std::vector<char>& written) {
-  std::vector<Write> writes;
-  for (const int input : step.inputs) {
-    const auto v = static_cast<std::size_t>(input);
-    writes.push_back(!demand.gradient[v] ? Write::skip : written[v] ? Write::add : Write::assign);
-    if (demand.gradient[v]) written[v] = 1;
-  }
-  return writes;
-}
+void Plan::on_gradients(std::function<void(std::size_t begin, std::size_t end)> hook) { on_gradients_ = std::move(hook); }
 
-}  // namespace
-
-NetPlan make_plan(Graph& graph, const PlanRequest& request) {
-  const Demand demand = find_demand(graph, request);
-  set_shapes(graph, request, demand);
-  if (request.loss >= 0) {
-    const GraphValue& loss = graph.value(request.loss);
-    require(loss.spec.shape.count() == 1, "[net] the loss '{}' is {} but must have one element.", loss.name, loss.spec.shape);
-  }
-  NetPlan plan{.loss = request.loss, .batch = request.batch, .steps = make_steps(graph, request, demand)};
-  const Layout layout = lay_out(graph, request, demand, plan.steps);
-  plan.bytes = layout.bytes;
-  if (request.only_measured) return plan;
-  plan.readable.resize(graph.values.size());
-  for (std::size_t v = 0; v < graph.values.size(); ++v) {
-    if (demand.readable[v]) plan.readable[v] = layout.values[v].tensor;
-  }
-
-  const bool trains = request.loss >= 0;
-  std::vector<std::vector<Write>> writes(plan.steps.size());
-  std::vector<char> written(graph.values.size());
-  if (trains) {
-    allocate_parameter_gradients(graph);
-    plan.loss_gradient = layout.gradients[static_cast<std::size_t>(request.loss)].tensor;
-    written[static_cast<std::size_t>(request.loss)] = 1;
-  }
-  // Whether anybody writes the gradient of a step's output is known once all later steps have been seen.
-  std::vector<std::vector<char>> output_written(plan.steps.size());
-  for (std::size_t i = plan.steps.size(); i-- > 0 && trains;) {
-    if (!plan.steps[i].backward) continue;
-    for (const int output : plan.steps[i].outputs) output_written[i].push_back(written[static_cast<std::size_t>(output)]);
-    writes[i] = gradient_writes(plan.steps[i], demand, written);
-  }
-
-  for (const ScheduledRun& at : make_schedule(plan.steps, request.batch)) {
-    const auto i = static_cast<std::size_t>(at.step);
-    const PlannedStep& step = plan.steps[i];
-    const auto part = [&](const PlacedTensor& placed) { return placed.of(step, at, request.batch); };
-    const auto parts = [&](const std::vector<PlacedTensor>& placed) {
-      std::vector<Tensor> tensors;
-      for (const PlacedTensor& one : placed) tensors.push_back(part(one));
-      return tensors;
-    };
-    const auto of_values = [&](const std::vector<int>& values) {
-      std::vector<Tensor> tensors;
-      for (const int v : values) tensors.push_back(part(layout.values[static_cast<std::size_t>(v)]));
-      return tensors;
-    };
-    PlannedRun run{.at = at,
-                   .inputs = of_values(step.inputs),
-                   .outputs = of_values(step.outputs),
-                   .saved = parts(layout.steps[i].saved),
-                   .for_backward = parts(layout.steps[i].for_backward),
-                   .scratch = parts(layout.steps[i].scratch)};
-    run.backward_inputs.resize(run.inputs.size());
-    run.backward_outputs.resize(run.outputs.size());
-    run.input_gradients.resize(run.inputs.size());
-    if (trains && step.backward) {
-      const BackwardNeeds needs = step.layer->needs();
-      if (needs.inputs) run.backward_inputs = run.inputs;
-      if (needs.outputs) run.backward_outputs = run.outputs;
-      for (std::size_t k = 0; k < step.outputs.size(); ++k) {
-        const PlacedTensor& gradient = layout.gradients[static_cast<std::size_t>(step.outputs[k])];
-        run.output_gradients.push_back(output_written[i][k] ? part(gradient) : Tensor{});
-      }
-      for (std::size_t k = 0; k < step.inputs.size(); ++k) {
-        if (writes[i][k] == Write::skip) continue;
-        run.input_gradients[k] = {part(layout.gradients[static_cast<std::size_t>(step.inputs[k])]), writes[i][k]};
-      }
-    }
-    plan.runs.push_back(std::move(run));
-  }
-  return plan;
-}
+std::unique_lock<std::shared_mutex> Plan::alone() { return std::unique_lock(graph_->running); }
 
 }  // namespace amnet

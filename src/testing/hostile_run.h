@@ -45,6 +45,7 @@ struct Variable {
   Tensor value;
   Parameter* parameter = nullptr;  // none for an input
   std::size_t input = 0;
+  Tensor gradient = {};  // of a parameter
 };
 
 using Gradients = std::vector<Tensor>;  // one per variable; undefined where it was not asked for
@@ -76,7 +77,11 @@ class HostileRun {
       require(input.dtype() != DType::f32, "[gradcheck] expected inputs in f64 (or integers) but input {} is f32; cast it.", specs.size());
       specs.push_back({input.shape(), input.dtype()});
     }
-    const LayerPlan plan = layer_.setup(specs);
+    bool built = false;
+    layer_.look([&built](const Parameter& parameter) { built = built || parameter.value.defined(); });
+    if (!built) layer_.build(specs);
+    LayerPlan plan = layer_.setup(specs);
+    state_ = std::move(plan.state);
     for (const TensorSpec& spec : plan.outputs) outputs_.emplace_back(spec.shape, spec.dtype);
     for (const TensorSpec& spec : plan.saved) saved_.emplace_back(spec.shape, spec.dtype);
     for (const TensorSpec& spec : plan.for_backward) for_backward_.emplace_back(spec.shape, spec.dtype);
@@ -90,8 +95,10 @@ class HostileRun {
     layer_.visit([this](Parameter& parameter) {
       if (!options_.keep_parameters) draw(parameter);
       if (parameter.trainable()) {
-        parameter.gradient = Tensor(parameter.value.shape(), parameter.value.dtype());
-        variables_.push_back({.name = parameter.name, .value = parameter.value, .parameter = &parameter});
+        variables_.push_back({.name = parameter.name,
+                              .value = parameter.value,
+                              .parameter = &parameter,
+                              .gradient = Tensor(parameter.value.shape(), parameter.value.dtype())});
       }
       parameters_.push_back(&parameter);
       kept_.push_back(parameter.value.clone());
@@ -134,7 +141,8 @@ class HostileRun {
                     .inputs = inputs_,
                     .outputs = outputs_,
                     .saved = saved_,
-                    .for_backward = backward_comes ? for_backward_ : undefined});
+                    .for_backward = backward_comes ? for_backward_ : undefined,
+                    .state = state_.get()});
   }
 
   /// Hands the layer only what it says it needs, and checks that it writes nothing but gradients.
@@ -146,6 +154,10 @@ class HostileRun {
     for (std::size_t k = 0; k < outputs_.size(); ++k) {
       const bool defined = projections_[k].defined() && (!request.output || *request.output == k);
       output_gradients.push_back(defined ? projections_[k].clone() : Tensor());
+    }
+    std::vector<ParameterGradient> parameter_gradients;  // a frozen parameter has none
+    for (const Variable& variable : variables_) {
+      if (variable.parameter != nullptr && variable.parameter->trainable()) parameter_gradients.push_back({variable.parameter, variable.gradient});
     }
     const std::vector<Tensor> inputs = clones(inputs_);
     for (const Tensor& tensor : scratch_) poison(tensor, 0xA5);
@@ -159,7 +171,9 @@ class HostileRun {
                        .input_gradients = input_gradients,
                        .parameters = request.write,
                        .for_backward = for_backward_,
-                       .scratch = scratch_});
+                       .scratch = scratch_,
+                       .parameter_gradients = parameter_gradients,
+                       .state = state_.get()});
     } catch (const Error& error) {
       fail("backward threw where it may read only what needs() names: {}", error.what());
     }
@@ -185,7 +199,7 @@ class HostileRun {
         if (variable.parameter != nullptr) variable.parameter->lr_mult = 0;
         continue;
       }
-      gradients[v] = variable.parameter != nullptr ? variable.parameter->gradient : Tensor(variable.value.shape(), DType::f64);
+      gradients[v] = variable.parameter != nullptr ? variable.gradient : Tensor(variable.value.shape(), DType::f64);
       if (request.write == Write::add) {
         gradients[v].copy_from(before(v));
       } else {
@@ -219,6 +233,7 @@ class HostileRun {
   Device device_;
   GradcheckResult result_;
   std::vector<Tensor> inputs_, outputs_, saved_, for_backward_, scratch_;
+  std::unique_ptr<LayerState> state_;
   std::vector<Tensor> projections_;  // r_k, undefined for integer outputs
   std::vector<Variable> variables_;
   std::vector<Parameter*> parameters_;

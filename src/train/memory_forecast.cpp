@@ -42,16 +42,16 @@ std::string MemoryForecast::str() const {
                       {"program", program}});
 }
 
-MemoryForecast forecast_memory(Net& net, Device& device, const TrainOptions& options, std::int64_t batches) {
+MemoryForecast forecast_memory(const Net& net, const Plan& plan, Device& device, const TrainOptions& options, std::int64_t batches) {
   MemoryForecast memory;
-  net.visit([&](const std::string&, Parameter& parameter) {
+  net.look([&](const std::string&, const Parameter& parameter) {
     if (parameter.layout == ParameterLayout::convolution) memory.saving += parameter.value.size_bytes();
   });
   const std::int64_t image = options.input.height * options.input.width * 3;
   if (memory_of(device) == Memory::host) {
     memory.parameters = net.parameter_bytes() + 2 * net.gradient_bytes();
-    memory.activations = net.planned_bytes();
-    memory.kernels = net.kernel_bytes(device);
+    memory.activations = plan.bytes();
+    memory.kernels = plan.kernel_bytes(device);
   } else {
     memory.saving += net.parameter_bytes() + net.gradient_bytes();  // weights and momentum, brought over
     batches += 2;                                                   // page-locked, on their way

@@ -30,47 +30,47 @@ TrainStep::TrainStep(Device& device, const TrainedNet& trained, Solver& solver)
       halted_(Tensor::zeros({1}, DType::u8, memory_of(device))) {}
 
 void TrainStep::bring(const Batch& batch) {
-  Net& net = trained_.net;
+  const Plan& plan = trained_.plan;
   const Tensor& cached = trained_.cached_images;
   const Tensor images = cached.defined() ? Tensor::of<std::int64_t>(batch.labels.shape(), batch.indices) : batch.pixels;
   const std::vector<Tensor> there = upload_->bring({images, batch.mirrored, batch.labels});
   on(device_, [&](auto& backend) {
     const ImagePixels pixels = cached.defined() ? ImagePixels(cached, there[0]) : ImagePixels(there[0]);
-    image_input(backend, {trained_.format.mean, trained_.format.scale}, pixels, there[1], net.value(trained_.images));
-    copy(backend, there[2], net.value(trained_.labels));
+    image_input(backend, {trained_.format.mean, trained_.format.scale}, pixels, there[1], plan.value(trained_.images));
+    copy(backend, there[2], plan.value(trained_.labels));
   });
 }
 
 Tensor TrainStep::class_weights() const {
   Tensor weights;
-  trained_.net.visit([&](const std::string& name, Parameter& parameter) {
+  trained_.net.look([&](const std::string& name, const Parameter& parameter) {
     if (name == class_weights_name) weights = parameter.value;
   });
   return weights;
 }
 
 void TrainStep::accumulate(Batch batch, Step step, Write write) {
-  Net& net = trained_.net;
+  Plan& plan = trained_.plan;
   const Tensor weights = class_weights();
   check_labels(batch.labels, batch.labels.count(), weights.extent(0), "train");
   bring(batch);
-  const Tensor &loss = net.value(trained_.head.loss), &accuracy = net.value(trained_.head.accuracy);
+  const Tensor &loss = plan.value(trained_.head.loss), &accuracy = plan.value(trained_.head.accuracy);
   (write == Write::assign ? first_ : later_)->run([&] {
-    Context context{.device = device_, .phase = Phase::train, .step = step};
-    net.forward(context);
+    plan.forward(device_, {.step = step});
     on(device_, [&](auto& backend) {
       raise_unless_finite(backend, loss, halted_);
-      feature_statistics(backend, net.value(trained_.embedding), weights, net.value(trained_.labels), statistics_);
+      feature_statistics(backend, plan.value(trained_.embedding), weights, plan.value(trained_.labels), statistics_);
     });
-    net.backward(context, write);
-    return !context.step.number_was_asked();
+    plan.backward(device_, {.parameters = write});
+    return plan.repeats();
   });
+  plan.parameters_changed();  // where a recording was repeated, no plan saw it
   results_->put({loss, accuracy, statistics_});
   begun_.push_back({std::move(batch), step.number});
 }
 
 void TrainStep::update(double learning_rate, std::int64_t micro_batches) {
-  solver_.step(device_, learning_rate, 1.0 / static_cast<double>(micro_batches), halted_);
+  solver_.step(device_, trained_.plan, learning_rate, 1.0 / static_cast<double>(micro_batches), halted_);
 }
 
 std::optional<TrainStep::Done> TrainStep::done(bool wait) {
@@ -88,21 +88,21 @@ std::optional<TrainStep::Done> TrainStep::done(bool wait) {
 
 double TrainStep::gradient_norm(std::int64_t micro_batches) {
   const Tensor sum = Tensor::zeros({1}, DType::f64, memory_of(device_));
-  trained_.net.visit([&](const std::string&, Parameter& parameter) {
-    if (parameter.trainable()) on(device_, [&](auto& backend) { add_sum_of_squares(backend, parameter.gradient, sum); });
+  trained_.net.look([&](const std::string&, const Parameter& parameter) {
+    const Tensor& gradient = trained_.plan.gradient(parameter);
+    if (gradient.defined()) on(device_, [&](auto& backend) { add_sum_of_squares(backend, gradient, sum); });
   });
   return std::sqrt(sum.to(Memory::host).item()) / static_cast<double>(micro_batches);
 }
 
 double TrainStep::others_cosine() {
-  const Net& net = trained_.net;
-  return mean_cosine_between_classes(net.value(trained_.embedding).to(Memory::host), net.value(trained_.labels).to(Memory::host));
+  const Plan& plan = trained_.plan;
+  return mean_cosine_between_classes(plan.value(trained_.embedding).to(Memory::host), plan.value(trained_.labels).to(Memory::host));
 }
 
 std::string TrainStep::first_non_finite(const Batch& batch, Step step) {
-  Context context{.device = device_, .phase = Phase::train, .step = step};
   bring(batch);
-  return trained_.net.first_non_finite(context);
+  return trained_.plan.first_non_finite(device_, {.step = step});
 }
 
 }  // namespace amnet

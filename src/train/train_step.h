@@ -19,9 +19,10 @@
 
 namespace amnet {
 
-/// What a step reads and writes of a net under its training plan.
+/// What a step reads and writes of a net.
 struct TrainedNet {
   Net& net;
+  Plan& plan;  // that trains it, with the embedding, the head's loss and its accuracy kept
   Value images, labels, embedding;
   Head head;
   ImageFormat format;
@@ -30,8 +31,7 @@ struct TrainedNet {
 
 class TrainStep {
  public:
-  /// All of it must outlive the step; the net is planned before the first batch, with the embedding, the head's loss and its accuracy kept,
-  /// and not again.
+  /// All of it must outlive the step.
   TrainStep(Device& device, const TrainedNet& trained, Solver& solver);
 
   /// Forward and backward of a micro-batch of step `step`.

@@ -131,10 +131,11 @@ class Run {
 
   void plan() {
     if (on_gpu()) device_forecast_ = require_device_memory(on_device(), options_.batch, device_free_);
-    net_.net.plan_training(options_.batch, head_.loss, kept_values());
+    plan_.emplace(net_.net, PlanOptions{.batch = options_.batch, .loss = head_.loss, .keep = kept_values()});
     if (caches()) cached_images_ = Tensor({list_.size(), options_.input.height, options_.input.width, 3}, DType::u8, memory_of(device_));
     train_step_.emplace(device_,
                         TrainedNet{.net = net_.net,
+                                   .plan = *plan_,
                                    .images = net_.images,
                                    .labels = labels_,
                                    .embedding = net_.embedding,
@@ -145,7 +146,7 @@ class Run {
   }
 
   MemoryForecast forecast() {
-    MemoryForecast memory = forecast_memory(net_.net, device_, options_, loader_queue() + options_.accumulate);
+    MemoryForecast memory = forecast_memory(net_.net, *plan_, device_, options_, loader_queue() + options_.accumulate);
     memory.list = list_bytes(list_, options_);
     memory.report = report_bytes(steps_ / options_.log_every);
     if (validation_) memory.verification = validation_->plan(device_);  // now, and not when training has gone on for hours
@@ -432,7 +433,7 @@ class Run {
   }
 
   void require_finite_weights() {
-    net_.net.visit([&](const std::string& name, Parameter& parameter) {
+    net_.net.look([&](const std::string& name, const Parameter& parameter) {
       const bool finite = on(device_, [&](auto& backend) { return all_finite(backend, parameter.value); });
       if (!finite) stop_non_finite(state_.step, name);
     });
@@ -485,6 +486,7 @@ class Run {
   std::optional<DeviceForecast> device_forecast_;
   Tensor cached_images_;                                        // u8 (images,H,W,3), on a GPU that holds them
   std::shared_ptr<const std::vector<std::int64_t>> stand_ins_;  // for those that are bad
+  std::optional<Plan> plan_;
   std::optional<TrainStep> train_step_;
   bool told_refusal_ = false;
   std::vector<std::int64_t> last_images_;  // of the last micro-batch that has told its loss

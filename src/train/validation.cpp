@@ -14,8 +14,8 @@
 
 namespace amnet {
 
-Validation::Validation(const TrainOptions& options, const ModelDescription& description, Net& net)
-    : options_(options), batch_(std::min<std::int64_t>(64, options.batch)), embedder_(description, batch_) {
+Validation::Validation(const TrainOptions& options, const ModelDescription& description, const Net& net)
+    : options_(options), batch_(std::min<std::int64_t>(64, options.batch)), embedder_(description, net, batch_) {
   const BadImages missing = options.skip_bad_images ? BadImages::skip : BadImages::fail;
   if (options.val_pack.empty()) {
     pairs_ = read_pairs(options.val_pairs, options.val_root, missing);
@@ -25,7 +25,6 @@ Validation::Validation(const TrainOptions& options, const ModelDescription& desc
     pairs_ = read_pairs(options.val_pairs, *pack, missing);
     images_ = pack;
   }
-  embedder_.share(net);
 }
 
 std::size_t Validation::plan(const Device& device) {

@@ -21,13 +21,13 @@ namespace amnet {
 class Validation {
  public:
   /// Reads the pairs that the options name. The parameters are those of `net`, where they are. The options must outlive this.
-  Validation(const TrainOptions& options, const ModelDescription& description, Net& net);
+  Validation(const TrainOptions& options, const ModelDescription& description, const Net& net);
 
   std::int64_t batch() const { return batch_; }
   /// Pictures that the pairs name.
   std::int64_t images() const { return static_cast<std::int64_t>(pairs_.images.size()); }
   /// What embedding will take of a device's memory, without taking it.
-  PlanBytes measure(Device& device) { return embedder_.measure(device); }
+  PlanBytes measure(Device& device) const { return embedder_.measure(device); }
   /// Takes the memory of embedding now, and answers what a verification takes of the host's.
   std::size_t plan(const Device& device);
 

@@ -38,9 +38,10 @@ struct Trainee {
     model.net.initialise(seed);
     model.net.move_to(memory_of(device));
     solver.emplace(model.net, SolverOptions{});
-    model.net.plan_training(form.batch, head.loss, {model.embedding, head.loss, head.accuracy});
+    plan.emplace(model.net, PlanOptions{.batch = form.batch, .loss = head.loss, .keep = {model.embedding, head.loss, head.accuracy}});
     step.emplace(device,
                  TrainedNet{.net = model.net,
+                            .plan = *plan,
                             .images = model.images,
                             .labels = labels,
                             .embedding = model.embedding,
@@ -103,6 +104,7 @@ struct Trainee {
   Value labels;
   Head head;
   std::optional<Solver> solver;
+  std::optional<Plan> plan;
   std::optional<TrainStep> step;
 };
 

@@ -105,7 +105,7 @@ TEST_CASE("net: a device that computes in another memory than the net's is refus
   for_each_machine<F32>("net: memories", [](Parity& parity) {
     Trainee there(parity.cuda);
     Device cpu = Cpu(1);
-    Context context{.device = cpu};
-    CHECK_THROWS_AS(there.model.net.forward(context), UsageError);
+    CHECK_THROWS_AS(there.plan->forward(cpu), UsageError);
+    CHECK_THROWS_AS(there.model.net.move_to(Memory::host), UsageError);  // a plan is alive
   });
 }

@@ -64,8 +64,7 @@ Image red_and_blue_swapped(const Image& image) {
 struct Model {
   explicit Model(ChannelOrder order = ChannelOrder::bgr) : about(description(order)), built(build_model(about)) { built.net.initialise(7); }
   Views embed(const TemporaryFolder& folder, const std::vector<std::string>& paths, std::int64_t batch = 64, bool skip = false) {
-    Embedder embedder(about, batch);
-    embedder.share(built.net);
+    Embedder embedder(about, built.net, batch);
     return embedder.embed(device, {.root = folder.path(), .paths = paths, .skip_bad_images = skip});
   }
   ModelDescription about;
@@ -184,8 +183,7 @@ TEST_CASE("embed: one view where only one is asked for, and progress up to the l
   const TemporaryFolder folder;
   Model model;
   const std::vector<std::string> paths = some_pictures(folder, 5);
-  Embedder embedder(model.about, 2);
-  embedder.share(model.built.net);
+  Embedder embedder(model.about, model.built.net, 2);
   std::vector<std::int64_t> done;
   const Views views = embedder.embed(
       model.device, {.root = folder.path(), .paths = paths, .mirrored = false, .progress = [&](std::int64_t now, std::int64_t all) {
@@ -208,8 +206,7 @@ TEST_CASE("embed: a shared net is seen as it is now, a loaded one as it was", "[
   Model model;
   const std::vector<std::string> paths = some_pictures(folder, 2);
   write_safetensors(folder.path() / "model.safetensors", tensors_of(model.built.net), metadata_of(model.about));
-  Embedder shared(model.about), loaded(load_model(folder.path()));
-  shared.share(model.built.net);
+  Embedder shared(model.about, model.built.net), loaded(load_model(folder.path()));
   const EmbedRequest request{.root = folder.path(), .paths = paths};
   const Tensor before = shared.embed(model.device, request).plain;
   CHECK(same_bits(before, loaded.embed(model.device, request).plain));
@@ -222,7 +219,7 @@ TEST_CASE("embed: a shared net is seen as it is now, a loaded one as it was", "[
 
   Net other;
   other.input("data", {1, 2, 2, 3});
-  CHECK_THROWS_AS(Embedder(model.about).share(other), UsageError);
+  CHECK_THROWS_AS(Embedder(model.about, other), UsageError);  // has no such embedding
 }
 
 TEST_CASE("combine: none, sum and concat, with and without length 1", "[embed]") {

@@ -2,10 +2,11 @@
 #pragma once
 
 #include <amnet/layers/softmax_cross_entropy.h>
-#include <amnet/net/net.h>
+#include <amnet/net/plan.h>
 
 #include <map>
 #include <memory>
+#include <optional>
 #include <set>
 #include <string>
 #include <vector>
@@ -36,6 +37,7 @@ struct MarginStep {
 /// A net with the seed's names.
 struct CaffeNet {
   amnet::Net net;
+  std::optional<amnet::Plan> plan;
   std::map<std::string, amnet::Value> values;                       ///< by the name of the seed's blob; the last writer of it
   std::map<std::string, Blob> blobs;                                ///< parameters by "layer/index"
   std::map<std::string, MarginStep> margins;                        ///< by the name of the margin step's output
@@ -92,7 +94,7 @@ struct CaffeNet {
   amnet::Tensor gradient_of(const std::string& name, const Array& shape) {
     const Blob& blob = blobs.at(name);
     const bool learned = blob.kind != Blob::Kind::constant && parameter(blob.parameter).trainable();
-    if (learned) return as_blob(name, parameter(blob.parameter).gradient, shape);
+    if (learned) return as_blob(name, plan->gradient(parameter(blob.parameter)), shape);
     return amnet::Tensor::zeros(tensor_of(shape).shape(), amnet::DType::f32);
   }
 

@@ -74,24 +74,24 @@ void prepare(CaffeNet& caffe, const Golden& the) {
   for (const auto& [name, value] : caffe.values) kept.push_back(value);
   caffe.net.initialise(1);
   if (the.phase() == Phase::train) {
-    caffe.net.plan_training(4, caffe.last, kept);
+    caffe.plan.emplace(caffe.net, PlanOptions{.batch = 4, .loss = caffe.last, .keep = kept});
   } else {
-    caffe.net.plan_inference(4, kept);
+    caffe.plan.emplace(caffe.net, PlanOptions{.batch = 4, .keep = kept});
   }
   caffe.load([&](const std::string& blob) { return the.shared("param/" + blob); });
   caffe.parameter("data.value").value.copy_from(tensor_of(the.shared("in/data")));
-  caffe.net.value(caffe.values.at("label")).copy_from(labels_of(the.shared("in/label")));
+  caffe.plan->value(caffe.values.at("label")).copy_from(labels_of(the.shared("in/label")));
 }
 
 /// Margin step and scale are no values of ours, but the kernel that the loss calls makes them from the cosines.
-Tensor moved_cosines(const CaffeNet& caffe, const std::string& name, Context& context) {
+Tensor moved_cosines(const CaffeNet& caffe, const std::string& name, Phase phase, Device& device) {
   MarginOptions options = margin;
   if (name == "fc6_margin") options.scale = 1;
-  if (context.phase == Phase::test) options.margin = 0;
-  const Tensor& cosines = caffe.net.value(caffe.values.at("fc6"));
+  if (phase == Phase::test) options.margin = 0;
+  const Tensor& cosines = caffe.plan->value(caffe.values.at("fc6"));
   Tensor moved(cosines.shape(), DType::f32);
-  on(context.device,
-     [&](auto& backend) { margin_logits(backend, options, cosines, caffe.net.value(caffe.values.at("label")), {}, moved); });
+  on(device,
+     [&](auto& backend) { margin_logits(backend, options, cosines, caffe.plan->value(caffe.values.at("label")), {}, moved); });
   return moved;
 }
 
@@ -100,14 +100,13 @@ std::vector<std::string> run(const Golden& the, Device& device, Judge& judge) {
   CaffeNet caffe;
   build(caffe, the);
   prepare(caffe, the);
-  Context context{.device = device, .phase = the.phase()};
-  caffe.net.forward(context);
+  caffe.plan->forward(device);
   const bool training = the.phase() == Phase::train;
   const std::string kind = training ? "blob/" : "";
   for (const std::string& name : the.names(kind)) {
     const bool is_moved = name.starts_with("fc6_margin");
     judge.compare(kind + name, the.at(kind + name),
-                  is_moved ? moved_cosines(caffe, name, context) : caffe.net.value(caffe.values.at(name)));
+                  is_moved ? moved_cosines(caffe, name, the.phase(), device) : caffe.plan->value(caffe.values.at(name)));
   }
   if (!training) return {};
   for (const std::string& blob : the.names("param_after_forward/")) {
@@ -115,8 +114,8 @@ std::vector<std::string> run(const Golden& the, Device& device, Judge& judge) {
     judge.compare("param_after_forward/" + blob, array, caffe.value_of(blob, array));
   }
 
-  caffe.net.backward(context);
-  judge.compare("din/data", the.at("din/data"), caffe.parameter("data.value").gradient);
+  caffe.plan->backward(device);
+  judge.compare("din/data", the.at("din/data"), caffe.plan->gradient(caffe.parameter("data.value")));
   std::vector<std::string> left;
   for (const std::string& name : the.names("dblob/")) {
     if (caffe.gradients.contains(name)) {
@@ -178,22 +177,21 @@ TEST_CASE("golden: sphere_face and add_head are the seed's face net", "[golden]"
   options.epsilon = 1e-6;
   const Head head = add_head(ours, embedding, labels, options);
   ours.initialise(1);
-  ours.plan_training(4, head.loss, {embedding, head.logits});
+  Plan plan(ours, {.batch = 4, .loss = head.loss, .keep = {embedding, head.logits}});
   ours.visit([&](const std::string& name, Parameter& parameter) { parameter.value.copy_from(seeds.parameter(seeds_name(name)).value); });
-  ours.value(labels).copy_from(labels_of(the.shared("in/label")));
+  plan.value(labels).copy_from(labels_of(the.shared("in/label")));
 
   Device device = Cpu(2);
-  Context context{.device = device, .phase = Phase::train};
   Judge judge(1e-6);
-  for (Net* net : {&ours, &seeds.net}) {
-    net->forward(context);
-    net->backward(context);
+  for (Plan* one : {&plan, &*seeds.plan}) {
+    one->forward(device);
+    one->backward(device);
   }
-  judge.compare("fc5", seeds.net.value(seeds.values.at("fc5")), ours.value(embedding));
-  judge.compare("fc6", seeds.net.value(seeds.values.at("fc6")), ours.value(head.logits));
-  judge.compare("softmax_loss", seeds.net.value(seeds.last), ours.value(head.loss));
+  judge.compare("fc5", seeds.plan->value(seeds.values.at("fc5")), plan.value(embedding));
+  judge.compare("fc6", seeds.plan->value(seeds.values.at("fc6")), plan.value(head.logits));
+  judge.compare("softmax_loss", seeds.plan->value(seeds.last), plan.value(head.loss));
   ours.visit([&](const std::string& name, Parameter& parameter) {
-    judge.compare(name + " gradient", seeds.parameter(seeds_name(name)).gradient, parameter.gradient);
+    judge.compare(name + " gradient", seeds.plan->gradient(seeds.parameter(seeds_name(name))), plan.gradient(parameter));
   });
   std::printf("golden net sphere_face and add_head: %s\n", judge.summary().c_str());
   CHECK(judge.arrays() == 3 + 1 + 64 - static_cast<int>(the.frozen().size()));  // values, images, parameters

@@ -69,27 +69,25 @@ bool run_solver(const std::string& name, const Json& json, const Npz& file, Devi
   caffe.values["label"] = caffe.net.input("label", labels_of(labels).shape(), DType::i64);
   Importer(caffe, 1e-6, false).add(prototxt);
   caffe.net.initialise(1);
-  caffe.net.plan_training(batch, caffe.last);
+  caffe.plan.emplace(caffe.net, PlanOptions{.batch = batch, .loss = caffe.last});
   const std::vector<std::string> order = json.at("history_order");
   caffe.load([&](const std::string& blob) { return array("init/" + blob); });
   REQUIRE(caffe.blobs.size() == order.size());
 
   Solver solver(caffe.net, {.momentum = options.number("momentum", 0), .weight_decay = options.number("weight_decay", 0)});
-  Context context{.device = device, .phase = Phase::train};
   const std::int64_t parts = options.integer("iter_size", 1);
   Array losses = array("loss");
   Tensor loss(tensor_of(losses).shape(), DType::f32);
   std::int64_t read = 0;
   for (int step = 0; step < json.at("steps"); ++step) {
-    context.step = Step{.number = step};
     for (std::int64_t part = 0; part < parts; ++part, read += batch) {
-      caffe.net.value(caffe.values.at("data")).copy_from(tensor_of(batch_of(data, read, batch)));
-      caffe.net.value(caffe.values.at("label")).copy_from(labels_of(batch_of(labels, read, batch)));
-      caffe.net.forward(context);
-      caffe.net.backward(context, part == 0 ? Write::assign : Write::add);
+      caffe.plan->value(caffe.values.at("data")).copy_from(tensor_of(batch_of(data, read, batch)));
+      caffe.plan->value(caffe.values.at("label")).copy_from(labels_of(batch_of(labels, read, batch)));
+      caffe.plan->forward(device, {.step = {.number = step}});
+      caffe.plan->backward(device, {.parameters = part == 0 ? Write::assign : Write::add});
     }
-    loss.data<float>()[static_cast<std::size_t>(step)] = static_cast<float>(caffe.net.value(caffe.last).item());
-    solver.step(device, rate.at(step), 1.0 / static_cast<double>(parts));
+    loss.data<float>()[static_cast<std::size_t>(step)] = static_cast<float>(caffe.plan->value(caffe.last).item());
+    solver.step(device, *caffe.plan, rate.at(step), 1.0 / static_cast<double>(parts));
 
     const std::string done = fmt::format("step{}/", step + 1);
     for (std::size_t i = 0; i < order.size(); ++i) {

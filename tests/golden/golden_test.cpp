@@ -82,29 +82,27 @@ void run_layers(const Case& the, CaffeNet& caffe, Device& device, Judge& judge) 
   if (backward) {
     const Value end = caffe.net.add("given_gradients", GivenGradients(given), gradient_tops);
     caffe.net.initialise(1);
-    caffe.net.plan_training(batch, end, kept);
+    caffe.plan.emplace(caffe.net, PlanOptions{.batch = batch, .loss = end, .keep = kept});
   } else {
     caffe.net.initialise(1);
-    caffe.net.plan_inference(batch, kept);
+    caffe.plan.emplace(caffe.net, PlanOptions{.batch = batch, .keep = kept});
   }
   std::map<std::string, Array> parameters;  // what the seed's are
   caffe.load([&](const std::string& blob) { return parameters[blob] = the.at("param/" + blob); });
   REQUIRE(parameters.size() == the.names("param/").size());
 
-  Context context{.device = device, .phase = the.phase()};
   for (int step = 0; step < the.steps(); ++step) {
     const std::string at = the.prefix(step);
-    context.step = Step{.number = step};
     for (const std::string& input : the.names(at + "in/")) {
       const Array array = the.at(at + "in/" + input);
       if (the.is_label(input)) {
-        caffe.net.value(caffe.values.at(input)).copy_from(labels_of(array));
+        caffe.plan->value(caffe.values.at(input)).copy_from(labels_of(array));
       } else {
         caffe.parameter(input + ".value").value.copy_from(tensor_of(array));
       }
     }
-    caffe.net.forward(context);
-    for (const std::string& top : tops) compare(at + "out/" + top, caffe.net.value(caffe.values.at(top)));
+    caffe.plan->forward(device, {.step = {.number = step}, .phase = the.phase()});
+    for (const std::string& top : tops) compare(at + "out/" + top, caffe.plan->value(caffe.values.at(top)));
     for (const std::string& blob : the.names(at + "param_after_forward/")) parameters[blob] = the.at(at + "param_after_forward/" + blob);
     for (const auto& [blob, array] : parameters) {
       judge.compare(the.name() + "/" + at + "param after forward/" + blob, array, caffe.value_of(blob, array));
@@ -114,8 +112,8 @@ void run_layers(const Case& the, CaffeNet& caffe, Device& device, Judge& judge) 
     for (const std::string& top : gradient_names) {
       given->push_back(tensor_of(the.at(at + "dout/" + top)).reshaped(caffe.net.spec(caffe.values.at(top)).shape));
     }
-    caffe.net.backward(context);
-    for (const std::string& input : the.names(at + "din/")) compare(at + "din/" + input, caffe.parameter(input + ".value").gradient);
+    caffe.plan->backward(device);
+    for (const std::string& input : the.names(at + "din/")) compare(at + "din/" + input, caffe.plan->gradient(caffe.parameter(input + ".value")));
     for (const std::string& blob : the.names(at + "dparam/")) {
       compare(at + "dparam/" + blob, caffe.gradient_of(blob, the.at(at + "dparam/" + blob)));
     }

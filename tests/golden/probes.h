@@ -20,12 +20,12 @@ class Source final : public amnet::Layer {
  public:
   explicit Source(amnet::Shape shape) : shape_(shape) {}
   std::string_view type() const override { return "source"; }
-  amnet::LayerPlan setup(std::span<const amnet::TensorSpec>) override {
-    create(value_, "value", shape_, amnet::DType::f32, {});
+  void build(std::span<const amnet::TensorSpec>) override { create(value_, "value", shape_, amnet::DType::f32, {}); }
+  amnet::LayerPlan setup(std::span<const amnet::TensorSpec>) const override {
     return {.outputs = {{shape_, amnet::DType::f32}}, .saved = {}};
   }
-  void forward(const amnet::ForwardArgs& args) override { args.outputs[0].copy_from(value_.value); }
-  void backward(const amnet::BackwardArgs& args) override { write(args.gradient_of(value_), args.output_gradients[0]); }
+  void forward(const amnet::ForwardArgs& args) const override { args.outputs[0].copy_from(value_.value); }
+  void backward(const amnet::BackwardArgs& args) const override { write(args.gradient_of(value_), args.output_gradients[0]); }
   void visit(const amnet::ParameterVisitor& visitor) override { visitor(value_); }
 
  private:
@@ -38,10 +38,10 @@ class Tap final : public amnet::Layer {
  public:
   explicit Tap(std::shared_ptr<amnet::Tensor> seen) : seen_(std::move(seen)) {}
   std::string_view type() const override { return "tap"; }
-  amnet::LayerPlan setup(std::span<const amnet::TensorSpec> inputs) override { return {.outputs = {inputs[0]}, .saved = {}}; }
+  amnet::LayerPlan setup(std::span<const amnet::TensorSpec> inputs) const override { return {.outputs = {inputs[0]}, .saved = {}}; }
   amnet::BackwardNeeds needs() const override { return {.inputs = false, .outputs = false}; }
-  void forward(const amnet::ForwardArgs& args) override { args.outputs[0].copy_from(args.inputs[0]); }
-  void backward(const amnet::BackwardArgs& args) override {
+  void forward(const amnet::ForwardArgs& args) const override { args.outputs[0].copy_from(args.inputs[0]); }
+  void backward(const amnet::BackwardArgs& args) const override {
     *seen_ = args.output_gradients[0].clone();
     write(args.input_gradients[0], args.output_gradients[0]);
   }
@@ -55,12 +55,12 @@ class GivenGradients final : public amnet::Layer {
  public:
   explicit GivenGradients(std::shared_ptr<std::vector<amnet::Tensor>> gradients) : gradients_(std::move(gradients)) {}
   std::string_view type() const override { return "given_gradients"; }
-  amnet::LayerPlan setup(std::span<const amnet::TensorSpec>) override {
-    return {.outputs = {{amnet::Shape{1}, amnet::DType::f32}}, .saved = {}};
+  amnet::LayerPlan setup(std::span<const amnet::TensorSpec>) const override {
+    return {.outputs = {{amnet::Shape{1}, amnet::DType::f32, false}}, .saved = {}};
   }
   amnet::BackwardNeeds needs() const override { return {.inputs = false, .outputs = false}; }
-  void forward(const amnet::ForwardArgs& args) override { args.outputs[0].clear(); }
-  void backward(const amnet::BackwardArgs& args) override {
+  void forward(const amnet::ForwardArgs& args) const override { args.outputs[0].clear(); }
+  void backward(const amnet::BackwardArgs& args) const override {
     for (std::size_t i = 0; i < gradients_->size(); ++i) write(args.input_gradients[i], (*gradients_)[i]);
   }
 

@@ -1,6 +1,7 @@
 #include <amnet/io/checkpoint.h>
 #include <amnet/io/durable_file.h>
 #include <amnet/io/model_file.h>
+#include <amnet/net/plan.h>
 #include <amnet/layers/conv2d.h>
 #include <amnet/layers/flatten.h>
 #include <amnet/layers/fully_connected.h>
@@ -136,18 +137,17 @@ TEST_CASE("model file: a reader that knows nothing of amnet finds the field's la
   write_safetensors(folder.path() / "model.safetensors", tensors_of(net), metadata_of(small_model()));
   // What a convolution over (N,C,H,W) by those weights gives for one image, in Python, against what the net gives.
   const Value y = net.find("conv");
-  net.plan_inference(1, {y});
-  const Tensor& x = net.value(net.find("x"));
+  Plan plan(net, {.keep = {y}});
+  const Tensor& x = plan.value(net.find("x"));
   const Random random(5);
   std::uint64_t i = 0;
   for (float& value : x.data<float>()) value = static_cast<float>(random.below(i++, 7)) - 3;
   Device device = Cpu(1);
-  Context context{.device = device};
-  net.forward(context);
+  plan.forward(device);
   std::string numbers;
   for (const float value : x.data<float>()) numbers += fmt::format("{},", value);
   std::string expected;
-  for (const float value : net.value(y).data<float>()) expected += fmt::format("{},", value);
+  for (const float value : plan.value(y).data<float>()) expected += fmt::format("{},", value);
   folder.write("check.py", fmt::format(R"(
 import struct, sys
 sys.dont_write_bytecode = True

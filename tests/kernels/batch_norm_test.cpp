@@ -32,7 +32,7 @@ Tensor forward(Layer& layer, const Tensor& x, Phase phase) {
 TEST_CASE("batch_norm: a batch gets mean 0 and variance 1, then the scale and the shift", "[batch_norm]") {
   BatchNorm layer({.epsilon = 1e-12});
   const Tensor x = Tensor::of<double>({4, 2}, {1, 10, 2, 20, 3, 30, 6, 0});  // means 3 and 15, variances 3.5 and 125
-  layer.setup(std::vector<TensorSpec>{{x.shape(), DType::f64}});
+  layer.build(std::vector<TensorSpec>{{x.shape(), DType::f64}});
   auto parameters = parameters_of(layer);
   parameters["scale"].data<double>()[1] = 2;
   parameters["shift"].data<double>()[1] = 100;
@@ -46,7 +46,7 @@ TEST_CASE("batch_norm: running statistics are Caffe's S / factor, with an unbias
   BatchNorm layer({.fraction = 0.5});
   const Tensor first = Tensor::of<double>({4, 1}, {1, 2, 3, 6});   // mean 3, unbiased variance 14/3
   const Tensor second = Tensor::of<double>({4, 1}, {0, 0, 4, 4});  // mean 2, unbiased variance 16/3
-  layer.setup(std::vector<TensorSpec>{{first.shape(), DType::f64}});
+  layer.build(std::vector<TensorSpec>{{first.shape(), DType::f64}});
   auto parameters = parameters_of(layer);
   forward(layer, first, Phase::train);
   CHECK(parameters["running_mean"].item() == Approx(3));
@@ -66,7 +66,7 @@ TEST_CASE("batch_norm: a small variance on a large mean survives f32", "[batch_n
   BatchNorm layer;
   Tensor x({1000, 1}, DType::f32);
   for (std::size_t i = 0; i < 1000; ++i) x.data<float>()[i] = 1000.0F + static_cast<float>(i % 2);  // variance 1/4
-  layer.setup(std::vector<TensorSpec>{{x.shape(), DType::f32}});
+  layer.build(std::vector<TensorSpec>{{x.shape(), DType::f32}});
   parameters_of(layer);
   const Tensor y = forward(layer, x, Phase::train);
   CHECK(y.data<float>()[0] == Approx(-1).epsilon(1e-3));

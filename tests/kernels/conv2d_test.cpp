@@ -322,9 +322,10 @@ TEST_CASE("conv2d: shapes that do not belong together are refused", "[conv2d]") 
 
 TEST_CASE("conv2d: the layer names its parameters and skips frozen ones", "[conv2d]") {
   Device device = Cpu(1);
-  Context context{.device = device};
+  Context context{.device = device, .phase = Phase::train};
   Conv2d layer({.outputs = 3, .geometry = three_by_three(2), .weight = {.filler = Filler::xavier(), .lr_mult = 0}});
   const std::vector<TensorSpec> specs{{{2, 5, 4, 2}, DType::f32}};
+  layer.build(specs);
   const LayerPlan plan = layer.setup(specs);
   REQUIRE(plan.outputs.size() == 1);
   CHECK(plan.outputs[0].shape == Shape{2, 3, 2, 3});
@@ -340,10 +341,10 @@ TEST_CASE("conv2d: the layer names its parameters and skips frozen ones", "[conv
   CHECK(parameters[1]->decay_mult == 0);
   parameters[0]->value.copy_from(integers<float>({3, 3, 3, 2}, 1));
   parameters[1]->value.copy_from(integers<float>({3}, 2));
-  parameters[1]->gradient = Tensor::zeros({3}, DType::f32);
+  const std::vector<ParameterGradient> gradients{{parameters[1], Tensor::zeros({3}, DType::f32)}};
 
   const std::vector<Tensor> inputs{integers<float>({2, 5, 4, 2}, 3)}, outputs{Tensor({2, 3, 2, 3}, DType::f32)};
-  layer.forward({.context = context, .inputs = inputs, .outputs = outputs, .saved = {}});
+  layer.forward({.context = context, .inputs = inputs, .outputs = outputs, .saved = {}, .state = plan.state.get()});
   Cpu cpu(1);
   Tensor expected({2, 3, 2, 3}, DType::f32);
   conv2d_forward(cpu, three_by_three(2), inputs[0], parameters[0]->value, {.bias = parameters[1]->value}, expected);
@@ -351,9 +352,15 @@ TEST_CASE("conv2d: the layer names its parameters and skips frozen ones", "[conv
 
   // The frozen weight has no gradient tensor: touching it would throw.
   const std::vector<Gradient> input_gradients{{}};
-  layer.backward(
-      {.context = context, .inputs = inputs, .outputs = {}, .saved = {}, .output_gradients = outputs, .input_gradients = input_gradients});
+  layer.backward({.context = context,
+                  .inputs = inputs,
+                  .outputs = {},
+                  .saved = {},
+                  .output_gradients = outputs,
+                  .input_gradients = input_gradients,
+                  .parameter_gradients = gradients,
+                  .state = plan.state.get()});
   Tensor dbias({3}, DType::f32);
   bias_backward(cpu, outputs[0], {dbias, Write::assign});
-  CHECK(equal<float>(parameters[1]->gradient, dbias));
+  CHECK(equal<float>(gradients[0].gradient, dbias));
 }

@@ -135,7 +135,7 @@ const std::vector<Case> network_cases{{5, 21504, 64}, {32, 512, 1051}, {130, 512
 /// A layer with its tensors, run once forward and backward on integers.
 struct Run {
   Device device = Cpu(2);
-  Context context{.device = device};
+  Context context{.device = device, .phase = Phase::train};
   Tensor x, dy, y, dx, stored, dw;
   std::vector<Tensor> saved;
 
@@ -143,14 +143,16 @@ struct Run {
     const DType dtype = weights.dtype();
     FullyConnected layer(options);
     const std::vector<TensorSpec> specs{{{samples, weights.extent(1)}, dtype}};
+    layer.build(specs);
     const LayerPlan plan = layer.setup(specs);
     std::vector<Parameter*> parameters;
     layer.visit([&](Parameter& parameter) { parameters.push_back(&parameter); });
     REQUIRE(parameters.size() == (options.with_bias ? 2 : 1));
     CHECK(parameters[0]->name == "weight");
     parameters[0]->value.copy_from(weights);
-    dw = parameters[0]->gradient = garbage(weights.shape(), dtype);
-    if (options.with_bias) parameters[1]->gradient = garbage({weights.extent(0)}, dtype);
+    dw = garbage(weights.shape(), dtype);
+    std::vector<ParameterGradient> gradients{{parameters[0], dw}};
+    if (options.with_bias) gradients.push_back({parameters[1], garbage({weights.extent(0)}, dtype)});
     x = integers<double>(specs[0].shape, 1).cast(dtype);
     dy = integers<double>(plan.outputs[0].shape, 2).cast(dtype);
     y = garbage(dy.shape(), dtype);
@@ -165,7 +167,8 @@ struct Run {
                     .outputs = {},
                     .saved = saved,
                     .output_gradients = output_gradients,
-                    .input_gradients = input_gradients});
+                    .input_gradients = input_gradients,
+                    .parameter_gradients = gradients});
   }
 };
 
@@ -366,6 +369,9 @@ TEST_CASE("fully_connected: shapes that do not belong together are refused", "[f
   CHECK_THROWS_AS(fully_connected_forward(cpu, x, w, Tensor::zeros({2}, DType::f32), y), UsageError);
   FullyConnected layer({.outputs = 3});
   const std::vector<TensorSpec> image{{{2, 7, 6, 4}, DType::f32}}, rows{{{2, 4}, DType::f32}}, wider{{{2, 5}, DType::f32}};
+  CHECK_THROWS_AS(layer.build(image), UsageError);
+  CHECK_THROWS_AS(layer.setup(rows), UsageError);  // no parameters yet
+  layer.build(rows);
   CHECK_THROWS_AS(layer.setup(image), UsageError);
   CHECK_NOTHROW(layer.setup(rows));
   CHECK_THROWS_AS(layer.setup(wider), UsageError);

@@ -240,7 +240,6 @@ TEST_CASE("softmax_cross_entropy: the annealed margin follows the seed's schedul
   SoftmaxCrossEntropy layer({.scale = 10, .schedule = seed});
   const Tensor cosines = random_values({4, 6}, 5, 0.3);
   const std::vector<Tensor> inputs{cosines, some_labels(4, 6)};
-  layer.setup(std::vector<TensorSpec>{{cosines.shape(), DType::f64}, {Shape{4}, DType::i64}});
   Device device = Cpu(1);
   const auto loss_at = [&](Phase phase, std::int64_t number) {
     Context context{.device = device, .phase = phase, .step = Step{.number = number}};

@@ -114,34 +114,48 @@ class AmSoftmaxHead final : public Layer {
         feature_norm_(feature_norm) {}
 
   std::string_view type() const override { return "am_softmax_head"; }
-  LayerPlan setup(std::span<const TensorSpec> inputs) override {
+  void build(std::span<const TensorSpec> inputs) override {
+    const LayerPlan unit = normalize_.setup(inputs.first(1));
+    cosines_.build({unit.outputs.data(), 1});
+  }
+  LayerPlan setup(std::span<const TensorSpec> inputs) const override {
     const LayerPlan unit = normalize_.setup(inputs.first(1));
     const LayerPlan cosine = cosines_.setup({unit.outputs.data(), 1});
     std::vector<TensorSpec> loss_inputs{cosine.outputs[0], inputs[1]};
     if (!feature_norm_) loss_inputs.push_back(unit.outputs[1]);
-    const LayerPlan loss = loss_.setup(loss_inputs);
-    unit_ = make(unit.outputs);
-    cosine_ = make(cosine.outputs);
-    cosine_saved_ = make(cosine.saved);
+    LayerPlan loss = loss_.setup(loss_inputs);
+    auto between = std::make_unique<Between>();
+    between->unit = make(unit.outputs);
+    between->cosine = make(cosine.outputs);
+    between->cosine_saved = make(cosine.saved);
+    loss.state = std::move(between);
     return loss;
   }
-  void forward(const ForwardArgs& args) override {
-    normalize_.forward({args.context, args.inputs.first(1), unit_, {}});
-    cosines_.forward({args.context, std::span<const Tensor>(unit_).first(1), cosine_, cosine_saved_});
-    loss_.forward({args.context, loss_inputs(args.inputs[1]), args.outputs, args.saved});
+  void forward(const ForwardArgs& args) const override {
+    const auto& [unit, cosine, cosine_saved] = between(args.state);
+    normalize_.forward({args.context, args.inputs.first(1), unit, {}});
+    cosines_.forward({args.context, std::span<const Tensor>(unit).first(1), cosine, cosine_saved});
+    loss_.forward({args.context, loss_inputs(args), args.outputs, args.saved});
   }
-  void backward(const BackwardArgs& args) override {
-    const Tensor dcosine(cosine_[0].shape(), DType::f64);
-    const Tensor dunit(unit_[0].shape(), DType::f64);
-    const Tensor dnorm = feature_norm_ ? Tensor() : Tensor(unit_[1].shape(), DType::f64);
+  void backward(const BackwardArgs& args) const override {
+    const auto& [unit, cosine, cosine_saved] = between(args.state);
+    const Tensor dcosine(cosine[0].shape(), DType::f64);
+    const Tensor dunit(unit[0].shape(), DType::f64);
+    const Tensor dnorm = feature_norm_ ? Tensor() : Tensor(unit[1].shape(), DType::f64);
     std::vector<Gradient> into_loss{{dcosine, Write::assign}, {}};
     if (!feature_norm_) into_loss.push_back({dnorm, Write::assign});
-    loss_.backward({args.context, loss_inputs(args.inputs[1]), {}, args.saved, args.output_gradients, into_loss});
+    loss_.backward({args.context, loss_inputs(args), {}, args.saved, args.output_gradients, into_loss});
     const Gradient into_unit{dunit, Write::assign};
-    cosines_.backward(
-        {args.context, std::span<const Tensor>(unit_).first(1), cosine_, cosine_saved_, {&dcosine, 1}, {&into_unit, 1}, args.parameters});
+    cosines_.backward({.context = args.context,
+                       .inputs = std::span<const Tensor>(unit).first(1),
+                       .outputs = cosine,
+                       .saved = cosine_saved,
+                       .output_gradients = {&dcosine, 1},
+                       .input_gradients = {&into_unit, 1},
+                       .parameters = args.parameters,
+                       .parameter_gradients = args.parameter_gradients});
     const std::vector<Tensor> slopes{dunit, dnorm};
-    normalize_.backward({args.context, {}, unit_, {}, slopes, args.input_gradients.first(1)});
+    normalize_.backward({args.context, {}, unit, {}, slopes, args.input_gradients.first(1)});
   }
   void visit(const ParameterVisitor& visitor) override { cosines_.visit(visitor); }
 
@@ -151,9 +165,21 @@ class AmSoftmaxHead final : public Layer {
     for (const TensorSpec& spec : specs) tensors.emplace_back(spec.shape, spec.dtype);
     return tensors;
   }
-  std::vector<Tensor> loss_inputs(const Tensor& labels) const {
-    std::vector<Tensor> tensors{cosine_[0], labels};
-    if (!feature_norm_) tensors.push_back(unit_[1]);
+  struct Between final : LayerState {
+    std::vector<Tensor> unit, cosine, cosine_saved;
+  };
+  struct Values {
+    const std::vector<Tensor>&unit, &cosine, &cosine_saved;
+  };
+  static Values between(const LayerState* state) {
+    const auto& between = static_cast<const Between&>(*state);
+    return {between.unit, between.cosine, between.cosine_saved};
+  }
+  template <class Args>
+  std::vector<Tensor> loss_inputs(const Args& args) const {
+    const auto& [unit, cosine, cosine_saved] = between(args.state);
+    std::vector<Tensor> tensors{cosine[0], args.inputs[1]};
+    if (!feature_norm_) tensors.push_back(unit[1]);
     return tensors;
   }
 

@@ -42,10 +42,12 @@ std::vector<Tensor> run(Layer& layer, const std::vector<Tensor>& inputs, DType d
     values.push_back(in(dtype, input));
     specs.push_back({input.shape(), values.back().dtype()});
   }
+  layer.build(specs);
   const LayerPlan plan = layer.setup(specs);
+  std::vector<ParameterGradient> parameter_gradients;
   layer.visit([&](Parameter& parameter) {
     parameter.value.copy_from(random_values(parameter.value.shape(), stream_of(parameter.name), 0.3, 1).cast(dtype));
-    if (parameter.trainable()) parameter.gradient = Tensor(parameter.value.shape(), dtype);
+    if (parameter.trainable()) parameter_gradients.push_back({&parameter, Tensor(parameter.value.shape(), dtype)});
   });
   std::vector<Tensor> outputs, saved, slopes, results;
   for (const TensorSpec& spec : plan.outputs) {
@@ -58,15 +60,19 @@ std::vector<Tensor> run(Layer& layer, const std::vector<Tensor>& inputs, DType d
     const bool wanted = value.dtype() == dtype;
     gradients.push_back(wanted ? Gradient{Tensor(value.shape(), dtype), Write::assign} : Gradient{});
   }
-  layer.forward({context, values, outputs, saved});
+  LayerState* const state = plan.state.get();
+  layer.forward({context, values, outputs, saved, {}, state});
   for (const Tensor& output : outputs) results.push_back(output.clone());
   if (layer.differentiable()) {
-    layer.backward({context, values, outputs, saved, slopes, gradients});
+    layer.backward({context, values, outputs, saved, slopes, gradients, Write::assign, {}, {}, parameter_gradients, state});
     for (const Gradient& gradient : gradients) {
       if (gradient) results.push_back(gradient.tensor);
     }
   }
-  layer.visit([&](Parameter& parameter) { results.push_back(parameter.trainable() ? parameter.gradient : parameter.value); });
+  for (const ParameterGradient& one : parameter_gradients) results.push_back(one.gradient);
+  layer.look([&](const Parameter& parameter) {
+    if (!parameter.trainable()) results.push_back(parameter.value);
+  });
   return results;
 }
 

@@ -17,6 +17,8 @@ class Mutant(NamedTuple):
 INTEGERS = "conv2d: equals a plain loop bit for bit on integers"
 TILES = "conv2d tiles: every algorithm and pass agrees with the direct one"
 GROUPS = "net: large samples go through in groups, and give what each gives alone"
+FEW = "net: a plan for many runs few, and a row's bits are those it has among many"
+PREPARED = "net: what was prepared follows the parameters, whoever writes them"
 MARGIN = "softmax_cross_entropy: the margin is taken from the target alone, by its rule, before the scale"
 
 MUTANTS = [
@@ -89,7 +91,7 @@ MUTANTS = [
            "gradcheck: fully connected"),
     Mutant("net_overwrites_a_kept_value", "src/net/layout.cpp", "demand_.gradient[v] && !demand_.readable[v] && by.maker", "demand_.gradient[v] && by.maker",
            "heads: a training step holds one matrix of samples x classes, and a gradient over the logits is that beside them"),
-    Mutant("net_second_reader_assigns", "src/net/plan.cpp", "written[v] ? Write::add : Write::assign",
+    Mutant("net_second_reader_assigns", "src/net/planning.cpp", "written[v] ? Write::add : Write::assign",
            "Write::assign", "net: the gradients of a whole network with residual sums are those of its loss"),
     # ends of ranges and ties
     Mutant("accuracy_ties_count", "src/cpu/accuracy.cpp", "classes - label - 1) >= target", "classes - label - 1) > target",
@@ -151,11 +153,24 @@ MUTANTS = [
     Mutant("groups_forget_a_round", "src/net/layout.cpp", "return group(step) < samples ? 0 : step;", "return step;", GROUPS),
     Mutant("groups_forget_a_round_backward", "src/net/layout.cpp", "return group(step) < samples ? end() - 1 : backward_moment(step);",
            "return backward_moment(step);", GROUPS),
-    Mutant("groups_write_past_their_room", "src/net/layout.cpp", "const std::int64_t begin = run.begin % samples;",
-           "const std::int64_t begin = run.begin % (samples == step.group ? 2 * samples : samples);", GROUPS),
-    Mutant("groups_last_gradient_only", "src/net/net.cpp", "run.at.last ? parameters : Write::add", "parameters", GROUPS),
-    Mutant("plan_keeps_what_was_prepared", "src/net/plan.cpp", "    node.layer->forget();\n", "",
-           "net: what was prepared is forgotten by the next plan, and never used in training"),
+    Mutant("groups_write_past_their_room", "src/net/layout.cpp", "const std::int64_t begin = run.begin % samples, end","const std::int64_t begin = run.begin % (samples == run.end - run.begin ? 2 * samples : samples), end", GROUPS),
+    Mutant("groups_last_gradient_only", "src/net/plan.cpp", "run.at.last ? options.parameters : Write::add", "options.parameters", GROUPS),
+    # plans beside each other, and for fewer samples
+    Mutant("few_choose_other_algorithms", "include/amnet/layers/conv2d.h", "&form->value : nullptr, planned.x[0]}", "&form->value : nullptr}", FEW),
+    Mutant("few_leave_the_rest_in", "src/net/steps.cpp", "begin == 0, stop == all}", "begin == 0, stop == to}", FEW),
+    Mutant("a_visitor_raises_no_version", "src/net/net.cpp", "      visitor(node.name + \".\" + parameter.name, parameter);\n      ++parameter.version;",
+           "      visitor(node.name + \".\" + parameter.name, parameter);", PREPARED),
+    Mutant("an_update_raises_no_version", "src/net/plan.cpp", "        visitor(node.name + \".\" + parameter.name, parameter, its);\n        ++parameter.version;",
+           "        visitor(node.name + \".\" + parameter.name, parameter, its);", PREPARED),
+    Mutant("prepared_for_another_device", "src/net/plan.cpp", "plan_->prepared_versions == versions && plan_->prepared_for == settings", "plan_->prepared_versions == versions",
+           PREPARED),
+    Mutant("a_form_is_never_old", "include/amnet/layers/prepared_forms.h", "return version != parameter.version;", "return version == 0;", PREPARED),
+    Mutant("plans_prepare_each_their_own", "include/amnet/layers/prepared_forms.h", "if (std::shared_ptr<void> there = kept.lock())", "if (std::shared_ptr<void> there; there)",
+           "net: plans share what is prepared, where they read it in the same form"),
+    Mutant("gradients_are_told_too_early", "src/net/plan.cpp", "options.last && run.at.first && own.begin < own.end", "options.last && run.at.last && own.begin < own.end",
+           "net: gradients lie in the order in which they are done, and a hook sees them as they are"),
+    Mutant("cache_lets_the_newest_go", "src/net/plan_cache.cpp", "plans_.pop_back()", "plans_.pop_front()",
+           "net: a cache plans the sizes of a pyramid once, and lets the oldest go"),
     Mutant("panels_end_after_the_first_step", "src/cpu/winograd_correlate.cpp",
            "T, Factor, 2>(values, weights + k * width, depth, to, tile_rows * lanes<T>, k > 0,",
            "T, Factor, 2>(values, weights + k * width, depth, to, tile_rows * lanes<T>, false,", TILES),

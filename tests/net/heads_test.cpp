@@ -1,6 +1,7 @@
 #include "catch.h"
 
 #include <amnet/net/heads.h>
+#include <amnet/net/plan.h>
 #include <amnet/testing/gradcheck.h>
 
 #include <cmath>
@@ -10,48 +11,44 @@ using namespace amnet;
 namespace {
 
 // A whole head as one layer, so that gradcheck can look at it. The features are the weights of a fully connected layer that
-// reads the identity: their gradient is then one of a parameter, which a net hands out.
+// reads the identity: their gradient is then one of a parameter, which a plan hands out.
 class HeadLayer final : public Layer {
  public:
-  HeadLayer(HeadOptions options, std::int64_t samples, std::int64_t size) : net_(DType::f64) {
+  HeadLayer(HeadOptions options, std::int64_t samples, std::int64_t size) : net_(DType::f64), samples_(samples) {
     identity_ = net_.input("identity", {samples, samples});
     labels_ = net_.input("labels", {samples}, DType::i64);
     features_ = net_.add("features", FullyConnected({.outputs = size, .with_bias = false}), {identity_});
     head_ = add_head(net_, features_, labels_, options);
-    samples_ = samples;
   }
 
   std::string_view type() const override { return "head"; }
-  LayerPlan setup(std::span<const TensorSpec>) override {
-    net_.plan_training(samples_, head_.loss);
-    return {.outputs = {{Shape{1}, DType::f64}}, .saved = {}};
+  LayerPlan setup(std::span<const TensorSpec>) const override {
+    return {.outputs = {{Shape{1}, DType::f64, false}},
+            .saved = {},
+            .state = std::make_unique<Planned>(net_, PlanOptions{.batch = samples_, .loss = head_.loss})};
   }
   BackwardNeeds needs() const override { return {.inputs = false, .outputs = false}; }
-  void forward(const ForwardArgs& args) override {
-    const std::span<double> identity = net_.value(identity_).data<double>();
+  void forward(const ForwardArgs& args) const override {
+    Plan& plan = planned(args.state);
+    const std::span<double> identity = plan.value(identity_).data<double>();
     std::ranges::fill(identity, 0.0);
     for (std::int64_t i = 0; i < samples_; ++i) identity[static_cast<std::size_t>(i * samples_ + i)] = 1;
-    net_.value(labels_).copy_from(args.inputs[0]);
-    net_.forward(args.context);
-    args.outputs[0].copy_from(net_.value(head_.loss));
+    plan.value(labels_).copy_from(args.inputs[0]);
+    plan.forward(args.context.device,
+                 {.step = {.number = args.context.step.number(), .seed = args.context.step.seed()}, .phase = args.context.phase});
+    args.outputs[0].copy_from(plan.value(head_.loss));
   }
-  void backward(const BackwardArgs& args) override {
+  void backward(const BackwardArgs& args) const override {
     // The net's loss has gradient 1: its gradients are scaled by the one that came in.
     const double incoming = args.output_gradients[0].data<double>()[0];
-    std::vector<Tensor> before;
-    net_.visit([&](const std::string&, Parameter& parameter) {
-      if (parameter.trainable()) before.push_back(parameter.gradient.clone());
-    });
-    net_.backward(args.context, Write::assign);
-    auto old = before.begin();
-    net_.visit([&](const std::string&, Parameter& parameter) {
-      if (!parameter.trainable()) return;
-      const std::span<double> gradient = parameter.gradient.data<double>();
-      const std::span<double> was = old->data<double>();
-      for (std::size_t i = 0; i < gradient.size(); ++i) {
-        gradient[i] = gradient[i] * incoming + (args.parameters == Write::add ? was[i] : 0.0);
-      }
-      ++old;
+    Plan& plan = planned(args.state);
+    plan.backward(args.context.device);
+    net_.look([&](const std::string&, const Parameter& parameter) {
+      const Gradient gradient = args.gradient_of(parameter);
+      if (!gradient) return;
+      const std::span<double> to = gradient.tensor.data<double>();
+      const std::span<double> from = plan.gradient(parameter).data<double>();
+      for (std::size_t i = 0; i < to.size(); ++i) to[i] = from[i] * incoming + (gradient.write == Write::add ? to[i] : 0.0);
     });
   }
   void visit(const ParameterVisitor& visitor) override {
@@ -59,6 +56,12 @@ class HeadLayer final : public Layer {
   }
 
  private:
+  struct Planned final : LayerState {
+    Planned(const Net& net, const PlanOptions& options) : plan(net, options) {}
+    Plan plan;
+  };
+  static Plan& planned(LayerState* state) { return static_cast<Planned&>(*state).plan; }
+
   Net net_;
   Value identity_, labels_, features_;
   Head head_;
@@ -122,18 +125,17 @@ TEST_CASE("heads: random features start at the losses that the paper's and the s
     const Value features = net.input("features", {1, 512});
     const Value labels = net.input("labels", {1}, DType::i64);
     const Head head = add_head(net, features, labels, {.classes = classes, .scale = 30, .margin = 0.35, .margin_rule = rule});
-    net.plan_training(batch, head.loss);
+    Plan plan(net, {.batch = batch, .loss = head.loss});
     const Random random(7);
     std::uint64_t i = 0;
     net.visit([&](const std::string&, Parameter& parameter) {
       for (float& value : parameter.value.data<float>()) value = static_cast<float>(random.normal(i++));
     });
-    for (float& value : net.value(features).data<float>()) value = static_cast<float>(random.normal(i++));
-    for (std::int64_t& label : net.value(labels).data<std::int64_t>()) label = static_cast<std::int64_t>(random.below(i++, classes));
+    for (float& value : plan.value(features).data<float>()) value = static_cast<float>(random.normal(i++));
+    for (std::int64_t& label : plan.value(labels).data<std::int64_t>()) label = static_cast<std::int64_t>(random.below(i++, classes));
     Device device = Cpu(1);
-    Context context{.device = device, .phase = Phase::train};
-    net.forward(context);
-    CHECK(net.value(head.loss).item() == Approx(rule == MarginRule::always ? 20.64 : 10.14).margin(0.3));
+    plan.forward(device);
+    CHECK(plan.value(head.loss).item() == Approx(rule == MarginRule::always ? 20.64 : 10.14).margin(0.3));
   }
 }
 
@@ -145,7 +147,7 @@ TEST_CASE("heads: without a margin the AM-Softmax loss is the normalised softmax
     const Value features = net.input("features", {1, 6});
     const Value labels = net.input("labels", {1}, DType::i64);
     const Head head = add_head(net, features, labels, options);
-    net.plan_training(5, head.loss);
+    Plan plan(net, {.batch = 5, .loss = head.loss});
     const Random random(3);
     std::uint64_t i = 0;
     net.visit([&](const std::string& name, Parameter& parameter) {
@@ -155,12 +157,11 @@ TEST_CASE("heads: without a margin the AM-Softmax loss is the normalised softmax
     net.visit([&](const std::string& name, Parameter& parameter) {
       if (name == "scale.scale") parameter.value.fill(options.scale);
     });
-    for (double& value : net.value(features).data<double>()) value = random.normal(i++);
-    for (std::int64_t& label : net.value(labels).data<std::int64_t>()) label = static_cast<std::int64_t>(random.below(i++, 9));
+    for (double& value : plan.value(features).data<double>()) value = random.normal(i++);
+    for (std::int64_t& label : plan.value(labels).data<std::int64_t>()) label = static_cast<std::int64_t>(random.below(i++, 9));
     Device device = Cpu(1);
-    Context context{.device = device, .phase = phase};
-    net.forward(context);
-    return net.value(head.loss).item();
+    plan.forward(device, {.phase = phase});
+    return plan.value(head.loss).item();
   };
   const double normface = loss_of({.loss = LossKind::normface}, Phase::train);
   CHECK(loss_of({.margin = 0}, Phase::train) == Approx(normface).epsilon(1e-12));
@@ -174,30 +175,29 @@ TEST_CASE("heads: the gradient of AM-Softmax is orthogonal to each feature and t
   const Value labels = net.input("labels", {1}, DType::i64);
   const Value features = net.add("features", FullyConnected({.outputs = 6, .with_bias = false}), {identity});
   const Head head = add_head(net, features, labels, {.classes = 5});
-  net.plan_training(4, head.loss);
+  Plan plan(net, {.batch = 4, .loss = head.loss});
   const Random random(4);
   std::uint64_t i = 0;
   net.visit([&](const std::string&, Parameter& parameter) {
     for (double& value : parameter.value.data<double>()) value = random.normal(i++);
   });
-  net.value(identity).clear();
+  plan.value(identity).clear();
   for (std::size_t n = 0; n < 4; ++n) {
-    net.value(identity).data<double>()[n * 4 + n] = 1;
-    net.value(labels).data<std::int64_t>()[n] = static_cast<std::int64_t>(n);
+    plan.value(identity).data<double>()[n * 4 + n] = 1;
+    plan.value(labels).data<std::int64_t>()[n] = static_cast<std::int64_t>(n);
   }
   Device device = Cpu(1);
-  Context context{.device = device, .phase = Phase::train};
-  net.forward(context);
-  net.backward(context);
+  plan.forward(device);
+  plan.backward(device);
   // <gradient, value> summed over the column (a feature) or row (a class) `index`, relative to the lengths.
-  const auto cosine = [](const Parameter& parameter, std::int64_t count, std::int64_t step, std::int64_t start) {
+  const auto cosine = [&plan](const Parameter& parameter, std::int64_t count, std::int64_t step, std::int64_t start) {
     double dot = 0;
     double value_square = 0;
     double gradient_square = 0;
     for (std::int64_t k = 0; k < count; ++k) {
       const auto at = static_cast<std::size_t>(start + k * step);
       const double value = parameter.value.data<double>()[at];
-      const double gradient = parameter.gradient.data<double>()[at];
+      const double gradient = plan.gradient(parameter).data<double>()[at];
       dot += value * gradient;
       value_square += value * value;
       gradient_square += gradient * gradient;
@@ -221,17 +221,14 @@ TEST_CASE("heads: a zero feature, a large scale and a large margin stay finite",
     const Value features = net.add("features", FullyConnected({.outputs = 3, .with_bias = false}), {identity});
     const Head head = add_head(net, features, labels, {.classes = 4, .scale = 64, .margin = 0.5, .feature_norm = feature_norm});
     net.initialise(1);
-    net.plan_training(2, head.loss);
-    net.value(identity).clear();  // every feature is zero
-    net.value(labels).clear();
+    Plan plan(net, {.batch = 2, .loss = head.loss});
+    plan.value(identity).clear();  // every feature is zero
+    plan.value(labels).clear();
     Device device = Cpu(1);
-    Context context{.device = device, .phase = Phase::train};
-    net.forward(context);
-    net.backward(context);
-    CHECK(std::isfinite(net.value(head.loss).item()));
-    net.visit([](const std::string&, Parameter& parameter) {
-      for (const float value : parameter.gradient.data<float>()) REQUIRE(std::isfinite(value));
-    });
+    plan.forward(device);
+    plan.backward(device);
+    CHECK(std::isfinite(plan.value(head.loss).item()));
+    for (const float value : plan.gradients().data<float>()) REQUIRE(std::isfinite(value));
   }
 }
 
@@ -239,7 +236,6 @@ TEST_CASE("heads: a training step holds one matrix of samples x classes, and a g
   constexpr std::int64_t samples = 8, classes = 20000, size = 4;
   constexpr std::size_t matrix = samples * classes * sizeof(float);
   Device device = Cpu(2);
-  Context context{.device = device, .phase = Phase::train, .step = Step{.number = 5000}};
   for (const HeadOptions& options :
        {HeadOptions{.classes = classes}, HeadOptions{.classes = classes, .feature_norm = false},
         HeadOptions{.classes = classes, .rows = RowNorm::in_place}, HeadOptions{.loss = LossKind::softmax, .classes = classes},
@@ -253,19 +249,15 @@ TEST_CASE("heads: a training step holds one matrix of samples x classes, and a g
       net.initialise(1);
       std::vector<Value> keep = {head.accuracy};
       if (keep_logits) keep.push_back(head.logits);
-      net.plan_training(samples, head.loss, keep);
-      bytes = net.planned_bytes();
-      net.value(identity).fill(0.5);
+      Plan plan(net, {.batch = samples, .loss = head.loss, .keep = keep});
+      bytes = plan.bytes();
+      plan.value(identity).fill(0.5);
       std::int64_t label = 0;
-      for (std::int64_t& one : net.value(labels).data<std::int64_t>()) one = label += 1999;
-      net.forward(context);
-      net.backward(context);
-      std::vector<float> all;
-      net.visit([&](const std::string&, Parameter& parameter) {
-        const auto values = parameter.gradient.data<float>();
-        all.insert(all.end(), values.begin(), values.end());
-      });
-      return all;
+      for (std::int64_t& one : plan.value(labels).data<std::int64_t>()) one = label += 1999;
+      plan.forward(device, {.step = {.number = 5000}});
+      plan.backward(device);
+      const auto all = plan.gradients().data<float>();
+      return std::vector<float>(all.begin(), all.end());
     };
     std::size_t shared = 0, separate = 0;
     const bool same = gradients(false, shared) == gradients(true, separate);

@@ -7,11 +7,12 @@
 #include <amnet/layers/fully_connected.h>
 #include <amnet/layers/prelu.h>
 #include <amnet/net/heads.h>
-#include <amnet/net/net.h>
+#include <amnet/net/plan.h>
 #include <amnet/net/sphere_face.h>
 
 #include <cmath>
 #include <map>
+#include <optional>
 
 using namespace amnet;
 
@@ -32,25 +33,22 @@ struct FaceNet {
     replan(batch);
   }
   void replan(std::int64_t batch) {
-    net.plan_training(batch, head.loss, {embedding, head.accuracy});
-    fill_random(net.value(images), 9);
+    plan.emplace(net, PlanOptions{.batch = batch, .loss = head.loss, .keep = {embedding, head.accuracy}});
+    fill_random(plan->value(images), 9);
     std::int64_t label = 0;
-    for (std::int64_t& one : net.value(labels).data<std::int64_t>()) one = label++ % 5;
+    for (std::int64_t& one : plan->value(labels).data<std::int64_t>()) one = label++ % 5;
   }
   double loss() {
-    Context context{.device = device, .phase = Phase::train};
-    net.forward(context);
-    return net.value(head.loss).item();
+    plan->forward(device);
+    return plan->value(head.loss).item();
   }
-  void backward(Write write = Write::assign) {
-    Context context{.device = device, .phase = Phase::train};
-    net.backward(context, write);
-  }
+  void backward(Write write = Write::assign) { plan->backward(device, {.parameters = write}); }
 
   Device device = Cpu(1);
   Net net;
   Value images, labels, embedding;
   Head head;
+  std::optional<Plan> plan;
 };
 
 /// As a device that fails, or that has no memory left.
@@ -58,9 +56,9 @@ template <class E>
 class Failing final : public Layer {
  public:
   std::string_view type() const override { return "failing"; }
-  LayerPlan setup(std::span<const TensorSpec> inputs) override { return {.outputs = {inputs[0]}, .saved = {}}; }
-  void forward(const ForwardArgs&) override { throw E("[cuda] cudaMalloc failed."); }
-  void backward(const BackwardArgs&) override {}
+  LayerPlan setup(std::span<const TensorSpec> inputs) const override { return {.outputs = {inputs[0]}, .saved = {}}; }
+  void forward(const ForwardArgs&) const override { throw E("[cuda] cudaMalloc failed."); }
+  void backward(const BackwardArgs&) const override {}
 };
 
 template <class E>
@@ -68,11 +66,10 @@ void check_that_the_layer_is_named() {
   Net net;
   const Value data = net.input("data", {2, 3});
   const Value output = net.add("conv1_1", Failing<E>(), {data});
-  net.plan_inference(2, {output});
+  Plan plan(net, {.batch = 2, .keep = {output}});
   Device device = Cpu(1);
-  Context context{.device = device};
-  CHECK_THROWS_AS(net.forward(context), E);
-  CHECK_THROWS_WITH(net.forward(context), "layer 'conv1_1': [cuda] cudaMalloc failed.");
+  CHECK_THROWS_AS(plan.forward(device), E);
+  CHECK_THROWS_WITH(plan.forward(device), "layer 'conv1_1': [cuda] cudaMalloc failed.");
 }
 
 }  // namespace
@@ -89,7 +86,7 @@ TEST_CASE("net: the gradients of a whole network with residual sums are those of
       Tensor direction(parameter.value.shape(), DType::f64);
       fill_random(direction, stream_of(name));
       for (std::size_t i = 0; i < direction.data<double>().size(); ++i) {
-        analytic += direction.data<double>()[i] * parameter.gradient.data<double>()[i];
+        analytic += direction.data<double>()[i] * face.plan->gradient(parameter).data<double>()[i];
       }
       moved.emplace_back(parameter.value, direction);
     });
@@ -116,17 +113,17 @@ TEST_CASE("net: float gradients of the whole network agree with double", "[net]"
     parameter.value.copy_from(values[name].cast(DType::f64));
   });
   narrow.net.visit([&](const std::string& name, Parameter& parameter) { parameter.value.copy_from(values.at(name)); });
-  wide.net.value(wide.images).copy_from(narrow.net.value(narrow.images).cast(DType::f64));
+  wide.plan->value(wide.images).copy_from(narrow.plan->value(narrow.images).cast(DType::f64));
   CHECK(narrow.loss() == Approx(wide.loss()).epsilon(1e-6));
   wide.backward();
   narrow.backward();
   std::map<std::string, Tensor> exact;
-  wide.net.visit([&](const std::string& name, Parameter& parameter) { exact[name] = parameter.gradient; });
+  wide.net.visit([&](const std::string& name, Parameter& parameter) { exact[name] = wide.plan->gradient(parameter); });
   narrow.net.visit([&](const std::string& name, Parameter& parameter) {
     double difference = 0;
     double square = 0;
     for (std::size_t i = 0; i < exact[name].data<double>().size(); ++i) {
-      difference += std::pow(exact[name].data<double>()[i] - double{parameter.gradient.data<float>()[i]}, 2);
+      difference += std::pow(exact[name].data<double>()[i] - double{narrow.plan->gradient(parameter).data<float>()[i]}, 2);
       square += std::pow(exact[name].data<double>()[i], 2);
     }
     INFO(name);
@@ -139,12 +136,12 @@ TEST_CASE("net: micro-batches add up, and frozen parameters get no gradient", "[
   face.loss();
   face.backward(Write::assign);
   std::map<std::string, Tensor> once;
-  face.net.visit([&](const std::string& name, Parameter& parameter) { once[name] = parameter.gradient.clone(); });
+  face.net.visit([&](const std::string& name, Parameter& parameter) { once[name] = face.plan->gradient(parameter).clone(); });
   face.loss();
   face.backward(Write::add);
   face.net.visit([&](const std::string& name, Parameter& parameter) {
     for (std::size_t i = 0; i < once[name].data<double>().size(); ++i) {
-      REQUIRE(parameter.gradient.data<double>()[i] == Approx(2 * once[name].data<double>()[i]).margin(1e-14));
+      REQUIRE(face.plan->gradient(parameter).data<double>()[i] == Approx(2 * once[name].data<double>()[i]).margin(1e-14));
     }
   });
 
@@ -156,10 +153,10 @@ TEST_CASE("net: micro-batches add up, and frozen parameters get no gradient", "[
   face.backward();
   face.net.visit([&](const std::string& name, Parameter& parameter) {
     INFO(name);
-    CHECK(parameter.gradient.defined() == parameter.trainable());
+    CHECK(face.plan->gradient(parameter).defined() == parameter.trainable());
     if (!parameter.trainable()) return;
     for (std::size_t i = 0; i < once[name].data<double>().size(); ++i) {
-      REQUIRE(parameter.gradient.data<double>()[i] == Approx(once[name].data<double>()[i]).margin(1e-14));
+      REQUIRE(face.plan->gradient(parameter).data<double>()[i] == Approx(once[name].data<double>()[i]).margin(1e-14));
     }
   });
 }
@@ -171,7 +168,7 @@ TEST_CASE("net: a new plan for another batch or image size leaves the parameters
   face.net.visit([&](const std::string& name, Parameter& parameter) { values[name] = parameter.value.clone(); });
   face.replan(7);
   face.loss();
-  face.net.plan_inference(2, {face.embedding});
+  Plan(face.net, {.batch = 2, .keep = {face.embedding}}).forward(face.device);
   face.replan(3);
   CHECK(face.loss() == before);
   face.net.visit([&](const std::string& name, Parameter& parameter) {
@@ -181,9 +178,12 @@ TEST_CASE("net: a new plan for another batch or image size leaves the parameters
   Net pyramid;
   const Value data = pyramid.input("data", {1, 12, 12, 3});
   const Value out = pyramid.add("conv", Conv2d({.outputs = 2, .geometry = {.kernel_h = 3, .kernel_w = 3}}), {data});
-  pyramid.set_input_shape(data, {1, 20, 16, 3});
-  pyramid.plan_inference(1, {out});
-  CHECK(pyramid.value(out).shape() == Shape{1, 18, 14, 2});
+  const Plan larger(pyramid, {.keep = {out}, .inputs = {{data, {1, 20, 16, 3}}}}), as_built(pyramid, {.batch = 2, .keep = {out}});
+  CHECK(larger.value(out).shape() == Shape{1, 18, 14, 2});
+  CHECK(as_built.value(out).shape() == Shape{2, 10, 10, 2});
+  CHECK(pyramid.spec(out).shape == Shape{1, 10, 10, 2});
+  CHECK_THROWS_WITH(Plan(pyramid, {.keep = {out}, .inputs = {{data, {1, 20}}}}), "[net] input 'data' is (1,12,12,3) and cannot become (1,20).");
+  CHECK_THROWS_WITH(Plan(pyramid, {.keep = {out}, .inputs = {{out, {1, 20, 16, 3}}}}), "[net] 'conv' is no input.");
 }
 
 TEST_CASE("net: inference shares memory, training keeps what backward reads", "[net]") {
@@ -192,10 +192,8 @@ TEST_CASE("net: inference shares memory, training keeps what backward reads", "[
   const Value labels = net.input("labels", {1}, DType::i64);
   const Value embedding = sphere_face(net, images, {.depth = 20, .width = 0.25});
   const Head head = add_head(net, embedding, labels, {.classes = 10});
-  net.plan_inference(8, {embedding});
-  const std::size_t inference = net.planned_bytes();
-  net.plan_training(8, head.loss);
-  const std::size_t training = net.planned_bytes();
+  const std::size_t inference = Plan(net, {.batch = 8, .keep = {embedding}}).bytes();
+  const std::size_t training = Plan(net, {.batch = 8, .loss = head.loss}).bytes();
   // The three largest maps of stage 1 and the input live together at most.
   CHECK(inference <= 8 * 4 * (3 * 56 * 48 * 16 + 112 * 96 * 3) + 100'000);
   CHECK(training > 4 * inference);
@@ -218,12 +216,13 @@ TEST_CASE("net: copies a subgraph's weights by name and says what is missing", "
 TEST_CASE("net: convolution, PReLU and sum run as one step, unless somebody wants to see what lies between", "[net]") {
   FaceNet face(DType::f32);
   const auto has_step = [&](const std::vector<std::string>& names) {
-    return std::ranges::count(face.net.steps(), names, &NetStep::layers) == 1;
+    return std::ranges::count(face.plan->steps(), names, &PlanStep::layers) == 1;
   };
   CHECK(has_step({"conv1_1", "relu1_1"}));
   CHECK(has_step({"conv1_2", "relu1_2"}));
   CHECK(has_step({"conv1_3", "relu1_3", "res1_3"}));
-  face.net.plan_training(2, face.head.loss, {face.net.find("conv1_2"), face.net.find("relu1_3")});
+  face.plan.emplace(face.net,
+                    PlanOptions{.batch = 2, .loss = face.head.loss, .keep = {face.net.find("conv1_2"), face.net.find("relu1_3")}});
   CHECK(has_step({"conv1_2"}));
   CHECK(has_step({"relu1_2"}));
   CHECK(has_step({"conv1_3", "relu1_3"}));
@@ -238,23 +237,27 @@ TEST_CASE("net: mistakes are refused with the layer's name", "[net]") {
   CHECK_THROWS_WITH(net.find("nothing"), "[net] there is no input or layer named 'nothing'.");
   const Value a = net.add("a", PRelu(), {data});
   const Value b = net.add("b", PRelu(), {a});
-  net.plan_inference(1, {b});
-  CHECK_THROWS_WITH(net.value(a), "[net] 'a' is not kept by the current plan; name it in `keep`.");
-  CHECK_THROWS_WITH(net.plan_training(1, b), Catch::Contains("the loss 'b' is (1,8,8,3) but must have one element"));
+  Plan plan(net, {.keep = {b}});
+  CHECK_THROWS_WITH(plan.value(a), "[net] 'a' is not kept by this plan; name it in `keep`.");
+  Device device = Cpu(1);
+  CHECK_THROWS_WITH(plan.backward(device), "[net] backward needs a plan that trains; give it a loss.");
+  CHECK_THROWS_WITH(plan.forward(device, {.samples = 2}), "[net] the plan is for up to 1 samples but got 2; plan for more.");
+  CHECK_THROWS_WITH(Plan(net, {.batch = 0, .keep = {b}}), "[net] expected a batch of at least 1 but got 0.");
+  CHECK_THROWS_WITH(Plan(net, {.keep = {Value{99}}}), "[net] a plan names a value that the net does not have.");
+  CHECK_THROWS_WITH(Plan(net, {.batch = 1, .loss = b}), Catch::Contains("the loss 'b' is (1,8,8,3) but must have one element"));
 }
 
 TEST_CASE("net: names the first layer with a value that is not finite", "[net]") {
   FaceNet face(DType::f32);
-  Context context{.device = face.device, .phase = Phase::train};
-  CHECK(face.net.first_non_finite(context).empty());
+  CHECK(face.plan->first_non_finite(face.device).empty());
   face.net.visit([](const std::string& name, Parameter& parameter) {
     if (name == "conv3_2.weight") parameter.value.data<float>()[0] = std::nanf("");
   });
-  CHECK(face.net.first_non_finite(context) == "the weight of layer 'conv3_2'");
+  CHECK(face.plan->first_non_finite(face.device) == "the weight of layer 'conv3_2'");
   face.net.visit([](const std::string& name, Parameter& parameter) {
     if (name == "conv3_2.weight") parameter.value.data<float>()[0] = 1e38F;
   });
-  CHECK(face.net.first_non_finite(context) == "the output of layers 'conv3_2' to 'relu3_2', which run as one");
+  CHECK(face.plan->first_non_finite(face.device) == "the output of layers 'conv3_2' to 'relu3_2', which run as one");
 }
 
 TEST_CASE("net: an error of the device, or for want of memory, names the layer", "[net]") {

@@ -65,10 +65,10 @@ TEST_CASE("device forecast: a batch that is named fits, though images do not all
 TEST_CASE("device forecast: counts what a run takes, by purpose", "[device_forecast]") {
   Forecast one;
   const DeviceForecast forecast = forecast_device_memory(one.run, 6);
-  one.net.plan_training(6, one.head.loss, {one.embedding});
+  const Plan plan(one.net, {.batch = 6, .loss = one.head.loss, .keep = {one.embedding}});
   CHECK(forecast.parameters == one.net.parameter_bytes() + 2 * one.net.gradient_bytes());
-  CHECK(forecast.activations == one.net.planned_bytes());
-  CHECK(forecast.kernels == one.net.kernel_bytes(one.device));
+  CHECK(forecast.activations == plan.bytes());
+  CHECK(forecast.kernels == plan.kernel_bytes(one.device));
   CHECK(forecast.uploads == 2 * 6 * (32 * 32 * 3 + 9));
   CHECK(forecast.verification == 0);
   CHECK(forecast.images == 0);

@@ -4,6 +4,7 @@
 #include <amnet/train/solver.h>
 
 #include <map>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -27,7 +28,7 @@ struct SmallNet {
     const Value hidden = net.add("bn", BatchNorm(), {net.add("a", FullyConnected(first), {x})});
     const Value loss = net.add("loss", SoftmaxCrossEntropy(), {net.add("b", FullyConnected(second), {hidden}), labels});
     net.initialise(3);
-    net.plan_training(2, loss);
+    plan.emplace(net, PlanOptions{.batch = 2, .loss = loss});
   }
   Parameter& parameter(const std::string& wanted) {
     Parameter* found = nullptr;
@@ -39,14 +40,14 @@ struct SmallNet {
   }
   /// Gradients that are a function of the step alone.
   void fill_gradients(std::uint64_t step) {
-    net.visit([&](const std::string& name, Parameter& each) {
-      if (!each.trainable()) return;
+    plan->visit([&](const std::string& name, Parameter&, const Tensor& gradient) {
       const Random random(9, stream_of(name), step);
       std::uint64_t i = 0;
-      for (double& value : each.gradient.data<double>()) value = random.normal(i++);
+      for (double& value : gradient.data<double>()) value = random.normal(i++);
     });
   }
   Net net;
+  std::optional<Plan> plan;
 };
 
 }  // namespace
@@ -71,11 +72,11 @@ TEST_CASE("solver: steps equal a plain loop over the seed's rule, with its multi
     const double rate = step < 3 ? 0.1 : 0.01;
     const double scale = step == 1 ? 0.25 : 1;
     model.fill_gradients(step);
-    solver.step(device, rate, scale);
+    solver.step(device, *model.plan, rate, scale);
     for (auto& [name, each] : expected) {
       const Parameter& parameter = model.parameter(name);
       for (std::size_t i = 0; i < each.value.size() && each.lr_mult != 0; ++i) {
-        const double gradient = scale * parameter.gradient.data<double>()[i] + 0.01 * each.decay_mult * each.value[i];
+        const double gradient = scale * model.plan->gradient(parameter).data<double>()[i] + 0.01 * each.decay_mult * each.value[i];
         each.momentum[i] = 0.9 * each.momentum[i] + rate * each.lr_mult * gradient;
         each.value[i] -= each.momentum[i];
       }
@@ -103,7 +104,7 @@ TEST_CASE("solver: frozen parameters and running statistics have no momentum and
   const std::vector<double> buffer = values_of<double>(model.parameter("bn.running_variance").value);
   const std::vector<double> learned = values_of<double>(model.parameter("b.bias").value);
   model.fill_gradients(0);
-  solver.step(device, 0.1);
+  solver.step(device, *model.plan, 0.1);
   CHECK(values_of<double>(model.parameter("b.weight").value) == frozen);
   CHECK(values_of<double>(model.parameter("bn.running_variance").value) == buffer);
   CHECK(values_of<double>(model.parameter("b.bias").value) != learned);
@@ -115,16 +116,16 @@ TEST_CASE("solver: momentum that is brought back continues as if it had not stop
   Solver one(straight.net, {}), two(resumed.net, {});
   for (std::uint64_t step = 0; step < 6; ++step) {
     straight.fill_gradients(step);
-    one.step(device, 0.05);
+    one.step(device, *straight.plan, 0.05);
     resumed.fill_gradients(step);
     if (step == 3) {
       Solver fresh(resumed.net, {});
       for (std::size_t i = 0; i < fresh.state().size(); ++i) fresh.state()[i].value.copy_from(two.state()[i].value);
       for (Solver::Momentum& each : two.state()) each.value.fill(0);
-      fresh.step(device, 0.05);
+      fresh.step(device, *resumed.plan, 0.05);
       for (std::size_t i = 0; i < fresh.state().size(); ++i) two.state()[i].value.copy_from(fresh.state()[i].value);
     } else {
-      two.step(device, 0.05);
+      two.step(device, *resumed.plan, 0.05);
     }
   }
   straight.net.visit([&](const std::string& name, Parameter& each) {

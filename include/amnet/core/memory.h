@@ -14,6 +14,13 @@ enum class Memory : unsigned char { host, cuda };
 /// wanted when there are none (of a GPU DeviceMemoryError, with those that are free), and UsageError for a GPU's in a build without CUDA.
 std::shared_ptr<std::byte> allocate(Memory memory, std::size_t bytes);
 
+/// What tensors and scratch memory of this process have of the host's memory: to see that a loop takes none.
+struct HostMemory {
+  std::size_t bytes = 0;    ///< now
+  std::int64_t blocks = 0;  ///< taken since the process began
+};
+HostMemory host_memory();
+
 /// What a GPU's memory has, in bytes.
 struct DeviceMemory {
   std::size_t free = 0, total = 0;

@@ -7,11 +7,13 @@
 
 #include <amnet/data/image_source.h>
 #include <amnet/io/model_file.h>
+#include <amnet/net/plan.h>
 
 #include <cstdint>
 #include <filesystem>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
@@ -45,13 +47,11 @@ struct EmbedRequest {
 
 class Embedder {
  public:
-  /// A network of its own with undefined weights; share() or a loaded model gives it some.
-  explicit Embedder(const ModelDescription& description, std::int64_t batch = 64);
   explicit Embedder(LoadedModel model, std::int64_t batch = 64);
+  /// Embeds with a net that has the model's layers, and others beside them, where it lies: later training is seen at once. It must outlive
+  /// this. Its parameters are not prepared for many calls, which would take memory, and so are computed in f32 on a CPU of bf16 too.
+  Embedder(ModelDescription description, const Net& net, std::int64_t batch = 64);
 
-  /// Uses the very parameters of `net`, by name, where they are: no copy, and later training is seen at once. They are not prepared for
-  /// many calls, and so are computed in f32 on a CPU of bf16 too. Throws UsageError for a missing one.
-  void share(Net& net);
   /// A loaded model moves to the device, and into its dtype, at the first call with it. Throws DataError for an image that cannot be read
   /// or has another size, unless it is to be skipped, NonFiniteError naming the image and the model where an embedding is not finite. An
   /// embedding does not depend on the images beside it, but its last bits do on the
@@ -61,19 +61,19 @@ class Embedder {
   const ModelDescription& description() const { return model_.description; }
   /// Bytes of the plan that embed() makes, which is made now.
   std::size_t planned_bytes();
-  /// What that plan will take, without taking it: the last one is gone.
-  PlanBytes measure(Device& device);
+  /// What that plan will take, without taking it.
+  PlanBytes measure(Device& device) const;
 
  private:
-  void use(BuiltModel model);
+  const Net& net() const { return of_others_ != nullptr ? *of_others_ : model_.net; }
+  PlanOptions options(std::int64_t batch) const;
   void fit(const Device& device);
   void plan(std::int64_t batch);
 
   LoadedModel model_;
+  const Net* of_others_ = nullptr;  // in the place of the model's
   std::int64_t batch_;
-  std::int64_t planned_ = 0;
-  bool prepared_ = false;  // since the last plan
-  bool shares_ = false;    // the parameters of another net
+  std::optional<Plan> plan_;
 };
 
 /// The pixels themselves as features, minus the format's mean: the baseline every model must beat. (images, H*W*3)

@@ -2,7 +2,7 @@
 // columns in C,H,W order), and in its metadata what the network is and what it expects of an image.
 //
 //   LoadedModel model = load_model("runs/a/last/model.safetensors");
-//   model.net.plan_inference(32, {model.embedding});
+//   Plan plan(model.net, {.batch = 32, .keep = {model.embedding}});
 #pragma once
 
 #include <amnet/core/image_format.h>
@@ -24,7 +24,10 @@ struct ModelDescription {
   std::string embedding = "fc5";  ///< the layer whose output is the embedding
 };
 
-/// A network built from its description: images (N,H,W,3) named "data" to the embedding.
+/// The name of the input that takes the images (N,H,W,3).
+inline constexpr const char* images_name = "data";
+
+/// A network built from its description: from the images to the embedding.
 struct BuiltModel {
   Net net;
   Value images;
@@ -56,7 +59,7 @@ ModelDescription description_of(const Metadata& metadata, const std::string& sou
 std::optional<ImageFormat> expected_input(const SafetensorsFile& file, const std::string& source);
 
 /// Every parameter and buffer of the net in file layout.
-std::vector<NamedTensor> tensors_of(Net& net);
+std::vector<NamedTensor> tensors_of(const Net& net);
 /// Fills every parameter and buffer of the net from a file that must hold them all; more in the file is left alone.
 /// Throws DataError naming `source` and the tensor that is missing or of another shape.
 void load_tensors(Net& net, const SafetensorsFile& file, const std::string& source);

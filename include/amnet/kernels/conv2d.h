@@ -12,6 +12,9 @@
 #include <amnet/core/device.h>
 #include <amnet/core/gradient.h>
 
+#include <fmt/format.h>
+
+#include <string>
 #include <utility>
 
 namespace amnet {
@@ -37,19 +40,37 @@ struct Conv2dOptions {
 /// The passes that read the weights.
 enum class Conv2dPass : unsigned char { forward, data_gradient };
 
-/// The weights in the form in which the kernels of one pass read them, for many calls with the same values; conv2d_prepare makes it.
-/// It also fixes the algorithm, so that calls with few images do what those with many did.
-struct Conv2dPrepared {
-  int tile_h = 0, tile_w = 0;  ///< outputs of a tile; 0: computed directly, from the weights as they are
-  Tensor transformed = {};     ///< in the order of the backend's kernels, of the dtype of its products; undefined for direct
+/// What the kernels of one pass read in the place of the weights: a function of the shapes and the backend.
+struct Conv2dForm {
+  int tile_h = 0, tile_w = 0;  ///< outputs of a tile; 0: none, computed directly
+  DType dtype = DType::f32;    ///< of the factors of the products
+
+  friend bool operator==(const Conv2dForm&, const Conv2dForm&) = default;
+  /// "4x6 f32"
+  std::string str() const { return fmt::format("{}x{} {}", tile_h, tile_w, name_of(dtype)); }
 };
 
-/// w (O,kh,kw,C/groups), and what was prepared of it, if anything was.
+/// The form for calls of `pass` whose inputs x (N,H,W,C) have up to as many images as `x`; `dtype` is the weights'.
+Conv2dForm conv2d_form(const Cpu& cpu, const Conv2dOptions& options, const Shape& x, std::int64_t outputs, DType dtype, Conv2dPass pass);
+Conv2dForm conv2d_form(const Cuda& cuda, const Conv2dOptions& options, const Shape& x, std::int64_t outputs, DType dtype, Conv2dPass pass);
+
+/// The weights in that form, for many calls with the same values; conv2d_prepare makes it. It also fixes the algorithm, so that calls with
+/// few images do what those with many did.
+struct Conv2dPrepared {
+  Conv2dForm form = {};
+  Tensor transformed = {};  ///< in the order of the backend's kernels; undefined where they read the weights as they are
+};
+
+/// w (O,kh,kw,C/groups), and what is known of it beside.
 struct Conv2dWeights {
   Tensor values;
   const Conv2dPrepared* prepared = nullptr;
+  /// How many images a CPU chooses the algorithm of weights that are not prepared for, where the call has fewer: so that a row's bits do not
+  /// depend on how many come with it.
+  std::int64_t images = 0;
 
-  Conv2dWeights(Tensor weights, const Conv2dPrepared* made = nullptr) : values(std::move(weights)), prepared(made) {}
+  Conv2dWeights(Tensor weights, const Conv2dPrepared* made = nullptr, std::int64_t planned_images = 0)
+      : values(std::move(weights)), prepared(made), images(planned_images) {}
   Conv2dWeights() = default;
 };
 

@@ -13,7 +13,7 @@ class Add final : public Layer {
  public:
   std::string_view type() const override { return "add"; }
 
-  LayerPlan setup(std::span<const TensorSpec> inputs) override {
+  LayerPlan setup(std::span<const TensorSpec> inputs) const override {
     require(inputs.size() >= 2, "[add] expected two or more inputs but got {}.", inputs.size());
     for (std::size_t i = 1; i < inputs.size(); ++i) {
       require(inputs[i].shape == inputs[0].shape && inputs[i].dtype == inputs[0].dtype,
@@ -27,11 +27,11 @@ class Add final : public Layer {
 
   bool sample_wise() const override { return true; }
 
-  void forward(const ForwardArgs& args) override {
+  void forward(const ForwardArgs& args) const override {
     on_device(args.context, [&](auto& device) { add_forward(device, args.inputs, args.outputs[0]); });
   }
 
-  void backward(const BackwardArgs& args) override {
+  void backward(const BackwardArgs& args) const override {
     on_device(args.context, [&](auto& device) {
       for (const Gradient& gradient : args.input_gradients) add_backward(device, args.output_gradients[0], gradient);
     });

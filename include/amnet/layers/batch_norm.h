@@ -28,11 +28,9 @@ class BatchNorm final : public Layer {
 
   std::string_view type() const override { return "batch_norm"; }
 
-  LayerPlan setup(std::span<const TensorSpec> inputs) override {
-    expect_inputs(inputs, 1);
-    const auto& [shape, dtype] = inputs[0];
-    require(shape.rank() >= 2, "[batch_norm] expected an input (N, ..., C) but got {}.", shape);
-    const Shape channels{shape[shape.rank() - 1]};
+  void build(std::span<const TensorSpec> inputs) override {
+    const DType dtype = inputs[0].dtype;
+    const Shape channels = channels_of(inputs);
     if (options_.affine) {
       create(scale_, "scale", channels, dtype, options_.scale);
       create(shift_, "shift", channels, dtype, options_.shift);
@@ -40,10 +38,16 @@ class BatchNorm final : public Layer {
     create_buffer(running_mean_, "running_mean", channels, dtype, 0);
     create_buffer(running_variance_, "running_variance", channels, dtype, 1);
     create_buffer(weight_of_past_, "weight_of_past", Shape{1}, dtype, 0);
-    return {.outputs = {inputs[0]}, .saved = {{channels, exact_dtype(dtype)}, {channels, exact_dtype(dtype)}}};
   }
 
-  void forward(const ForwardArgs& args) override {
+  LayerPlan setup(std::span<const TensorSpec> inputs) const override {
+    const Shape channels = channels_of(inputs);
+    expect_shape(running_mean_, channels);
+    const TensorSpec statistic{channels, exact_dtype(inputs[0].dtype), false};
+    return {.outputs = {inputs[0]}, .saved = {statistic, statistic}};
+  }
+
+  void forward(const ForwardArgs& args) const override {
     const Tensor& x = args.inputs[0];
     on_device(args.context, [&](auto& device) {
       if (!stored(args.context)) {
@@ -56,7 +60,7 @@ class BatchNorm final : public Layer {
     });
   }
 
-  void backward(const BackwardArgs& args) override {
+  void backward(const BackwardArgs& args) const override {
     on_device(args.context, [&](auto& device) {
       batch_norm_backward(device, options_.epsilon, stored(args.context), args.inputs[0], mean(args.context, args.saved),
                           variance(args.context, args.saved), scale_.value, args.output_gradients[0], args.input_gradients[0],
@@ -75,6 +79,12 @@ class BatchNorm final : public Layer {
   }
 
  private:
+  Shape channels_of(std::span<const TensorSpec> inputs) const {
+    expect_inputs(inputs, 1);
+    const Shape& shape = inputs[0].shape;
+    require(shape.rank() >= 2, "[batch_norm] expected an input (N, ..., C) but got {}.", shape);
+    return {shape[shape.rank() - 1]};
+  }
   bool stored(const Context& context) const { return options_.stored_statistics || context.phase == Phase::test; }
   const Tensor& mean(const Context& context, std::span<const Tensor> saved) const {
     return stored(context) ? running_mean_.value : saved[0];

@@ -5,8 +5,9 @@
 
 #include <amnet/kernels/conv2d.h>
 #include <amnet/layers/layer.h>
+#include <amnet/layers/prepared_forms.h>
 
-#include <optional>
+#include <memory>
 
 namespace amnet {
 
@@ -25,59 +26,73 @@ class Conv2d final : public Layer {
 
   std::string_view type() const override { return "conv2d"; }
 
-  LayerPlan setup(std::span<const TensorSpec> inputs) override {
-    expect_inputs(inputs, 1);
-    const auto& [shape, dtype] = inputs[0];
-    const Shape output = options_.geometry.output_shape(shape, options_.outputs);
-    create(weight_, "weight", options_.geometry.weight_shape(shape[3], options_.outputs), dtype, options_.weight);
+  void build(std::span<const TensorSpec> inputs) override {
+    const DType dtype = inputs[0].dtype;
+    create(weight_, "weight", weight_shape(inputs), dtype, options_.weight);
     weight_.layout = ParameterLayout::convolution;
     if (options_.with_bias) create(bias_, "bias", {options_.outputs}, dtype, options_.bias);
-    input_ = inputs[0];
-    return {.outputs = {{output, dtype}}, .saved = {}};
   }
 
-  void forward(const ForwardArgs& args) override {
+  LayerPlan setup(std::span<const TensorSpec> inputs) const override {
+    expect_shape(weight_, weight_shape(inputs));
+    const auto& [shape, dtype, per_sample] = inputs[0];
+    return {.outputs = {{options_.geometry.output_shape(shape, options_.outputs), dtype}},
+            .saved = {},
+            .state = std::make_unique<Planned>(shape)};
+  }
+
+  void forward(const ForwardArgs& args) const override {
     on_device(args.context, [&](auto& device) {
-      conv2d_forward(device, options_.geometry, args.inputs[0], weights(Pass::forward), {.bias = bias_.value}, args.outputs[0]);
+      conv2d_forward(device, options_.geometry, args.inputs[0], weights(args.state, Pass::forward), {.bias = bias_.value}, args.outputs[0]);
     });
   }
 
-  void backward(const BackwardArgs& args) override {
+  void backward(const BackwardArgs& args) const override {
     on_device(args.context, [&](auto& device) {
-      conv2d_backward(device, options_.geometry, args.inputs[0], weights(Pass::backward), {}, args.output_gradients[0],
+      conv2d_backward(device, options_.geometry, args.inputs[0], weights(args.state, Pass::backward), {}, args.output_gradients[0],
                       {.dx = args.input_gradients[0], .dw = args.gradient_of(weight_), .dbias = bias_gradient(args)});
     });
   }
 
   bool sample_wise() const override { return true; }
-  void prepare(Context& context, Pass pass) override {
-    on_device(context, [&](auto& device) {
-      std::optional<Conv2dPrepared>& made = pass == Pass::forward ? prepared_forward_ : prepared_backward_;
-      if (!made) made.emplace();
-      conv2d_prepare(device, options_.geometry, input_.shape, weight_.value, kernel_pass(pass), *made);
+  void prepare(const PrepareArgs& args) const override {
+    auto& planned = static_cast<Planned&>(*args.state);
+    Form& form = planned.form(args.pass);
+    on_device(args.context, [&](auto& device) {
+      const Conv2dPass pass = kernel_pass(args.pass);
+      if (args.kept != nullptr) {
+        const Conv2dForm kind = conv2d_form(device, options_.geometry, planned.x, options_.outputs, weight_.value.dtype(), pass);
+        form = args.kept->of<Conv2dPrepared>(weight_, fmt::format("{} {}", args.pass == Pass::forward ? "forward" : "backward", kind.str()));
+        if (!form->is_old(weight_)) return;
+      } else if (form == nullptr) {
+        form = std::make_shared<Prepared<Conv2dPrepared>>();
+      }
+      conv2d_prepare(device, options_.geometry, planned.x, weight_.value, pass, form->value);
+      form->is_of(weight_);
     });
   }
-  void forget() override { prepared_forward_ = prepared_backward_ = std::nullopt; }
-  std::size_t prepared_bytes(Device& device, Pass pass) const override {
+  std::size_t prepared_bytes(Device& device, Pass pass, std::span<const TensorSpec> inputs) const override {
     return on(device, [&](auto& backend) {
-      return conv2d_prepared_bytes(backend, options_.geometry, input_.shape, options_.outputs, input_.dtype, kernel_pass(pass));
+      return conv2d_prepared_bytes(backend, options_.geometry, inputs[0].shape, options_.outputs, inputs[0].dtype, kernel_pass(pass));
     });
   }
 
   // For FusedConv2d, which runs this layer and those behind it in one step.
   const Conv2dOptions& geometry() const { return options_.geometry; }
   const Parameter& weight() const { return weight_; }
-  Conv2dWeights weights(Pass pass) const {
-    const std::optional<Conv2dPrepared>& made = pass == Pass::forward ? prepared_forward_ : prepared_backward_;
-    return {weight_.value, made ? &*made : nullptr};
+  /// `state`: as setup made it.
+  Conv2dWeights weights(const LayerState* state, Pass pass) const {
+    const auto& planned = static_cast<const Planned&>(*state);
+    const Form& form = pass == Pass::forward ? planned.forward : planned.backward;
+    return {weight_.value, form != nullptr ? &form->value : nullptr, planned.x[0]};
   }
   /// Its value is undefined without a bias.
   const Parameter& bias() const { return bias_; }
   Gradient bias_gradient(const BackwardArgs& args) const { return options_.with_bias ? args.gradient_of(bias_) : Gradient{}; }
 
-  ScratchBytes kernel_scratch(Device& device, bool training) const override {
+  ScratchBytes kernel_scratch(Device& device, std::span<const TensorSpec> inputs, bool training) const override {
     return on(device, [&](auto& backend) {
-      return conv2d_scratch(backend, options_.geometry, input_.shape, options_.outputs, input_.dtype, training);
+      return conv2d_scratch(backend, options_.geometry, inputs[0].shape, options_.outputs, inputs[0].dtype, training);
     });
   }
 
@@ -87,12 +102,24 @@ class Conv2d final : public Layer {
   }
 
  private:
+  using Form = std::shared_ptr<Prepared<Conv2dPrepared>>;
+  struct Planned final : LayerState {
+    explicit Planned(const Shape& input) : x(input) {}
+    Form& form(Pass pass) { return pass == Pass::forward ? forward : backward; }
+
+    Shape x;                 // of the plan: the algorithms are chosen for it
+    Form forward, backward;  // what was prepared for the pass, or null
+  };
+
   static Conv2dPass kernel_pass(Pass pass) { return pass == Pass::forward ? Conv2dPass::forward : Conv2dPass::data_gradient; }
+  Shape weight_shape(std::span<const TensorSpec> inputs) const {
+    expect_inputs(inputs, 1);
+    static_cast<void>(options_.geometry.output_shape(inputs[0].shape, options_.outputs));  // whether the geometry means anything
+    return options_.geometry.weight_shape(inputs[0].shape[3], options_.outputs);
+  }
 
   Conv2dLayerOptions options_;
   Parameter weight_, bias_;
-  TensorSpec input_ = {};  // of the last setup
-  std::optional<Conv2dPrepared> prepared_forward_, prepared_backward_;
 };
 
 }  // namespace amnet

@@ -22,19 +22,19 @@ class Dropout final : public Layer {
 
   std::string_view type() const override { return "dropout"; }
 
-  LayerPlan setup(std::span<const TensorSpec> inputs) override {
+  LayerPlan setup(std::span<const TensorSpec> inputs) const override {
     expect_inputs(inputs, 1);
     return {.outputs = {inputs[0]}, .saved = {{inputs[0].shape, DType::u8}}};
   }
 
   BackwardNeeds needs() const override { return {.inputs = false, .outputs = false}; }
 
-  void forward(const ForwardArgs& args) override {
+  void forward(const ForwardArgs& args) const override {
     on_device(args.context,
               [&](auto& device) { dropout_forward(device, draw(args.context), args.inputs[0], args.outputs[0], args.saved[0]); });
   }
 
-  void backward(const BackwardArgs& args) override {
+  void backward(const BackwardArgs& args) const override {
     const double ratio = draw(args.context).ratio;
     on_device(args.context,
               [&](auto& device) { dropout_backward(device, ratio, args.saved[0], args.output_gradients[0], args.input_gradients[0]); });

@@ -13,7 +13,7 @@ class Flip final : public Layer {
  public:
   std::string_view type() const override { return "flip"; }
 
-  LayerPlan setup(std::span<const TensorSpec> inputs) override {
+  LayerPlan setup(std::span<const TensorSpec> inputs) const override {
     expect_inputs(inputs, 1);
     expect_rank(inputs[0], 4, "(N,H,W,C)");
     return {.outputs = {inputs[0]}, .saved = {}};
@@ -21,11 +21,11 @@ class Flip final : public Layer {
 
   BackwardNeeds needs() const override { return {.inputs = false, .outputs = false}; }
 
-  void forward(const ForwardArgs& args) override {
+  void forward(const ForwardArgs& args) const override {
     on_device(args.context, [&](auto& device) { flip_forward(device, args.inputs[0], args.outputs[0]); });
   }
 
-  void backward(const BackwardArgs& args) override {
+  void backward(const BackwardArgs& args) const override {
     on_device(args.context, [&](auto& device) { flip_backward(device, args.output_gradients[0], args.input_gradients[0]); });
   }
 };

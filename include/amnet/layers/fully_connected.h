@@ -34,22 +34,20 @@ class FullyConnected final : public Layer {
 
   std::string_view type() const override { return "fully_connected"; }
 
-  LayerPlan setup(std::span<const TensorSpec> inputs) override {
-    expect_inputs(inputs, 1);
-    const auto& [shape, dtype] = inputs[0];
-    require(shape.rank() == 2, "[fully_connected] expected an input (N,I) but got {}; put a Flatten before it.", shape);
-    require(shape[1] >= 1 && options_.outputs >= 1, "[fully_connected] expected inputs and outputs >= 1 but got {} and {}.", shape[1],
-            options_.outputs);
-    require(options_.epsilon >= 0, "[fully_connected] expected epsilon >= 0 but got {}.", options_.epsilon);
-    create(weight_, "weight", {options_.outputs, shape[1]}, dtype, options_.weight);
-    if (options_.with_bias) create(bias_, "bias", {options_.outputs}, dtype, options_.bias);
-    input_ = inputs[0];
+  void build(std::span<const TensorSpec> inputs) override {
+    create(weight_, "weight", weight_shape(inputs), inputs[0].dtype, options_.weight);
+    if (options_.with_bias) create(bias_, "bias", {options_.outputs}, inputs[0].dtype, options_.bias);
+  }
+
+  LayerPlan setup(std::span<const TensorSpec> inputs) const override {
+    expect_shape(weight_, weight_shape(inputs));
+    const auto& [shape, dtype, per_sample] = inputs[0];
     LayerPlan plan{.outputs = {{{shape[0], options_.outputs}, exact_dtype(dtype)}}, .saved = {}};
-    if (options_.row_norm != RowNorm::none) plan.saved = {{{options_.outputs, 1}, exact_dtype(dtype)}};  // the norm of each row
+    if (options_.row_norm != RowNorm::none) plan.saved = {{{options_.outputs, 1}, exact_dtype(dtype), false}};  // the norm of each row
     return plan;
   }
 
-  void forward(const ForwardArgs& args) override {
+  void forward(const ForwardArgs& args) const override {
     const Tensor &x = args.inputs[0], &y = args.outputs[0], &w = weight_.value;
     on_device(args.context, [&](auto& device) {
       if (options_.row_norm == RowNorm::projected) {
@@ -61,7 +59,7 @@ class FullyConnected final : public Layer {
     });
   }
 
-  void backward(const BackwardArgs& args) override {
+  void backward(const BackwardArgs& args) const override {
     const Tensor &x = args.inputs[0], &dy = args.output_gradients[0], &w = weight_.value;
     const Gradient &dx = args.input_gradients[0], dweight = args.gradient_of(weight_);
     on_device(args.context, [&](auto& device) {
@@ -76,10 +74,10 @@ class FullyConnected final : public Layer {
     });
   }
 
-  ScratchBytes kernel_scratch(Device& device, bool) const override {
-    return on(device, [&](auto& backend) {
-      return fully_connected_scratch(backend, input_.shape[0], input_.shape[1], options_.outputs, input_.dtype,
-                                     options_.row_norm == RowNorm::projected);
+  ScratchBytes kernel_scratch(Device& device, std::span<const TensorSpec> inputs, bool) const override {
+    const auto& [shape, dtype, per_sample] = inputs[0];
+    return on(device, [&, &shape = shape, &dtype = dtype](auto& backend) {
+      return fully_connected_scratch(backend, shape[0], shape[1], options_.outputs, dtype, options_.row_norm == RowNorm::projected);
     });
   }
 
@@ -89,9 +87,18 @@ class FullyConnected final : public Layer {
   }
 
  private:
+  Shape weight_shape(std::span<const TensorSpec> inputs) const {
+    expect_inputs(inputs, 1);
+    const Shape& shape = inputs[0].shape;
+    require(shape.rank() == 2, "[fully_connected] expected an input (N,I) but got {}; put a Flatten before it.", shape);
+    require(shape[1] >= 1 && options_.outputs >= 1, "[fully_connected] expected inputs and outputs >= 1 but got {} and {}.", shape[1],
+            options_.outputs);
+    require(options_.epsilon >= 0, "[fully_connected] expected epsilon >= 0 but got {}.", options_.epsilon);
+    return {options_.outputs, shape[1]};
+  }
+
   FullyConnectedOptions options_;
   Parameter weight_, bias_;
-  TensorSpec input_ = {};  // of the last setup
 };
 
 }  // namespace amnet

@@ -17,10 +17,15 @@ class FusedConv2d final : public Layer {
 
   std::string_view type() const override { return adds_ ? "conv2d+prelu+add" : "conv2d+prelu"; }
 
-  LayerPlan setup(std::span<const TensorSpec> inputs) override {
+  void build(std::span<const TensorSpec> inputs) override {
+    convolution_.build(inputs.first(1));
+    prelu_.build(convolution_.setup(inputs.first(1)).outputs);
+  }
+
+  LayerPlan setup(std::span<const TensorSpec> inputs) const override {
     expect_inputs(inputs, adds_ ? 2 : 1);
     LayerPlan plan = convolution_.setup(inputs.first(1));
-    plan = prelu_.setup(plan.outputs);
+    plan.outputs = prelu_.setup(plan.outputs).outputs;
     require(!adds_ || inputs[1].shape == plan.outputs[0].shape, "[{}] expected a residual {} but got {}.", type(), plan.outputs[0].shape,
             inputs.back().shape);
     plan.for_backward = plan.scratch = plan.outputs;
@@ -29,20 +34,20 @@ class FusedConv2d final : public Layer {
 
   BackwardNeeds needs() const override { return {.inputs = true, .outputs = false, .passes_gradient_to = adds_ ? 1 : -1}; }
 
-  void forward(const ForwardArgs& args) override {
+  void forward(const ForwardArgs& args) const override {
     on_device(args.context, [&](auto& device) {
       const Conv2dEpilogue epilogue{.bias = convolution_.bias().value,
                                     .slope = prelu_.slope().value,
                                     .residual = adds_ ? args.inputs[1] : Tensor{},
                                     .sums = args.for_backward[0]};
-      conv2d_forward(device, convolution_.geometry(), args.inputs[0], convolution_.weights(Pass::forward), epilogue, args.outputs[0]);
+      conv2d_forward(device, convolution_.geometry(), args.inputs[0], convolution_.weights(args.state, Pass::forward), epilogue, args.outputs[0]);
     });
   }
 
-  void backward(const BackwardArgs& args) override {
+  void backward(const BackwardArgs& args) const override {
     on_device(args.context, [&](auto& device) {
       const Tensor& dy = args.output_gradients[0];
-      conv2d_backward(device, convolution_.geometry(), args.inputs[0], convolution_.weights(Pass::backward),
+      conv2d_backward(device, convolution_.geometry(), args.inputs[0], convolution_.weights(args.state, Pass::backward),
                       {.slope = prelu_.slope().value, .sums = args.for_backward[0], .dz = args.scratch[0]}, dy,
                       {.dx = args.input_gradients[0],
                        .dw = args.gradient_of(convolution_.weight()),
@@ -54,10 +59,13 @@ class FusedConv2d final : public Layer {
   }
 
   bool sample_wise() const override { return true; }
-  void prepare(Context& context, Pass pass) override { convolution_.prepare(context, pass); }
-  void forget() override { convolution_.forget(); }
-  std::size_t prepared_bytes(Device& device, Pass pass) const override { return convolution_.prepared_bytes(device, pass); }
-  ScratchBytes kernel_scratch(Device& device, bool training) const override { return convolution_.kernel_scratch(device, training); }
+  void prepare(const PrepareArgs& args) const override { convolution_.prepare(args); }
+  std::size_t prepared_bytes(Device& device, Pass pass, std::span<const TensorSpec> inputs) const override {
+    return convolution_.prepared_bytes(device, pass, inputs);
+  }
+  ScratchBytes kernel_scratch(Device& device, std::span<const TensorSpec> inputs, bool training) const override {
+    return convolution_.kernel_scratch(device, inputs, training);
+  }
 
   void visit(const ParameterVisitor& visitor) override {
     convolution_.visit(visitor);

@@ -1,8 +1,9 @@
-// The one interface of every layer. A layer is a value with options; it owns its parameters, never its
-// activations: the net plans memory and hands tensors in. What a layer leaves out is the graph.
+// The one interface of every layer. A layer is a value with options; it owns its parameters, never
+// its activations, nor anything that depends on shapes, device or phase: a plan keeps those and hands
+// them in, so that any number of plans run one layer. What a layer leaves out is the graph.
 //
-// To write one: `setup` names the shapes, `forward` and `backward` call a kernel, `visit` shows the parameters.
-// docs/adding_a_layer.md builds one from nothing.
+// To write one: `build` makes the parameters and `visit` shows them, `setup` names the shapes,
+// `forward` and `backward` call a kernel. docs/adding_a_layer.md builds one from nothing.
 #pragma once
 
 #include <amnet/core/device.h>
@@ -10,6 +11,7 @@
 #include <amnet/core/random.h>
 #include <amnet/core/tensor.h>
 
+#include <cstdint>
 #include <functional>
 #include <memory>
 #include <span>
@@ -48,15 +50,17 @@ class StepView {
   mutable bool number_was_asked_ = false;
 };
 
-/// What a layer needs to know of the run it is part of.
+/// What a layer needs to know of the run it is part of. The plan says the phase, whoever trains the step.
 struct Context {
   Device& device;
-  Phase phase = Phase::test;
+  Phase phase;
   StepView step = {};
 };
 
 /// The two directions through a net.
 enum class Pass : unsigned char { forward, backward };
+
+class PreparedForms;  // layers/prepared_forms.h
 
 /// How a parameter's values are drawn before the first step.
 struct Filler {
@@ -76,20 +80,23 @@ enum class ParameterLayout : unsigned char {
 };
 
 /// A learned tensor or a buffer (a running statistic): everything of a layer that a file or a resume must bring back.
+/// Its gradient belongs to the plan that trains (net/plan.h).
 struct Parameter {
   std::string name;       ///< within the layer: "weight", "bias", "slope"
-  Tensor value;           ///< created by setup
-  Tensor gradient;        ///< same shape; allocated by the net when it plans training
+  Tensor value;           ///< made by build
   Filler filler;          ///< how initialise() draws the value
   double lr_mult = 1;     ///< multiplies the learning rate; 0 freezes: no gradient is computed
   double decay_mult = 1;  ///< multiplies the weight decay
   bool buffer = false;    ///< not learned: lr_mult and decay_mult do not apply
   ParameterLayout layout = ParameterLayout::plain;
+  /// Raised by whoever has something write the value: what was prepared of it is then known to be old.
+  std::uint64_t version = 1;
 
   bool trainable() const { return !buffer && lr_mult != 0; }
 };
 
 using ParameterVisitor = std::function<void(Parameter&)>;
+using ParameterLook = std::function<void(const Parameter&)>;
 
 /// The multipliers of one parameter, as layers take them in their options.
 struct ParameterOptions {
@@ -98,10 +105,19 @@ struct ParameterOptions {
   double decay_mult = 1;
 };
 
-/// One tensor a layer asks the net for.
+/// One tensor a layer asks the plan for.
 struct TensorSpec {
   Shape shape;
   DType dtype;
+  /// Whether the first extent counts the samples: of fewer samples than planned such a tensor is handed in with so many rows.
+  /// False for what all samples have together, such as a mean loss, or what none of them has, such as the norms of weights.
+  bool per_sample = true;
+};
+
+/// What a plan keeps for a layer beside tensors, where the layer wants that: what it knows of the shapes that it was set up for, and what
+/// its kernels prepare.
+struct LayerState {
+  virtual ~LayerState() = default;
 };
 
 /// What `setup` answers: the outputs, and the state kept from forward to backward (masks, indices, statistics).
@@ -110,6 +126,7 @@ struct LayerPlan {
   std::vector<TensorSpec> saved;
   std::vector<TensorSpec> for_backward = {};  ///< kept like `saved`, but undefined where no backward pass will come
   std::vector<TensorSpec> scratch = {};       ///< room that backward needs while it runs
+  std::unique_ptr<LayerState> state = {};     ///< handed in with every call; null where the layer wants none
 };
 
 /// Which values backward reads, so that the net keeps those and shares the memory of the rest.
@@ -130,6 +147,13 @@ struct ForwardArgs {
   std::span<const Tensor> outputs;  ///< uninitialised: forward writes every element
   std::span<const Tensor> saved;    ///< uninitialised: forward writes what backward will read
   std::span<const Tensor> for_backward = {};
+  LayerState* state = nullptr;  ///< as `setup` made it
+};
+
+/// Where the gradient of one parameter is to go.
+struct ParameterGradient {
+  const Parameter* parameter;
+  Tensor gradient;  ///< of the parameter's shape
 };
 
 struct BackwardArgs {
@@ -142,11 +166,26 @@ struct BackwardArgs {
   Write parameters = Write::assign;           ///< assign on a step's first micro-batch, add on later ones
   std::span<const Tensor> for_backward = {};  ///< as forward left it
   std::span<const Tensor> scratch = {};       ///< uninitialised
+  std::span<const ParameterGradient> parameter_gradients = {};  ///< of the layer's trainable parameters
+  LayerState* state = nullptr;                                  ///< as `setup` made it
 
   /// The gradient of a parameter to be written: skipped where the parameter is frozen.
   Gradient gradient_of(const Parameter& parameter) const {
-    return parameter.trainable() ? Gradient{parameter.gradient, parameters} : Gradient{};
+    for (const ParameterGradient& one : parameter_gradients) {
+      if (one.parameter == &parameter) return {one.gradient, parameters};
+    }
+    return {};
   }
+};
+
+/// See Layer::prepare.
+struct PrepareArgs {
+  Context& context;
+  Pass pass;
+  LayerState* state;  ///< as `setup` made it
+  /// Where what is made is kept from run to run, for all plans of the net, until its parameter's version is another. Null: it is made of
+  /// the values as they are now, for the calls of this pass alone.
+  PreparedForms* kept;
 };
 
 class Layer {
@@ -155,30 +194,34 @@ class Layer {
 
   /// The name in messages and files: "conv2d".
   virtual std::string_view type() const = 0;
-  /// Checks the inputs and answers what the layer needs for them; creates the parameters on the first call.
-  /// Called again for every new plan (another batch size, another image size), with the parameters untouched.
+  /// Makes the parameters for inputs like these: once, when the layer joins a net. Nothing by default.
+  virtual void build(std::span<const TensorSpec> /*inputs*/) {}
+  /// Checks the inputs and answers what the layer needs for them, for every plan anew (another batch size, another image size).
   /// Throws UsageError naming what was expected and what came.
-  virtual LayerPlan setup(std::span<const TensorSpec> inputs) = 0;
-  virtual void forward(const ForwardArgs& args) = 0;
-  virtual void backward(const BackwardArgs& args) = 0;
+  virtual LayerPlan setup(std::span<const TensorSpec> inputs) const = 0;
+  /// Computes the samples that the tensors hold: those that were planned, or fewer.
+  virtual void forward(const ForwardArgs& args) const = 0;
+  virtual void backward(const BackwardArgs& args) const = 0;
   /// What backward reads besides `saved`.
   virtual BackwardNeeds needs() const { return {}; }
   /// False for a layer whose outputs no gradient can pass (accuracy).
   virtual bool differentiable() const { return true; }
-  /// True where each sample is computed on its own, and every tensor of the plan has the batch as its first extent. The net may then run
+  /// True where each sample is computed on its own, and every tensor of the plan is per sample. The plan may then run
   /// forward on one group of samples after the other, and backward in the opposite order, the parameters' gradients adding up.
   virtual bool sample_wise() const { return false; }
-  /// Makes what the kernels of a pass read of the parameters, for many calls: the following ones use it until `forget`, so whoever changes
-  /// a parameter calls it again. Nothing by default.
-  virtual void prepare(Context&, Pass) {}
-  virtual void forget() {}
-  /// The memory that `prepare` takes for the shapes of the last setup, in bytes.
-  virtual std::size_t prepared_bytes(Device&, Pass) const { return 0; }
-  /// The scratch memory that the device will hold for this layer's kernels at the shapes of the last setup; none worth a mention by
-  /// default. `training`: backward runs too.
-  virtual ScratchBytes kernel_scratch(Device&, bool /*training*/) const { return {}; }
-  /// Shows every parameter and buffer, always in the same order.
+  /// Makes what the kernels of a pass read of the parameters, for many calls. Nothing by default.
+  virtual void prepare(const PrepareArgs&) const {}
+  /// The memory that `prepare` takes for these inputs, in bytes.
+  virtual std::size_t prepared_bytes(Device&, Pass, std::span<const TensorSpec> /*inputs*/) const { return 0; }
+  /// The scratch memory that the device will hold for this layer's kernels; none worth a mention by default. `training`: backward runs too.
+  virtual ScratchBytes kernel_scratch(Device&, std::span<const TensorSpec> /*inputs*/, bool /*training*/) const { return {}; }
+  /// Shows every parameter and buffer, always in the same order, to somebody who may change what it is; whoever changes a value raises its
+  /// version.
   virtual void visit(const ParameterVisitor&) {}
+  /// The same, only to look.
+  void look(const ParameterLook& visitor) const {
+    const_cast<Layer*>(this)->visit([&visitor](const Parameter& parameter) { visitor(parameter); });
+  }
 
   /// Calls body(backend) with the context's backend: a kernel that any of the backends lacks is an error when you compile or link.
   template <class Body>
@@ -195,18 +238,20 @@ class Layer {
   }
 
  protected:
-  /// Creates `parameter` on the first call, for activations of `dtype`; on later ones checks that the shape is still the same.
-  void create(Parameter& parameter, std::string_view name, Shape shape, DType dtype, const ParameterOptions& options) const {
-    if (parameter.value.defined()) {
-      require(parameter.value.shape() == shape, "[{}] the {} is {} but this input needs {}; build a new net for it.", type(), name,
-              parameter.value.shape(), shape);
-      return;
-    }
+  /// Makes a parameter, for activations of `dtype`.
+  static void create(Parameter& parameter, std::string_view name, Shape shape, DType dtype, const ParameterOptions& options) {
     parameter.name = name;
     parameter.value = Tensor::zeros(shape, exact_dtype(dtype));
     parameter.filler = options.filler;
     parameter.lr_mult = options.lr_mult;
     parameter.decay_mult = options.decay_mult;
+  }
+  /// Holds a parameter to the shape that these inputs need.
+  void expect_shape(const Parameter& parameter, const Shape& shape) const {
+    require(parameter.value.defined(), "[{}] build was not called, so there is no {}; add the layer to a net.", type(),
+            parameter.name.empty() ? "parameter" : parameter.name);
+    require(parameter.value.shape() == shape, "[{}] the {} is {} but this input needs {}; build a new net for it.", type(), parameter.name,
+            parameter.value.shape(), shape);
   }
   /// The input count and rank that most layers start by checking.
   void expect_inputs(std::span<const TensorSpec> inputs, std::size_t count) const {

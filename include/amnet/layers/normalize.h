@@ -22,9 +22,9 @@ class Normalize final : public Layer {
 
   std::string_view type() const override { return "normalize"; }
 
-  LayerPlan setup(std::span<const TensorSpec> inputs) override {
+  LayerPlan setup(std::span<const TensorSpec> inputs) const override {
     expect_inputs(inputs, 1);
-    const auto& [shape, dtype] = inputs[0];
+    const auto& [shape, dtype, per_sample] = inputs[0];
     require(shape.rank() >= 1, "[normalize] expected an input (..., D) but got {}.", shape);
     const TensorSpec norm{shape.with(shape.rank() - 1, 1), exact_dtype(dtype)};
     if (options_.norm_output) return {.outputs = {inputs[0], norm}, .saved = {}};
@@ -33,12 +33,12 @@ class Normalize final : public Layer {
 
   BackwardNeeds needs() const override { return {.inputs = false, .outputs = true}; }
 
-  void forward(const ForwardArgs& args) override {
+  void forward(const ForwardArgs& args) const override {
     const Tensor& norm = options_.norm_output ? args.outputs[1] : args.saved[0];
     on_device(args.context, [&](auto& device) { normalize_forward(device, args.inputs[0], options_.epsilon, args.outputs[0], norm); });
   }
 
-  void backward(const BackwardArgs& args) override {
+  void backward(const BackwardArgs& args) const override {
     const Tensor& norm = options_.norm_output ? args.outputs[1] : args.saved[0];
     const Tensor norm_gradient = options_.norm_output ? args.output_gradients[1] : Tensor();
     on_device(args.context, [&](auto& device) {

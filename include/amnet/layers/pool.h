@@ -22,41 +22,51 @@ class Pool final : public Layer {
 
   std::string_view type() const override { return "pool"; }
 
-  LayerPlan setup(std::span<const TensorSpec> inputs) override {
+  LayerPlan setup(std::span<const TensorSpec> inputs) const override {
     expect_inputs(inputs, 1);
     expect_rank(inputs[0], 4, "(N,H,W,C)");
-    const auto& [shape, dtype] = inputs[0];
-    window_ = options_;
-    if (global_) {
-      window_.kernel_height = shape[1];
-      window_.kernel_width = shape[2];
-    }
-    const std::int64_t height = pooled_extent(shape[1], window_.kernel_height, window_.stride_height, window_.pad_height, window_.round_up);
-    const std::int64_t width = pooled_extent(shape[2], window_.kernel_width, window_.stride_width, window_.pad_width, window_.round_up);
+    const auto& [shape, dtype, per_sample] = inputs[0];
+    const PoolOptions window = window_on(shape);
+    const std::int64_t height = pooled_extent(shape[1], window.kernel_height, window.stride_height, window.pad_height, window.round_up);
+    const std::int64_t width = pooled_extent(shape[2], window.kernel_width, window.stride_width, window.pad_width, window.round_up);
     const Shape pooled{shape[0], height, width, shape[3]};
-    LayerPlan plan{.outputs = {{pooled, dtype}}, .saved = {}};
-    if (window_.kind == PoolKind::max) plan.saved.push_back({pooled, DType::i64});
+    LayerPlan plan{.outputs = {{pooled, dtype}}, .saved = {}, .state = std::make_unique<Window>(window)};
+    if (window.kind == PoolKind::max) plan.saved.push_back({pooled, DType::i64});
     return plan;
   }
 
   BackwardNeeds needs() const override { return {.inputs = false, .outputs = false}; }
 
-  void forward(const ForwardArgs& args) override {
-    on_device(args.context, [&](auto& device) { pool_forward(device, window_, args.inputs[0], args.outputs[0], indices(args.saved)); });
+  void forward(const ForwardArgs& args) const override {
+    on_device(args.context, [&](auto& device) { pool_forward(device, window(args.state), args.inputs[0], args.outputs[0], indices(args.saved)); });
   }
 
-  void backward(const BackwardArgs& args) override {
+  void backward(const BackwardArgs& args) const override {
     on_device(args.context, [&](auto& device) {
-      pool_backward(device, window_, args.output_gradients[0], indices(args.saved), args.input_gradients[0]);
+      pool_backward(device, window(args.state), args.output_gradients[0], indices(args.saved), args.input_gradients[0]);
     });
   }
 
  private:
+  /// The options, or the whole of the planned image: backward sees no input.
+  struct Window final : LayerState {
+    explicit Window(const PoolOptions& window) : options(window) {}
+    PoolOptions options;
+  };
+  static const PoolOptions& window(const LayerState* state) { return static_cast<const Window&>(*state).options; }
+
+  PoolOptions window_on(const Shape& image) const {
+    PoolOptions window = options_;
+    if (global_) {
+      window.kernel_height = image[1];
+      window.kernel_width = image[2];
+    }
+    return window;
+  }
   static Tensor indices(std::span<const Tensor> saved) { return saved.empty() ? Tensor() : saved[0]; }
 
   PoolOptions options_;
   bool global_ = false;
-  PoolOptions window_;  // the options, or the whole of the planned image
 };
 
 }  // namespace amnet

@@ -20,21 +20,20 @@ class PRelu final : public Layer {
 
   std::string_view type() const override { return "prelu"; }
 
-  LayerPlan setup(std::span<const TensorSpec> inputs) override {
-    expect_inputs(inputs, 1);
-    const auto& [shape, dtype] = inputs[0];
-    require(shape.rank() >= 1, "[prelu] expected an input (..., C) but got {}.", shape);
-    create(slope_, "slope", Shape{options_.shared ? 1 : shape[shape.rank() - 1]}, dtype, options_.slope);
+  void build(std::span<const TensorSpec> inputs) override { create(slope_, "slope", slopes_of(inputs), inputs[0].dtype, options_.slope); }
+
+  LayerPlan setup(std::span<const TensorSpec> inputs) const override {
+    expect_shape(slope_, slopes_of(inputs));
     return {.outputs = {inputs[0]}, .saved = {}};
   }
 
   bool sample_wise() const override { return true; }
 
-  void forward(const ForwardArgs& args) override {
+  void forward(const ForwardArgs& args) const override {
     on_device(args.context, [&](auto& device) { prelu_forward(device, args.inputs[0], slope_.value, args.outputs[0]); });
   }
 
-  void backward(const BackwardArgs& args) override {
+  void backward(const BackwardArgs& args) const override {
     on_device(args.context, [&](auto& device) {
       prelu_backward(device, args.inputs[0], slope_.value, args.output_gradients[0], args.input_gradients[0], args.gradient_of(slope_));
     });
@@ -46,6 +45,13 @@ class PRelu final : public Layer {
   const Parameter& slope() const { return slope_; }
 
  private:
+  Shape slopes_of(std::span<const TensorSpec> inputs) const {
+    expect_inputs(inputs, 1);
+    const Shape& shape = inputs[0].shape;
+    require(shape.rank() >= 1, "[prelu] expected an input (..., C) but got {}.", shape);
+    return {options_.shared ? 1 : shape[shape.rank() - 1]};
+  }
+
   PReluOptions options_;
   Parameter slope_;
 };

@@ -13,7 +13,7 @@ class Relu final : public Layer {
  public:
   std::string_view type() const override { return "relu"; }
 
-  LayerPlan setup(std::span<const TensorSpec> inputs) override {
+  LayerPlan setup(std::span<const TensorSpec> inputs) const override {
     expect_inputs(inputs, 1);
     return {.outputs = {inputs[0]}, .saved = {}};
   }
@@ -22,11 +22,11 @@ class Relu final : public Layer {
 
   bool sample_wise() const override { return true; }
 
-  void forward(const ForwardArgs& args) override {
+  void forward(const ForwardArgs& args) const override {
     on_device(args.context, [&](auto& device) { relu_forward(device, args.inputs[0], args.outputs[0]); });
   }
 
-  void backward(const BackwardArgs& args) override {
+  void backward(const BackwardArgs& args) const override {
     on_device(args.context,
               [&](auto& device) { relu_backward(device, args.outputs[0], args.output_gradients[0], args.input_gradients[0]); });
   }

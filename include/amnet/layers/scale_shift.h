@@ -22,13 +22,14 @@ class ScaleShift final : public Layer {
 
   std::string_view type() const override { return "scale_shift"; }
 
-  LayerPlan setup(std::span<const TensorSpec> inputs) override {
-    expect_inputs(inputs, 1);
-    const auto& [shape, dtype] = inputs[0];
-    require(shape.rank() >= 1, "[scale_shift] expected an input (..., C) but got {}.", shape);
-    const Shape each{options_.shared ? 1 : shape[shape.rank() - 1]};
-    create(scale_, "scale", each, dtype, options_.scale);
-    if (options_.with_shift) create(shift_, "shift", each, dtype, options_.shift);
+  void build(std::span<const TensorSpec> inputs) override {
+    const Shape each = each_of(inputs);
+    create(scale_, "scale", each, inputs[0].dtype, options_.scale);
+    if (options_.with_shift) create(shift_, "shift", each, inputs[0].dtype, options_.shift);
+  }
+
+  LayerPlan setup(std::span<const TensorSpec> inputs) const override {
+    expect_shape(scale_, each_of(inputs));
     return {.outputs = {inputs[0]}, .saved = {}};
   }
 
@@ -37,12 +38,12 @@ class ScaleShift final : public Layer {
 
   bool sample_wise() const override { return true; }
 
-  void forward(const ForwardArgs& args) override {
+  void forward(const ForwardArgs& args) const override {
     on_device(args.context,
               [&](auto& device) { scale_shift_forward(device, args.inputs[0], scale_.value, shift_.value, args.outputs[0]); });
   }
 
-  void backward(const BackwardArgs& args) override {
+  void backward(const BackwardArgs& args) const override {
     on_device(args.context, [&](auto& device) {
       scale_shift_backward(device, args.inputs[0], scale_.value, args.output_gradients[0], args.input_gradients[0],
                            args.gradient_of(scale_), options_.with_shift ? args.gradient_of(shift_) : Gradient{});
@@ -55,6 +56,13 @@ class ScaleShift final : public Layer {
   }
 
  private:
+  Shape each_of(std::span<const TensorSpec> inputs) const {
+    expect_inputs(inputs, 1);
+    const Shape& shape = inputs[0].shape;
+    require(shape.rank() >= 1, "[scale_shift] expected an input (..., C) but got {}.", shape);
+    return {options_.shared ? 1 : shape[shape.rank() - 1]};
+  }
+
   ScaleShiftOptions options_;
   Parameter scale_;
   Parameter shift_;

@@ -49,28 +49,28 @@ class SoftmaxCrossEntropy final : public Layer {
 
   std::string_view type() const override { return "softmax_cross_entropy"; }
 
-  LayerPlan setup(std::span<const TensorSpec> inputs) override {
+  LayerPlan setup(std::span<const TensorSpec> inputs) const override {
     expect_inputs(inputs, options_.sample_scale ? 3 : 2);
     expect_rank(inputs[0], 2, "(N,classes)");
-    const auto& [shape, dtype] = inputs[0];
+    const auto& [shape, dtype, per_sample] = inputs[0];
     require(inputs[1].dtype == DType::i64 && inputs[1].shape.count() == shape[0],
             "[softmax_cross_entropy] expected labels i64 ({}) but got {} {}.", shape[0], name_of(inputs[1].dtype), inputs[1].shape);
     require(!options_.sample_scale || (inputs[2].dtype == dtype && inputs[2].shape.count() == shape[0]),
             "[softmax_cross_entropy] expected a sample_scale {} ({},1) but got {} {}.", name_of(dtype), shape[0],
             name_of(inputs.back().dtype), inputs.back().shape);
-    return {.outputs = {{Shape{1}, dtype}}, .saved = {{{shape[0], 2}, dtype}}};
+    return {.outputs = {{Shape{1}, dtype, false}}, .saved = {{{shape[0], 2}, dtype}}};
   }
 
   BackwardNeeds needs() const override { return {.overwrites = 0}; }
 
-  void forward(const ForwardArgs& args) override {
+  void forward(const ForwardArgs& args) const override {
     on_device(args.context, [&](auto& device) {
       softmax_cross_entropy_forward(device, margin_at(args.context), args.inputs[0], args.inputs[1], sample_scale(args.inputs),
                                     args.saved[0], args.outputs[0]);
     });
   }
 
-  void backward(const BackwardArgs& args) override {
+  void backward(const BackwardArgs& args) const override {
     on_device(args.context, [&](auto& device) {
       softmax_cross_entropy_backward(device, margin_at(args.context), args.inputs[0], args.inputs[1], sample_scale(args.inputs),
                                      args.saved[0], args.output_gradients[0], args.input_gradients[0],

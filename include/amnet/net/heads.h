@@ -5,7 +5,7 @@
 //   softmax:     features -> fully connected with bias -> softmax cross-entropy
 //
 //   Head head = add_head(net, embedding, labels, {.classes = 10516});
-//   net.plan_training(256, head.loss, {head.accuracy, embedding});
+//   Plan plan(net, {.batch = 256, .loss = head.loss, .keep = {head.accuracy, embedding}});
 #pragma once
 
 #include <amnet/layers/fully_connected.h>

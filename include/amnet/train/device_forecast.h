@@ -2,7 +2,7 @@
 // with the largest batch that can.
 //
 //   const DeviceRun run{.net = net, .loss = head.loss, .keep = {}, .device = device, .format = format};
-//   DeviceForecast memory = require_device_memory(run, 256, device_memory().free);   // before the net is planned
+//   DeviceForecast memory = require_device_memory(run, 256, device_memory().free);
 //
 // Not counted: CUDA's own context, which is there before one asks what is free; algorithms that are tried once and not taken; and what the
 // driver loses between blocks.
@@ -10,7 +10,7 @@
 
 #include <amnet/core/error.h>
 #include <amnet/core/image_format.h>
-#include <amnet/net/net.h>
+#include <amnet/net/plan.h>
 
 #include <cstddef>
 #include <cstdint>
@@ -36,7 +36,7 @@ struct DeviceForecast {
 
 /// A training run but for its batch.
 struct DeviceRun {
-  Net& net;
+  const Net& net;
   Value loss;
   std::vector<Value> keep;
   Device& device;
@@ -46,14 +46,13 @@ struct DeviceRun {
   std::int64_t cached_images = 0;  ///< of the training set, where the GPU holds it
 };
 
-/// The last plan of the run's net is gone then.
 DeviceForecast forecast_device_memory(const DeviceRun& run, std::int64_t batch);
 
 /// The forecast, where `free` bytes are enough for it. Throws MemoryError that says what was wanted, what is free, and what to pass.
 DeviceForecast require_device_memory(const DeviceRun& run, std::int64_t batch, std::size_t free);
 
 /// What to say where an allocation failed though the forecast was enough: the same, with the largest batch that takes less by what was
-/// missing. The last plan of the run's net is gone then.
+/// missing.
 MemoryError batch_too_large(const DeviceRun& run, std::int64_t batch, const DeviceMemoryError& error);
 
 /// The largest batch below `too_large` that takes at most `available` bytes; 0 where one image is too much already. `bytes` grows with the

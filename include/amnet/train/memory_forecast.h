@@ -3,6 +3,7 @@
 
 #include <amnet/data/face_list.h>
 #include <amnet/eval/pairs.h>
+#include <amnet/net/plan.h>
 #include <amnet/train/train_options.h>
 
 #include <cstddef>
@@ -26,8 +27,8 @@ struct MemoryForecast {
   std::string str() const;
 };
 
-/// Of a net that is planned for training, with `batches` batches of images in memory; verification, list and report are left at 0.
-MemoryForecast forecast_memory(Net& net, Device& device, const TrainOptions& options, std::int64_t batches);
+/// Of a net and the plan that trains it, with `batches` batches of images in memory; verification, list and report are left at 0.
+MemoryForecast forecast_memory(const Net& net, const Plan& plan, Device& device, const TrainOptions& options, std::int64_t batches);
 
 /// The program itself: code, libraries and stacks.
 std::size_t program_bytes();

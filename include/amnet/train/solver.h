@@ -2,11 +2,12 @@
 // into the momentum buffer, V = momentum V + lr lr_mult (g + decay decay_mult w), w = w - V (sgd_solver.cpp of happynear/caffe-windows).
 //
 //   Solver solver(net, {.momentum = 0.9, .weight_decay = 5e-4});
-//   solver.step(device, schedule.at(iteration));
+//   solver.step(device, plan, schedule.at(iteration));
 #pragma once
 
-#include <amnet/net/net.h>
+#include <amnet/net/plan.h>
 
+#include <map>
 #include <string>
 #include <vector>
 
@@ -19,12 +20,13 @@ struct SolverOptions {
 
 class Solver {
  public:
-  /// Momentum starts at zero, one buffer for each trainable parameter of `net`, which must outlive the solver.
-  Solver(Net& net, SolverOptions options);
+  /// Momentum starts at zero, one buffer for each trainable parameter of `net`, where it lies.
+  Solver(const Net& net, SolverOptions options);
 
-  /// One update from the gradients in the net, each times `gradient_scale` (1 / accumulated micro-batches); none where `halted` (u8, 1) is
-  /// defined and not 0.
-  void step(Device& device, double learning_rate, double gradient_scale = 1, const Tensor& halted = {});
+  /// One update of the net's parameters from the gradients of a plan that trains it, each times `gradient_scale` (1 / accumulated
+  /// micro-batches); none where `halted` (u8, 1) is defined and not 0. Throws UsageError for a parameter that was frozen when the solver
+  /// was made.
+  void step(Device& device, Plan& plan, double learning_rate, double gradient_scale = 1, const Tensor& halted = {});
 
   struct Momentum {
     std::string name;  ///< of the parameter: "conv1_1.weight"
@@ -34,9 +36,9 @@ class Solver {
   std::vector<Momentum>& state() { return state_; }
 
  private:
-  Net& net_;
   SolverOptions options_;
   std::vector<Momentum> state_;
+  std::map<std::string, std::size_t, std::less<>> places_;  // in the state, by name
 };
 
 }  // namespace amnet

@@ -1,0 +1,39 @@
+// Plans of one net, kept by what they are for: the sizes of an image pyramid come back with the next
+// photograph, and are not planned again.
+//
+//   PlanCache plans(net, std::size_t{1} << 30);
+//   for (const Shape& size : sizes) {
+//     const std::shared_ptr<Plan> plan = plans.of({.keep = {scores}, .inputs = {{images, size}}});
+//     …
+//   }
+#pragma once
+
+#include <amnet/net/plan.h>
+
+#include <cstddef>
+#include <list>
+#include <memory>
+
+namespace amnet {
+
+class PlanCache {
+ public:
+  /// Keeps plans of `net`, which must outlive this, that take up to `budget` bytes together.
+  PlanCache(const Net& net, std::size_t budget) : net_(net), budget_(budget) {}
+
+  /// The plan for these options: the one that is there, or a new one, for which those that were not asked for the longest are let go until
+  /// all fit. A plan that is larger than the budget is not kept. Whoever holds a plan has it for good.
+  std::shared_ptr<Plan> of(const PlanOptions& options);
+  /// What the kept plans take, in bytes.
+  std::size_t bytes() const;
+  /// How many plans were made so far.
+  std::int64_t made() const { return made_; }
+
+ private:
+  const Net& net_;
+  std::size_t budget_;
+  std::list<std::shared_ptr<Plan>> plans_;  // the last that was asked for first
+  std::int64_t made_ = 0;
+};
+
+}  // namespace amnet

@@ -1,0 +1,141 @@
+// What a plan runs: made by make_plan from the graph and what is wanted of it. Planning goes through five files, in this order, and leaves
+// the graph as it is:
+//
+//   demand.cpp    which layers run, forward and backward, and which values get a gradient
+//   shapes.cpp    what every layer that runs asks for
+//   steps.cpp     which layers run as one, and on how many samples at a time
+//   layout.cpp    where every tensor lies in one block of memory
+//   planning.cpp  the gradients of parameters, and the runs, with their arguments ready
+#pragma once
+
+#include "graph.h"
+
+#include <map>
+
+namespace amnet {
+
+struct PlanRequest {
+  std::int64_t batch = 1;
+  int loss = -1;                        // or -1: inference
+  std::vector<int> keep = {};           // values that are read afterwards
+  std::map<int, Shape> inputs = {};     // those that have another size than the graph's
+  bool only_measured = false;           // its bytes are counted, no memory is taken: a plan without runs
+  bool keep_prepared = false;
+
+  bool trains() const { return loss >= 0; }
+};
+
+struct Demand {
+  std::vector<char> forward, backward;  // of each node
+  std::vector<char> gradient;           // of each value: wanted
+  std::vector<char> readable;           // of each value: inputs, kept ones and the loss
+};
+Demand find_demand(const Graph& graph, const PlanRequest& request);
+
+struct PlanShapes {
+  std::vector<TensorSpec> values;  // of each value, with the batch; of those that are not planned as they were built
+  std::vector<LayerPlan> nodes;    // of each node that runs
+
+  const TensorSpec& value(int index) const { return values[static_cast<std::size_t>(index)]; }
+  std::vector<TensorSpec> of(const std::vector<int>& some) const;
+};
+/// Throws UsageError for a shape that a layer refuses, or for one of its own that has not the batch as its first extent though it says so.
+PlanShapes find_shapes(const Graph& graph, const PlanRequest& request, const Demand& demand);
+
+/// One layer, or several that run as one (layers/fusion.h): values between those exist only in registers.
+struct PlannedStep {
+  std::vector<int> nodes;
+  std::unique_ptr<Layer> fused = {};  // of several nodes
+  Layer* layer = nullptr;
+  std::vector<int> inputs = {};
+  std::vector<int> outputs = {};
+  std::vector<TensorSpec> input_specs = {};
+  LayerPlan plan = {};
+  bool backward = false;
+  std::int64_t group = 0;  // samples that go through at a time; the batch: all
+};
+/// Steps in the order of their layers. Groups never shrink from one step to the next, and are powers of two or the batch.
+std::vector<PlannedStep> make_steps(const Graph& graph, const PlanRequest& request, const Demand& demand, PlanShapes& shapes);
+
+/// One step on the samples [begin, end).
+struct ScheduledRun {
+  int step;
+  std::int64_t begin, end;
+  bool first, last;  // of its step, in the order of the forward pass
+};
+/// The forward pass of the first so many samples, depth first: before a group runs through a step, it has gone through all earlier ones.
+/// Backward is the reverse.
+std::vector<ScheduledRun> make_schedule(const std::vector<PlannedStep>& steps, std::int64_t samples);
+
+/// The tensors of a plan. One per sample with room for fewer `samples` than the batch is used again by each group of so many.
+struct PlacedTensor {
+  Tensor tensor = {};
+  std::int64_t samples = 0;
+  bool per_sample = true;
+
+  /// What a run sees of it.
+  Tensor of(const ScheduledRun& run) const;
+};
+struct Layout {
+  struct OfStep {
+    std::vector<PlacedTensor> saved, for_backward, scratch;
+  };
+  std::vector<PlacedTensor> values, gradients;  // of each value; undefined where there is none
+  std::vector<OfStep> steps;
+  std::size_t bytes = 0;
+};
+Layout lay_out(const Graph& graph, const PlanRequest& request, const Demand& demand, const PlanShapes& shapes,
+               const std::vector<PlannedStep>& steps);
+
+/// A run with its arguments ready to be handed out.
+struct PlannedRun {
+  ScheduledRun at;
+  std::vector<Tensor> inputs = {}, outputs = {}, saved = {}, for_backward = {}, scratch = {};
+  std::vector<Tensor> backward_inputs = {}, backward_outputs = {}, output_gradients = {};
+  std::vector<Gradient> input_gradients = {};
+};
+
+/// How a step's backward pass writes: one for each input, and for each output whether anybody writes its gradient.
+struct StepWrites {
+  std::vector<Write> inputs = {};
+  std::vector<char> outputs = {};
+};
+
+struct KernelSettings {
+  ConvolutionAlgorithm convolution = ConvolutionAlgorithm::automatic;
+  ProductPrecision precision = ProductPrecision::f32;
+  friend bool operator==(const KernelSettings&, const KernelSettings&) = default;
+};
+
+struct NetPlan {
+  std::int64_t batch = 0;
+  std::vector<PlannedStep> steps = {};
+  Layout layout = {};
+  std::vector<StepWrites> writes = {};  // of each step, where the plan trains
+  std::vector<Tensor> readable = {};    // of each value; undefined for those that may not be read
+  Tensor loss_gradient = {};
+
+  struct OfStep {
+    std::vector<ParameterGradient> gradients = {};
+    std::size_t begin = 0, end = 0;  // in the buffer of all gradients, in bytes
+  };
+  std::vector<OfStep> parameters = {};  // of each step
+  std::map<const Parameter*, Tensor> gradient_of = {};
+  Tensor gradients = {};  // one buffer
+
+  std::vector<PlannedRun> runs = {};   // of the whole batch
+  std::vector<PlannedRun> fewer = {};  // of the first `fewer_samples`
+  std::int64_t fewer_samples = 0;
+
+  std::uint64_t prepared_versions = 0;  // of all parameters together, when they were prepared for keeps; 0: they were not yet
+  KernelSettings prepared_for = {};
+
+  const PlannedStep& step(const PlannedRun& run) const { return steps[static_cast<std::size_t>(run.at.step)]; }
+};
+
+/// Plans, or only measures. Throws UsageError for a shape that a layer refuses.
+NetPlan make_plan(const Graph& graph, const PlanRequest& request);
+/// The runs of the first so many samples.
+std::vector<PlannedRun> make_runs(const NetPlan& plan, std::int64_t samples);
+
+}  // namespace amnet
