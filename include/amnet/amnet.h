@@ -9,6 +9,7 @@
 #include <amnet/core/image_format.h>
 #include <amnet/core/memory.h>
 #include <amnet/core/memory_use.h>
+#include <amnet/core/options.h>
 #include <amnet/core/path_hint.h>
 #include <amnet/core/processors.h>
 #include <amnet/core/random.h>
@@ -79,6 +80,8 @@
 #include <amnet/layers/relu.h>
 #include <amnet/layers/scale_shift.h>
 #include <amnet/layers/softmax_cross_entropy.h>
+#include <amnet/model/layer_types.h>
+#include <amnet/model/net_description.h>
 #include <amnet/net/heads.h>
 #include <amnet/net/memory_plan.h>
 #include <amnet/net/net.h>

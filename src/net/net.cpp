@@ -63,7 +63,7 @@ Value Net::input(std::string name, Shape shape, DType dtype) {
   return {static_cast<int>(graph_->values.size()) - 1};
 }
 
-Value Net::add_layer(std::string name, std::unique_ptr<Layer> layer, std::vector<Value> inputs) {
+Value Net::add(std::string name, std::unique_ptr<Layer> layer, std::vector<Value> inputs) {
   require_new_name(name);
   GraphNode node{.name = name, .layer = std::move(layer), .inputs = {}, .outputs = {}};
   std::vector<TensorSpec> specs;
@@ -151,13 +151,32 @@ void Net::move_to(Memory memory) {
 
 Memory Net::memory() const { return graph_->memory; }
 
+// --- looking -------------------------------------------------------------------------------------------------
+
+std::vector<NetInput> Net::inputs() const {
+  std::vector<NetInput> inputs;
+  for (const GraphValue& value : graph_->values) {
+    if (value.producer < 0) inputs.push_back({value.name, value.spec});
+  }
+  return inputs;
+}
+
+std::vector<NetLayer> Net::layers() const {
+  std::vector<NetLayer> layers;
+  for (const GraphNode& node : graph_->nodes) {
+    layers.push_back({node.name, node.layer.get(), {}});
+    for (const int input : node.inputs) layers.back().inputs.push_back(graph_->value(input).name);
+  }
+  return layers;
+}
+
 std::string Net::summary() const {
   std::string text;
   for (const GraphNode& node : graph_->nodes) {
     std::int64_t count = 0;
     node.layer->look([&](const Parameter& parameter) { count += parameter.value.count(); });
-    text += fmt::format("{:<12} {:<22} {:<20} {:>10}\n", node.name, node.layer->type(), graph_->value(node.outputs.front()).spec.shape.str(),
-                        count);
+    text += fmt::format("{:<12} {:<22} {:<20} {:>10}\n", node.name, node.layer->type(),
+                        graph_->value(node.outputs.front()).spec.shape.str(), count);
   }
   return text;
 }

@@ -35,7 +35,8 @@ void naming(const Graph& graph, const PlannedStep& step, Body&& body) {
 PlanRequest request_of(const Graph& graph, const PlanOptions& options) {
   require(options.batch >= 1, "[net] expected a batch of at least 1 but got {}.", options.batch);
   const auto known = [&](Value value) {
-    require(value.index >= 0 && static_cast<std::size_t>(value.index) < graph.values.size(), "[net] a plan names a value that the net does not have.");
+    require(value.index >= 0 && static_cast<std::size_t>(value.index) < graph.values.size(),
+            "[net] a plan names a value that the net does not have.");
     return value.index;
   };
   PlanRequest request{.batch = options.batch, .loss = options.loss.index < 0 ? -1 : known(options.loss)};

@@ -51,7 +51,8 @@ void place_parameter_gradients(const Graph& graph, NetPlan& plan) {
   plan.gradients = Tensor::zeros({static_cast<std::int64_t>(end / size_of(dtype))}, dtype, graph.memory);
   const std::shared_ptr<std::byte> block(std::make_shared<Tensor>(plan.gradients), plan.gradients.raw());
   for (const auto& [parameter, begin] : places) {
-    plan.gradient_of[parameter] = Tensor(parameter->value.shape(), dtype, std::shared_ptr<std::byte>(block, block.get() + begin), graph.memory);
+    plan.gradient_of[parameter] =
+        Tensor(parameter->value.shape(), dtype, std::shared_ptr<std::byte>(block, block.get() + begin), graph.memory);
   }
   for (std::size_t i = 0; i < plan.steps.size(); ++i) {
     if (!plan.steps[i].backward) continue;

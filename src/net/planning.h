@@ -16,10 +16,10 @@ namespace amnet {
 
 struct PlanRequest {
   std::int64_t batch = 1;
-  int loss = -1;                        // or -1: inference
-  std::vector<int> keep = {};           // values that are read afterwards
-  std::map<int, Shape> inputs = {};     // those that have another size than the graph's
-  bool only_measured = false;           // its bytes are counted, no memory is taken: a plan without runs
+  int loss = -1;                     // or -1: inference
+  std::vector<int> keep = {};        // values that are read afterwards
+  std::map<int, Shape> inputs = {};  // those that have another size than the graph's
+  bool only_measured = false;        // its bytes are counted, no memory is taken: a plan without runs
   bool keep_prepared = false;
 
   bool trains() const { return loss >= 0; }

@@ -18,11 +18,8 @@ constexpr std::int64_t parameter_bytes = group_bytes / 16;
 PlannedStep step_from(const Graph& graph, const Demand& demand, PlanShapes& shapes, int first, const std::vector<int>& only_reader) {
   const GraphNode& node = graph.node(first);
   const auto backward = [&](int index) { return demand.backward[static_cast<std::size_t>(index)] != 0; };
-  PlannedStep step{.nodes = {first},
-                   .layer = node.layer.get(),
-                   .inputs = node.inputs,
-                   .outputs = node.outputs,
-                   .backward = backward(first)};
+  PlannedStep step{
+      .nodes = {first}, .layer = node.layer.get(), .inputs = node.inputs, .outputs = node.outputs, .backward = backward(first)};
   std::vector<Layer*> chain = {step.layer};
   std::vector<int> nodes = step.nodes, inputs = step.inputs, outputs = step.outputs;
   while (outputs.size() == 1 && only_reader[static_cast<std::size_t>(outputs[0])] >= 0) {

@@ -157,7 +157,8 @@ class HostileRun {
     }
     std::vector<ParameterGradient> parameter_gradients;  // a frozen parameter has none
     for (const Variable& variable : variables_) {
-      if (variable.parameter != nullptr && variable.parameter->trainable()) parameter_gradients.push_back({variable.parameter, variable.gradient});
+      if (variable.parameter != nullptr && variable.parameter->trainable())
+        parameter_gradients.push_back({variable.parameter, variable.gradient});
     }
     const std::vector<Tensor> inputs = clones(inputs_);
     for (const Tensor& tensor : scratch_) poison(tensor, 0xA5);

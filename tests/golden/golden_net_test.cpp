@@ -90,8 +90,7 @@ Tensor moved_cosines(const CaffeNet& caffe, const std::string& name, Phase phase
   if (phase == Phase::test) options.margin = 0;
   const Tensor& cosines = caffe.plan->value(caffe.values.at("fc6"));
   Tensor moved(cosines.shape(), DType::f32);
-  on(device,
-     [&](auto& backend) { margin_logits(backend, options, cosines, caffe.plan->value(caffe.values.at("label")), {}, moved); });
+  on(device, [&](auto& backend) { margin_logits(backend, options, cosines, caffe.plan->value(caffe.values.at("label")), {}, moved); });
   return moved;
 }
 

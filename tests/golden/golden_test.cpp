@@ -113,7 +113,8 @@ void run_layers(const Case& the, CaffeNet& caffe, Device& device, Judge& judge) 
       given->push_back(tensor_of(the.at(at + "dout/" + top)).reshaped(caffe.net.spec(caffe.values.at(top)).shape));
     }
     caffe.plan->backward(device);
-    for (const std::string& input : the.names(at + "din/")) compare(at + "din/" + input, caffe.plan->gradient(caffe.parameter(input + ".value")));
+    for (const std::string& input : the.names(at + "din/"))
+      compare(at + "din/" + input, caffe.plan->gradient(caffe.parameter(input + ".value")));
     for (const std::string& blob : the.names(at + "dparam/")) {
       compare(at + "dparam/" + blob, caffe.gradient_of(blob, the.at(at + "dparam/" + blob)));
     }

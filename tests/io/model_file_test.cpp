@@ -1,10 +1,10 @@
 #include <amnet/io/checkpoint.h>
 #include <amnet/io/durable_file.h>
 #include <amnet/io/model_file.h>
-#include <amnet/net/plan.h>
 #include <amnet/layers/conv2d.h>
 #include <amnet/layers/flatten.h>
 #include <amnet/layers/fully_connected.h>
+#include <amnet/net/plan.h>
 
 #include <cstdio>
 #include <cstdlib>

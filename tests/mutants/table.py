@@ -171,6 +171,11 @@ MUTANTS = [
            "net: gradients lie in the order in which they are done, and a hook sees them as they are"),
     Mutant("cache_lets_the_newest_go", "src/net/plan_cache.cpp", "plans_.pop_back()", "plans_.pop_front()",
            "net: a cache plans the sizes of a pyramid once, and lets the oldest go"),
+    # a net as data
+    Mutant("an_unknown_option_is_taken", "src/core/options.cpp", "std::ranges::find(known_, name) != known_.end()", "!name.empty()",
+           "net description: what is wrong with a text is said with its place"),
+    Mutant("a_part_is_built_whole", "src/model/net_description.cpp", "      if (!is_wanted(layer.name)) continue;\n", "",
+           "net description: a whole training graph gives the same bits when it is made again"),
     Mutant("panels_end_after_the_first_step", "src/cpu/winograd_correlate.cpp",
            "T, Factor, 2>(values, weights + k * width, depth, to, tile_rows * lanes<T>, k > 0,",
            "T, Factor, 2>(values, weights + k * width, depth, to, tile_rows * lanes<T>, false,", TILES),

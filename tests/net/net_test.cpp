@@ -182,7 +182,8 @@ TEST_CASE("net: a new plan for another batch or image size leaves the parameters
   CHECK(larger.value(out).shape() == Shape{1, 18, 14, 2});
   CHECK(as_built.value(out).shape() == Shape{2, 10, 10, 2});
   CHECK(pyramid.spec(out).shape == Shape{1, 10, 10, 2});
-  CHECK_THROWS_WITH(Plan(pyramid, {.keep = {out}, .inputs = {{data, {1, 20}}}}), "[net] input 'data' is (1,12,12,3) and cannot become (1,20).");
+  CHECK_THROWS_WITH(Plan(pyramid, {.keep = {out}, .inputs = {{data, {1, 20}}}}),
+                    "[net] input 'data' is (1,12,12,3) and cannot become (1,20).");
   CHECK_THROWS_WITH(Plan(pyramid, {.keep = {out}, .inputs = {{out, {1, 20, 16, 3}}}}), "[net] 'conv' is no input.");
 }
 

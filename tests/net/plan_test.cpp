@@ -198,7 +198,8 @@ TEST_CASE("net: plans of one net do not know of each other", "[net]") {
     return results;
   };
   const auto same = [](const std::vector<Tensor>& a, const std::vector<Tensor>& b) {
-    return std::ranges::equal(a, b, [](const Tensor& x, const Tensor& y) { return std::ranges::equal(x.data<double>(), y.data<double>()); });
+    return std::ranges::equal(a, b,
+                              [](const Tensor& x, const Tensor& y) { return std::ranges::equal(x.data<double>(), y.data<double>()); });
   };
   std::vector<std::vector<Tensor>> alone;
   for (std::size_t i = 0; i < wanted.size(); ++i) {
@@ -225,7 +226,8 @@ TEST_CASE("net: plans of one net do not know of each other", "[net]") {
   // A plan outlives its net, which cannot move meanwhile.
   Plan survivor = std::move(plans[1]);
   plans.clear();
-  CHECK_THROWS_WITH(net.move_to(Memory::cuda), "[net] the net cannot move to another memory while plans of it are alive; let go of them first.");
+  CHECK_THROWS_WITH(net.move_to(Memory::cuda),
+                    "[net] the net cannot move to another memory while plans of it are alive; let go of them first.");
   { const Net gone = std::move(net); }
   CHECK(same(run(survivor), alone[1]));
 }
@@ -364,7 +366,8 @@ TEST_CASE("net: inferences run in parallel, each on a device of its own", "[net]
 TEST_CASE("net: a cache plans the sizes of a pyramid once, and lets the oldest go", "[net]") {
   Net net;
   const Value images = net.input("images", {1, 8, 8, 16});
-  const Value scores = net.add("relu", PRelu(), {net.add("conv", Conv2d({.outputs = 16, .geometry = {.kernel_h = 3, .kernel_w = 3}}), {images})});
+  const Value scores =
+      net.add("relu", PRelu(), {net.add("conv", Conv2d({.outputs = 16, .geometry = {.kernel_h = 3, .kernel_w = 3}}), {images})});
   net.initialise(1);
   Device device = Cpu(2);
   PlanCache plans(net, std::size_t{64} << 20);

@@ -41,9 +41,7 @@ class Planted final : public Layer {
   void build(std::span<const TensorSpec> inputs) override {
     create(weight_, "weight", Shape{inputs[0].shape[1]}, DType::f64, {.filler = Filler::constant(1)});
   }
-  LayerPlan setup(std::span<const TensorSpec> inputs) const override {
-    return {.outputs = {inputs[0], inputs[0]}, .saved = {inputs[0]}};
-  }
+  LayerPlan setup(std::span<const TensorSpec> inputs) const override { return {.outputs = {inputs[0], inputs[0]}, .saved = {inputs[0]}}; }
   BackwardNeeds needs() const override { return {.inputs = bug_ != Bug::reads_undeclared_input, .outputs = false}; }
 
   void forward(const ForwardArgs& args) const override {

@@ -65,8 +65,8 @@ struct Conv2dPrepared {
 struct Conv2dWeights {
   Tensor values;
   const Conv2dPrepared* prepared = nullptr;
-  /// How many images a CPU chooses the algorithm of weights that are not prepared for, where the call has fewer: so that a row's bits do not
-  /// depend on how many come with it.
+  /// How many images a CPU chooses the algorithm of weights that are not prepared for, where the call has fewer: so that a row's bits do
+  /// not depend on how many come with it.
   std::int64_t images = 0;
 
   Conv2dWeights(Tensor weights, const Conv2dPrepared* made = nullptr, std::int64_t planned_images = 0)

@@ -6,9 +6,13 @@
 #include <amnet/core/device.h>
 #include <amnet/core/gradient.h>
 
+#include <array>
+#include <string_view>
+
 namespace amnet {
 
 enum class PoolKind : unsigned char { max, average };
+constexpr std::array<std::string_view, 2> option_names(PoolKind) { return {"max", "average"}; }
 
 /// A window in pixels. Padding is smaller than the window, so that no window lies in the padding alone.
 struct PoolOptions {

@@ -10,11 +10,15 @@
 #include <amnet/core/gradient.h>
 #include <amnet/kernels/labels.h>
 
+#include <array>
+#include <string_view>
+
 namespace amnet {
 
 /// Where the margin is subtracted: from every target (the paper), or from those whose cosine is above m (the seed's code).
 /// Under either rule the target's derivative is 1.
 enum class MarginRule : unsigned char { always, cos_gt_m };
+constexpr std::array<std::string_view, 2> option_names(MarginRule) { return {"always", "cos_gt_m"}; }
 
 struct MarginOptions {
   double scale = 1;   ///< s; not used where a sample_scale is given

@@ -12,6 +12,7 @@ namespace amnet {
 class Add final : public Layer {
  public:
   std::string_view type() const override { return "add"; }
+  std::optional<Options> options() const override { return Options(); }
 
   LayerPlan setup(std::span<const TensorSpec> inputs) const override {
     require(inputs.size() >= 2, "[add] expected two or more inputs but got {}.", inputs.size());

@@ -15,6 +15,16 @@ struct BatchNormOptions {
   bool stored_statistics = false;  ///< uses the running statistics in training too, and leaves them alone
   ParameterOptions scale = {.filler = Filler::constant(1)};
   ParameterOptions shift = {.filler = Filler::constant(0)};
+
+  template <class Fields>
+  void fields(Fields& fields) {
+    fields("epsilon", epsilon);
+    fields("fraction", fraction);
+    fields("affine", affine);
+    fields("stored_statistics", stored_statistics);
+    fields("scale", scale);
+    fields("shift", shift);
+  }
 };
 
 /// Input and output (..., C). Parameters "scale" and "shift" (C); buffers "running_mean" and "running_variance" (C), and
@@ -27,6 +37,7 @@ class BatchNorm final : public Layer {
   }
 
   std::string_view type() const override { return "batch_norm"; }
+  std::optional<Options> options() const override { return options_of(options_); }
 
   void build(std::span<const TensorSpec> inputs) override {
     const DType dtype = inputs[0].dtype;

@@ -17,6 +17,18 @@ struct Conv2dLayerOptions {
   bool with_bias = true;
   ParameterOptions weight = {.filler = Filler::xavier()};
   ParameterOptions bias = {.filler = Filler::constant(0), .lr_mult = 2, .decay_mult = 0};
+
+  template <class Fields>
+  void fields(Fields& fields) {
+    fields("outputs", outputs);
+    fields("kernel", geometry.kernel_h, geometry.kernel_w);
+    fields("stride", geometry.stride_h, geometry.stride_w);
+    fields("pad", geometry.pad_h, geometry.pad_w);
+    fields("groups", geometry.groups);
+    fields("with_bias", with_bias);
+    fields("weight", weight);
+    fields("bias", bias);
+  }
 };
 
 /// Input (N,H,W,C), output (N,OH,OW,outputs); parameters "weight" (outputs,kh,kw,C/groups) and "bias" (outputs).
@@ -25,6 +37,7 @@ class Conv2d final : public Layer {
   explicit Conv2d(Conv2dLayerOptions options) : options_(options) {}
 
   std::string_view type() const override { return "conv2d"; }
+  std::optional<Options> options() const override { return options_of(options_); }
 
   void build(std::span<const TensorSpec> inputs) override {
     const DType dtype = inputs[0].dtype;
@@ -62,7 +75,8 @@ class Conv2d final : public Layer {
       const Conv2dPass pass = kernel_pass(args.pass);
       if (args.kept != nullptr) {
         const Conv2dForm kind = conv2d_form(device, options_.geometry, planned.x, options_.outputs, weight_.value.dtype(), pass);
-        form = args.kept->of<Conv2dPrepared>(weight_, fmt::format("{} {}", args.pass == Pass::forward ? "forward" : "backward", kind.str()));
+        form =
+            args.kept->of<Conv2dPrepared>(weight_, fmt::format("{} {}", args.pass == Pass::forward ? "forward" : "backward", kind.str()));
         if (!form->is_old(weight_)) return;
       } else if (form == nullptr) {
         form = std::make_shared<Prepared<Conv2dPrepared>>();

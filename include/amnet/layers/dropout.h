@@ -11,6 +11,12 @@ namespace amnet {
 struct DropoutOptions {
   double ratio = 0.5;              ///< the share that is dropped, in [0, 1)
   std::string stream = "dropout";  ///< keeps this layer's draws apart from those of others
+
+  template <class Fields>
+  void fields(Fields& fields) {
+    fields("ratio", ratio);
+    fields("stream", stream);
+  }
 };
 
 /// Input and output of any one shape; the identity in Phase::test.
@@ -21,6 +27,7 @@ class Dropout final : public Layer {
   }
 
   std::string_view type() const override { return "dropout"; }
+  std::optional<Options> options() const override { return options_of(options_); }
 
   LayerPlan setup(std::span<const TensorSpec> inputs) const override {
     expect_inputs(inputs, 1);

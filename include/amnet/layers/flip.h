@@ -12,6 +12,7 @@ namespace amnet {
 class Flip final : public Layer {
  public:
   std::string_view type() const override { return "flip"; }
+  std::optional<Options> options() const override { return Options(); }
 
   LayerPlan setup(std::span<const TensorSpec> inputs) const override {
     expect_inputs(inputs, 1);

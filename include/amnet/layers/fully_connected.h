@@ -17,6 +17,7 @@ enum class RowNorm : unsigned char {
   projected,  ///< the gradient passes through the normalisation; the stored weights are left alone
   in_place    ///< the seed's rule: every forward renormalises the stored rows, and backward knows nothing of it
 };
+constexpr std::array<std::string_view, 3> option_names(RowNorm) { return {"none", "projected", "in_place"}; }
 
 struct FullyConnectedOptions {
   std::int64_t outputs = 0;
@@ -25,6 +26,16 @@ struct FullyConnectedOptions {
   double epsilon = 1e-12;
   ParameterOptions weight = {.filler = Filler::xavier()};
   ParameterOptions bias = {.filler = Filler::constant(0), .lr_mult = 2, .decay_mult = 0};
+
+  template <class Fields>
+  void fields(Fields& fields) {
+    fields("outputs", outputs);
+    fields("with_bias", with_bias);
+    fields("row_norm", row_norm);
+    fields("epsilon", epsilon);
+    fields("weight", weight);
+    fields("bias", bias);
+  }
 };
 
 /// Input (N,I), output (N,outputs); parameters "weight" (outputs,I) and "bias" (outputs).
@@ -33,6 +44,7 @@ class FullyConnected final : public Layer {
   explicit FullyConnected(FullyConnectedOptions options) : options_(options) {}
 
   std::string_view type() const override { return "fully_connected"; }
+  std::optional<Options> options() const override { return options_of(options_); }
 
   void build(std::span<const TensorSpec> inputs) override {
     create(weight_, "weight", weight_shape(inputs), inputs[0].dtype, options_.weight);

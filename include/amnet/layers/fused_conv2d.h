@@ -40,7 +40,8 @@ class FusedConv2d final : public Layer {
                                     .slope = prelu_.slope().value,
                                     .residual = adds_ ? args.inputs[1] : Tensor{},
                                     .sums = args.for_backward[0]};
-      conv2d_forward(device, convolution_.geometry(), args.inputs[0], convolution_.weights(args.state, Pass::forward), epilogue, args.outputs[0]);
+      conv2d_forward(device, convolution_.geometry(), args.inputs[0], convolution_.weights(args.state, Pass::forward), epilogue,
+                     args.outputs[0]);
     });
   }
 

@@ -8,12 +8,15 @@
 
 #include <amnet/core/device.h>
 #include <amnet/core/gradient.h>
+#include <amnet/core/options.h>
 #include <amnet/core/random.h>
 #include <amnet/core/tensor.h>
 
+#include <array>
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
@@ -67,6 +70,13 @@ struct Filler {
   enum class Kind : unsigned char { constant, xavier, gaussian } kind = Kind::constant;
   double value = 0;  ///< constant: the value; gaussian: the standard deviation (mean 0)
 
+  template <class Fields>
+  void fields(Fields& fields) {
+    fields("kind", kind);
+    fields("value", value);
+  }
+  friend constexpr std::array<std::string_view, 3> option_names(Kind) { return {"constant", "xavier", "gaussian"}; }
+
   static Filler constant(double value) { return {Kind::constant, value}; }
   /// Uniform in +-sqrt(3 / fan_in), fan_in = elements / first extent (Caffe's "xavier").
   static Filler xavier() { return {Kind::xavier, 0}; }
@@ -103,6 +113,13 @@ struct ParameterOptions {
   Filler filler = {};
   double lr_mult = 1;
   double decay_mult = 1;
+
+  template <class Fields>
+  void fields(Fields& fields) {
+    fields("filler", filler);
+    fields("lr_mult", lr_mult);
+    fields("decay_mult", decay_mult);
+  }
 };
 
 /// One tensor a layer asks the plan for.
@@ -163,9 +180,9 @@ struct BackwardArgs {
   std::span<const Tensor> saved;             ///< as forward left it; backward may overwrite it
   std::span<const Tensor> output_gradients;  ///< undefined for an output that no loss depends on
   std::span<const Gradient> input_gradients;
-  Write parameters = Write::assign;           ///< assign on a step's first micro-batch, add on later ones
-  std::span<const Tensor> for_backward = {};  ///< as forward left it
-  std::span<const Tensor> scratch = {};       ///< uninitialised
+  Write parameters = Write::assign;                             ///< assign on a step's first micro-batch, add on later ones
+  std::span<const Tensor> for_backward = {};                    ///< as forward left it
+  std::span<const Tensor> scratch = {};                         ///< uninitialised
   std::span<const ParameterGradient> parameter_gradients = {};  ///< of the layer's trainable parameters
   LayerState* state = nullptr;                                  ///< as `setup` made it
 
@@ -194,6 +211,9 @@ class Layer {
 
   /// The name in messages and files: "conv2d".
   virtual std::string_view type() const = 0;
+  /// What it was made with, all of it, so that a file can hold it and the row of its type in a table make it again (model/layer_types.h).
+  /// Nothing where it cannot be described: such a layer trains, but no model file can hold its net.
+  virtual std::optional<Options> options() const { return std::nullopt; }
   /// Makes the parameters for inputs like these: once, when the layer joins a net. Nothing by default.
   virtual void build(std::span<const TensorSpec> /*inputs*/) {}
   /// Checks the inputs and answers what the layer needs for them, for every plan anew (another batch size, another image size).

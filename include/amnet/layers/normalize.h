@@ -11,6 +11,12 @@ namespace amnet {
 struct NormalizeOptions {
   double epsilon = 1e-12;    ///< added to the sum of squares, inside the root
   bool norm_output = false;  ///< a second output with the norms
+
+  template <class Fields>
+  void fields(Fields& fields) {
+    fields("epsilon", epsilon);
+    fields("norm_output", norm_output);
+  }
 };
 
 /// Input (..., D), output the same with rows of length 1; the norm as second output is (..., 1), and its gradient flows back.
@@ -21,6 +27,7 @@ class Normalize final : public Layer {
   }
 
   std::string_view type() const override { return "normalize"; }
+  std::optional<Options> options() const override { return options_of(options_); }
 
   LayerPlan setup(std::span<const TensorSpec> inputs) const override {
     expect_inputs(inputs, 1);

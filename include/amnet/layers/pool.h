@@ -9,18 +9,34 @@
 
 namespace amnet {
 
+/// The window of a Pool, or that it covers the whole image, whatever its size.
+struct PoolLayerOptions {
+  PoolOptions window = {};
+  bool global = false;
+
+  template <class Fields>
+  void fields(Fields& fields) {
+    fields("kind", window.kind);
+    fields("kernel", window.kernel_height, window.kernel_width);
+    fields("stride", window.stride_height, window.stride_width);
+    fields("pad", window.pad_height, window.pad_width);
+    fields("round_up", window.round_up);
+    fields("global", global);
+  }
+};
+
 /// Input (N,H,W,C), output (N,OH,OW,C) with the extents of pooled_extent().
 class Pool final : public Layer {
  public:
-  explicit Pool(PoolOptions options = {}) : options_(options) {}
+  explicit Pool(PoolOptions window = {}) : options_{.window = window} {}
+  explicit Pool(const PoolLayerOptions& options) : options_(options) {}
   /// One window over the whole image, whatever its size: the output is (N,1,1,C).
   static Pool global(PoolKind kind) {
-    Pool pool({.kind = kind, .stride_height = 1, .stride_width = 1});
-    pool.global_ = true;
-    return pool;
+    return Pool(PoolLayerOptions{.window = {.kind = kind, .stride_height = 1, .stride_width = 1}, .global = true});
   }
 
   std::string_view type() const override { return "pool"; }
+  std::optional<Options> options() const override { return options_of(options_); }
 
   LayerPlan setup(std::span<const TensorSpec> inputs) const override {
     expect_inputs(inputs, 1);
@@ -38,7 +54,8 @@ class Pool final : public Layer {
   BackwardNeeds needs() const override { return {.inputs = false, .outputs = false}; }
 
   void forward(const ForwardArgs& args) const override {
-    on_device(args.context, [&](auto& device) { pool_forward(device, window(args.state), args.inputs[0], args.outputs[0], indices(args.saved)); });
+    on_device(args.context,
+              [&](auto& device) { pool_forward(device, window(args.state), args.inputs[0], args.outputs[0], indices(args.saved)); });
   }
 
   void backward(const BackwardArgs& args) const override {
@@ -56,8 +73,8 @@ class Pool final : public Layer {
   static const PoolOptions& window(const LayerState* state) { return static_cast<const Window&>(*state).options; }
 
   PoolOptions window_on(const Shape& image) const {
-    PoolOptions window = options_;
-    if (global_) {
+    PoolOptions window = options_.window;
+    if (options_.global) {
       window.kernel_height = image[1];
       window.kernel_width = image[2];
     }
@@ -65,8 +82,7 @@ class Pool final : public Layer {
   }
   static Tensor indices(std::span<const Tensor> saved) { return saved.empty() ? Tensor() : saved[0]; }
 
-  PoolOptions options_;
-  bool global_ = false;
+  PoolLayerOptions options_;
 };
 
 }  // namespace amnet

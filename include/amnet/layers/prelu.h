@@ -11,6 +11,12 @@ namespace amnet {
 struct PReluOptions {
   bool shared = false;  ///< one slope for all channels instead of one each
   ParameterOptions slope = {.filler = Filler::constant(0.25)};
+
+  template <class Fields>
+  void fields(Fields& fields) {
+    fields("shared", shared);
+    fields("slope", slope);
+  }
 };
 
 /// Input and output (..., C); parameter "slope" (C) or (1), weight-decayed as in the seed.
@@ -19,6 +25,7 @@ class PRelu final : public Layer {
   explicit PRelu(PReluOptions options = {}) : options_(options) {}
 
   std::string_view type() const override { return "prelu"; }
+  std::optional<Options> options() const override { return options_of(options_); }
 
   void build(std::span<const TensorSpec> inputs) override { create(slope_, "slope", slopes_of(inputs), inputs[0].dtype, options_.slope); }
 

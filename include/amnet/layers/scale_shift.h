@@ -13,6 +13,14 @@ struct ScaleShiftOptions {
   bool with_shift = false;  ///< adds the parameter "shift"
   ParameterOptions scale = {.filler = Filler::constant(1)};
   ParameterOptions shift = {.filler = Filler::constant(0)};
+
+  template <class Fields>
+  void fields(Fields& fields) {
+    fields("shared", shared);
+    fields("with_shift", with_shift);
+    fields("scale", scale);
+    fields("shift", shift);
+  }
 };
 
 /// Input and output (..., C); parameters "scale" and, if asked for, "shift": (C) or (1).
@@ -21,6 +29,7 @@ class ScaleShift final : public Layer {
   explicit ScaleShift(ScaleShiftOptions options = {}) : options_(options) {}
 
   std::string_view type() const override { return "scale_shift"; }
+  std::optional<Options> options() const override { return options_of(options_); }
 
   void build(std::span<const TensorSpec> inputs) override {
     const Shape each = each_of(inputs);

@@ -24,6 +24,16 @@ struct MarginSchedule {
   double max = 0;
   std::int64_t first_step = 0;
 
+  template <class Fields>
+  void fields(Fields& fields) {
+    fields("base", base);
+    fields("gamma", gamma);
+    fields("power", power);
+    fields("min", min);
+    fields("max", max);
+    fields("first_step", first_step);
+  }
+
   double margin_at(std::int64_t step) const {
     const double bias = base + std::pow(1 + gamma * static_cast<double>(step + first_step), power) - 1;
     return -std::min(std::max(bias, min), max);
@@ -36,6 +46,15 @@ struct SoftmaxCrossEntropyOptions {
   MarginRule rule = MarginRule::always;         ///< where the margin is subtracted
   std::optional<MarginSchedule> schedule = {};  ///< takes the place of `margin`
   bool sample_scale = false;                    ///< a third input (N,1) scales the logits of each sample
+
+  template <class Fields>
+  void fields(Fields& fields) {
+    fields("scale", scale);
+    fields("margin", margin);
+    fields("rule", rule);
+    fields("schedule", schedule);
+    fields("sample_scale", sample_scale);
+  }
 };
 
 /// Inputs: logits or cosines (N,classes), labels i64 (N) and, if asked for, sample_scale (N,1). Output: the mean loss (1).
@@ -48,6 +67,7 @@ class SoftmaxCrossEntropy final : public Layer {
   }
 
   std::string_view type() const override { return "softmax_cross_entropy"; }
+  std::optional<Options> options() const override { return options_of(options_); }
 
   LayerPlan setup(std::span<const TensorSpec> inputs) const override {
     expect_inputs(inputs, options_.sample_scale ? 3 : 2);

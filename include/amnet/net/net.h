@@ -28,6 +28,17 @@ struct Value {
 using NamedParameterVisitor = std::function<void(const std::string& name, Parameter& parameter)>;
 using NamedParameterLook = std::function<void(const std::string& name, const Parameter& parameter)>;
 
+struct NetInput {
+  std::string name;
+  TensorSpec spec;  ///< with the placeholder for the batch
+};
+
+struct NetLayer {
+  std::string name;
+  const Layer* layer;               ///< of the net
+  std::vector<std::string> inputs;  ///< names of values: those of inputs, or of layers, with ":1" for a second output
+};
+
 struct Graph;
 
 class Net {
@@ -48,8 +59,9 @@ class Net {
   /// the layer. Plans that are there already know nothing of it.
   template <std::derived_from<Layer> L>
   Value add(std::string name, L layer, std::vector<Value> inputs) {
-    return add_layer(std::move(name), std::make_unique<L>(std::move(layer)), std::move(inputs));
+    return add(std::move(name), std::make_unique<L>(std::move(layer)), std::move(inputs));
   }
+  Value add(std::string name, std::unique_ptr<Layer> layer, std::vector<Value> inputs);
   /// Further outputs of the layer whose first output is `first`: output(v, 0) is v.
   Value output(Value first, int which) const;
   /// The first output of the layer, or the input, of that name. Throws UsageError when there is none.
@@ -80,6 +92,9 @@ class Net {
   // --- looking --------------------------------------------------------------------------------------------
 
   DType dtype() const;
+  /// The inputs, and the layers in the order they run.
+  std::vector<NetInput> inputs() const;
+  std::vector<NetLayer> layers() const;
   /// As the net was built, with the placeholder for the batch.
   TensorSpec spec(Value value) const;
   /// A line per layer: name, type, output shape, parameters.
@@ -87,7 +102,6 @@ class Net {
 
  private:
   friend class Plan;
-  Value add_layer(std::string name, std::unique_ptr<Layer> layer, std::vector<Value> inputs);
   void require_new_name(std::string_view name) const;
 
   std::shared_ptr<Graph> graph_;  // with the plans

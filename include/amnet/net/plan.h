@@ -71,8 +71,8 @@ struct PlannedRun;
 
 class Plan {
  public:
-  /// Lays out the memory, in the net's, and takes it. The plan is good for the net as it is now, and keeps it alive. Throws UsageError for a
-  /// batch below 1, a loss of more than one element, or a shape that a layer refuses; MemoryError.
+  /// Lays out the memory, in the net's, and takes it. The plan is good for the net as it is now, and keeps it alive. Throws UsageError for
+  /// a batch below 1, a loss of more than one element, or a shape that a layer refuses; MemoryError.
   Plan(const Net& net, PlanOptions options);
   ~Plan();
   Plan(Plan&&) noexcept;

@@ -1,0 +1,49 @@
+#include <amnet/core/options.h>
+
+#include <algorithm>
+#include <array>
+
+namespace amnet {
+
+void Options::set(std::string name, OptionValue value) {
+  require(find(name) == nullptr, "[options] '{}' is set twice.", name);
+  entries_.emplace_back(std::move(name), std::move(value));
+}
+
+const OptionValue* Options::find(std::string_view name) const {
+  const auto found = std::ranges::find_if(entries_, [&](const auto& entry) { return entry.first == name; });
+  return found == entries_.end() ? nullptr : &found->second;
+}
+
+bool operator==(const Options& a, const Options& b) { return a.entries_ == b.entries_; }
+
+std::string_view kind_of(const OptionValue& value) {
+  constexpr std::array<std::string_view, 6> kinds = {"true or false", "an integer", "a number", "a text", "a list", "options"};
+  return kinds[value.value.index()];
+}
+
+const OptionValue* OptionReader::take(std::string_view name) {
+  known_.emplace_back(name);
+  return options_.find(name);
+}
+
+void OptionReader::refuse(std::string_view name, const OptionValue& value, std::string_view expected) const {
+  throw DataError(fmt::format("{}: the option '{}' is {}; expected {}.", where_, name, kind_of(value), expected));
+}
+
+void OptionReader::finish() const {
+  for (const auto& [name, value] : options_.entries()) {
+    require<DataError>(std::ranges::find(known_, name) != known_.end(), "{}: there is no option '{}'; there {}.", where_, name,
+                       known_.empty() ? "are none" : fmt::format("are {}", fmt::join(known_, ", ")));
+  }
+}
+
+std::string OptionReader::one_of(const std::vector<std::string_view>& names) {
+  std::string text;
+  for (std::size_t i = 0; i < names.size(); ++i) {
+    text += fmt::format("{}'{}'", i == 0 ? "" : i + 1 == names.size() ? " or " : ", ", names[i]);
+  }
+  return text;
+}
+
+}  // namespace amnet

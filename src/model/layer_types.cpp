@@ -1,0 +1,64 @@
+#include <amnet/layers/accuracy.h>
+#include <amnet/layers/add.h>
+#include <amnet/layers/batch_norm.h>
+#include <amnet/layers/conv2d.h>
+#include <amnet/layers/dropout.h>
+#include <amnet/layers/flatten.h>
+#include <amnet/layers/flip.h>
+#include <amnet/layers/fully_connected.h>
+#include <amnet/layers/normalize.h>
+#include <amnet/layers/pool.h>
+#include <amnet/layers/prelu.h>
+#include <amnet/layers/relu.h>
+#include <amnet/layers/scale_shift.h>
+#include <amnet/layers/softmax_cross_entropy.h>
+#include <amnet/model/layer_types.h>
+
+#include <algorithm>
+#include <vector>
+
+namespace amnet {
+
+std::span<const LayerType> layer_types() {
+  static const std::vector<LayerType> types = {
+      layer_type<Accuracy>("accuracy"),
+      layer_type<Add>("add"),
+      layer_type<BatchNorm, BatchNormOptions>("batch_norm"),
+      layer_type<Conv2d, Conv2dLayerOptions>("conv2d"),
+      layer_type<Dropout, DropoutOptions>("dropout"),
+      layer_type<Flatten>("flatten"),
+      layer_type<Flip>("flip"),
+      layer_type<FullyConnected, FullyConnectedOptions>("fully_connected"),
+      layer_type<Normalize, NormalizeOptions>("normalize"),
+      layer_type<Pool, PoolLayerOptions>("pool"),
+      layer_type<PRelu, PReluOptions>("prelu"),
+      layer_type<Relu>("relu"),
+      layer_type<ScaleShift, ScaleShiftOptions>("scale_shift"),
+      layer_type<SoftmaxCrossEntropy, SoftmaxCrossEntropyOptions>("softmax_cross_entropy"),
+  };
+  return types;
+}
+
+std::unique_ptr<Layer> make_layer(std::string_view type, const Options& options, const std::string& where, std::span<const LayerType> own) {
+  std::vector<const LayerType*> rows;
+  for (const std::span<const LayerType> some : {layer_types(), own}) {
+    for (const LayerType& row : some) {
+      require(std::ranges::none_of(rows, [&](const LayerType* other) { return other->type == row.type; }),
+              "[model] two rows of layer types are called '{}'; give yours another name.", row.type);
+      rows.push_back(&row);
+    }
+  }
+  const auto found = std::ranges::find_if(rows, [&](const LayerType* row) { return row->type == type; });
+  if (found == rows.end()) {
+    std::string known;
+    for (const LayerType* row : rows) known += (known.empty() ? "" : ", ") + std::string(row->type);
+    throw DataError(fmt::format("{}: there is no layer type '{}'; there are {}. Pass a row for a type of your own.", where, type, known));
+  }
+  try {
+    return (*found)->make(options, where);
+  } catch (const UsageError& error) {
+    throw DataError(fmt::format("{}: {}", where, error.what()));
+  }
+}
+
+}  // namespace amnet
