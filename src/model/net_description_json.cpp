@@ -111,7 +111,7 @@ class Reader {
   Options options(const Json& json, const std::string& where, int depth) const {
     if (!json.is_object()) refuse(where, "an object");
     Options options;
-    for (const auto& [name, value] : json.items()) options.set(name, option(value, where + ": '" + name + "'", depth));
+    for (const auto& [name, value] : json.items()) options.set(name, option(value, fmt::format("{}: '{}'", where, name), depth));
     return options;
   }
 
