@@ -270,6 +270,7 @@ TEST_CASE("net: what was prepared follows the parameters, whoever writes them", 
   training.value(residual.labels).clear();
   training.forward(device);
   training.backward(device);
+  plan.forward(device);  // the run that trained has raised versions too: from here on it is the update alone
   training.visit([](const std::string&, Parameter& parameter, const Tensor& gradient) {
     for (std::size_t i = 0; i < gradient.data<double>().size(); ++i) parameter.value.data<double>()[i] -= gradient.data<double>()[i];
   });
