@@ -9,6 +9,7 @@
 #include <mutex>
 #include <shared_mutex>
 #include <string>
+#include <utility>
 #include <vector>
 
 namespace amnet {
@@ -41,7 +42,14 @@ struct Graph {
   const GraphNode& node(int index) const { return nodes[static_cast<std::size_t>(index)]; }
 };
 
-/// Asks the node's layer what it needs for these inputs. Throws UsageError that names the layer.
-LayerPlan set_up(const GraphNode& node, std::span<const TensorSpec> inputs);
+/// Asks the node's layer something; a UsageError of its own names the node.
+template <class Ask>
+decltype(auto) ask(const GraphNode& node, Ask&& question) {
+  try {
+    return std::forward<Ask>(question)(*node.layer);
+  } catch (const UsageError& error) {
+    throw UsageError(fmt::format("layer '{}': {}", node.name, error.what()));
+  }
+}
 
 }  // namespace amnet

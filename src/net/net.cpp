@@ -27,15 +27,6 @@ void draw(Parameter& parameter, const std::string& name, std::uint64_t seed) {
   parameter.value.copy_from(value);
 }
 
-// Makes the parameters of a layer that joins.
-void build(const GraphNode& node, std::span<const TensorSpec> inputs) {
-  try {
-    node.layer->build(inputs);
-  } catch (const UsageError& error) {
-    throw UsageError(fmt::format("layer '{}': {}", node.name, error.what()));
-  }
-}
-
 }  // namespace
 
 Net::Net(DType dtype) : graph_(std::make_shared<Graph>()) { graph_->dtype = dtype; }
@@ -73,8 +64,10 @@ Value Net::add(std::string name, std::unique_ptr<Layer> layer, std::vector<Value
     node.inputs.push_back(input.index);
     specs.push_back(graph_->value(input.index).spec);
   }
-  build(node, specs);
-  const LayerPlan plan = set_up(node, specs);
+  const LayerPlan plan = ask(node, [&](Layer& joining) {
+    joining.build(specs);
+    return joining.setup(specs);
+  });
   for (std::size_t which = 0; which < plan.outputs.size(); ++which) {
     node.outputs.push_back(static_cast<int>(graph_->values.size()));
     graph_->values.push_back({.name = which == 0 ? name : fmt::format("{}:{}", name, which),

@@ -127,11 +127,13 @@ void Plan::require_here(const Device& device) const {
           "[net] the net's tensors and the device that is to compute are not in one memory; call move_to(memory_of(device)) first.");
 }
 
+Phase Plan::phase_of(const RunOptions& options) const { return options.phase.value_or(trains() ? Phase::train : Phase::test); }
+
 std::int64_t Plan::samples_of(const RunOptions& options) const {
   require(options.samples >= 0 && options.samples <= options_.batch, "[net] the plan is for up to {} samples but got {}; plan for more.",
           options_.batch, options.samples);
   // A GPU computes the whole batch where that changes nothing: algorithms of its own for few samples would have to be found first.
-  const bool whole = options.samples == 0 || (graph_->memory == Memory::cuda && !trains());
+  const bool whole = options.samples == 0 || (graph_->memory == Memory::cuda && !trains() && phase_of(options) == Phase::test);
   return whole ? options_.batch : options.samples;
 }
 
@@ -167,23 +169,30 @@ void Plan::forward_run(Context& context, const PlannedRun& run) {
   });
 }
 
-void Plan::forward(Device& device, const RunOptions& options) {
-  require_here(device);
+// Under the lock of the run. Versions are raised before anything is written, so that a run that fails half way has raised them too, and
+// after what is kept was prepared, which is then old.
+Context Plan::begin(Device& device, const RunOptions& options) {
   samples_ = samples_of(options);
   step_ = options.step;
-  phase_ = options.phase.value_or(trains() ? Phase::train : Phase::test);
+  phase_ = phase_of(options);
+  Context context{.device = device, .phase = phase_, .step = step_};
+  if (!trains() && options_.keep_prepared) prepare_kept(context);
+  if (phase_ == Phase::train) parameters_changed();
+  return context;
+}
+
+void Plan::forward(Device& device, const RunOptions& options) {
+  require_here(device);
   std::shared_lock<std::shared_mutex> reading(graph_->running, std::defer_lock);
   std::unique_lock<std::shared_mutex> writing(graph_->running, std::defer_lock);
-  if (phase_ == Phase::train) {
+  if (phase_of(options) == Phase::train) {
     writing.lock();
   } else {
     reading.lock();
   }
-  Context context{.device = device, .phase = phase_, .step = step_};
-  if (!trains() && options_.keep_prepared) prepare_kept(context);
+  Context context = begin(device, options);
   for (const PlannedRun& run : runs_for(samples_)) forward_run(context, run);
   step_ = context.step;
-  if (phase_ == Phase::train) parameters_changed();
 }
 
 void Plan::backward(Device& device, const BackwardOptions& options) {
@@ -229,12 +238,8 @@ void Plan::parameters_changed() {
 
 std::string Plan::first_non_finite(Device& device, const RunOptions& options) {
   require_here(device);
-  samples_ = samples_of(options);
-  step_ = options.step;
-  phase_ = options.phase.value_or(trains() ? Phase::train : Phase::test);
   const std::unique_lock<std::shared_mutex> writing(graph_->running);
-  Context context{.device = device, .phase = phase_, .step = step_};
-  if (!trains() && options_.keep_prepared) prepare_kept(context);
+  Context context = begin(device, options);
   const auto finite = [&](const Tensor& tensor) {
     return !is_floating(tensor.dtype()) || on(device, [&](auto& backend) { return all_finite(backend, tensor); });
   };

@@ -48,8 +48,9 @@ void place_parameter_gradients(const Graph& graph, NetPlan& plan) {
   for (const GraphNode& node : graph.nodes) place(*node.layer);
 
   const DType dtype = exact_dtype(graph.dtype);
-  plan.gradients = Tensor::zeros({static_cast<std::int64_t>(end / size_of(dtype))}, dtype, graph.memory);
-  const std::shared_ptr<std::byte> block(std::make_shared<Tensor>(plan.gradients), plan.gradients.raw());
+  const std::shared_ptr<std::byte> block = allocate(graph.memory, end);
+  plan.gradients = Tensor({static_cast<std::int64_t>(end / size_of(dtype))}, dtype, block, graph.memory);  // (elements)
+  plan.gradients.clear();
   for (const auto& [parameter, begin] : places) {
     plan.gradient_of[parameter] =
         Tensor(parameter->value.shape(), dtype, std::shared_ptr<std::byte>(block, block.get() + begin), graph.memory);

@@ -27,14 +27,6 @@ std::vector<TensorSpec> PlanShapes::of(const std::vector<int>& some) const {
   return specs;
 }
 
-LayerPlan set_up(const GraphNode& node, std::span<const TensorSpec> inputs) {
-  try {
-    return node.layer->setup(inputs);
-  } catch (const UsageError& error) {
-    throw UsageError(fmt::format("layer '{}': {}", node.name, error.what()));
-  }
-}
-
 PlanShapes find_shapes(const Graph& graph, const PlanRequest& request, const Demand& demand) {
   PlanShapes shapes{.values = {}, .nodes = std::vector<LayerPlan>(graph.nodes.size())};
   for (const GraphValue& value : graph.values) shapes.values.push_back(value.spec);
@@ -47,7 +39,7 @@ PlanShapes find_shapes(const Graph& graph, const PlanRequest& request, const Dem
   for (std::size_t i = 0; i < graph.nodes.size(); ++i) {
     const GraphNode& node = graph.nodes[i];
     if (!demand.forward[i]) continue;
-    shapes.nodes[i] = set_up(node, shapes.of(node.inputs));
+    shapes.nodes[i] = ask(node, [&](const Layer& layer) { return layer.setup(shapes.of(node.inputs)); });
     check_samples(node, shapes.nodes[i], request.batch);
     for (std::size_t which = 0; which < node.outputs.size(); ++which) {
       shapes.values[static_cast<std::size_t>(node.outputs[which])] = shapes.nodes[i].outputs[which];

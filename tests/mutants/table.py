@@ -162,6 +162,8 @@ MUTANTS = [
            "      visitor(node.name + \".\" + parameter.name, parameter);", PREPARED),
     Mutant("an_update_raises_no_version", "src/net/plan.cpp", "        visitor(node.name + \".\" + parameter.name, parameter, its);\n        ++parameter.version;",
            "        visitor(node.name + \".\" + parameter.name, parameter, its);", PREPARED),
+    Mutant("a_run_that_trains_raises_no_version", "src/net/plan.cpp", "  if (phase_ == Phase::train) parameters_changed();\n", "",
+           "net: a run that may write parameters says so, also where it fails"),
     Mutant("prepared_for_another_device", "src/net/plan.cpp", "plan_->prepared_versions == versions && plan_->prepared_for == settings", "plan_->prepared_versions == versions",
            PREPARED),
     Mutant("a_form_is_never_old", "include/amnet/layers/prepared_forms.h", "return version != parameter.version;", "return version == 0;", PREPARED),

@@ -1,77 +1,18 @@
-// What a plan may not change: gradients and features, whatever runs as one, in groups, with prepared weights, for fewer samples, or beside
-// other plans of the net.
+// What a plan may not change: gradients and features, whatever runs as one, in groups, for fewer samples, or beside other plans of the net.
 #include "catch.h"
-#include "net/fill_random.h"
+#include "net/residual_net.h"
 
-#include <amnet/layers/add.h>
-#include <amnet/layers/conv2d.h>
-#include <amnet/layers/flatten.h>
-#include <amnet/layers/fully_connected.h>
-#include <amnet/layers/prelu.h>
-#include <amnet/net/heads.h>
-#include <amnet/net/plan.h>
-#include <amnet/net/plan_cache.h>
-
+#include <algorithm>
 #include <cmath>
+#include <cstddef>
 #include <map>
 #include <set>
-#include <thread>
 #include <utility>
 #include <vector>
 
 using namespace amnet;
 
 namespace {
-
-/// Residual sums in every arrangement that a plan has to tell apart.
-struct ResidualNet {
-  Net net{DType::f64};
-  Value images, labels;
-  std::vector<Value> values = {};  // all between the images and the head
-  Head head = {};
-
-  ResidualNet(std::int64_t height, std::int64_t width) {
-    images = net.input("data", {1, height, width, 16});
-    labels = net.input("labels", {1}, DType::i64);
-    Value value = convolve("a", images);
-    value = add("one", {value, convolve("b", value)});                     // a block of one convolution: reads `value` twice
-    value = add("two", {value, convolve("d", convolve("c", value))});      // a block of two
-    value = add("swapped", {convolve("f", convolve("e", value)), value});  // the branch comes first
-    value = add("three", {value, convolve("g", value), value});            // not a sum of two
-    const Value before = value;
-    value = add("inner", {before, convolve("k", convolve("j", before))});  // not the last to read `before`
-    value = add("outer", {before, convolve("l", value)});
-    const Value early = convolve("h", value, 2);
-    const Value late = convolve("i", value, 2);
-    value = add("late", {early, late});  // the other side is made after the branch began, or before
-    value = add("small", {value, convolve("n", convolve("m", value))});
-    const Value flat = net.add("flat", Flatten(), {value});
-    head = add_head(net, net.add("fc", FullyConnected({.outputs = 4}), {flat}), labels, {.classes = 3});
-    net.initialise(5);
-  }
-  Value convolve(const std::string& name, Value input, std::int64_t stride = 1) {
-    const Conv2dOptions geometry{.kernel_h = 3, .kernel_w = 3, .stride_h = stride, .stride_w = stride, .pad_h = 1, .pad_w = 1};
-    values.push_back(net.add("conv_" + name, Conv2d({.outputs = 16, .geometry = geometry}), {input}));
-    values.push_back(net.add("relu_" + name, PRelu(), {values.back()}));
-    return values.back();
-  }
-  Value add(const std::string& name, std::vector<Value> inputs) {
-    values.push_back(net.add(name, Add(), std::move(inputs)));
-    return values.back();
-  }
-  /// Those of all parameters, for samples (n,...) and their labels.
-  std::map<std::string, Tensor> gradients(Plan& plan, const Tensor& samples, const Tensor& classes, Write write = Write::assign) {
-    const std::int64_t count = samples.extent(0);
-    plan.value(images).slice(0, count).copy_from(samples);
-    plan.value(labels).slice(0, count).copy_from(classes);
-    Device device = Cpu(1);
-    plan.forward(device, {.samples = count});
-    plan.backward(device, {.parameters = write});
-    std::map<std::string, Tensor> gradients;
-    plan.visit([&](const std::string& name, Parameter&, const Tensor& gradient) { gradients[name] = gradient.clone(); });
-    return gradients;
-  }
-};
 
 /// The gradients of two samples, and what the plan took.
 std::map<std::string, Tensor> gradients_of_residuals(bool fused, std::size_t& bytes) {
@@ -105,12 +46,11 @@ TEST_CASE("net: a residual of one convolution, and values read twice", "[net]") 
 }
 
 TEST_CASE("net: large samples go through in groups, and give what each gives alone", "[net]") {
-  constexpr std::int64_t batch = 11, height = 96, width = 80;
-  ResidualNet residual(height, width);
+  constexpr std::int64_t batch = LargeSamples::count;
+  const LargeSamples large;
+  const Tensor &samples = large.images, &classes = large.classes;
+  ResidualNet residual(LargeSamples::height, LargeSamples::width);
   Net& net = residual.net;
-  Tensor samples({batch, height, width, 16}, DType::f64);
-  fill_random(samples, 11);
-  const Tensor classes = Tensor::of<std::int64_t>({batch}, {2, 0, 1, 1, 2, 0, 0, 2, 2, 1, 0});
 
   Plan single(net, {.batch = 1, .loss = residual.head.loss});
   std::map<std::string, Tensor> expected;
@@ -145,11 +85,11 @@ TEST_CASE("net: large samples go through in groups, and give what each gives alo
 }
 
 TEST_CASE("net: a plan for many runs few, and a row's bits are those it has among many", "[net]") {
-  constexpr std::int64_t batch = 11, height = 96, width = 80;
-  ResidualNet residual(height, width);
+  constexpr std::int64_t batch = LargeSamples::count;
+  const LargeSamples large;
+  const Tensor &samples = large.images, &classes = large.classes;
+  ResidualNet residual(LargeSamples::height, LargeSamples::width);
   Net& net = residual.net;
-  Tensor samples({batch, height, width, 16}, DType::f64);
-  fill_random(samples, 11);
   Device device = Cpu(2);
   const Value last = residual.values.back();
   for (const bool keep_prepared : {false, true}) {
@@ -167,7 +107,6 @@ TEST_CASE("net: a plan for many runs few, and a row's bits are those it has amon
   }
 
   // Training: the mean loss and the gradients are those of the samples that are there.
-  const Tensor classes = Tensor::of<std::int64_t>({batch}, {2, 0, 1, 1, 2, 0, 0, 2, 2, 1, 0});
   Plan many(net, {.batch = batch, .loss = residual.head.loss});
   for (const std::int64_t few : {1, 5, 11}) {
     Plan exact(net, {.batch = few, .loss = residual.head.loss});
@@ -230,178 +169,6 @@ TEST_CASE("net: plans of one net do not know of each other", "[net]") {
                     "[net] the net cannot move to another memory while plans of it are alive; let go of them first.");
   { const Net gone = std::move(net); }
   CHECK(same(run(survivor), alone[1]));
-}
-
-TEST_CASE("net: what was prepared follows the parameters, whoever writes them", "[net]") {
-  ResidualNet residual(6, 5), other(6, 5);
-  Net& net = residual.net;
-  const Value last = residual.values.back();
-  Device device = Cpu(1, ConvolutionAlgorithm::tiles_2);
-  Plan plan(net, {.batch = 1, .keep = {last}}), fresh(net, {.batch = 1, .keep = {last}, .keep_prepared = false});
-  CHECK(plan.kernel_bytes(device) > fresh.kernel_bytes(device));
-  fill_random(plan.value(residual.images), 3);
-  fresh.value(residual.images).copy_from(plan.value(residual.images));
-  double before = 0;
-  const auto check_that_it_is_new = [&](const char* writer) {
-    INFO(writer);
-    plan.forward(device);
-    fresh.forward(device);
-    CHECK(std::ranges::equal(plan.value(last).data<double>(), fresh.value(last).data<double>()));
-    const double now = plan.value(last).data<double>()[0];
-    CHECK(now != before);
-    before = now;
-  };
-  const auto draw = [](Net& drawn, std::uint64_t seed) {
-    drawn.visit([seed](const std::string& name, Parameter& parameter) {
-      if (name.ends_with(".weight")) fill_random(parameter.value, stream_of(name) + seed);
-    });
-  };
-  check_that_it_is_new("nobody");
-  draw(net, 1);
-  check_that_it_is_new("a visitor");
-  net.initialise(17);
-  check_that_it_is_new("initialise");
-  draw(other.net, 2);
-  copy_parameters(other.net, net);
-  check_that_it_is_new("a copy");
-
-  Plan training(net, {.batch = 1, .loss = residual.head.loss});
-  fill_random(training.value(residual.images), 4);
-  training.value(residual.labels).clear();
-  training.forward(device);
-  training.backward(device);
-  plan.forward(device);  // the run that trained has raised versions too: from here on it is the update alone
-  training.visit([](const std::string&, Parameter& parameter, const Tensor& gradient) {
-    for (std::size_t i = 0; i < gradient.data<double>().size(); ++i) parameter.value.data<double>()[i] -= gradient.data<double>()[i];
-  });
-  check_that_it_is_new("an update");
-
-  // Nobody raised the version: nobody looks.
-  Parameter* weights = nullptr;
-  net.visit([&](const std::string& name, Parameter& parameter) { weights = name == "conv_a.weight" ? &parameter : weights; });
-  plan.forward(device);
-  fill_random(weights->value, 99);
-  plan.forward(device);
-  CHECK(plan.value(last).data<double>()[0] == before);
-  training.parameters_changed();
-  check_that_it_is_new("work that no plan saw");
-  fill_random(weights->value, 100);
-  ++weights->version;
-  check_that_it_is_new("a caller that raises one version");
-  // Another device wants them otherwise.
-  Device direct = Cpu(1, ConvolutionAlgorithm::direct);
-  plan.forward(direct);
-  fresh.forward(direct);
-  CHECK(std::ranges::equal(plan.value(last).data<double>(), fresh.value(last).data<double>()));
-}
-
-TEST_CASE("net: plans share what is prepared, where they read it in the same form", "[net]") {
-  ResidualNet residual(6, 5);
-  Device device = Cpu(1, ConvolutionAlgorithm::tiles_2);
-  const Value last = residual.values.back();
-  const PlanOptions options{.batch = 1, .keep = {last}};
-  Plan one(residual.net, options), two(residual.net, options);
-  one.forward(device);
-  const HostMemory before = host_memory();
-  two.forward(device);
-  CHECK(host_memory().blocks == before.blocks);
-  Plan wider(residual.net, {.batch = 1, .keep = {last}, .inputs = {{residual.images, {1, 9, 8, 16}}}});
-  wider.forward(device);  // another size, but the same tiles
-  two.forward(device);
-  CHECK(Plan(residual.net, options).kernel_bytes(device) > 0);
-}
-
-TEST_CASE("net: inferences run in parallel, each on a device of its own", "[net]") {
-  ResidualNet residual(12, 10);
-  const Value last = residual.values.back();
-  Tensor samples({4, 12, 10, 16}, DType::f64);
-  fill_random(samples, 2);
-  constexpr std::size_t threads = 4;
-  std::vector<Tensor> found(threads);
-  {
-    std::vector<std::thread> workers;
-    for (std::size_t i = 0; i < threads; ++i) {
-      workers.emplace_back([&, i] {
-        Device device = Cpu(1);
-        Plan plan(residual.net, {.batch = 4, .keep = {last}});
-        for (int round = 0; round < 5; ++round) {
-          plan.value(residual.images).copy_from(samples);
-          plan.forward(device);
-        }
-        found[i] = plan.value(last).clone();
-      });
-    }
-    for (std::thread& worker : workers) worker.join();
-  }
-  for (const Tensor& each : found) CHECK(std::ranges::equal(each.data<double>(), found[0].data<double>()));
-
-  // A run that trains waits for them, and they for it: each sees parameters of before or after an update, never of both.
-  Plan training(residual.net, {.batch = 4, .loss = residual.head.loss});
-  training.value(residual.images).copy_from(samples);
-  training.value(residual.labels).clear();
-  std::thread trainer([&] {
-    Device device = Cpu(1);
-    for (int round = 0; round < 5; ++round) {
-      training.forward(device);
-      training.backward(device);
-      const auto alone = training.alone();
-      training.visit([](const std::string&, Parameter& parameter, const Tensor& gradient) {
-        for (std::size_t i = 0; i < gradient.data<double>().size(); ++i) {
-          parameter.value.data<double>()[i] -= 0.01 * gradient.data<double>()[i];
-        }
-      });
-    }
-  });
-  Device device = Cpu(1, ConvolutionAlgorithm::tiles_2);  // prepared or not, the same tiles
-  Plan plan(residual.net, {.batch = 4, .keep = {last}});
-  plan.value(residual.images).copy_from(samples);
-  for (int round = 0; round < 10; ++round) plan.forward(device);
-  trainer.join();
-  plan.forward(device);
-  Plan fresh(residual.net, {.batch = 4, .keep = {last}, .keep_prepared = false});
-  fresh.value(residual.images).copy_from(samples);
-  fresh.forward(device);
-  CHECK(std::ranges::equal(plan.value(last).data<double>(), fresh.value(last).data<double>()));
-}
-
-TEST_CASE("net: a cache plans the sizes of a pyramid once, and lets the oldest go", "[net]") {
-  Net net;
-  const Value images = net.input("images", {1, 8, 8, 16});
-  const Value scores =
-      net.add("relu", PRelu(), {net.add("conv", Conv2d({.outputs = 16, .geometry = {.kernel_h = 3, .kernel_w = 3}}), {images})});
-  net.initialise(1);
-  Device device = Cpu(2);
-  PlanCache plans(net, std::size_t{64} << 20);
-  const auto photograph = [&] {
-    for (std::int64_t size = 12; size < 12 + 9 * 5; size += 5) {
-      const std::shared_ptr<Plan> plan = plans.of({.keep = {scores}, .inputs = {{images, {1, size, size + 3, 16}}}});
-      fill_random(plan->value(images), static_cast<std::uint64_t>(size));
-      plan->forward(device);
-      CHECK(plan->value(scores).shape() == Shape{1, size - 2, size + 1, 16});
-    }
-  };
-  photograph();
-  CHECK(plans.made() == 9);
-  const HostMemory before = host_memory();
-  photograph();
-  CHECK(plans.made() == 9);
-  CHECK(host_memory().blocks == before.blocks);
-
-  // With room for about three of the nine, what was used last stays.
-  PlanCache small(net, plans.bytes() / 3);
-  const auto of = [&](std::int64_t size) { return small.of({.keep = {scores}, .inputs = {{images, {1, size, size, 16}}}}); };
-  const std::shared_ptr<Plan> held = of(40);
-  for (const std::int64_t size : {20, 30, 40, 50}) of(size);
-  CHECK(small.bytes() <= plans.bytes() / 3);
-  const std::int64_t made = small.made();
-  of(50);
-  CHECK(small.made() == made);
-  of(20);
-  CHECK(small.made() == made + 1);
-  held->forward(device);  // whoever holds one has it for good
-  PlanCache none(net, 0);
-  none.of({.keep = {scores}})->forward(device);
-  CHECK(none.bytes() == 0);
 }
 
 TEST_CASE("net: a plan is measured without its memory being taken", "[net]") {

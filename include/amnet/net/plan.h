@@ -102,6 +102,7 @@ class Plan {
   /// After each forward of a plan that trains, once, for the same samples, step and phase: it overwrites what forward left.
   void backward(Device& device, const BackwardOptions& options = {});
   /// Whether the last run would launch the very same the next time: no layer has asked for the number of the step (kernels/replay.h).
+  /// A recording of an inference reads what was prepared when it was made: it holds until a parameter changes.
   bool repeats() const { return !step_.number_was_asked(); }
   /// Tells the net that its parameters were written by work that no plan saw, such as a recording that was repeated. A run in
   /// Phase::train tells it by itself.
@@ -125,7 +126,9 @@ class Plan {
 
  private:
   void require_here(const Device& device) const;
+  Phase phase_of(const RunOptions& options) const;
   std::int64_t samples_of(const RunOptions& options) const;
+  Context begin(Device& device, const RunOptions& options);
   const std::vector<PlannedRun>& runs_for(std::int64_t samples);
   void prepare_kept(Context& context);
   void forward_run(Context& context, const PlannedRun& run);
