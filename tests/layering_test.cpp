@@ -132,12 +132,12 @@ TEST_CASE("layering: an arrow that points the wrong way is caught", "[layering]"
   const auto count = [](const char* file, const char* text) { return violations(rules(), file, text).size(); };
   CHECK(count("include/amnet/net/net.h", "#include <amnet/layers/layer.h>\n#include <vector>\n#include <fmt/core.h>\n") == 0);
   CHECK(count("include/amnet/layers/prelu.h", "#include <amnet/net/net.h>\n") == 1);
-  CHECK(count("include/amnet/data/loader.h", "#include <amnet/kernels/prelu.h>\n") == 1);
+  CHECK(count("include/amnet/faces/loader.h", "#include <amnet/kernels/prelu.h>\n") == 1);
   CHECK(count("src/cpu/prelu.cpp", "#include \"parallel.h\"\n#include <amnet/kernels/prelu.h>\n#include <Eigen/Core>\n") == 0);
   CHECK(count("src/cpu/prelu.cpp", "#include <amnet/layers/prelu.h>\n") == 1);
-  CHECK(count("src/data/loader.cpp", "#include \"cpu/parallel.h\"\n") == 1);
-  CHECK(count("src/eval/pairs.cpp", "#include <amnet/io/model.h>\n#include <amnet/report/svg.h>\n") == 0);
-  CHECK(count("src/eval/pairs.cpp", "#include <amnet/train/solver.h>\n") == 1);
+  CHECK(count("src/faces/loader.cpp", "#include \"cpu/parallel.h\"\n") == 1);
+  CHECK(count("src/faces/pairs.cpp", "#include <amnet/io/model.h>\n#include <amnet/report/svg.h>\n") == 0);
+  CHECK(count("src/faces/pairs.cpp", "#include <amnet/train/solver.h>\n") == 1);
   CHECK(count("include/amnet/io/model.h", "# include <nlohmann/json.hpp>\n") == 1);
   CHECK(count("include/amnet/core/tensor.h", "#include <Eigen/Core>\n") == 1);
   CHECK(count("include/amnet/core/tensor.h", "#include <amnet/amnet.h>\n") == 1);

@@ -6,11 +6,11 @@
 
 #include <amnet/core/build_info.h>
 #include <amnet/core/text.h>
+#include <amnet/faces/heads.h>
 #include <amnet/io/durable_file.h>
-#include <amnet/io/model_file.h>
 #include <amnet/kernels/image_input.h>
 #include <amnet/kernels/replay.h>
-#include <amnet/net/heads.h>
+#include <amnet/model/model_file.h>
 #include <amnet/train/solver.h>
 
 #include <sys/resource.h>

@@ -5,9 +5,9 @@
 #include "progress_bar.h"
 #include "signals.h"
 
-#include <amnet/data/check.h>
-#include <amnet/data/packed_faces.h>
-#include <amnet/data/trainable.h>
+#include <amnet/faces/check.h>
+#include <amnet/faces/packed_faces.h>
+#include <amnet/faces/trainable.h>
 
 #include <fmt/format.h>
 

@@ -7,14 +7,14 @@
 #include "signals.h"
 
 #include <amnet/core/text.h>
-#include <amnet/eval/bootstrap.h>
-#include <amnet/eval/embed.h>
-#include <amnet/eval/pairs.h>
-#include <amnet/eval/verification.h>
+#include <amnet/faces/bootstrap.h>
+#include <amnet/faces/memory_forecast.h>
+#include <amnet/faces/pairs.h>
+#include <amnet/faces/verification.h>
 #include <amnet/io/durable_file.h>
+#include <amnet/model/embed.h>
 #include <amnet/report/html.h>
 #include <amnet/report/svg.h>
-#include <amnet/train/memory_forecast.h>
 #include <amnet/train/meters.h>
 
 #include <fmt/format.h>

@@ -6,12 +6,12 @@
 #include "progress_bar.h"
 #include "signals.h"
 
-#include <amnet/eval/embed.h>
-#include <amnet/eval/pairs.h>
-#include <amnet/eval/verification.h>
+#include <amnet/faces/memory_forecast.h>
+#include <amnet/faces/pairs.h>
+#include <amnet/faces/train_report.h>
+#include <amnet/faces/verification.h>
 #include <amnet/io/durable_file.h>
-#include <amnet/train/memory_forecast.h>
-#include <amnet/train/train_report.h>
+#include <amnet/model/embed.h>
 
 #include <fmt/format.h>
 

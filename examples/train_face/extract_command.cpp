@@ -7,10 +7,10 @@
 #include "signals.h"
 
 #include <amnet/core/path_hint.h>
-#include <amnet/data/packed_faces.h>
-#include <amnet/eval/embed.h>
+#include <amnet/faces/packed_faces.h>
 #include <amnet/io/durable_file.h>
 #include <amnet/io/npy.h>
+#include <amnet/model/embed.h>
 
 #include <fmt/format.h>
 

@@ -7,16 +7,16 @@
 #include "signals.h"
 
 #include <amnet/core/build_info.h>
-#include <amnet/data/synthetic_faces.h>
-#include <amnet/eval/embed.h>
-#include <amnet/eval/pairs.h>
-#include <amnet/eval/verification.h>
+#include <amnet/faces/pairs.h>
+#include <amnet/faces/synthetic_faces.h>
+#include <amnet/faces/train_report.h>
+#include <amnet/faces/train_state.h>
+#include <amnet/faces/trainer.h>
+#include <amnet/faces/verification.h>
 #include <amnet/io/checkpoint.h>
 #include <amnet/io/durable_file.h>
 #include <amnet/io/folder_lock.h>
-#include <amnet/train/train_report.h>
-#include <amnet/train/train_state.h>
-#include <amnet/train/trainer.h>
+#include <amnet/model/embed.h>
 
 #include <fmt/format.h>
 

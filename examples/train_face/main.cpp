@@ -11,8 +11,8 @@
 
 #include <amnet/core/build_info.h>
 #include <amnet/core/error.h>
-#include <amnet/data/pack_size.h>
-#include <amnet/data/packed_faces.h>
+#include <amnet/faces/pack_size.h>
+#include <amnet/faces/packed_faces.h>
 
 #include <charconv>
 #include <functional>

@@ -1,7 +1,7 @@
 #include "memory_line.h"
 #include "console.h"
 
-#include <amnet/train/memory_forecast.h>
+#include <amnet/faces/memory_forecast.h>
 
 void tell_memory(std::vector<amnet::MemoryUse> uses) {
   // Of what the data take: the program itself, 180 MB where the GPU backend is built in, is no news in a small job.

@@ -6,8 +6,8 @@
 #include "progress_bar.h"
 #include "signals.h"
 
-#include <amnet/data/packed_faces.h>
-#include <amnet/data/trainable.h>
+#include <amnet/faces/packed_faces.h>
+#include <amnet/faces/trainable.h>
 #include <amnet/io/durable_file.h>
 
 #include <fmt/format.h>

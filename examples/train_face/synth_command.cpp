@@ -5,7 +5,7 @@
 #include "signals.h"
 
 #include <amnet/core/processors.h>
-#include <amnet/data/synthetic_faces.h>
+#include <amnet/faces/synthetic_faces.h>
 #include <amnet/io/folder_lock.h>
 
 #include <fmt/format.h>

@@ -5,7 +5,7 @@
 #include "signals.h"
 #include "train_settings.h"
 
-#include <amnet/train/trainer.h>
+#include <amnet/faces/trainer.h>
 
 #include <fmt/format.h>
 

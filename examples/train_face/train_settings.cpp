@@ -2,7 +2,7 @@
 #include "toml.h"
 
 #include <amnet/core/text.h>
-#include <amnet/train/input_format.h>
+#include <amnet/faces/input_format.h>
 
 #include <fmt/format.h>
 

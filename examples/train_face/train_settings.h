@@ -9,7 +9,7 @@
 #include "commands.h"
 #include "compute_options.h"
 
-#include <amnet/train/train_options.h>
+#include <amnet/faces/train_options.h>
 
 #include <optional>
 #include <string>

@@ -1,4 +1,4 @@
-"""The network of include/amnet/net/sphere_face.h in PyTorch, at its fastest: what compare.py and gpu.py hold amnet against.
+"""The network of include/amnet/faces/sphere_face.h in PyTorch, at its fastest: what compare.py and gpu.py hold amnet against.
 
     pytorch_rival.py --mode eager|compile|freeze|reduce-overhead|max-autotune [--device cpu|cuda] [--precision f32|tf32|bf16] [--batch N]
                      [--threads N] [--classes N] [--width W] [--iterations N] [--steps-per-wait N] [--forward-only] [--faces FOLDER] [--json FILE]

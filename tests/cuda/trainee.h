@@ -5,9 +5,9 @@
 #pragma once
 
 #include <amnet/core/random.h>
-#include <amnet/io/model_file.h>
-#include <amnet/net/heads.h>
-#include <amnet/net/sphere_face.h>
+#include <amnet/faces/heads.h>
+#include <amnet/faces/sphere_face.h>
+#include <amnet/model/model_file.h>
 
 #include <algorithm>
 #include <optional>
@@ -16,7 +16,7 @@
 #include <utility>
 #include <vector>
 
-#include "train/train_step.h"
+#include "faces/train_step.h"
 
 namespace amnet {
 

@@ -1,6 +1,6 @@
 // Whole runs of the trainer on the GPU: data, steps, verification, checkpoints, and a resume on the other device.
-#include <amnet/io/model_file.h>
-#include <amnet/train/trainer.h>
+#include <amnet/faces/trainer.h>
+#include <amnet/model/model_file.h>
 
 #include <cmath>
 #include <string>

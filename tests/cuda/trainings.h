@@ -1,8 +1,8 @@
 // A small set of faces, and whole training runs over it on a GPU.
 #pragma once
 
+#include <amnet/faces/trainer.h>
 #include <amnet/io/durable_file.h>
-#include <amnet/train/trainer.h>
 
 #include <fmt/format.h>
 #include <cstdint>

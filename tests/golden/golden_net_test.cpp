@@ -1,8 +1,8 @@
 // The seed's 20-layer face net at an eighth of its width, forward and backward, built layer by layer from the seed's own prototxt; and
 // sphere_face() with add_head(), which must be that net with its frozen biases at zero.
+#include <amnet/faces/heads.h>
+#include <amnet/faces/sphere_face.h>
 #include <amnet/kernels/softmax_cross_entropy.h>
-#include <amnet/net/heads.h>
-#include <amnet/net/sphere_face.h>
 
 #include <cstdio>
 #include <fstream>

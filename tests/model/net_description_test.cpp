@@ -1,4 +1,6 @@
 // A net as data: every layer type comes back with all its options, and a net with its bits.
+#include <amnet/faces/heads.h>
+#include <amnet/faces/sphere_face.h>
 #include <amnet/layers/accuracy.h>
 #include <amnet/layers/add.h>
 #include <amnet/layers/batch_norm.h>
@@ -12,9 +14,7 @@
 #include <amnet/layers/relu.h>
 #include <amnet/layers/scale_shift.h>
 #include <amnet/model/net_description.h>
-#include <amnet/net/heads.h>
 #include <amnet/net/plan.h>
-#include <amnet/net/sphere_face.h>
 
 #include <bit>
 #include <limits>

@@ -1,14 +1,14 @@
 #include "catch.h"
 #include "net/fill_random.h"
 
+#include <amnet/faces/heads.h>
+#include <amnet/faces/sphere_face.h>
 #include <amnet/layers/add.h>
 #include <amnet/layers/conv2d.h>
 #include <amnet/layers/flatten.h>
 #include <amnet/layers/fully_connected.h>
 #include <amnet/layers/prelu.h>
-#include <amnet/net/heads.h>
 #include <amnet/net/plan.h>
-#include <amnet/net/sphere_face.h>
 
 #include <cmath>
 #include <map>

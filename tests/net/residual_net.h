@@ -1,12 +1,12 @@
 // A net for the tests of plans: residual sums in every arrangement that a plan has to tell apart.
 #pragma once
 
+#include <amnet/faces/heads.h>
 #include <amnet/layers/add.h>
 #include <amnet/layers/conv2d.h>
 #include <amnet/layers/flatten.h>
 #include <amnet/layers/fully_connected.h>
 #include <amnet/layers/prelu.h>
-#include <amnet/net/heads.h>
 #include <amnet/net/plan.h>
 
 #include <map>

@@ -1,0 +1,99 @@
+// Batches of face images, decoded by threads while the model computes. The bytes of a batch are a function of
+// (list, seed, sample number) alone, not of the number of workers; the device turns bytes into numbers (image_input).
+// There is no augmentation beyond the mirror flag here.
+//
+//   Loader loader(list, {.batch = 256, .seed = 1, .workers = 4, .first_sample = resumed_samples});
+//   for (int step = 0; step < steps; ++step) {
+//     Batch batch = loader.next();
+//     ...
+//   }
+#pragma once
+
+#include <amnet/core/image_format.h>
+#include <amnet/core/processors.h>
+#include <amnet/core/tensor.h>
+#include <amnet/faces/face_list.h>
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <string>
+#include <vector>
+
+namespace amnet {
+
+struct Batch {
+  Tensor pixels;                      // u8 (N,H,W,3), channels in the format's order; undefined where they are held elsewhere
+  Tensor mirrored;                    // u8 (N): 1 where the image is to be flipped left to right
+  Tensor labels;                      // i64 (N), in [0, classes)
+  std::vector<std::int64_t> indices;  // (N): positions in the list
+  std::int64_t first_sample = 0;      // number of the first sample since the beginning of training
+};
+
+/// An image that cannot be used: missing, damaged, of a kind that is refused, or of the wrong size.
+struct BadImage {
+  std::int64_t image;  // its position in the list
+  std::string reason;  // one sentence with the list's line, the file and why
+};
+
+/// fail: a bad image ends the run. skip: its place is taken by the next good image of the list (cyclically), which so
+/// comes once more in that epoch; lists hold an identity's images together, so it is mostly the same person.
+enum class BadImages : unsigned char { fail, skip };
+
+struct LoaderOptions {
+  std::int64_t batch = 256;
+  ImageFormat format = {};
+  std::uint64_t seed = 0;
+  bool shuffle = true;
+  bool mirror = true;
+  int workers = default_workers();
+  int queue = 4;                  // batches that are decoded ahead
+  std::int64_t first_sample = 0;  // where to go on after a resume
+  BadImages bad_images = BadImages::fail;
+  double max_bad_share = 1;                                // with skip: fail when more than this share of the list is bad, in [0,1]
+  std::function<void(const BadImage&)> on_bad_image = {};  // told each bad image once, from next(), before its batch comes
+  /// Where somebody holds all pixels already: of each image of the list the one that stands in its place, itself unless it is bad (see
+  /// for_each_batch). Batches are the same, but without pixels, and no file is read.
+  std::shared_ptr<const std::vector<std::int64_t>> stand_ins = {};
+};
+
+/// Endless batches of one size: they run on over the end of an epoch, in which each good image comes exactly once
+/// (see BadImages::skip for the exception). Destroying a loader stops its threads at once, also with a full queue.
+class Loader {
+ public:
+  /// Starts the workers. Throws UsageError for options out of range or an empty list.
+  Loader(FaceList list, const LoaderOptions& options);
+  ~Loader();
+  Loader(Loader&&) noexcept;
+  Loader& operator=(Loader&&) noexcept;
+
+  /// The next batch. Throws DataError naming the list line when a bad image ends the run (again at every later call).
+  Batch next();
+
+  const FaceList& list() const;
+  /// Bad images met up to the last batch that next() gave, in the order they were met, each once.
+  const std::vector<BadImage>& bad_images() const;
+  /// Seconds that next() has waited for the workers so far.
+  double wait_seconds() const;
+  /// The memory of `batches` batches: a loader holds up to `queue` of them.
+  static std::int64_t bytes_of(const LoaderOptions& options, std::int64_t batches);
+
+ private:
+  struct State;
+  std::unique_ptr<State> state_;
+};
+
+struct ReadOptions {
+  std::int64_t batch = 64;
+  ImageFormat format = {};
+  int workers = default_workers();
+  BadImages bad_images = BadImages::fail;
+  std::function<void(const BadImage&)> on_bad_image = {};  // told each bad image once, before its batch comes
+};
+
+/// Calls body with every image of the list once, in the list's order and unmirrored; the last batch may be smaller.
+/// The body runs on the calling thread. Throws DataError at the first bad image; with skip, the batch has in its place the image that the
+/// loader would take, and its indices say so.
+void for_each_batch(const FaceList& list, const ReadOptions& options, const std::function<void(const Batch&)>& body);
+
+}  // namespace amnet

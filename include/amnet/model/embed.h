@@ -1,0 +1,87 @@
+// From image files to embeddings, with the image format that the model file states.
+//
+//   Embedder embedder(load_model("runs/a/last"));
+//   Views views = embedder.embed(device, "faces", paths);
+//   Tensor sum = combine(views, FlipMode::sum);
+#pragma once
+
+#include <amnet/data/image_source.h>
+#include <amnet/model/model_file.h>
+#include <amnet/net/plan.h>
+
+#include <cstdint>
+#include <filesystem>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace amnet {
+
+/// The embedding of each image and of its mirror image, (images, D) of f32; row i belongs to path i.
+struct Views {
+  Tensor plain;
+  Tensor mirrored;                   ///< undefined when not asked for
+  std::vector<std::uint8_t> failed;  ///< nonzero where an image could not be read and bad images are skipped: its rows are zero
+  std::vector<std::string> reasons;  ///< one sentence for each failed image
+};
+
+/// How the two views become one feature.
+enum class FlipMode : unsigned char { none, sum, concat };
+std::string_view name_of(FlipMode flip);
+/// Throws UsageError that lists the names.
+FlipMode flip_of(std::string_view name);
+
+struct EmbedRequest {
+  std::filesystem::path root = {};                           ///< the folder of the images
+  std::shared_ptr<const ImageSource> images = {};            ///< where they lie instead, such as in a packed file
+  std::span<const std::string> paths;                        ///< relative to root
+  std::function<std::string(std::size_t index)> where = {};  ///< names an image in messages, with its list and line; else its file
+  bool mirrored = true;
+  bool skip_bad_images = false;  ///< else a bad image throws DataError
+  std::function<void(std::int64_t done, std::int64_t all)> progress = {};
+};
+
+class Embedder {
+ public:
+  explicit Embedder(LoadedModel model, std::int64_t batch = 64);
+  /// Embeds with a net that has the model's layers, and others beside them, where it lies: later training is seen at once. It must outlive
+  /// this. Its parameters are not prepared for many calls, which would take memory, and so are computed in f32 on a CPU of bf16 too.
+  Embedder(ModelDescription description, const Net& net, std::int64_t batch = 64);
+
+  /// A loaded model moves to the device, and into its dtype, at the first call with it. Throws DataError for an image that cannot be read
+  /// or has another size, unless it is to be skipped, NonFiniteError naming the image and the model where an embedding is not finite. An
+  /// embedding does not depend on the images beside it, but its last bits do on the
+  /// batch: the algorithms are chosen for it.
+  Views embed(Device& device, const EmbedRequest& request);
+
+  const ModelDescription& description() const { return model_.description; }
+  /// Bytes of the plan that embed() makes, which is made now.
+  std::size_t planned_bytes();
+  /// What that plan will take, without taking it.
+  PlanBytes measure(Device& device) const;
+
+ private:
+  const Net& net() const { return of_others_ != nullptr ? *of_others_ : model_.net; }
+  PlanOptions options(std::int64_t batch) const;
+  void fit(const Device& device);
+  void plan(std::int64_t batch);
+
+  LoadedModel model_;
+  const Net* of_others_ = nullptr;  // in the place of the model's
+  std::int64_t batch_;
+  std::optional<Plan> plan_;
+};
+
+/// The pixels themselves as features, minus the format's mean: the baseline every model must beat. (images, H*W*3)
+/// Both views are the image as it is, so that either protocol compares images without mirroring.
+Views pixel_views(const ImageFormat& format, EmbedRequest request);
+
+/// (images, D) for none and sum, (images, 2D) for concat; with rows of length 1 where `normalise` is set. Throws NonFiniteError for a sum
+/// beyond f32.
+Tensor combine(const Views& views, FlipMode flip, bool normalise = false);
+
+}  // namespace amnet

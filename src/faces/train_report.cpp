@@ -1,0 +1,159 @@
+#include <amnet/faces/train_report.h>
+#include <amnet/io/durable_file.h>
+#include <amnet/report/svg.h>
+#include <amnet/train/meters.h>
+
+#include <cmath>
+
+namespace amnet {
+namespace {
+
+namespace fs = std::filesystem;
+
+template <class Row, class Pick>
+std::vector<double> column(const std::vector<Row>& rows, Pick&& pick) {
+  std::vector<double> values;
+  values.reserve(rows.size());
+  for (const Row& row : rows) values.push_back(pick(row));
+  return values;
+}
+
+// Where the learning rate falls by more than warm-up or rounding would explain.
+std::vector<Mark> rate_drops(const std::vector<MetricsRow>& rows) {
+  std::vector<Mark> marks;
+  for (std::size_t i = 1; i < rows.size(); ++i) {
+    if (rows[i].learning_rate < 0.9 * rows[i - 1].learning_rate) {
+      marks.push_back({static_cast<double>(rows[i].step), fmt::format("lr {:.3g}", rows[i].learning_rate)});
+    }
+  }
+  return marks;
+}
+
+struct Curve {
+  std::string title, label;
+  std::vector<double> values;
+  Scale scale = Scale::linear;
+  bool smooth = true;
+};
+
+void add_curve(HtmlReport& report, const std::vector<double>& steps, const Curve& curve, const std::vector<Mark>& marks,
+               std::string_view caption) {
+  // Smoothing hides what it lags behind: a fiftieth of the run at most.
+  const double half_life = static_cast<double>(steps.size()) / 50;
+  LineChart chart{.title = curve.title, .x = {.label = "step"}, .y = {.label = curve.label, .scale = curve.scale}};
+  if (curve.smooth && half_life >= 2) {
+    chart.series = {{.name = "", .x = steps, .y = curve.values, .style = Style::faint},
+                    {.name = "", .x = steps, .y = smoothed(curve.values, half_life)}};
+  } else {
+    chart.series = {{.name = "", .x = steps, .y = curve.values}};
+  }
+  chart.x_marks = marks;
+  report.add_figure(draw(chart), caption);
+}
+
+// "± 0.50 over 10 folds"; nothing where there is no accuracy.
+std::string spread_text(double deviation, std::string_view folds) {
+  return std::isnan(deviation) ? "" : fmt::format("± {:.2f} over {}", deviation, folds);
+}
+
+}  // namespace
+
+void add_training_curves(HtmlReport& report, const fs::path& run) {
+  const std::vector<MetricsRow> rows = read_metrics(run / "metrics.csv");
+  const std::vector<double> steps = column(rows, [](const MetricsRow& row) { return static_cast<double>(row.step); });
+  const std::vector<Mark> marks = rate_drops(rows);
+  add_curve(
+      report, steps, {"Loss", "loss", column(rows, [](const MetricsRow& row) { return row.meters.loss; })}, marks,
+      "Its level depends on scale and margin; with the seed's margin rule it rises at first, while more and more targets come under the "
+      "margin. Means between two lines of the log; in long runs pale, with a smoothed curve before them.");
+  add_curve(report, steps, {"Training accuracy", "%", column(rows, [](const MetricsRow& row) { return 100 * row.meters.accuracy; })}, marks,
+            "Share of training images whose largest logit, without margin, is their own class.");
+  add_curve(report, steps,
+            {"Cosine to the own class", "mean cosine", column(rows, [](const MetricsRow& row) { return row.meters.target_cosine; })}, marks,
+            "Between a feature and the weights of its class: what the margin pushes up.");
+  add_curve(report, steps,
+            {"Feature norm", "mean norm", column(rows, [](const MetricsRow& row) { return row.meters.feature_norm; }), Scale::log}, marks,
+            "A norm that runs away by orders of magnitude means the learning rate is too high at the start.");
+  add_curve(report, steps,
+            {"Learning rate", "rate", column(rows, [](const MetricsRow& row) { return row.learning_rate; }), Scale::linear, false}, {},
+            "What the schedule gave at each line of the log.");
+  const std::vector<ValidationRow> checks = read_validation(run / "validation.csv");
+  if (checks.empty()) return;
+  LineChart chart{.title = "Verification while training", .x = {.label = "step"}, .y = {.label = "accuracy, %"}};
+  chart.series = {{.name = "10-fold accuracy",
+                   .x = column(checks, [](const ValidationRow& row) { return static_cast<double>(row.step); }),
+                   .y = column(checks, [](const ValidationRow& row) { return row.accuracy_mean; })}};
+  chart.x_marks = marks;
+  report.add_figure(draw(chart), "On people who are not in the training set.");
+}
+
+std::string train_report(const fs::path& run, const TrainReportOptions& options) {
+  HtmlReport report(options.title, options.subtitle);
+  const std::vector<MetricsRow> rows = read_metrics(run / "metrics.csv");
+  const std::vector<ValidationRow> checks = read_validation(run / "validation.csv");
+  std::vector<HtmlReport::Figure> figures;
+  if (!checks.empty()) {
+    figures.push_back(
+        {percent_text(checks.back().accuracy_mean), "verification accuracy", spread_text(checks.back().accuracy_std, "the folds")});
+  }
+  if (!rows.empty()) {
+    figures.push_back({fmt::format("{:.3f}", rows.back().meters.loss), "loss", "at the last line of the log"});
+    figures.push_back({percent_text(100 * rows.back().meters.accuracy), "training accuracy", "without margin"});
+    figures.push_back({fmt::format("{:.1f}", rows.back().samples_per_second), "images a second", ""});
+  }
+  report.add_key_figures(figures);
+  report.add_heading("How training went");
+  add_training_curves(report, run);
+  report.add_heading("Settings");
+  const fs::path config = run / "config.toml";
+  std::error_code unreadable;
+  report.add_code(fs::is_regular_file(config, unreadable) ? read_file(config) : "The caller kept no configuration.");
+  return report.str();
+}
+
+void add_verification(HtmlReport& report, const Verification& result, const Pairs& pairs) {
+  std::vector<std::vector<std::string>> rows;
+  for (std::size_t i = 0; i < result.folds.size(); ++i) {
+    const Fold& fold = result.folds[i];
+    rows.push_back({fmt::format("{}", i + 1), std::isnan(fold.accuracy) ? "–" : fmt::format("{:.2f}", fold.accuracy),
+                    std::isnan(fold.threshold) ? "–" : fmt::format("{:.4f}", fold.threshold)});
+  }
+  rows.push_back({"mean ± std",
+                  std::isnan(result.accuracy_mean) ? "–" : fmt::format("{:.2f} ± {:.2f}", result.accuracy_mean, result.accuracy_std), ""});
+  report.add_table(std::vector<std::string>{"", "accuracy, %", "threshold"}, rows,
+                   fmt::format("Over {}. Protocol {}; the threshold of a fold is chosen on the other folds; population standard deviation.",
+                               pairs_text(result), name_of(result.protocol)));
+  for (const std::string& remark : remarks_on(result)) report.add_paragraph(remark + ".");
+  std::vector<std::vector<std::string>> rates;
+  for (const AcceptRate& rate : result.accept_rates) {
+    rates.push_back({fmt::format("{:g} %", 100 * rate.far), percent_text(rate.tar), fmt::format("{:.4f}", rate.threshold), rate.note});
+  }
+  report.add_table(std::vector<std::string>{"false accepts", "true accepts", "threshold", ""}, rates,
+                   fmt::format("Over all {} genuine and {} impostor pairs of the {} images named.", result.genuine_pairs,
+                               result.impostor_pairs, result.images - result.failed_images));
+  Series curve{.name = "model"};
+  for (const AcceptRate& point : result.roc) {
+    curve.x.push_back(point.far);
+    curve.y.push_back(point.tar);
+  }
+  report.add_figure(draw(roc_chart({curve})), "Receiver operating characteristic over all pairs of the images named.");
+  Histogram histogram{.title = "Scores of the listed pairs", .x = {.label = "cosine"}};
+  histogram.groups = {{.name = "same person"}, {.name = "different people"}};
+  for (std::size_t i = 0; i < pairs.pairs.size(); ++i) {
+    if (!std::isnan(result.scores[i])) histogram.groups[pairs.pairs[i].same ? 0 : 1].values.push_back(result.scores[i]);
+  }
+  report.add_figure(draw(histogram), "The less the two overlap, the better.");
+}
+
+std::string verification_report(const Verification& result, const Pairs& pairs, const std::string& title) {
+  HtmlReport report("Verification", title);
+  const std::vector<HtmlReport::Figure> figures = {
+      {percent_text(result.accuracy_mean), "accuracy", spread_text(result.accuracy_std, fmt::format("{} folds", result.folds.size()))},
+      {percent_text(result.accept_rates.at(0).tar), "true accepts", "at 1 % false accepts"},
+      {percent_text(result.accept_rates.at(1).tar), "true accepts", "at 0.1 % false accepts"}};
+  report.add_key_figures(figures);
+  add_verification(report, result, pairs);
+  return report.str();
+}
+
+}  // namespace amnet

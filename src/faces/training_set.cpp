@@ -1,0 +1,34 @@
+#include "training_set.h"
+
+#include <amnet/core/random.h>
+#include <amnet/faces/packed_faces.h>
+#include <amnet/faces/trainable.h>
+
+#include <memory>
+
+namespace amnet {
+
+FaceList read_training_set(const TrainOptions& options) {
+  const ListOptions list_options{.classes = options.classes, .exclude = options.exclude, .relabel = options.relabel};
+  FaceList list;
+  if (!options.pack.empty()) {
+    list = list_packed(std::make_shared<PackedFaces>(options.pack), list_options);
+  } else if (options.train_list.empty()) {
+    list = list_folder(options.root, list_options);
+  } else {
+    list = read_face_list(options.train_list, options.root, list_options);
+  }
+  const std::string reason = why_not_trainable(list, {.classes = options.classes, .embedding = options.network.embedding});
+  require<DataError>(reason.empty(), "{}", reason);
+  return list;
+}
+
+std::uint64_t fingerprint_of(const FaceList& list) {
+  std::uint64_t hash = stream_of("training set");
+  for (std::int64_t i = 0; i < list.size(); ++i) {
+    hash = (hash ^ stream_of(list.path(i)) ^ static_cast<std::uint64_t>(list.label(i))) * 1099511628211ULL;
+  }
+  return hash;
+}
+
+}  // namespace amnet
