@@ -38,10 +38,10 @@ ChannelSlopes slopes_of(const Tensor& slope) {
   return {elements_or_null<const float>(slope, who), slope.defined() && slope.count() > 1 ? 1 : 0};
 }
 
-ConvolutionGraph operation_of(const Cuda& cuda, Convolution pass, const Conv2dOptions& options, const Shape& x, std::int64_t outputs,
+ConvolutionGraph operation_of(const Cuda& cuda, Convolution pass, const Conv2dGeometry& geometry, const Shape& x, std::int64_t outputs,
                               DType dtype) {
   return {.pass = pass,
-          .options = options,
+          .geometry = geometry,
           .x = x,
           .outputs = outputs,
           .dtype = dtype,
@@ -241,13 +241,14 @@ void run_weight_gradient(Cuda& cuda, const ConvolutionChoice& choice, const Conv
 
 }  // namespace
 
-Conv2dForm conv2d_form(const Cuda& cuda, const Conv2dOptions&, const Shape&, std::int64_t, DType dtype, Conv2dPass) {
+Conv2dForm conv2d_form(const Cuda& cuda, const Conv2dGeometry&, const Shape&, std::int64_t, DType dtype, Conv2dPass) {
   return {.dtype = cuda.precision() == ProductPrecision::bf16 ? DType::bf16 : dtype};
 }
 
-void conv2d_prepare(Cuda& cuda, const Conv2dOptions& options, const Shape& x, const Tensor& w, Conv2dPass pass, Conv2dPrepared& prepared) {
-  check_conv2d_weights(options, x, w, DType::f32);
-  prepared.form = conv2d_form(cuda, options, x, w.extent(0), w.dtype(), pass);
+void conv2d_prepare(Cuda& cuda, const Conv2dGeometry& geometry, const Shape& x, const Tensor& w, Conv2dPass pass,
+                    Conv2dPrepared& prepared) {
+  check_conv2d_weights(geometry, x, w, DType::f32);
+  prepared.form = conv2d_form(cuda, geometry, x, w.extent(0), w.dtype(), pass);
   if (cuda.precision() != ProductPrecision::bf16) {
     prepared.transformed = {};
     return;
@@ -257,16 +258,17 @@ void conv2d_prepare(Cuda& cuda, const Conv2dOptions& options, const Shape& x, co
   convert_weights(cuda, w, w.extent(3), elements<BFloat16>(made, who));
 }
 
-std::size_t conv2d_prepared_bytes(const Cuda& cuda, const Conv2dOptions& options, const Shape& x, std::int64_t outputs, DType, Conv2dPass) {
+std::size_t conv2d_prepared_bytes(const Cuda& cuda, const Conv2dGeometry& geometry, const Shape& x, std::int64_t outputs, DType,
+                                  Conv2dPass) {
   if (cuda.precision() != ProductPrecision::bf16) return 0;
-  return bytes_of(options.weight_shape(x[3], outputs), DType::bf16);
+  return bytes_of(geometry.weight_shape(x[3], outputs), DType::bf16);
 }
 
-void conv2d_forward(Cuda& cuda, const Conv2dOptions& options, const Tensor& x, const Conv2dWeights& w, const Conv2dEpilogue& epilogue,
+void conv2d_forward(Cuda& cuda, const Conv2dGeometry& geometry, const Tensor& x, const Conv2dWeights& w, const Conv2dEpilogue& epilogue,
                     const Tensor& y) {
-  check_conv2d_forward(options, x, w.values, epilogue, y);
+  check_conv2d_forward(geometry, x, w.values, epilogue, y);
   const std::int64_t outputs = w.values.extent(0);
-  ConvolutionGraph operation = operation_of(cuda, Convolution::forward, options, x.shape(), outputs, x.dtype());
+  ConvolutionGraph operation = operation_of(cuda, Convolution::forward, geometry, x.shape(), outputs, x.dtype());
   operation.bias = epilogue.bias.defined();
   operation.slope = slope_of(epilogue.slope, outputs);
   operation.residual = epilogue.residual.defined();
@@ -281,11 +283,11 @@ void conv2d_forward(Cuda& cuda, const Conv2dOptions& options, const Tensor& x, c
   });
 }
 
-void conv2d_backward(Cuda& cuda, const Conv2dOptions& options, const Tensor& x, const Conv2dWeights& w, const Conv2dActivation& activation,
-                     const Tensor& dy, const Conv2dGradients& gradients) {
+void conv2d_backward(Cuda& cuda, const Conv2dGeometry& geometry, const Tensor& x, const Conv2dWeights& w,
+                     const Conv2dActivation& activation, const Tensor& dy, const Conv2dGradients& gradients) {
   const Gradient &dx = gradients.dx, &dw = gradients.dw;
   const std::int64_t outputs = dy.extent(dy.rank() - 1);
-  check_conv2d_backward(options, x, w.values, activation, dy, gradients);
+  check_conv2d_backward(geometry, x, w.values, activation, dy, gradients);
   const bool active = activation.slope.defined();
   const Tensor& dz = active ? activation.dz : dy;
   ConvolutionPlans& plans = *cuda.state().convolutions;
@@ -294,7 +296,7 @@ void conv2d_backward(Cuda& cuda, const Conv2dOptions& options, const Tensor& x, 
     if (dw && dy.count() == 0) {
       if (dw.write == Write::assign) clear_bytes(dw.tensor.raw(), Memory::cuda, dw.tensor.size_bytes());
     } else if (dw) {
-      ConvolutionGraph operation = operation_of(cuda, Convolution::weight_gradient, options, x.shape(), outputs, dy.dtype());
+      ConvolutionGraph operation = operation_of(cuda, Convolution::weight_gradient, geometry, x.shape(), outputs, dy.dtype());
       operation.adds = dw.write == Write::add && dy.dtype() == DType::f32;
       operation.aligned = all_aligned({&x, &dz, &dw.tensor});
       const auto run = [&](const ConvolutionChoice& choice, std::byte* to) {
@@ -308,7 +310,7 @@ void conv2d_backward(Cuda& cuda, const Conv2dOptions& options, const Tensor& x, 
       run(choice, dw.tensor.raw());
     }
     if (dx && dx.tensor.count() > 0) {
-      ConvolutionGraph operation = operation_of(cuda, Convolution::data_gradient, options, dx.tensor.shape(), outputs, dy.dtype());
+      ConvolutionGraph operation = operation_of(cuda, Convolution::data_gradient, geometry, dx.tensor.shape(), outputs, dy.dtype());
       operation.adds = dx.write == Write::add;
       operation.aligned = all_aligned({&dz, &w.values, &dx.tensor});
       const auto run = [&](const ConvolutionChoice& choice, std::byte* to) {
@@ -324,14 +326,14 @@ void conv2d_backward(Cuda& cuda, const Conv2dOptions& options, const Tensor& x, 
   });
 }
 
-ScratchBytes conv2d_scratch(const Cuda& cuda, const Conv2dOptions& options, const Shape& x, std::int64_t outputs, DType dtype,
+ScratchBytes conv2d_scratch(const Cuda& cuda, const Conv2dGeometry& geometry, const Shape& x, std::int64_t outputs, DType dtype,
                             bool training) {
   const DType stored = cuda.precision() == ProductPrecision::bf16 ? DType::bf16 : dtype;
   ScratchBytes most;
   if (x.count() == 0) return most;
   for (const Convolution pass : {Convolution::forward, Convolution::data_gradient, Convolution::weight_gradient}) {
     if (pass != Convolution::forward && !training) continue;
-    const ConvolutionGraph operation = operation_of(cuda, pass, options, x, outputs, stored);
+    const ConvolutionGraph operation = operation_of(cuda, pass, geometry, x, outputs, stored);
     const ConvolutionGraph widest = ways_of(operation).back();
     const bool of_weights = pass == Convolution::weight_gradient;
     const Needs needs{.weights = !of_weights && (stored == DType::bf16 || widest.x != x), .x = widest.x != x, .target = of_weights};

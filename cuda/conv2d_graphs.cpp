@@ -3,21 +3,21 @@
 namespace amnet {
 namespace {
 
-dnn::Extents extents_of(const Shape& shape) { return {shape[0], shape[3], shape[1], shape[2]}; }
+dnn::Dimensions dimensions_of(const Shape& shape) { return {shape[0], shape[3], shape[1], shape[2]}; }
 
 /// y = residual + relu(z) + slope (z - relu(z)) with z = sums + bias, as far as the key has it.
 void add_forward(dnn::GraphBuilder& builder, const ConvolutionGraph& key, std::int64_t alignment) {
-  const dnn::Extents extents = extents_of(key.y());
+  const dnn::Dimensions dimensions = dimensions_of(key.y());
   const bool activates = key.slope != Slope::none;
-  builder.tensor(y_id, extents, key.dtype, alignment);
-  if (key.keeps_sums) builder.tensor(sums_id, extents, key.dtype, alignment);
+  builder.tensor(y_id, dimensions, key.dtype, alignment);
+  if (key.keeps_sums) builder.tensor(sums_id, dimensions, key.dtype, alignment);
   const auto place = [&](bool holds_sums, bool is_last) {
     if (is_last) return std::int64_t{y_id};
-    return holds_sums && key.keeps_sums ? std::int64_t{sums_id} : builder.between(extents);
+    return holds_sums && key.keeps_sums ? std::int64_t{sums_id} : builder.between(dimensions);
   };
 
   std::int64_t z = place(!key.bias, !key.bias && !activates && !key.residual);
-  builder.convolution(key.pass, key.options, {.x = x_id, .w = w_id, .y = z});
+  builder.convolution(key.pass, key.geometry, {.x = x_id, .w = w_id, .y = z});
   if (key.bias) {
     builder.tensor(bias_id, {1, key.outputs, 1, 1}, DType::f32, key.aligned ? 16 : 4);
     const std::int64_t with_bias = place(true, !activates && !key.residual);
@@ -26,7 +26,7 @@ void add_forward(dnn::GraphBuilder& builder, const ConvolutionGraph& key, std::i
   }
   if (activates) {
     builder.tensor(slope_id, {1, key.slope == Slope::each ? key.outputs : 1, 1, 1}, DType::f32, key.aligned ? 16 : 4);
-    const std::int64_t positive = builder.between(extents), negative = builder.between(extents), bent = builder.between(extents);
+    const std::int64_t positive = builder.between(dimensions), negative = builder.between(dimensions), bent = builder.between(dimensions);
     builder.pointwise(CUDNN_POINTWISE_RELU_FWD, z, positive);
     builder.pointwise(CUDNN_POINTWISE_SUB, z, positive, negative);
     builder.pointwise(CUDNN_POINTWISE_MUL, negative, slope_id, bent);
@@ -34,16 +34,16 @@ void add_forward(dnn::GraphBuilder& builder, const ConvolutionGraph& key, std::i
     builder.pointwise(CUDNN_POINTWISE_ADD, positive, bent, z);
   }
   if (key.residual) {
-    builder.tensor(residual_id, extents, key.dtype, alignment);
+    builder.tensor(residual_id, dimensions, key.dtype, alignment);
     builder.pointwise(CUDNN_POINTWISE_ADD, z, residual_id, y_id);
   }
 }
 
 void add_gradient(dnn::GraphBuilder& builder, const ConvolutionGraph& key, std::int64_t alignment) {
   const bool of_data = key.pass == dnn::Convolution::data_gradient;
-  builder.tensor(y_id, extents_of(key.y()), key.dtype, alignment);
-  builder.tensor(of_data ? x_id : w_id, extents_of(of_data ? key.x : key.w()), key.dtype, alignment);
-  builder.convolution(key.pass, key.options, {.x = x_id, .w = w_id, .y = y_id}, key.adds ? Write::add : Write::assign);
+  builder.tensor(y_id, dimensions_of(key.y()), key.dtype, alignment);
+  builder.tensor(of_data ? x_id : w_id, dimensions_of(of_data ? key.x : key.w()), key.dtype, alignment);
+  builder.convolution(key.pass, key.geometry, {.x = x_id, .w = w_id, .y = y_id}, key.adds ? Write::add : Write::assign);
 }
 
 std::string_view name_of(dnn::Convolution pass) {
@@ -58,17 +58,16 @@ std::string_view name_of(dnn::Convolution pass) {
 }  // namespace
 
 std::string ConvolutionGraph::text() const {
-  return fmt::format("{}-{}-{}-{}x{}x{}x{}-{}-k{}x{}-s{}x{}-p{}x{}-g{}-{}-b{:d}p{:d}r{:d}k{:d}a{:d}", static_cast<int>(pass),
-                     amnet::name_of(dtype), tf32 ? "tf32" : "exact", x[0], x[1], x[2], x[3], outputs, options.kernel_h, options.kernel_w,
-                     options.stride_h, options.stride_w, options.pad_h, options.pad_w, options.groups, aligned ? "aligned" : "loose", bias,
-                     static_cast<int>(slope), residual, keeps_sums, adds);
+  return fmt::format("{}-{}-{}-{}x{}x{}x{}-{}-k{}-s{}-p{}-g{}-{}-b{:d}p{:d}r{:d}k{:d}a{:d}", static_cast<int>(pass), amnet::name_of(dtype),
+                     tf32 ? "tf32" : "exact", x[0], x[1], x[2], x[3], outputs, geometry.kernel, geometry.stride, geometry.pad,
+                     geometry.groups, aligned ? "aligned" : "loose", bias, static_cast<int>(slope), residual, keeps_sums, adds);
 }
 
 std::optional<dnn::Descriptor> build(const ConvolutionGraph& key, const dnn::Target& target, std::string& why) {
   const std::int64_t alignment = key.aligned ? 16 : static_cast<std::int64_t>(size_of(key.dtype));
   dnn::GraphBuilder builder;
-  if (key.pass != dnn::Convolution::data_gradient) builder.tensor(x_id, extents_of(key.x), key.dtype, alignment);
-  if (key.pass != dnn::Convolution::weight_gradient) builder.tensor(w_id, extents_of(key.w()), key.dtype, alignment);
+  if (key.pass != dnn::Convolution::data_gradient) builder.tensor(x_id, dimensions_of(key.x), key.dtype, alignment);
+  if (key.pass != dnn::Convolution::weight_gradient) builder.tensor(w_id, dimensions_of(key.w()), key.dtype, alignment);
   if (key.pass == dnn::Convolution::forward) {
     add_forward(builder, key, alignment);
   } else {
@@ -92,7 +91,7 @@ std::vector<ConvolutionGraph> ways_of(const ConvolutionGraph& operation) {
   if (!is_plain) ways.push_back(plain);
 
   const std::int64_t pack = 16 / static_cast<std::int64_t>(size_of(operation.dtype));
-  const bool fills = operation.x[3] % pack != 0 && operation.options.groups == 1 && operation.pass != Convolution::data_gradient;
+  const bool fills = operation.x[3] % pack != 0 && operation.geometry.groups == 1 && operation.pass != Convolution::data_gradient;
   if (!fills) return ways;
   const std::vector<ConvolutionGraph> as_they_are = ways;
   for (ConvolutionGraph way : as_they_are) {
@@ -111,8 +110,8 @@ bool allowed(const dnn::Engine& engine, const ConvolutionGraph& key, bool determ
 }
 
 std::string describe(const ConvolutionGraph& key) {
-  return fmt::format("{} {}->{}, {}x{}/{} on {}x{}, {} images", name_of(key.pass), key.x[3], key.outputs, key.options.kernel_h,
-                     key.options.kernel_w, key.options.stride_h, key.x[1], key.x[2], key.x[0]);
+  return fmt::format("{} {}->{}, {}/{} on {}x{}, {} images", name_of(key.pass), key.x[3], key.outputs, key.geometry.kernel,
+                     key.geometry.stride.height, key.x[1], key.x[2], key.x[0]);
 }
 
 }  // namespace amnet

@@ -1,7 +1,7 @@
 // The operation graphs of a convolution, from a small key that says all that decides one. Weights are (O,kh,kw,C/groups) and everything
 // else channels-last, so cuDNN's order of extents is (N,C,H,W) and (O,C/groups,kh,kw) over those bytes.
 //
-//   const ConvolutionGraph key{.pass = dnn::Convolution::forward, .options = options, .x = {n, h, w, c}, .outputs = o};
+//   const ConvolutionGraph key{.pass = dnn::Convolution::forward, .geometry = geometry, .x = {n, h, w, c}, .outputs = o};
 //   std::string why;
 //   if (auto graph = build(key, dnn::Target(handle), why)) ...
 #pragma once
@@ -15,7 +15,7 @@ enum class Slope : unsigned char { none, shared, each };
 
 struct ConvolutionGraph {
   dnn::Convolution pass = dnn::Convolution::forward;
-  Conv2dOptions options = {};
+  Conv2dGeometry geometry = {};
   Shape x = {};  ///< (N,H,W,C)
   std::int64_t outputs = 0;
   DType dtype = DType::f32;  ///< of activations, weights and their gradients in memory; bias and slope are f32
@@ -30,8 +30,8 @@ struct ConvolutionGraph {
   bool adds = false;        ///< of a gradient: it is added to what is there
 
   bool has_epilogue() const { return bias || slope != Slope::none || residual || keeps_sums; }
-  Shape y() const { return options.output_shape(x, outputs); }
-  Shape w() const { return options.weight_shape(x[3], outputs); }
+  Shape y() const { return geometry.output_shape(x, outputs); }
+  Shape w() const { return geometry.weight_shape(x[3], outputs); }
   /// All of the above, in one word: the same for equal keys alone.
   std::string text() const;
 };

@@ -22,7 +22,7 @@ struct CompareSamples {
     double difference, products;
   };
   dnn::Convolution pass;
-  Conv2dOptions options;
+  Conv2dGeometry geometry;
   std::int64_t images, height, width, channels, y_height, y_width, outputs;
   std::int64_t count;  // of the elements that were written
   const T *x, *w, *y;
@@ -65,40 +65,41 @@ struct CompareSamples {
 
   AMNET_DEVICE Sum forward_sum(std::int64_t element, int lane) const {
     const Place at(element, y_height, y_width, outputs);
-    const std::int64_t of_group = channels / options.groups, first = at.channel / (outputs / options.groups) * of_group;
-    const std::int64_t taps = options.kernel_h * options.kernel_w * of_group;
+    const std::int64_t of_group = channels / geometry.groups, first = at.channel / (outputs / geometry.groups) * of_group;
+    const std::int64_t taps = geometry.kernel.height * geometry.kernel.width * of_group;
     Sum sum;
     for (std::int64_t k = lane; k < taps; k += warp_size) {
-      const std::int64_t row = at.row * options.stride_h - options.pad_h + k / of_group / options.kernel_w;
-      const std::int64_t column = at.column * options.stride_w - options.pad_w + k / of_group % options.kernel_w;
+      const std::int64_t row = at.row * geometry.stride.height - geometry.pad.height + k / of_group / geometry.kernel.width;
+      const std::int64_t column = at.column * geometry.stride.width - geometry.pad.width + k / of_group % geometry.kernel.width;
       if (on_image(row, column)) sum.add(x_at(at.image, row, column, first + k % of_group) * to_float(w[at.channel * taps + k]));
     }
     return sum;
   }
   AMNET_DEVICE Sum data_gradient_sum(std::int64_t element, int lane) const {
     const Place at(element, height, width, channels);
-    const std::int64_t of_group = channels / options.groups, outputs_of_group = outputs / options.groups;
+    const std::int64_t of_group = channels / geometry.groups, outputs_of_group = outputs / geometry.groups;
     const std::int64_t first = at.channel / of_group * outputs_of_group;
     Sum sum;
-    for (std::int64_t k = lane; k < options.kernel_h * options.kernel_w * outputs_of_group; k += warp_size) {
+    for (std::int64_t k = lane; k < geometry.kernel.height * geometry.kernel.width * outputs_of_group; k += warp_size) {
       const std::int64_t output = first + k % outputs_of_group, tap = k / outputs_of_group;
-      const std::int64_t row = at.row + options.pad_h - tap / options.kernel_w, column = at.column + options.pad_w - tap % options.kernel_w;
-      if (row < 0 || column < 0 || row % options.stride_h != 0 || column % options.stride_w != 0) continue;
-      if (row / options.stride_h >= y_height || column / options.stride_w >= y_width) continue;
-      const std::int64_t weight = (output * options.kernel_h * options.kernel_w + tap) * of_group + at.channel % of_group;
-      sum.add(y_at(at.image, row / options.stride_h, column / options.stride_w, output) * to_float(w[weight]));
+      const std::int64_t row = at.row + geometry.pad.height - tap / geometry.kernel.width,
+                         column = at.column + geometry.pad.width - tap % geometry.kernel.width;
+      if (row < 0 || column < 0 || row % geometry.stride.height != 0 || column % geometry.stride.width != 0) continue;
+      if (row / geometry.stride.height >= y_height || column / geometry.stride.width >= y_width) continue;
+      const std::int64_t weight = (output * geometry.kernel.height * geometry.kernel.width + tap) * of_group + at.channel % of_group;
+      sum.add(y_at(at.image, row / geometry.stride.height, column / geometry.stride.width, output) * to_float(w[weight]));
     }
     return sum;
   }
   AMNET_DEVICE Sum weight_gradient_sum(std::int64_t element, int lane) const {
-    const std::int64_t of_group = channels / options.groups, tap = element / of_group % (options.kernel_h * options.kernel_w);
-    const std::int64_t output = element / of_group / (options.kernel_h * options.kernel_w);
-    const std::int64_t channel = output / (outputs / options.groups) * of_group + element % of_group;
+    const std::int64_t of_group = channels / geometry.groups, tap = element / of_group % (geometry.kernel.height * geometry.kernel.width);
+    const std::int64_t output = element / of_group / (geometry.kernel.height * geometry.kernel.width);
+    const std::int64_t channel = output / (outputs / geometry.groups) * of_group + element % of_group;
     Sum sum;
     for (std::int64_t pixel = lane; pixel < images * y_height * y_width; pixel += warp_size) {
       const Place at(pixel, y_height, y_width, 1);
-      const std::int64_t row = at.row * options.stride_h - options.pad_h + tap / options.kernel_w;
-      const std::int64_t column = at.column * options.stride_w - options.pad_w + tap % options.kernel_w;
+      const std::int64_t row = at.row * geometry.stride.height - geometry.pad.height + tap / geometry.kernel.width;
+      const std::int64_t column = at.column * geometry.stride.width - geometry.pad.width + tap % geometry.kernel.width;
       if (on_image(row, column)) sum.add(x_at(at.image, row, column, channel) * to_float(y[pixel * outputs + output]));
     }
     return sum;
@@ -150,7 +151,7 @@ double difference_of_samples(Cuda& cuda, const ConvolutionGraph& graph, const Co
   const Shape written = graph.pass == dnn::Convolution::forward ? y : graph.pass == dnn::Convolution::data_gradient ? graph.x : graph.w();
   launch(cuda, Kernel::samples * warp_size / Kernel::threads,
          Kernel{.pass = graph.pass,
-                .options = graph.options,
+                .geometry = graph.geometry,
                 .images = graph.x[0],
                 .height = graph.x[1],
                 .width = graph.x[2],

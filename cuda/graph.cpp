@@ -72,12 +72,12 @@ Target Target::described(std::string_view json) {
   return target;
 }
 
-void GraphBuilder::tensor(std::int64_t id, const Extents& extents, DType dtype, std::int64_t alignment) {
-  const auto [n, c, h, w] = extents;
-  const Extents strides{h * w * c, 1, w * c, c};
+void GraphBuilder::tensor(std::int64_t id, const Dimensions& dimensions, DType dtype, std::int64_t alignment) {
+  const auto [n, c, h, w] = dimensions;
+  const Dimensions strides{h * w * c, 1, w * c, c};
   Descriptor& made = tensors_.emplace_back(id, Descriptor(CUDNN_BACKEND_TENSOR_DESCRIPTOR, "a tensor's descriptor")).second;
   made.set(CUDNN_ATTR_TENSOR_DATA_TYPE, CUDNN_TYPE_DATA_TYPE, data_type(dtype));
-  made.set(CUDNN_ATTR_TENSOR_DIMENSIONS, CUDNN_TYPE_INT64, std::span<const std::int64_t>(extents));
+  made.set(CUDNN_ATTR_TENSOR_DIMENSIONS, CUDNN_TYPE_INT64, std::span<const std::int64_t>(dimensions));
   made.set(CUDNN_ATTR_TENSOR_STRIDES, CUDNN_TYPE_INT64, std::span<const std::int64_t>(strides));
   made.set(CUDNN_ATTR_TENSOR_BYTE_ALIGNMENT, CUDNN_TYPE_INT64, alignment);
   made.set(CUDNN_ATTR_TENSOR_UNIQUE_ID, CUDNN_TYPE_INT64, id);
@@ -85,8 +85,8 @@ void GraphBuilder::tensor(std::int64_t id, const Extents& extents, DType dtype, 
   made.finalize();
 }
 
-std::int64_t GraphBuilder::between(const Extents& extents) {
-  tensor(next_between_, extents, DType::f32);
+std::int64_t GraphBuilder::between(const Dimensions& dimensions) {
+  tensor(next_between_, dimensions, DType::f32);
   return next_between_++;
 }
 
@@ -94,19 +94,19 @@ const Descriptor& GraphBuilder::named(std::int64_t id) const {
   return std::ranges::find(tensors_, id, &std::pair<std::int64_t, Descriptor>::first)->second;
 }
 
-void GraphBuilder::convolution(Convolution pass, const Conv2dOptions& geometry, const ConvolutionTensors& tensors, Write write) {
-  using Pair = std::array<std::int64_t, 2>;
-  const auto set_pair = [](Descriptor& descriptor, cudnnBackendAttributeName_t name, const Pair& values) {
+void GraphBuilder::convolution(Convolution pass, const Conv2dGeometry& geometry, const ConvolutionTensors& tensors, Write write) {
+  const auto set_pair = [](Descriptor& descriptor, cudnnBackendAttributeName_t name, const Extents& extents) {
+    const std::array<std::int64_t, 2> values{extents.height, extents.width};
     descriptor.set(name, CUDNN_TYPE_INT64, std::span<const std::int64_t>(values));
   };
   Descriptor described(CUDNN_BACKEND_CONVOLUTION_DESCRIPTOR, "a convolution's descriptor");
   described.set(CUDNN_ATTR_CONVOLUTION_COMP_TYPE, CUDNN_TYPE_DATA_TYPE, CUDNN_DATA_FLOAT);
   described.set(CUDNN_ATTR_CONVOLUTION_CONV_MODE, CUDNN_TYPE_CONVOLUTION_MODE, CUDNN_CROSS_CORRELATION);
   described.set(CUDNN_ATTR_CONVOLUTION_SPATIAL_DIMS, CUDNN_TYPE_INT64, std::int64_t{2});
-  set_pair(described, CUDNN_ATTR_CONVOLUTION_DILATIONS, {1, 1});
-  set_pair(described, CUDNN_ATTR_CONVOLUTION_FILTER_STRIDES, {geometry.stride_h, geometry.stride_w});
-  set_pair(described, CUDNN_ATTR_CONVOLUTION_PRE_PADDINGS, {geometry.pad_h, geometry.pad_w});
-  set_pair(described, CUDNN_ATTR_CONVOLUTION_POST_PADDINGS, {geometry.pad_h, geometry.pad_w});
+  set_pair(described, CUDNN_ATTR_CONVOLUTION_DILATIONS, 1);
+  set_pair(described, CUDNN_ATTR_CONVOLUTION_FILTER_STRIDES, geometry.stride);
+  set_pair(described, CUDNN_ATTR_CONVOLUTION_PRE_PADDINGS, geometry.pad);
+  set_pair(described, CUDNN_ATTR_CONVOLUTION_POST_PADDINGS, geometry.pad);
   described.finalize();
 
   struct Names {

@@ -87,7 +87,7 @@ class Target {
   Descriptor description_;
 };
 
-using Extents = std::array<std::int64_t, 4>;  // (N,C,H,W), whatever the order in memory
+using Dimensions = std::array<std::int64_t, 4>;  // (N,C,H,W), whatever the order in memory
 
 enum class Convolution : unsigned char { forward, data_gradient, weight_gradient };
 
@@ -99,12 +99,12 @@ struct ConvolutionTensors {
 class GraphBuilder {
  public:
   /// A tensor in memory that begins at a multiple of `alignment` bytes.
-  void tensor(std::int64_t id, const Extents& extents, DType dtype, std::int64_t alignment = 16);
+  void tensor(std::int64_t id, const Dimensions& dimensions, DType dtype, std::int64_t alignment = 16);
   /// One that only the graph sees.
-  std::int64_t between(const Extents& extents);
+  std::int64_t between(const Dimensions& dimensions);
 
   /// Writes y, x or w, by the pass: over what is there, or added to it.
-  void convolution(Convolution pass, const Conv2dOptions& geometry, const ConvolutionTensors& tensors, Write write = Write::assign);
+  void convolution(Convolution pass, const Conv2dGeometry& geometry, const ConvolutionTensors& tensors, Write write = Write::assign);
   void pointwise(cudnnPointwiseMode_t mode, std::int64_t x, std::int64_t y);
   void pointwise(cudnnPointwiseMode_t mode, std::int64_t a, std::int64_t b, std::int64_t y);
 

@@ -132,9 +132,9 @@ std::int64_t* indices_of(PoolKind kind, const Tensor& indices) {
 
 }  // namespace
 
-void pool_forward(Cuda& cuda, const PoolOptions& options, const Tensor& x, const Tensor& y, const Tensor& indices) {
-  const PoolGeometry geometry = pool_geometry(options, x.shape(), y.shape());
-  with_kernel(options.kind, x, y, indices, [&]<class T, int width, PoolKind kind>() {
+void pool_forward(Cuda& cuda, const PoolWindow& window, const Tensor& x, const Tensor& y, const Tensor& indices) {
+  const PoolGeometry geometry = pool_geometry(window, x.shape(), y.shape());
+  with_kernel(window.kind, x, y, indices, [&]<class T, int width, PoolKind kind>() {
     const PoolForward<T, width, kind> kernel{.g = geometry,
                                              .x = elements<const T>(x, who),
                                              .y = elements<T>(y, who),
@@ -144,10 +144,10 @@ void pool_forward(Cuda& cuda, const PoolOptions& options, const Tensor& x, const
   });
 }
 
-void pool_backward(Cuda& cuda, const PoolOptions& options, const Tensor& dy, const Tensor& indices, const Gradient& dx) {
+void pool_backward(Cuda& cuda, const PoolWindow& window, const Tensor& dy, const Tensor& indices, const Gradient& dx) {
   if (!dx) return;
-  const PoolGeometry geometry = pool_geometry(options, dx.tensor.shape(), dy.shape());
-  with_kernel(options.kind, dx.tensor, dy, indices, [&]<class T, int width, PoolKind kind>() {
+  const PoolGeometry geometry = pool_geometry(window, dx.tensor.shape(), dy.shape());
+  with_kernel(window.kind, dx.tensor, dy, indices, [&]<class T, int width, PoolKind kind>() {
     const PoolBackward<T, width, kind> kernel{.g = geometry,
                                               .dy = elements<const T>(dy, who),
                                               .indices = indices_of(kind, indices),

@@ -43,16 +43,16 @@ int cuda_devices() {
 
 CudaState::CudaState(CudaOptions chosen) : options(chosen) {
   const int devices = cuda_devices();
-  require(devices > 0, "[cuda] expected a GPU but found none, or no driver for this build (CUDA {}.{}); use --device cpu.",
+  require(devices > 0, "[cuda] expected a GPU but found none, or no driver for this build (CUDA {}.{}); use .device cpu.",
           CUDART_VERSION / 1000, CUDART_VERSION % 1000 / 10);
-  require(chosen.index >= 0 && chosen.index < devices, "[cuda] expected a GPU from 0 to {} but got {}; name one of those, or --device cpu.",
+  require(chosen.index >= 0 && chosen.index < devices, "[cuda] expected a GPU from 0 to {} but got {}; name one of those, or .device cpu.",
           devices - 1, chosen.index);
   check(cudaSetDevice(chosen.index), "cudaSetDevice");
   cudaDeviceProp properties{};
   check(cudaGetDeviceProperties(&properties, chosen.index), "cudaGetDeviceProperties");
   name = properties.name;
   multiprocessors = properties.multiProcessorCount;
-  require(properties.major >= 8, "[cuda] expected a GPU of compute capability 8.0 or later but {} has {}.{}; use --device cpu.", name,
+  require(properties.major >= 8, "[cuda] expected a GPU of compute capability 8.0 or later but {} has {}.{}; use .device cpu.", name,
           properties.major, properties.minor);
   free_at_first = device_memory().free;
   stream = new_stream();

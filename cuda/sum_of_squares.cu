@@ -5,7 +5,7 @@
 namespace amnet {
 namespace {
 
-constexpr std::string_view who = "add_sum_of_squares";
+constexpr std::string_view who = "sum_of_squares";
 
 /// Each block's part of the sum.
 template <class T>
@@ -51,13 +51,13 @@ struct SumOfBlocks {
     double sum = 0;
     for (std::int64_t b = thread.index(); b < blocks; b += threads) sum += of_blocks[b];
     sum = block_sum(thread, sum, thread.shared<Shared>().sums);
-    if (thread.index() == 0) *total += sum;
+    if (thread.index() == 0) *total = sum;
   }
 };
 
 }  // namespace
 
-void add_sum_of_squares(Cuda& cuda, const Tensor& x, const Tensor& sum) {
+void sum_of_squares(Cuda& cuda, const Tensor& x, const Tensor& sum) {
   with_activation(x.dtype(), who, [&]<class T>() {
     const std::int64_t packs = (x.count() + Pack<T>::size - 1) / Pack<T>::size;
     const std::int64_t blocks = blocks_for(cuda, packs, SquaresOfBlock<T>::threads);

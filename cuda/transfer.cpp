@@ -2,6 +2,7 @@
 
 #include "state.h"
 
+#include <algorithm>
 #include <array>
 #include <cstring>
 #include <deque>
@@ -35,9 +36,11 @@ void copy_in_order(const Tensor& from, const Tensor& to, cudaStream_t stream) {
   check(cudaMemcpyAsync(to.raw(), from.raw(), from.size_bytes(), cudaMemcpyDefault, stream), "cudaMemcpyAsync");
 }
 
+bool are_alike(const Tensor& a, const Tensor& b) { return a.shape() == b.shape() && a.dtype() == b.dtype(); }
+
 void require_alike(const Tensor& wanted, const Tensor& given, std::string_view who) {
-  require(wanted.shape() == given.shape() && wanted.dtype() == given.dtype(), "[{}] expected {} {} as in the first call but got {} {}.",
-          who, name_of(wanted.dtype()), wanted.shape(), name_of(given.dtype()), given.shape());
+  require(are_alike(wanted, given), "[{}] expected {} {} as in the first call but got {} {}.", who, name_of(wanted.dtype()), wanted.shape(),
+          name_of(given.dtype()), given.shape());
 }
 
 class CudaUpload final : public Upload {
@@ -52,19 +55,20 @@ class CudaUpload final : public Upload {
     // All that reads what the last call brought has been launched by now.
     if (last_ != nullptr) check(cudaEventRecord(last_->read, work), "cudaEventRecord");
     Buffers& next = last_ == &buffers_[0] ? buffers_[1] : buffers_[0];
-    if (next.staging.empty()) {
+    if (!next.staging.empty()) {
+      check(cudaEventSynchronize(next.copied), "cudaEventSynchronize");
+      check(cudaStreamWaitEvent(copies_, next.read, 0), "cudaStreamWaitEvent");
+    }
+    if (!std::ranges::equal(next.staging, host, are_alike)) {
+      if (!next.staging.empty()) check(cudaEventSynchronize(next.read), "cudaEventSynchronize");  // before its memory goes
+      next.staging.clear();
+      next.there.clear();
       for (const Tensor& tensor : host) {
         next.staging.push_back(page_locked(tensor.shape(), tensor.dtype()));
         next.there.emplace_back(tensor.shape(), tensor.dtype(), Memory::cuda);
       }
-    } else {
-      check(cudaEventSynchronize(next.copied), "cudaEventSynchronize");
-      check(cudaStreamWaitEvent(copies_, next.read, 0), "cudaStreamWaitEvent");
     }
-    require(host.size() == next.staging.size(), "[upload] expected {} tensors as in the first call but got {}.", next.staging.size(),
-            host.size());
     for (std::size_t i = 0; i < host.size(); ++i) {
-      require_alike(next.staging[i], host[i], "upload");
       next.staging[i].copy_from(host[i]);
       copy_in_order(next.staging[i], next.there[i], copies_);
     }

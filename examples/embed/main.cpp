@@ -10,9 +10,9 @@ int main() try {
   Net net;
   const Value images = net.input("images", {1, 8, 8, 3});
   const Value labels = net.input("labels", {1}, DType::i64);
-  const Value conv = net.add("conv", Conv2d({.outputs = 6, .geometry = {.kernel_h = 3, .kernel_w = 3, .pad_h = 1, .pad_w = 1}}), {images});
+  const Value conv = net.add("conv", Conv2d(6, 3, {.pad = 1}), {images});
   const Value flat = net.add("flatten", Flatten(), {net.add("relu", PRelu(), {conv})});
-  const Value logits = net.add("fc", FullyConnected({.outputs = classes}), {flat});
+  const Value logits = net.add("fc", FullyConnected(classes), {flat});
   const Value loss = net.add("loss", SoftmaxCrossEntropy(), {logits, labels});
   net.initialise(1);
   Plan plan(net, {.batch = batch, .loss = loss});

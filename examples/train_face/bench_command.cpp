@@ -7,10 +7,10 @@
 #include <amnet/core/build_info.h>
 #include <amnet/core/text.h>
 #include <amnet/faces/heads.h>
+#include <amnet/faces/sphere_face.h>
 #include <amnet/io/durable_file.h>
 #include <amnet/kernels/image_input.h>
 #include <amnet/kernels/replay.h>
-#include <amnet/model/model_file.h>
 #include <amnet/train/solver.h>
 
 #include <sys/resource.h>
@@ -125,20 +125,14 @@ int bench_command(Arguments arguments) {
   Device device = make_device(options.compute, options.forward_only ? Purpose::embedding : Purpose::training);
   require(!options.profile || memory_of(device) != Memory::host,
           "--profile: times the kernels of a GPU; add --device cuda, or leave it out.");
-  const ModelDescription description{.network = {.depth = options.depth, .width = options.width}, .input = {}, .embedding = "fc5"};
-  BuiltModel model = build_model(description, activation_dtype(device));
-  Head head;
-  Value labels;
-  if (!options.forward_only) {
-    labels = model.net.input("labels", {1}, DType::i64);
-    head = add_head(model.net, model.embedding, labels, {.classes = options.classes});
-  }
+  Model model = face_network({.depth = options.depth, .width = options.width}, {}, activation_dtype(device));
+  if (!options.forward_only) add_head(model, {.classes = options.classes});
   model.net.initialise(1);
   model.net.move_to(memory_of(device));
-  Plan plan(model.net, options.forward_only ? PlanOptions{.batch = options.batch, .keep = {model.embedding}}
-                                            : PlanOptions{.batch = options.batch, .loss = head.loss});
-  fill_with_random_images(device, plan.value(model.images));
-  if (!options.forward_only) plan.value(labels).copy_from(random_labels(options.batch, options.classes));
+  Plan plan(model.net, options.forward_only ? PlanOptions{.batch = options.batch, .keep = {model.embedding()}}
+                                            : PlanOptions{.batch = options.batch, .loss = model.loss()});
+  fill_with_random_images(device, plan.value(model.images()));
+  if (!options.forward_only) plan.value(model.labels()).copy_from(random_labels(options.batch, options.classes));
   Solver solver(model.net, {});
 
   const std::unique_ptr<Replay> passes = on(device, [](auto& backend) { return make_replay(backend); });

@@ -42,7 +42,7 @@ int check_data_command(Arguments arguments) {
   app.add_flag("--relabel", relabel, "Number the labels of the list from 0 on, as train --relabel does");
   app.add_option("--input", input, "Image size, height x width (default: that of --pack, else 112x96)");
   begin_group(app, computing);
-  app.add_option("--workers", workers, "Decoding threads; by default those the process may use, at most 8")->check(CLI::Range(1, 256));
+  add_workers(app, workers);
   if (!parse_arguments(app, std::move(arguments))) return 0;
 
   ImageFormat format;

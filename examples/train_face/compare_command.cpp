@@ -10,12 +10,14 @@
 #include <amnet/faces/bootstrap.h>
 #include <amnet/faces/memory_forecast.h>
 #include <amnet/faces/pairs.h>
+#include <amnet/faces/validation_table.h>
 #include <amnet/faces/verification.h>
 #include <amnet/io/durable_file.h>
 #include <amnet/model/embed.h>
+#include <amnet/model/model_file.h>
 #include <amnet/report/html.h>
 #include <amnet/report/svg.h>
-#include <amnet/train/meters.h>
+#include <amnet/train/table_file.h>
 
 #include <fmt/format.h>
 
@@ -37,6 +39,7 @@ struct Measure {
   std::shared_ptr<const ImageSource> images;
   Protocol protocol;
   BadImages bad_images;
+  int workers;
   std::set<std::string> skipped = {};  // what was told of bad images: every model meets the same ones
 };
 
@@ -54,12 +57,13 @@ Side measure(const std::vector<fs::path>& models, Measure& on, Device& device, P
     return fmt::format("{}:{}: {}", on.list, on.pairs.lines[i], (on.images->place() / on.pairs.images[i]).string());
   };
   for (const fs::path& model : models) {
-    Embedder embedder(load_model(model));
-    tell_memory({{"verification", verification_bytes(on.pairs, embedder.description().network.embedding, on.protocol)}});
+    Embedder embedder(load_model(model, {.until = Until::embedding}));
+    tell_memory({{"verification", verification_bytes(on.pairs, embedder.size(), on.protocol)}});
     const Views views = embedder.embed(device, {.images = on.images,
                                                 .paths = on.pairs.images,
                                                 .where = where,
                                                 .skip_bad_images = on.bad_images == BadImages::skip,
+                                                .workers = on.workers,
                                                 .progress = [&](std::int64_t done, std::int64_t all) {
                                                   bar.show("embedding", done, all, -1, model.string());
                                                   stop_if_asked();
@@ -83,19 +87,14 @@ struct Drawing {
 };
 
 // One curve for each model that is a run folder: the sides differ in style, so that colour is not all that tells them apart.
-template <class Row, class Read, class Pick>
-std::vector<Series> curves_of(const std::vector<fs::path>& a, const std::vector<fs::path>& b, Read&& read, Pick&& pick) {
+template <class Read>
+std::vector<Series> curves_of(const std::vector<fs::path>& a, const std::vector<fs::path>& b, Read&& read) {
   std::vector<Series> curves;
   for (const bool first_side : {true, false}) {
     for (const fs::path& run : first_side ? a : b) {
-      const std::vector<Row> rows = read(run);
-      if (rows.empty()) continue;
       Series curve{.name = run.filename().string(), .style = first_side ? Style::line : Style::dashed};
-      for (const Row& row : rows) {
-        curve.x.push_back(static_cast<double>(row.step));
-        curve.y.push_back(pick(row));
-      }
-      curves.push_back(std::move(curve));
+      read(run, curve);
+      if (!curve.x.empty()) curves.push_back(std::move(curve));
     }
   }
   return curves;
@@ -104,27 +103,31 @@ std::vector<Series> curves_of(const std::vector<fs::path>& a, const std::vector<
 constexpr std::array drawing_names = {"loss", "accuracy", "target_cosine", "verification"};
 
 std::vector<Drawing> draw_curves(const std::vector<fs::path>& a, const std::vector<fs::path>& b) {
-  const auto metrics = [](const fs::path& run) { return read_metrics(run / "metrics.csv"); };
-  const auto validation = [](const fs::path& run) { return read_validation(run / "validation.csv"); };
+  const auto metric = [&](const char* name, double unit) {
+    return curves_of(a, b, [=](const fs::path& run, Series& curve) {
+      const Table table = read_table(run / "metrics.csv");
+      if (!table.has("step") || !table.has(name)) return;
+      curve.x = table.column("step");
+      curve.y = table.column(name);
+      for (double& value : curve.y) value *= unit;
+    });
+  };
+  const auto verified = [](const fs::path& run, Series& curve) {
+    for (const ValidationRow& row : read_validation(run / "validation.csv")) {
+      curve.x.push_back(static_cast<double>(row.step));
+      curve.y.push_back(row.accuracy_mean);
+    }
+  };
   const auto chart = [](std::string title, std::string label, std::vector<Series> curves) {
     return draw(
         LineChart{.title = std::move(title), .x = {.label = "step"}, .y = {.label = std::move(label)}, .series = std::move(curves)});
   };
-  return {
-      {drawing_names[0], chart("Loss", "loss", curves_of<MetricsRow>(a, b, metrics, [](const MetricsRow& row) { return row.meters.loss; })),
-       "Losses with and without a margin are not comparable in level."},
-      {drawing_names[1],
-       chart("Training accuracy", "%",
-             curves_of<MetricsRow>(a, b, metrics, [](const MetricsRow& row) { return 100 * row.meters.accuracy; })),
-       "Without margin."},
-      {drawing_names[2],
-       chart("Cosine to the own class", "mean cosine",
-             curves_of<MetricsRow>(a, b, metrics, [](const MetricsRow& row) { return row.meters.target_cosine; })),
-       "Between a feature and the weights of its class."},
-      {drawing_names[3],
-       chart("Verification while training", "accuracy, %",
-             curves_of<ValidationRow>(a, b, validation, [](const ValidationRow& row) { return row.accuracy_mean; })),
-       "On the validation pairs of the runs."}};
+  return {{drawing_names[0], chart("Loss", "loss", metric("loss", 1)), "Losses with and without a margin are not comparable in level."},
+          {drawing_names[1], chart("Training accuracy", "%", metric("accuracy", 100)), "Without margin."},
+          {drawing_names[2], chart("Cosine to the own class", "mean cosine", metric("target_cosine", 1)),
+           "Between a feature and the weights of its class."},
+          {drawing_names[3], chart("Verification while training", "accuracy, %", curves_of(a, b, verified)),
+           "On the validation pairs of the runs."}};
 }
 
 void try_drawings(Outputs& outputs, const fs::path& folder) {
@@ -142,6 +145,7 @@ int compare_command(Arguments arguments) {
   std::vector<fs::path> a, b;
   fs::path pairs_file, root, pack, json, report, drawings;
   std::string protocol = "amsoftmax", bad_images = "fail";
+  int workers = default_workers();
   ComputeOptions compute;
   std::uint64_t seed = 1;
   CLI::App app("Is one recipe better than another? A paired bootstrap over people, each side one or several models (its seeds).",
@@ -162,6 +166,7 @@ int compare_command(Arguments arguments) {
   app.add_option("--report", report, "HTML file with the result and, for run folders, the curves of both sides");
   app.add_option("--drawings", drawings, "Folder for those curves as SVG files");
   add_compute_options(app, compute);
+  add_workers(app, workers);
   if (!parse_arguments(app, std::move(arguments))) return 0;
 
   const std::shared_ptr<const ImageSource> images = open_images("train_face compare", root, pack);
@@ -170,7 +175,8 @@ int compare_command(Arguments arguments) {
              .pairs = read_pairs(pairs_file, *images, policy),
              .images = images,
              .protocol = protocol_of(protocol),
-             .bad_images = policy};
+             .bad_images = policy,
+             .workers = workers};
   Outputs outputs;
   for (const fs::path& model : a) outputs.reads("--a", model);
   for (const fs::path& model : b) outputs.reads("--b", model);

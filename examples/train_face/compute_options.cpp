@@ -33,13 +33,6 @@ std::vector<CountedConvolution> convolutions_of(const std::map<std::string, std:
   return convolutions;
 }
 
-// "1,234"
-std::string grouped(std::int64_t number) {
-  std::string digits = std::to_string(number);
-  for (int at = static_cast<int>(digits.size()) - 3; at > 0; at -= 3) digits.insert(static_cast<std::size_t>(at), ",");
-  return digits;
-}
-
 void print_row(std::string_view calls, std::string_view algorithm, std::string_view pass, std::string_view shape) {
   conclude(fmt::format("{:>12}  {:<14}  {:<15}  {}", calls, algorithm, pass, shape));
 }
@@ -111,6 +104,10 @@ void add_compute_options(CLI::App& app, ComputeOptions& options) {
          "holds which it was: a resumed run may have another")
       ->check(CLI::IsMember({"automatic", "direct", "tiles-2", "tiles-3", "tiles-4", "tiles-5", "tiles-6"}));
   app.add_flag("--verbose", options.verbose, "Tell at the end which algorithm each convolution took");
+}
+
+void add_workers(CLI::App& app, int& workers) {
+  app.add_option("--workers", workers, "Decoding threads; by default those the process may use, at most 8")->check(CLI::Range(1, 256));
 }
 
 Device make_device(const ComputeOptions& options, Purpose purpose) {

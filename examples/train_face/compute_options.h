@@ -27,6 +27,8 @@ struct ComputeOptions {
 inline constexpr const char* computing = "Computing";
 
 void add_compute_options(CLI::App& app, ComputeOptions& options);
+/// --workers, into the group that was begun last.
+void add_workers(CLI::App& app, int& workers);
 
 enum class Purpose { training, embedding };
 

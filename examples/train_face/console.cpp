@@ -1,5 +1,7 @@
 #include "console.h"
 
+#include "flags.h"
+
 #include <amnet/core/error.h>
 #include <amnet/core/text.h>
 
@@ -57,8 +59,8 @@ void open_console() {
 
 void tell(std::string_view line) noexcept {
   try {
-    write_all(STDERR_FILENO, amnet::one_line(line) + "\n");  // in one piece: other processes may write there too
-  } catch (const std::exception&) {                          // no memory left: as it is
+    write_all(STDERR_FILENO, amnet::one_line(with_flags(line)) + "\n");  // in one piece: other processes may write there too
+  } catch (const std::exception&) {                                      // no memory left: as it is
     write_all(STDERR_FILENO, line);
     write_all(STDERR_FILENO, "\n");
   }
@@ -66,7 +68,13 @@ void tell(std::string_view line) noexcept {
 
 void draw_on_stderr(std::string_view bytes) noexcept { write_all(STDERR_FILENO, bytes); }
 
-void answer(std::string_view line) { answer_text(amnet::one_line(line) + "\n"); }
+std::string grouped(std::int64_t number) {
+  std::string digits = std::to_string(number);
+  for (int at = static_cast<int>(digits.size()) - 3; at > 0; at -= 3) digits.insert(static_cast<std::size_t>(at), ",");
+  return digits;
+}
+
+void answer(std::string_view line) { answer_text(amnet::one_line(with_flags(line)) + "\n"); }
 
 void answer_text(std::string_view text) {
   if (lost_answer == 0) lost_answer = write_all(STDOUT_FILENO, text);

@@ -10,6 +10,8 @@
 // Lines are UTF-8 without control characters, whatever a file is called.
 #pragma once
 
+#include <cstdint>
+#include <string>
 #include <string_view>
 
 /// From now on a pipe that nobody reads, or a file-size limit, shows as a failed write instead of ending the program, and no
@@ -20,6 +22,9 @@ void open_console();
 void tell(std::string_view line) noexcept;
 /// Bytes as they are on stderr: a progress bar with its control characters.
 void draw_on_stderr(std::string_view bytes) noexcept;
+
+/// "1,234"
+std::string grouped(std::int64_t number);
 
 /// A line of results on stdout.
 void answer(std::string_view line);

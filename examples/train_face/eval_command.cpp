@@ -12,6 +12,7 @@
 #include <amnet/faces/verification.h>
 #include <amnet/io/durable_file.h>
 #include <amnet/model/embed.h>
+#include <amnet/model/model_file.h>
 
 #include <fmt/format.h>
 
@@ -27,6 +28,7 @@ struct EvalOptions {
   std::string protocol = "amsoftmax", bad_images = "fail";
   std::string input = "112x96";
   bool raw_pixels = false, report_beside_json = false;
+  int workers = default_workers();
   ComputeOptions compute;
 };
 
@@ -92,6 +94,7 @@ int eval_command(Arguments arguments) {
   app.add_option("--json", options.json, "File for the numbers; the HTML report is written beside it");
   app.add_option("--report", options.report, "File for the HTML report (default: the --json file with .html)");
   add_compute_options(app, options.compute);
+  add_workers(app, options.workers);
   if (!parse_arguments(app, std::move(arguments))) return 0;
   require(options.raw_pixels != !options.model.empty(), "train_face eval: give either --model or --raw-pixels.");
   require(options.raw_pixels || app.count("--input") == 0, "--input: the model says what size it expects; leave it out.");
@@ -110,6 +113,7 @@ int eval_command(Arguments arguments) {
                              .paths = pairs.images,
                              .where = [&](std::size_t i) { return where_of(options, *images, pairs, i); },
                              .skip_bad_images = bad_images == BadImages::skip,
+                             .workers = options.workers,
                              .progress =
                                  [&](std::int64_t done, std::int64_t all) {
                                    bar.show("embedding", done, all, -1);
@@ -123,8 +127,8 @@ int eval_command(Arguments arguments) {
     tell_memory({{"verification", verification_bytes(pairs, format.height * format.width * 3, protocol_of(options.protocol))}});
     views = pixel_views(format, request);
   } else {
-    Embedder embedder(load_model(options.model));
-    tell_memory({{"verification", verification_bytes(pairs, embedder.description().network.embedding, protocol_of(options.protocol))}});
+    Embedder embedder(load_model(options.model, {.until = Until::embedding}));
+    tell_memory({{"verification", verification_bytes(pairs, embedder.size(), protocol_of(options.protocol))}});
     views = embedder.embed(device, request);
   }
   bar.clear();

@@ -11,6 +11,7 @@
 #include <amnet/io/durable_file.h>
 #include <amnet/io/npy.h>
 #include <amnet/model/embed.h>
+#include <amnet/model/model_file.h>
 
 #include <fmt/format.h>
 
@@ -77,9 +78,9 @@ std::size_t bytes_of(const Listed& listed) {
 }
 
 // Each view, and what they are combined to.
-std::size_t embedding_bytes(std::size_t images, const ModelDescription& description, FlipMode flip) {
+std::size_t embedding_bytes(std::size_t images, std::int64_t size, FlipMode flip) {
   const std::size_t arrays = flip == FlipMode::none ? 2 : flip == FlipMode::sum ? 3 : 4;
-  return images * static_cast<std::size_t>(description.network.embedding) * sizeof(float) * arrays;
+  return images * static_cast<std::size_t>(size) * sizeof(float) * arrays;
 }
 
 }  // namespace
@@ -89,6 +90,7 @@ int extract_command(Arguments arguments) {
   std::string flip = "sum";
   std::string bad_images = "fail";
   bool normalise = false;
+  int workers = default_workers();
   ComputeOptions compute;
   CLI::App app("Embeddings of images as a .npy array and a file of their names.", "train_face extract");
   use_our_style(app, "  train_face extract --model runs/a --root faces --out faces.npy --normalize\n");
@@ -105,6 +107,7 @@ int extract_command(Arguments arguments) {
   app.add_option("--bad-images", bad_images, "What an unreadable image does: fail, or skip (a row of zeros, named on stderr)")
       ->check(CLI::IsMember({"fail", "skip"}));
   add_compute_options(app, compute);
+  add_workers(app, workers);
   if (!parse_arguments(app, std::move(arguments))) return 0;
   require(out.extension() == ".npy", "--out: expected the name of a .npy file but got {}; the names go beside it.", out.string());
 
@@ -126,18 +129,19 @@ int extract_command(Arguments arguments) {
   outputs.writes_beside("--out", names_file, "the names", are_names_of(names_file, out));
 
   Device device = make_device(compute, Purpose::embedding);
-  Embedder embedder(load_model(model));
+  Embedder embedder(load_model(model, {.until = Until::embedding}));
   const auto where = [&](std::size_t i) {
     const std::string file = (images->place() / listed.paths[i]).string();
     return listed.lines.empty() ? file : fmt::format("{}:{}: {}", list.string(), listed.lines[i], file);
   };
-  tell_memory({{"names", bytes_of(listed)}, {"embeddings", embedding_bytes(listed.paths.size(), embedder.description(), flip_of(flip))}});
+  tell_memory({{"names", bytes_of(listed)}, {"embeddings", embedding_bytes(listed.paths.size(), embedder.size(), flip_of(flip))}});
   ProgressBar bar;
   const Views views = embedder.embed(device, {.images = images,
                                               .paths = listed.paths,
                                               .where = where,
                                               .mirrored = flip_of(flip) != FlipMode::none,
                                               .skip_bad_images = bad_images == "skip",
+                                              .workers = workers,
                                               .progress = [&](std::int64_t done, std::int64_t all) {
                                                 bar.show("embedding", done, all, -1);
                                                 stop_if_asked();

@@ -2,6 +2,7 @@
 #include "commands.h"
 #include "compute_options.h"
 #include "console.h"
+#include "flags.h"
 #include "outputs.h"
 #include "progress_bar.h"
 #include "signals.h"
@@ -10,13 +11,14 @@
 #include <amnet/faces/pairs.h>
 #include <amnet/faces/synthetic_faces.h>
 #include <amnet/faces/train_report.h>
-#include <amnet/faces/train_state.h>
-#include <amnet/faces/trainer.h>
+
+#include <amnet/faces/train_faces.h>
 #include <amnet/faces/verification.h>
 #include <amnet/io/checkpoint.h>
 #include <amnet/io/durable_file.h>
 #include <amnet/io/folder_lock.h>
 #include <amnet/model/embed.h>
+#include <amnet/model/model_file.h>
 
 #include <fmt/format.h>
 
@@ -67,8 +69,8 @@ void draw_faces(const fs::path& faces, std::uint64_t seed, int threads, Progress
                                               .seed = seed});
 }
 
-TrainOptions recipe(const fs::path& out, const fs::path& faces, std::uint64_t seed) {
-  TrainOptions options;
+FaceTraining recipe(const fs::path& out, const fs::path& faces, std::uint64_t seed) {
+  FaceTraining options;
   apply_preset(options, "small");
   options.root = faces / "train";
   options.train_list = faces / "train" / "list.txt";
@@ -161,7 +163,7 @@ void take_seed_of_run(FirstRunOptions& options, bool seed_given) {
   const std::optional<FoundCheckpoint> found = newest_intact(options.out, notes);
   if (!found) return;  // stopped before its first checkpoint: it begins anew
   const fs::path file = found->directory / "state.json";
-  const std::uint64_t seed = parse_state(read_file(file), file.string()).seed;
+  const std::uint64_t seed = seed_of_state(read_file(file), file.string());
   require(!seed_given || options.seed == seed, "--seed: the run in {} has the seed {}; leave --seed out.", options.out.string(), seed);
   options.seed = seed;
 }
@@ -170,7 +172,7 @@ void take_seed_of_run(FirstRunOptions& options, bool seed_given) {
 bool read_options(Arguments arguments, FirstRunOptions& options) {
   CLI::App app(
       "Trains a small face network on synthesised faces and writes a report: the first run, no data needed.\n\n"
-      "Commands, each with its own --help: train, eval, compare, extract, check-data, pack, synth, bench.",
+      "Commands, each with its own --help: train, eval, compare, extract, inspect, check-data, pack, synth, bench.",
       "train_face");
   use_our_style(app,
                 "  train_face --out runs/first\n"
@@ -230,7 +232,7 @@ class FirstRun {
     measure_without_training();
     const TrainOutcome outcome = train_it();
     if (outcome.stopped) return signal_exit_code();
-    measured_.trained = verify_views(Embedder(load_model(outcome.checkpoint)).embed(device_, request()));
+    measured_.trained = verify_views(Embedder(load_model(outcome.checkpoint, {.until = Until::embedding})).embed(device_, request()));
     const double seconds = seconds_now() - begin;
     const fs::path report = out_ / "report.html";
     write_durably(report, report_of(out_, measured_, pairs_, seed_, seconds));
@@ -252,26 +254,27 @@ class FirstRun {
 
   void measure_without_training() {
     measured_.pixels = verify_views(pixel_views(recipe_.input, request()));
-    const ModelDescription description{.network = recipe_.network, .input = recipe_.input};
-    BuiltModel untrained = build_model(description);
+    Model untrained = face_network(recipe_.network, recipe_.input);
     untrained.net.initialise(seed_);
-    Embedder embedder(description, untrained.net);
+    Embedder embedder(untrained.net, untrained.roles);
     measured_.untrained = verify_views(embedder.embed(device_, request()));
     bar_.print(fmt::format("On {} pairs of {} people it will never see: raw pixels {:.1f} %, untrained network {:.1f} %",
                            pairs_.pairs.size(), test_people, measured_.pixels.accuracy_mean, measured_.untrained.accuracy_mean));
   }
 
   TrainOutcome train_it() {
-    return train(device_, recipe_,
-                 {.log = [this](std::string_view line) { bar_.print(line); },
-                  .progress =
-                      [this](const TrainProgress& progress) {
-                        const Meters& meters = progress.meters;
-                        bar_.show(progress.activity, progress.step, progress.steps, progress.seconds_left,
-                                  meters.count > 0 ? fmt::format("loss {:.3f}  accuracy {:.0f}%", meters.loss, 100 * meters.accuracy) : "");
-                      },
-                  .poll = poll_signals,
-                  .lock = lock_});
+    return train_faces(
+        device_, recipe_,
+        {.log = [this](std::string_view line) { bar_.print(line); },
+         .progress =
+             [this](const TrainProgress& progress) {
+               const Meters& meters = progress.meters;
+               bar_.show(progress.activity, progress.step, progress.steps, progress.seconds_left,
+                         meters.count() > 0 ? fmt::format("loss {:.3f}  accuracy {:.0f}%", meters["loss"], 100 * meters["accuracy"]) : "");
+             },
+         .poll = poll_signals,
+         .wording = with_flags,
+         .lock = lock_});
   }
 
   fs::path out_;
@@ -279,7 +282,7 @@ class FirstRun {
   std::uint64_t seed_;
   Device device_;
   int threads_;
-  TrainOptions recipe_;
+  FaceTraining recipe_;
   ProgressBar bar_;
   Pairs pairs_;
   Measured measured_;

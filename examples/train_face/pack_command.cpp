@@ -37,7 +37,7 @@ int pack_command(Arguments arguments) {
   begin_group(app, "Pack");
   app.add_option("--out", out, "The packed file")->required();
   begin_group(app, computing);
-  app.add_option("--workers", workers, "Decoding threads; by default those the process may use, at most 8")->check(CLI::Range(1, 256));
+  add_workers(app, workers);
   if (!parse_arguments(app, std::move(arguments))) return 0;
 
   PackOptions options{.workers = workers};

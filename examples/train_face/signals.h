@@ -3,7 +3,7 @@
 // and goes on. A signal that the parent ignores, as nohup does with SIGHUP, stays ignored.
 #pragma once
 
-#include <amnet/faces/trainer.h>
+#include <amnet/faces/train_faces.h>
 
 #include <exception>
 

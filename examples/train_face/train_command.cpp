@@ -1,11 +1,12 @@
 #include "commands.h"
 #include "console.h"
+#include "flags.h"
 #include "outputs.h"
 #include "progress_bar.h"
 #include "signals.h"
 #include "train_settings.h"
 
-#include <amnet/faces/trainer.h>
+#include <amnet/faces/train_faces.h>
 
 #include <fmt/format.h>
 
@@ -17,7 +18,7 @@ using namespace amnet;
 namespace {
 
 void try_outputs(const TrainSettings& settings) {
-  const TrainOptions& options = settings.options;
+  const FaceTraining& options = settings.options;
   const auto nothing = [](std::int64_t) { return std::string(); };
   Outputs outputs;
   outputs.reads("--train-list", options.train_list);
@@ -33,7 +34,7 @@ void try_outputs(const TrainSettings& settings) {
 }
 
 // Harmless to this run, which reads no folder that it writes.
-void tell_if_below_images(const TrainOptions& options) {
+void tell_if_below_images(const FaceTraining& options) {
   std::error_code error;
   if (!options.train_list.empty() || !std::filesystem::is_directory(options.root, error)) return;
   const std::filesystem::path root = std::filesystem::weakly_canonical(options.root, error);
@@ -52,22 +53,23 @@ int train_command(Arguments arguments) {
   try_outputs(*settings);
   tell_if_below_images(settings->options);
   ProgressBar bar;
-  const TrainHooks hooks{.log = [&](std::string_view line) { bar.print(line); },
-                         .progress =
-                             [&](const TrainProgress& progress) {
-                               const bool has_loss = progress.meters.count > 0;
-                               bar.show(progress.activity, progress.step, progress.steps, progress.seconds_left,
-                                        has_loss ? fmt::format("loss {:.3f}", progress.meters.loss) : std::string());
-                             },
-                         .poll = poll_signals,
-                         .config = settings->toml,
-                         .notes = settings->notes};
+  const FaceHooks hooks{.log = [&](std::string_view line) { bar.print(line); },
+                        .progress =
+                            [&](const TrainProgress& progress) {
+                              const bool has_loss = progress.meters.count() > 0;
+                              bar.show(progress.activity, progress.step, progress.steps, progress.seconds_left,
+                                       has_loss ? fmt::format("loss {:.3f}", progress.meters["loss"]) : std::string());
+                            },
+                        .poll = poll_signals,
+                        .wording = with_flags,
+                        .config = settings->toml,
+                        .notes = settings->notes};
   Device device = make_device(settings->compute, Purpose::training);
-  const TrainOutcome outcome = train(device, settings->options, hooks);
+  const TrainOutcome outcome = train_faces(device, settings->options, hooks);
   bar.clear();
   std::string reached;
-  if (outcome.meters.count > 0) {
-    reached = fmt::format(", loss {:.4f}, accuracy {:.1f} %", outcome.meters.loss, 100 * outcome.meters.accuracy);
+  if (outcome.meters.count() > 0) {
+    reached = fmt::format(", loss {:.4f}, accuracy {:.1f} %", outcome.meters["loss"], 100 * outcome.meters["accuracy"]);
   }
   if (outcome.validation) {
     reached += fmt::format(", verification {:.2f}+-{:.2f} %", outcome.validation->accuracy_mean, outcome.validation->accuracy_std);

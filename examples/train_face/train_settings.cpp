@@ -1,4 +1,5 @@
 #include "train_settings.h"
+#include "flags.h"
 #include "toml.h"
 
 #include <amnet/core/text.h>
@@ -19,7 +20,7 @@ struct Words {
   std::string loss, margin_rule, feature_norm, rows, input, order, bad_images, cache, protocol;
 };
 
-Words words_of(const TrainOptions& options) {
+Words words_of(const FaceTraining& options) {
   Words words;
   words.loss = options.head.loss == LossKind::softmax ? "softmax" : options.head.loss == LossKind::normface ? "normface" : "amsoftmax";
   words.margin_rule = options.head.margin_rule == MarginRule::always ? "always" : "cos_gt_m";
@@ -33,7 +34,7 @@ Words words_of(const TrainOptions& options) {
   return words;
 }
 
-void understand(const Words& words, TrainOptions& options) {
+void understand(const Words& words, FaceTraining& options) {
   options.head.loss = words.loss == "softmax" ? LossKind::softmax : words.loss == "normface" ? LossKind::normface : LossKind::amsoftmax;
   options.head.margin_rule = words.margin_rule == "always" ? MarginRule::always : MarginRule::cos_gt_m;
   options.head.feature_norm = words.feature_norm == "on";
@@ -225,7 +226,7 @@ class Parser {
     return text;
   }
 
-  TrainOptions options_;
+  FaceTraining options_;
   ComputeOptions compute_;
   Words words_;
   std::string config_, preset_, group_;
@@ -285,7 +286,7 @@ std::optional<TrainSettings> read_train_settings(const Arguments& arguments) {
   try {
     return resolved.settings();
   } catch (const UsageError& error) {
-    const std::string_view what = error.what();
+    const std::string what = with_flags(error.what());
     for (const TomlEntry& entry : entries) {
       if (what.starts_with("--" + entry.key + ":")) with_line(command_line.config(), entry, [&] { throw; });
     }

@@ -9,13 +9,13 @@
 #include "commands.h"
 #include "compute_options.h"
 
-#include <amnet/faces/train_options.h>
+#include <amnet/faces/face_training.h>
 
 #include <optional>
 #include <string>
 
 struct TrainSettings {
-  amnet::TrainOptions options;
+  amnet::FaceTraining options;
   ComputeOptions compute;
   std::string config;              // the file that --config named; empty without
   std::string toml;                // all of it as a file for --config, which then gives the same run

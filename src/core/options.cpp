@@ -22,6 +22,25 @@ std::string_view kind_of(const OptionValue& value) {
   return kinds[value.value.index()];
 }
 
+std::string text_of(const OptionValue& value) {
+  return std::visit(
+      []<class T>(const T& held) -> std::string {
+        std::string text;
+        if constexpr (std::is_same_v<T, OptionList>) {
+          const auto is_extent = [](const OptionValue& one) { return std::holds_alternative<std::int64_t>(one.value); };
+          const bool extents = held.size() == 2 && std::ranges::all_of(held, is_extent);
+          for (const OptionValue& one : held) text += (text.empty() ? "" : extents ? "x" : ", ") + text_of(one);
+          return held.empty() ? "none" : extents || held.size() == 1 ? text : "[" + text + "]";
+        } else if constexpr (std::is_same_v<T, Options>) {
+          for (const auto& [name, one] : held.entries()) text += fmt::format("{}{} {}", text.empty() ? "" : ", ", name, text_of(one));
+          return "{" + text + "}";
+        } else {
+          return fmt::format("{}", held);
+        }
+      },
+      value.value);
+}
+
 const OptionValue* OptionReader::take(std::string_view name) {
   known_.emplace_back(name);
   return options_.find(name);

@@ -12,16 +12,18 @@
 
 namespace amnet {
 
-Shape Conv2dOptions::output_shape(const Shape& x, std::int64_t outputs) const {
-  require(kernel_h >= 1 && kernel_w >= 1 && stride_h >= 1 && stride_w >= 1 && pad_h >= 0 && pad_w >= 0 && groups >= 1,
-          "[conv2d] expected kernel, stride and groups >= 1 and padding >= 0 but got kernel {}x{}, stride {}x{}, padding {}x{}, groups {}.",
-          kernel_h, kernel_w, stride_h, stride_w, pad_h, pad_w, groups);
+Shape Conv2dGeometry::output_shape(const Shape& x, std::int64_t outputs) const {
+  const auto at_least = [](const Extents& extents, std::int64_t least) { return extents.height >= least && extents.width >= least; };
+  require(at_least(kernel, 1) && at_least(stride, 1) && at_least(pad, 0) && groups >= 1,
+          "[conv2d] expected kernel, stride and groups >= 1 and padding >= 0 but got kernel {}, stride {}, padding {}, groups {}.", kernel,
+          stride, pad, groups);
   require(x.rank() == 4, "[conv2d] expected an input (N,H,W,C) but got {}.", x);
   require(x[3] >= 1 && outputs >= 1 && x[3] % groups == 0 && outputs % groups == 0,
           "[conv2d] expected input and output channels that {} group(s) divide but got {} and {}.", groups, x[3], outputs);
-  const Shape y{x[0], output_extent(x[1], kernel_h, stride_h, pad_h), output_extent(x[2], kernel_w, stride_w, pad_w), outputs};
-  require(y[1] >= 1 && y[2] >= 1, "[conv2d] a kernel of {}x{} does not fit into {} with padding {}x{}; pad more or use a larger image.",
-          kernel_h, kernel_w, x, pad_h, pad_w);
+  const Shape y{x[0], output_extent(x[1], kernel.height, stride.height, pad.height),
+                output_extent(x[2], kernel.width, stride.width, pad.width), outputs};
+  require(y[1] >= 1 && y[2] >= 1, "[conv2d] a kernel of {} does not fit into {} with padding {}; pad more or use a larger image.", kernel,
+          x, pad);
   return y;
 }
 
@@ -60,9 +62,9 @@ void with_factors(ProductPrecision products, Body&& body) {
 }
 
 /// The tiles for a call that reads the weights: those that these were prepared for, or the best for this call.
-Conv2dTiles tiles_for(const Cpu& cpu, const Conv2dOptions& options, const Shape& x, std::int64_t outputs, const Conv2dWeights& w) {
+Conv2dTiles tiles_for(const Cpu& cpu, const Conv2dGeometry& geometry, const Shape& x, std::int64_t outputs, const Conv2dWeights& w) {
   if (w.prepared != nullptr) return tiles_of(w.prepared->form);
-  return choose_tiles(cpu.convolution(), options, x.with(0, std::max(x[0], w.images)), outputs);
+  return choose_tiles(cpu.convolution(), geometry, x.with(0, std::max(x[0], w.images)), outputs);
 }
 
 template <class Factor>
@@ -72,30 +74,30 @@ const Factor* transformed_or_null(const Conv2dWeights& w) {
 
 /// y, or dx, of a convolution with the input shape x: all but the tensors.
 template <class T, class Factor = T>
-WinogradCorrelation<T, Factor> correlation_task(Conv2dPass pass, const Conv2dOptions& options, const Shape& x, std::int64_t outputs,
+WinogradCorrelation<T, Factor> correlation_task(Conv2dPass pass, const Conv2dGeometry& geometry, const Shape& x, std::int64_t outputs,
                                                 const Conv2dTiles& tiles) {
-  const Shape y = options.output_shape(x, outputs);
+  const Shape y = geometry.output_shape(x, outputs);
   if (pass == Conv2dPass::forward) {
-    return {.grid = forward_grid<T>(options, x, y, tiles), .source_channels = x[3], .target_channels = outputs};
+    return {.grid = forward_grid<T>(geometry, x, y, tiles), .source_channels = x[3], .target_channels = outputs};
   }
-  return {.grid = data_grid<T>(options, x, y, tiles), .source_channels = outputs, .target_channels = x[3]};
+  return {.grid = data_grid<T>(geometry, x, y, tiles), .source_channels = outputs, .target_channels = x[3]};
 }
 
 template <class T>
-KernelView<T> kernels_of(Conv2dPass pass, const Conv2dOptions& options, const Tensor& w) {
-  return pass == Conv2dPass::forward ? forward_kernels<T>(w) : data_kernels<T>(options, w);
+KernelView<T> kernels_of(Conv2dPass pass, const Conv2dGeometry& geometry, const Tensor& w) {
+  return pass == Conv2dPass::forward ? forward_kernels<T>(w) : data_kernels<T>(geometry, w);
 }
 
 }  // namespace
 
-Conv2dForm conv2d_form(const Cpu& cpu, const Conv2dOptions& options, const Shape& x, std::int64_t outputs, DType dtype, Conv2dPass pass) {
-  const Conv2dTiles tiles = choose_tiles(cpu.convolution(), options, x, outputs, WeightTransform::once, products_of(cpu, pass, dtype));
+Conv2dForm conv2d_form(const Cpu& cpu, const Conv2dGeometry& geometry, const Shape& x, std::int64_t outputs, DType dtype, Conv2dPass pass) {
+  const Conv2dTiles tiles = choose_tiles(cpu.convolution(), geometry, x, outputs, WeightTransform::once, products_of(cpu, pass, dtype));
   return {tiles.h, tiles.w, tiles && tiles.products == ProductPrecision::bf16 ? DType::bf16 : dtype};
 }
 
-void conv2d_prepare(Cpu& cpu, const Conv2dOptions& options, const Shape& x, const Tensor& w, Conv2dPass pass, Conv2dPrepared& prepared) {
-  check_conv2d_weights(options, x, w, w.dtype());
-  prepared.form = conv2d_form(cpu, options, x, w.extent(0), w.dtype(), pass);
+void conv2d_prepare(Cpu& cpu, const Conv2dGeometry& geometry, const Shape& x, const Tensor& w, Conv2dPass pass, Conv2dPrepared& prepared) {
+  check_conv2d_weights(geometry, x, w, w.dtype());
+  prepared.form = conv2d_form(cpu, geometry, x, w.extent(0), w.dtype(), pass);
   const Conv2dTiles tiles = tiles_of(prepared.form);
   if (!tiles) {
     prepared.transformed = {};
@@ -103,8 +105,8 @@ void conv2d_prepare(Cpu& cpu, const Conv2dOptions& options, const Shape& x, cons
   }
   with_float(w.dtype(), "conv2d", [&]<class T>() {
     with_factors<T>(tiles.products, [&]<class Factor>() {
-      auto task = correlation_task<T, Factor>(pass, options, x, w.extent(0), tiles);
-      task.kernels = kernels_of<T>(pass, options, w);
+      auto task = correlation_task<T, Factor>(pass, geometry, x, w.extent(0), tiles);
+      task.kernels = kernels_of<T>(pass, geometry, w);
       const Shape shape{winograd_kernel_elements(task)};
       constexpr DType dtype = dtype_of<Factor>();
       Tensor& transformed = prepared.transformed;
@@ -114,30 +116,30 @@ void conv2d_prepare(Cpu& cpu, const Conv2dOptions& options, const Shape& x, cons
   });
 }
 
-std::size_t conv2d_prepared_bytes(const Cpu& cpu, const Conv2dOptions& options, const Shape& x, std::int64_t outputs, DType dtype,
+std::size_t conv2d_prepared_bytes(const Cpu& cpu, const Conv2dGeometry& geometry, const Shape& x, std::int64_t outputs, DType dtype,
                                   Conv2dPass pass) {
-  const Conv2dTiles tiles = tiles_of(conv2d_form(cpu, options, x, outputs, dtype, pass));
+  const Conv2dTiles tiles = tiles_of(conv2d_form(cpu, geometry, x, outputs, dtype, pass));
   if (!tiles) return 0;
   std::size_t bytes = 0;
   with_float(dtype, "conv2d", [&]<class T>() {
     with_factors<T>(tiles.products, [&]<class Factor>() {
-      const auto elements = winograd_kernel_elements(correlation_task<T, Factor>(pass, options, x, outputs, tiles));
+      const auto elements = winograd_kernel_elements(correlation_task<T, Factor>(pass, geometry, x, outputs, tiles));
       bytes = static_cast<std::size_t>(elements) * sizeof(Factor);
     });
   });
   return bytes;
 }
 
-void conv2d_forward(Cpu& cpu, const Conv2dOptions& options, const Tensor& x, const Conv2dWeights& weights, const Conv2dEpilogue& epilogue,
+void conv2d_forward(Cpu& cpu, const Conv2dGeometry& geometry, const Tensor& x, const Conv2dWeights& weights, const Conv2dEpilogue& epilogue,
                     const Tensor& y) {
   const Tensor& w = weights.values;
-  check_conv2d_forward(options, x, w, epilogue, y);
+  check_conv2d_forward(geometry, x, w, epilogue, y);
   const std::int64_t outputs = w.extent(0);
   if (y.count() == 0) return;
   with_float(x.dtype(), "conv2d", [&]<class T>() {
     const std::vector<T> slopes = slopes_of<T>(epilogue.slope, outputs);
-    const Conv2dTiles tiles = tiles_for(cpu, options, x.shape(), outputs, weights);
-    cpu.count(describe_convolution("forward", options, x.shape(), outputs, tiles));
+    const Conv2dTiles tiles = tiles_for(cpu, geometry, x.shape(), outputs, weights);
+    cpu.count(describe_convolution("forward", geometry, x.shape(), outputs, tiles));
     // The sums are for a backward pass far away. Tiles have whole vectors of channels, and so aligned ones.
     const Epilogue<T> end{.bias = elements_or_null<T>(epilogue.bias),
                           .slope = slopes.empty() ? nullptr : slopes.data(),
@@ -147,15 +149,15 @@ void conv2d_forward(Cpu& cpu, const Conv2dOptions& options, const Tensor& x, con
                           .stream_sums = tiles && epilogue.sums.defined()};
     if (tiles) {
       with_factors<T>(tiles.products, [&]<class Factor>() {
-        auto task = correlation_task<T, Factor>(Conv2dPass::forward, options, x.shape(), outputs, tiles);
+        auto task = correlation_task<T, Factor>(Conv2dPass::forward, geometry, x.shape(), outputs, tiles);
         task.source = x.data<T>().data();
-        task.kernels = kernels_of<T>(Conv2dPass::forward, options, w);
+        task.kernels = kernels_of<T>(Conv2dPass::forward, geometry, w);
         task.transformed = transformed_or_null<Factor>(weights);
         task.epilogue = end;
         winograd_correlate(cpu, task);
       });
     } else {
-      direct_forward<T>(cpu, options, x, w, y.shape(), end);
+      direct_forward<T>(cpu, geometry, x, w, y.shape(), end);
     }
   });
 }
@@ -164,20 +166,20 @@ namespace {
 
 /// dx from dz.
 template <class T>
-void backward_data(Cpu& cpu, const Conv2dOptions& options, const Tensor& dz, const Conv2dWeights& weights, const Gradient& dx) {
+void backward_data(Cpu& cpu, const Conv2dGeometry& geometry, const Tensor& dz, const Conv2dWeights& weights, const Gradient& dx) {
   const Shape& x = dx.tensor.shape();
   const std::int64_t outputs = weights.values.extent(0);
-  const Conv2dTiles tiles = tiles_for(cpu, options, x, outputs, weights);
-  cpu.count(describe_convolution("data gradient", options, x, outputs, tiles));
+  const Conv2dTiles tiles = tiles_for(cpu, geometry, x, outputs, weights);
+  cpu.count(describe_convolution("data gradient", geometry, x, outputs, tiles));
   if (tiles) {
-    WinogradCorrelation<T> task = correlation_task<T>(Conv2dPass::data_gradient, options, x, outputs, tiles);
+    WinogradCorrelation<T> task = correlation_task<T>(Conv2dPass::data_gradient, geometry, x, outputs, tiles);
     task.source = dz.data<T>().data();
-    task.kernels = kernels_of<T>(Conv2dPass::data_gradient, options, weights.values);
+    task.kernels = kernels_of<T>(Conv2dPass::data_gradient, geometry, weights.values);
     task.transformed = transformed_or_null<T>(weights);
     task.epilogue = {.y = dx.tensor.data<T>().data(), .write = dx.write};
     winograd_correlate(cpu, task);
   } else {
-    direct_backward_data(cpu, options, dz, weights.values, dx);
+    direct_backward_data(cpu, geometry, dz, weights.values, dx);
   }
 }
 
@@ -195,13 +197,13 @@ void put_sums(const Gradient& gradient, std::span<const T> sums) {
 
 /// dw, and in the same pass dz, dslope and dbias.
 template <class T>
-void tiled_backward_weights(Cpu& cpu, const Conv2dOptions& options, const Conv2dTiles& tiles, const Tensor& x,
+void tiled_backward_weights(Cpu& cpu, const Conv2dGeometry& geometry, const Conv2dTiles& tiles, const Tensor& x,
                             const Conv2dActivation& activation, const Tensor& dy, const Conv2dGradients& gradients) {
   const std::int64_t outputs = dy.extent(3);
   const std::vector<T> slopes = slopes_of<T>(activation.slope, outputs);
   std::vector<T> slope_sums(static_cast<std::size_t>(outputs)), bias_sums(slope_sums);
   const bool active = !slopes.empty();
-  winograd_weight_gradient<T>(cpu, {.grid = forward_grid<T>(options, x.shape(), dy.shape(), tiles),
+  winograd_weight_gradient<T>(cpu, {.grid = forward_grid<T>(geometry, x.shape(), dy.shape(), tiles),
                                     .x = x.data<T>().data(),
                                     .channels = x.extent(3),
                                     .dy = dy.data<T>().data(),
@@ -250,10 +252,10 @@ void activation_backward(Cpu& cpu, const Conv2dActivation& activation, const Ten
 
 }  // namespace
 
-void conv2d_backward(Cpu& cpu, const Conv2dOptions& options, const Tensor& x, const Conv2dWeights& w, const Conv2dActivation& activation,
+void conv2d_backward(Cpu& cpu, const Conv2dGeometry& geometry, const Tensor& x, const Conv2dWeights& w, const Conv2dActivation& activation,
                      const Tensor& dy, const Conv2dGradients& gradients) {
   const Gradient &dx = gradients.dx, &dw = gradients.dw, &dbias = gradients.dbias;
-  check_conv2d_backward(options, x, w.values, activation, dy, gradients);
+  check_conv2d_backward(geometry, x, w.values, activation, dy, gradients);
   require(cpu.precision() == ProductPrecision::f32,
           "[conv2d] expected f32 for a backward pass but this device has bf16, which is for "
           "embedding alone; train on a device with f32.");
@@ -261,34 +263,34 @@ void conv2d_backward(Cpu& cpu, const Conv2dOptions& options, const Tensor& x, co
   const bool active = activation.slope.defined();
   with_float(dy.dtype(), "conv2d", [&]<class T>() {
     const Tensor& dz = active ? activation.dz : dy;
-    const Conv2dTiles tiles = dw ? choose_tiles(cpu.convolution(), options, x.shape(), outputs) : Conv2dTiles{};
-    if (dw) cpu.count(describe_convolution("weight gradient", options, x.shape(), outputs, tiles));
+    const Conv2dTiles tiles = dw ? choose_tiles(cpu.convolution(), geometry, x.shape(), outputs) : Conv2dTiles{};
+    if (dw) cpu.count(describe_convolution("weight gradient", geometry, x.shape(), outputs, tiles));
     if (tiles && dy.count() > 0) {
-      tiled_backward_weights<T>(cpu, options, tiles, x, activation, dy, gradients);
+      tiled_backward_weights<T>(cpu, geometry, tiles, x, activation, dy, gradients);
     } else {
       if (active) {
         activation_backward<T>(cpu, activation, dy, gradients);
       } else {
         bias_backward(cpu, dy, dbias);
       }
-      if (dw) direct_backward_weights(cpu, options, x, dz, dw);
+      if (dw) direct_backward_weights(cpu, geometry, x, dz, dw);
     }
-    if (dx && dx.tensor.count() > 0) backward_data<T>(cpu, options, dz, w, dx);
+    if (dx && dx.tensor.count() > 0) backward_data<T>(cpu, geometry, dz, w, dx);
   });
 }
 
-ScratchBytes conv2d_scratch(const Cpu& cpu, const Conv2dOptions& options, const Shape& x, std::int64_t outputs, DType dtype,
+ScratchBytes conv2d_scratch(const Cpu& cpu, const Conv2dGeometry& geometry, const Shape& x, std::int64_t outputs, DType dtype,
                             bool training) {
-  const Conv2dTiles tiles = choose_tiles(cpu.convolution(), options, x, outputs);
+  const Conv2dTiles tiles = choose_tiles(cpu.convolution(), geometry, x, outputs);
   ScratchBytes bytes;
-  if (!tiles) return {static_cast<std::size_t>(options.weight_shape(x[3], outputs).count()) * size_of(dtype), 0};
+  if (!tiles) return {static_cast<std::size_t>(geometry.weight_shape(x[3], outputs).count()) * size_of(dtype), 0};
   with_float(dtype, "conv2d", [&]<class T>() {
     const auto correlation = [&](Conv2dPass pass) {
-      return winograd_correlate_scratch(cpu.threads(), correlation_task<T>(pass, options, x, outputs, tiles));
+      return winograd_correlate_scratch(cpu.threads(), correlation_task<T>(pass, geometry, x, outputs, tiles));
     };
     bytes = correlation(Conv2dPass::forward);
     if (!training) return;
-    const TileGrid<T> grid = forward_grid<T>(options, x, options.output_shape(x, outputs), tiles);
+    const TileGrid<T> grid = forward_grid<T>(geometry, x, geometry.output_shape(x, outputs), tiles);
     bytes = bytes.covering(correlation(Conv2dPass::data_gradient));
     bytes = bytes.covering(winograd_weight_gradient_scratch<T>({.grid = grid, .channels = x[3], .outputs = outputs}));
   });

@@ -23,31 +23,33 @@ enum class WeightTransform : unsigned char { each_call, once };
 
 /// The tiles that are expected to be fastest, or those that `algorithm` forces. x: (N,H,W,C). For bf16 no more than 4 outputs along
 /// an axis: larger tiles lose too many digits.
-Conv2dTiles choose_tiles(ConvolutionAlgorithm algorithm, const Conv2dOptions& options, const Shape& x, std::int64_t outputs,
+Conv2dTiles choose_tiles(ConvolutionAlgorithm algorithm, const Conv2dGeometry& geometry, const Shape& x, std::int64_t outputs,
                          WeightTransform weights = WeightTransform::each_call, ProductPrecision products = ProductPrecision::f32);
 
 /// "forward 64->128, 3x3/2 on 56x48, 32 images: tiles 4x4", for the counts of a run.
-std::string describe_convolution(std::string_view pass, const Conv2dOptions& options, const Shape& x, std::int64_t outputs,
+std::string describe_convolution(std::string_view pass, const Conv2dGeometry& geometry, const Shape& x, std::int64_t outputs,
                                  const Conv2dTiles& tiles);
 
 /// Of the forward pass and the weight gradient: targets are pixels of y.
 template <class T>
-TileGrid<T> forward_grid(const Conv2dOptions& options, const Shape& x, const Shape& y, const Conv2dTiles& tiles) {
+TileGrid<T> forward_grid(const Conv2dGeometry& geometry, const Shape& x, const Shape& y, const Conv2dTiles& tiles) {
   const auto axis = [](std::int64_t stride, std::int64_t pad, std::int64_t source, std::int64_t target, int outputs) {
     const BilinearPasses<T>& passes = stride == 1 ? winograd_passes<T>(outputs) : stride2_passes<T>(outputs);
     return TileAxis<T>{&passes, source, target, outputs * stride, -pad};
   };
-  return {axis(options.stride_h, options.pad_h, x[1], y[1], tiles.h), axis(options.stride_w, options.pad_w, x[2], y[2], tiles.w), x[0]};
+  return {axis(geometry.stride.height, geometry.pad.height, x[1], y[1], tiles.h),
+          axis(geometry.stride.width, geometry.pad.width, x[2], y[2], tiles.w), x[0]};
 }
 
 /// Of the data gradient: targets are pixels of x.
 template <class T>
-TileGrid<T> data_grid(const Conv2dOptions& options, const Shape& x, const Shape& y, const Conv2dTiles& tiles) {
+TileGrid<T> data_grid(const Conv2dGeometry& geometry, const Shape& x, const Shape& y, const Conv2dTiles& tiles) {
   const auto axis = [](std::int64_t stride, std::int64_t pad, std::int64_t source, std::int64_t target, int outputs) {
     if (stride == 1) return TileAxis<T>{&winograd_passes<T>(outputs), source, target, outputs, pad - 2};
     return TileAxis<T>{&stride2_data_passes<T>(outputs), source, target, outputs, 0};
   };
-  return {axis(options.stride_h, options.pad_h, y[1], x[1], tiles.h), axis(options.stride_w, options.pad_w, y[2], x[2], tiles.w), x[0]};
+  return {axis(geometry.stride.height, geometry.pad.height, y[1], x[1], tiles.h),
+          axis(geometry.stride.width, geometry.pad.width, y[2], x[2], tiles.w), x[0]};
 }
 
 /// w: (O,3,3,C).
@@ -59,10 +61,10 @@ KernelView<T> forward_kernels(const Tensor& w) {
 
 /// For stride 1 the kernel turned by 180 degrees; the algorithms of stride 2 have that in their matrices.
 template <class T>
-KernelView<T> data_kernels(const Conv2dOptions& options, const Tensor& w) {
+KernelView<T> data_kernels(const Conv2dGeometry& geometry, const Tensor& w) {
   const std::int64_t channels = w.extent(3);
   KernelView<T> view{w.data<T>().data(), 3 * channels, channels, 9 * channels, 1};
-  if (options.stride_h == 1) view = {view.data + 8 * channels, -view.row_step, -view.column_step, view.source_step, 1};
+  if (geometry.stride.height == 1) view = {view.data + 8 * channels, -view.row_step, -view.column_step, view.source_step, 1};
   return view;
 }
 

@@ -5,12 +5,13 @@
 namespace amnet {
 
 template <class T>
-void direct_forward(Cpu& cpu, const Conv2dOptions& options, const Tensor& x, const Tensor& w, const Shape& y, const Epilogue<T>& epilogue) {
-  const std::int64_t outputs = w.extent(0), group_outputs = outputs / options.groups, group_channels = w.extent(3);
-  for (std::int64_t group = 0; group < options.groups; ++group) {
+void direct_forward(Cpu& cpu, const Conv2dGeometry& geometry, const Tensor& x, const Tensor& w, const Shape& y,
+                    const Epilogue<T>& epilogue) {
+  const std::int64_t outputs = w.extent(0), group_outputs = outputs / geometry.groups, group_channels = w.extent(3);
+  for (std::int64_t group = 0; group < geometry.groups; ++group) {
     const std::int64_t first = group * group_outputs;
     correlate<T>(cpu,
-                 {.window = forward_window(options, x.shape(), y),
+                 {.window = forward_window(geometry, x.shape(), y),
                   .images = x.extent(0),
                   .source = {x.data<T>().data() + group * group_channels, x.extent(3)},
                   .source_channels = group_channels,
@@ -24,8 +25,8 @@ void direct_forward(Cpu& cpu, const Conv2dOptions& options, const Tensor& x, con
   }
 }
 
-template void direct_forward(Cpu&, const Conv2dOptions&, const Tensor&, const Tensor&, const Shape&, const Epilogue<float>&);
-template void direct_forward(Cpu&, const Conv2dOptions&, const Tensor&, const Tensor&, const Shape&, const Epilogue<double>&);
+template void direct_forward(Cpu&, const Conv2dGeometry&, const Tensor&, const Tensor&, const Shape&, const Epilogue<float>&);
+template void direct_forward(Cpu&, const Conv2dGeometry&, const Tensor&, const Tensor&, const Shape&, const Epilogue<double>&);
 
 namespace {
 
@@ -50,14 +51,14 @@ struct Phase {
 
 }  // namespace
 
-void direct_backward_data(Cpu& cpu, const Conv2dOptions& options, const Tensor& dy, const Tensor& w, const Gradient& dx) {
+void direct_backward_data(Cpu& cpu, const Conv2dGeometry& geometry, const Tensor& dy, const Tensor& w, const Gradient& dx) {
   const Tensor& x = dx.tensor;
-  const std::int64_t outputs = w.extent(0), group_outputs = outputs / options.groups, group_channels = w.extent(3);
+  const std::int64_t outputs = w.extent(0), group_outputs = outputs / geometry.groups, group_channels = w.extent(3);
   with_float(x.dtype(), "conv2d", [&]<class T>() {
-    for (std::int64_t phase_h = 0; phase_h < options.stride_h; ++phase_h) {
-      for (std::int64_t phase_w = 0; phase_w < options.stride_w; ++phase_w) {
-        const Phase rows(phase_h, x.extent(1), options.kernel_h, options.stride_h, options.pad_h);
-        const Phase columns(phase_w, x.extent(2), options.kernel_w, options.stride_w, options.pad_w);
+    for (std::int64_t phase_h = 0; phase_h < geometry.stride.height; ++phase_h) {
+      for (std::int64_t phase_w = 0; phase_w < geometry.stride.width; ++phase_w) {
+        const Phase rows(phase_h, x.extent(1), geometry.kernel.height, geometry.stride.height, geometry.pad.height);
+        const Phase columns(phase_w, x.extent(2), geometry.kernel.width, geometry.stride.width, geometry.pad.width);
         const Window window{.source_h = dy.extent(1),
                             .source_w = dy.extent(2),
                             .target_h = rows.positions,
@@ -68,21 +69,21 @@ void direct_backward_data(Cpu& cpu, const Conv2dOptions& options, const Tensor& 
                             .stride_w = 1,
                             .origin_h = rows.origin,
                             .origin_w = columns.origin};
-        for (std::int64_t group = 0; group < options.groups; ++group) {
+        for (std::int64_t group = 0; group < geometry.groups; ++group) {
           const T* weights = w.data<T>().data() + group * group_outputs * w.shape().count_from(1);
           T* target = dx.tensor.data<T>().data() + (rows.first * x.extent(2) + columns.first) * x.extent(3) + group * group_channels;
           correlate<T>(cpu, {.window = window,
                              .images = x.extent(0),
                              .source = {dy.data<T>().data() + group * group_outputs, outputs},
                              .source_channels = group_outputs,
-                             .weights = {.data = weights + (rows.last_tap * options.kernel_w + columns.last_tap) * group_channels,
-                                         .tap_row_step = -options.stride_h * options.kernel_w * group_channels,
-                                         .tap_column_step = -options.stride_w * group_channels,
+                             .weights = {.data = weights + (rows.last_tap * geometry.kernel.width + columns.last_tap) * group_channels,
+                                         .tap_row_step = -geometry.stride.height * geometry.kernel.width * group_channels,
+                                         .tap_column_step = -geometry.stride.width * group_channels,
                                          .source_step = w.shape().count_from(1),
                                          .target_step = 1},
                              .target = {.image_step = x.shape().count_from(1),
-                                        .row_step = options.stride_h * x.shape().count_from(2),
-                                        .column_step = options.stride_w * x.extent(3),
+                                        .row_step = geometry.stride.height * x.shape().count_from(2),
+                                        .column_step = geometry.stride.width * x.extent(3),
                                         .channels = group_channels},
                              .epilogue = {.y = target, .write = dx.write}});
         }

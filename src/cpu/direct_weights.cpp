@@ -134,12 +134,12 @@ void weight_gradient(Cpu& cpu, const WeightGradient<T>& task) {
 
 }  // namespace
 
-void direct_backward_weights(Cpu& cpu, const Conv2dOptions& options, const Tensor& x, const Tensor& dy, const Gradient& dw) {
+void direct_backward_weights(Cpu& cpu, const Conv2dGeometry& geometry, const Tensor& x, const Tensor& dy, const Gradient& dw) {
   const Shape weights = dw.tensor.shape();
-  const std::int64_t group_outputs = weights[0] / options.groups, group_channels = weights[3];
+  const std::int64_t group_outputs = weights[0] / geometry.groups, group_channels = weights[3];
   with_float(x.dtype(), "conv2d", [&]<class T>() {
-    for (std::int64_t group = 0; group < options.groups; ++group) {
-      weight_gradient<T>(cpu, {.window = forward_window(options, x.shape(), dy.shape()),
+    for (std::int64_t group = 0; group < geometry.groups; ++group) {
+      weight_gradient<T>(cpu, {.window = forward_window(geometry, x.shape(), dy.shape()),
                                .images = x.extent(0),
                                .x = {x.data<T>().data() + group * group_channels, x.extent(3)},
                                .inputs = group_channels,

@@ -92,10 +92,15 @@ std::int64_t pooled_extent(std::int64_t extent, std::int64_t kernel, std::int64_
   return pooled;
 }
 
-void pool_forward(Cpu& cpu, const PoolOptions& options, const Tensor& x, const Tensor& y, const Tensor& indices) {
-  const PoolGeometry geometry = pool_geometry(options, x.shape(), y.shape());
+Shape PoolWindow::output_shape(const Shape& x) const {
+  return {x[0], pooled_extent(x[1], kernel.height, stride.height, pad.height, round_up),
+          pooled_extent(x[2], kernel.width, stride.width, pad.width, round_up), x[3]};
+}
+
+void pool_forward(Cpu& cpu, const PoolWindow& window, const Tensor& x, const Tensor& y, const Tensor& indices) {
+  const PoolGeometry geometry = pool_geometry(window, x.shape(), y.shape());
   with_float(x.dtype(), "pool", [&]<class T>() {
-    if (options.kind == PoolKind::max) {
+    if (window.kind == PoolKind::max) {
       pool_max(cpu, geometry, x.data<const T>().data(), y.data<T>().data(), indices.data<std::int64_t>().data());
     } else {
       pool_average(cpu, geometry, x.data<const T>().data(), y.data<T>().data());
@@ -103,21 +108,21 @@ void pool_forward(Cpu& cpu, const PoolOptions& options, const Tensor& x, const T
   });
 }
 
-void pool_backward(Cpu& cpu, const PoolOptions& options, const Tensor& dy, const Tensor& indices, const Gradient& dx) {
+void pool_backward(Cpu& cpu, const PoolWindow& window, const Tensor& dy, const Tensor& indices, const Gradient& dx) {
   if (!dx) return;
-  const PoolGeometry g = pool_geometry(options, dx.tensor.shape(), dy.shape());
+  const PoolGeometry g = pool_geometry(window, dx.tensor.shape(), dy.shape());
   with_float(dy.dtype(), "pool", [&]<class T>() {
     const T* dout = dy.data<T>().data();
     T* din = dx.tensor.data<T>().data();
-    if (options.kind == PoolKind::max) {
+    if (window.kind == PoolKind::max) {
       const std::int64_t* winners = indices.data<std::int64_t>().data();
-      gather(cpu, g, din, dx.write, [&](T* pixel, std::int64_t at, std::int64_t, std::int64_t, std::int64_t window) {
-        for (std::int64_t c = 0; c < g.channels; ++c) pixel[c] += winners[window + c] == at ? dout[window + c] : T{0};
+      gather(cpu, g, din, dx.write, [&](T* pixel, std::int64_t at, std::int64_t, std::int64_t, std::int64_t from) {
+        for (std::int64_t c = 0; c < g.channels; ++c) pixel[c] += winners[from + c] == at ? dout[from + c] : T{0};
       });
     } else {
-      gather(cpu, g, din, dx.write, [&](T* pixel, std::int64_t, std::int64_t oh, std::int64_t ow, std::int64_t window) {
+      gather(cpu, g, din, dx.write, [&](T* pixel, std::int64_t, std::int64_t oh, std::int64_t ow, std::int64_t from) {
         const T inverse = T{1} / static_cast<T>(g.rows.padded_length(oh) * g.columns.padded_length(ow));
-        for (std::int64_t c = 0; c < g.channels; ++c) pixel[c] += dout[window + c] * inverse;
+        for (std::int64_t c = 0; c < g.channels; ++c) pixel[c] += dout[from + c] * inverse;
       });
     }
   });

@@ -38,15 +38,13 @@ struct PoolGeometry {
   PoolAxis rows, columns;
 };
 
-inline PoolGeometry pool_geometry(const PoolOptions& options, const Shape& image, const Shape& pooled) {
-  const Shape expected{image[0],
-                       pooled_extent(image[1], options.kernel_height, options.stride_height, options.pad_height, options.round_up),
-                       pooled_extent(image[2], options.kernel_width, options.stride_width, options.pad_width, options.round_up), image[3]};
+inline PoolGeometry pool_geometry(const PoolWindow& window, const Shape& image, const Shape& pooled) {
+  const Shape expected = window.output_shape(image);
   require(pooled == expected, "[pool] expected the pooled side of {} as {} but got {}.", image, expected, pooled);
   return {image[0],
           image[3],
-          {image[1], pooled[1], options.kernel_height, options.stride_height, options.pad_height},
-          {image[2], pooled[2], options.kernel_width, options.stride_width, options.pad_width}};
+          {image[1], pooled[1], window.kernel.height, window.stride.height, window.pad.height},
+          {image[2], pooled[2], window.kernel.width, window.stride.width, window.pad.width}};
 }
 
 }  // namespace amnet

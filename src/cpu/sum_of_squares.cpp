@@ -7,8 +7,8 @@
 
 namespace amnet {
 
-void add_sum_of_squares(Cpu& cpu, const Tensor& x, const Tensor& sum) {
-  with_float(x.dtype(), "add_sum_of_squares", [&]<class T>() {
+void sum_of_squares(Cpu& cpu, const Tensor& x, const Tensor& sum) {
+  with_float(x.dtype(), "sum_of_squares", [&]<class T>() {
     const T* values = x.data<T>().data();
     const std::int64_t pieces = pieces_of(x.count(), 1);
     std::vector<double> squares(static_cast<std::size_t>(pieces));
@@ -19,8 +19,7 @@ void add_sum_of_squares(Cpu& cpu, const Tensor& x, const Tensor& sum) {
         return value * value;
       });
     });
-    double& total = sum.data<double>()[0];
-    total = std::accumulate(squares.begin(), squares.end(), total);
+    sum.data<double>()[0] = std::accumulate(squares.begin(), squares.end(), 0.0);
   });
 }
 

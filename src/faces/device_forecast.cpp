@@ -18,9 +18,10 @@ struct Refusal {
 };
 
 MemoryError refuse(const DeviceRun& run, const Refusal& refusal) {
-  const std::string advice = refusal.largest > 0 ? fmt::format("pass --batch {}, the largest that fits", refusal.largest)
-                                                 : fmt::format("not even one image would fit: pass a smaller --width or --embedding{}",
-                                                               run.cached_images > 0 ? ", or leave --cache out" : "");
+  const std::string advice = refusal.largest > 0
+                                 ? fmt::format("pass .batch {}, the largest that fits", refusal.largest)
+                                 : fmt::format("not even one image would fit: pass a smaller .network.width or .network.embedding{}",
+                                               run.cached_images > 0 ? ", or leave .cache out" : "");
   return MemoryError(fmt::format("[train] a batch of {} wants {} of the GPU's memory but {} are free; {}.", refusal.batch,
                                  megabytes(refusal.wanted, 1), megabytes(refusal.free, 1), advice));
 }
@@ -61,8 +62,8 @@ DeviceForecast require_device_memory(const DeviceRun& run, std::int64_t batch, s
   if (forecast.total() <= free) return forecast;
   const std::size_t training = forecast.total() - forecast.images;
   require<MemoryError>(training > free,
-                       "--cache: the {} images of the training set want {} of the GPU's memory but training leaves {} of it; leave --cache "
-                       "out, or pass a smaller --batch.",
+                       ".cache: the {} images of the training set want {} of the GPU's memory but training leaves {} of it; leave .cache "
+                       "out, or pass a smaller .batch.",
                        run.cached_images, megabytes(forecast.images, 1), megabytes(free - std::min(free, training), 1));
   throw refuse(run, {.batch = batch, .wanted = forecast.total(), .free = free, .largest = largest_batch_of(run, free, batch)});
 }

@@ -42,10 +42,10 @@ Entry parse_line(std::string_view line, std::string_view source, std::int64_t nu
   if (relabel) {
     require<DataError>(error == std::errc(), "{}:{}: expected a label of 64 bits but got {}.", source, number, text);
   } else {
-    require<DataError>(text.front() != '-', "{}:{}: expected a label >= 0 but got {}; pass --relabel to have labels numbered anew.", source,
+    require<DataError>(text.front() != '-', "{}:{}: expected a label >= 0 but got {}; pass .relabel to have labels numbered anew.", source,
                        number, text);
     require<DataError>(error == std::errc() && label < max_classes,
-                       "{}:{}: expected a label below 2^31 but got {}; pass --relabel to have labels numbered anew.", source, number, text);
+                       "{}:{}: expected a label below 2^31 but got {}; pass .relabel to have labels numbered anew.", source, number, text);
   }
   return {line.substr(0, path_end + 1), label};
 }

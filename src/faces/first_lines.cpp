@@ -13,7 +13,7 @@ namespace {
 void write_data_notes(RunLog& log, const FaceList& list) {
   for (const std::string& sentence : sentences_of(list.notes())) log.line(sentence);
   if (const UnusedLabels unused = unused_labels(list); unused.count > 0) {
-    log.line(fmt::format("Labels that no image has: {}, the first {}; does the list count from 1, or is --classes too large?", unused.count,
+    log.line(fmt::format("Labels that no image has: {}, the first {}; does the list count from 1, or is .classes too large?", unused.count,
                          unused.first.front()));
   }
 }
@@ -22,7 +22,7 @@ void write_data_notes(RunLog& log, const FaceList& list) {
 
 void write_first_lines(RunLog& log, const FirstLines& run) {
   const BuildInfo build = build_info();
-  const TrainOptions& options = run.options;
+  const FaceTraining& options = run.options;
   const auto* cpu = std::get_if<Cpu>(&run.device);
   log.line(fmt::format("amnet {} ({}), {}, {}, {}{}", build.version, build.commit, build.compiler, build.simd, description_of(run.device),
                        cpu == nullptr ? "" : fmt::format(", convolutions {}", name_of(cpu->convolution()))));

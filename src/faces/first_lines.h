@@ -11,7 +11,7 @@
 namespace amnet {
 
 struct FirstLines {
-  const TrainOptions& options;
+  const FaceTraining& options;
   const FaceList& list;
   Net& net;
   MemoryForecast memory;

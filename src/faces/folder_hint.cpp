@@ -85,7 +85,7 @@ std::string folder_hint(const fs::path& root) {
     std::vector<fs::path> next;
     for (const fs::path& folder : level) {
       if (entries.people_in(folder, 2) >= 2) {
-        return fmt::format("the folders of people are in `{}`: pass --root {}", folder.lexically_relative(root).string(), folder.string());
+        return fmt::format("the folders of people are in `{}`: pass .root {}", folder.lexically_relative(root).string(), folder.string());
       }
       const std::vector<fs::path> deeper = entries.folders_in(folder);
       next.insert(next.end(), deeper.begin(), deeper.end());
@@ -95,7 +95,7 @@ std::string folder_hint(const fs::path& root) {
   if (!entries.holds_image(root)) return {};
   const fs::path parent = parent_of(root);
   if (entries.people_in(parent, 2) >= 2) {
-    return fmt::format("it holds images itself, like the folder of one person: pass --root {}", parent.string());
+    return fmt::format("it holds images itself, like the folder of one person: pass .root {}", parent.string());
   }
   return "it holds images itself: put those of each person into a sub-folder";
 }

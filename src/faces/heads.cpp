@@ -25,7 +25,7 @@ Head add_head(Net& net, Value features, Value labels, const HeadOptions& options
   SoftmaxCrossEntropyOptions loss;
 
   if (options.loss == LossKind::softmax) {
-    head.logits = net.add("fc6", FullyConnected({.outputs = options.classes}), {features});
+    head.logits = net.add("fc6", FullyConnected(options.classes), {features});
     loss_inputs = {head.logits, labels};
   } else {
     const Value unit = net.add("norm1", Normalize({.epsilon = options.epsilon, .norm_output = !options.feature_norm}), {features});
@@ -37,8 +37,7 @@ Head add_head(Net& net, Value features, Value labels, const HeadOptions& options
       scaled = net.add("scale", ScaleShift(scale), {unit});
     }
     head.logits = net.add(
-        "fc6", FullyConnected({.outputs = options.classes, .with_bias = false, .row_norm = options.rows, .epsilon = options.epsilon}),
-        {scaled});
+        "fc6", FullyConnected(options.classes, {.with_bias = false, .row_norm = options.rows, .epsilon = options.epsilon}), {scaled});
     loss_inputs = {head.logits, labels};
     if (options.loss == LossKind::amsoftmax) {
       loss.margin = options.margin;
@@ -55,6 +54,16 @@ Head add_head(Net& net, Value features, Value labels, const HeadOptions& options
   }
   head.loss = net.add("loss", SoftmaxCrossEntropy(loss), loss_inputs);
   head.accuracy = net.add("accuracy", Accuracy(), {head.logits, labels});
+  return head;
+}
+
+Head add_head(Model& model, const HeadOptions& options) {
+  const Value features = model.embedding();
+  const Head head = add_head(model.net, features, model.net.input("labels", {1}, DType::i64), options);
+  model.roles.labels = "labels";
+  model.roles.loss = "loss";
+  model.roles.metrics.push_back({.name = "accuracy", .value = "accuracy"});
+  model.roles.class_weights = "fc6.weight";
   return head;
 }
 

@@ -12,7 +12,7 @@ namespace {
 namespace fs = std::filesystem;
 
 // The model whose format a run takes: of the checkpoint that it goes on from, else of the one that it starts from.
-fs::path model_of(const TrainOptions& options) {
+fs::path model_of(const FaceTraining& options) {
   if (options.resume == "auto") {
     std::vector<std::string> notes;  // told when the run looks for its checkpoint
     if (const auto found = newest_intact(options.out, notes)) return found->directory / "model.safetensors";
@@ -46,11 +46,10 @@ class Differences {
 std::vector<std::string> take_over(const InputGiven& given, const std::string& model, const ImageFormat& expected, ImageFormat& input) {
   Differences differences(model);
   std::string size = size_text(input), order(name_of(input.order));
-  if (!given.size)
-    differences.settle(false, "image size", "--input", size, size_text(expected));  // another is refused: see run_checkpoints
-  differences.settle(given.order, "channel order", "--channel-order", order, std::string(name_of(expected.order)));
-  differences.settle(given.mean, "mean", "--mean", input.mean, expected.mean);
-  differences.settle(given.scale, "pixel scale", "--pixel-scale", input.scale, expected.scale);
+  if (!given.size) differences.settle(false, "image size", ".input", size, size_text(expected));  // another is refused: see run_checkpoints
+  differences.settle(given.order, "channel order", ".input.order", order, std::string(name_of(expected.order)));
+  differences.settle(given.mean, "mean", ".input.mean", input.mean, expected.mean);
+  differences.settle(given.scale, "pixel scale", ".input.scale", input.scale, expected.scale);
   parse_size(size, input);
   input.order = parse_channel_order(order);
   return differences.notes();
@@ -58,7 +57,7 @@ std::vector<std::string> take_over(const InputGiven& given, const std::string& m
 
 }  // namespace
 
-std::vector<std::string> complete_input(TrainOptions& options, const InputGiven& given) {
+std::vector<std::string> complete_input(FaceTraining& options, const InputGiven& given) {
   std::optional<std::string> pack_size;
   if (!options.pack.empty() && !given.size) {
     ImageFormat of_pack = options.input;
@@ -69,15 +68,15 @@ std::vector<std::string> complete_input(TrainOptions& options, const InputGiven&
     return {};
   }
   const std::string model = model_of(options).string();
-  const std::optional<ImageFormat> expected = expected_input(read_safetensors(model), model);
+  const std::optional<ImageFormat> expected = expected_input(SafetensorsReader(model).read([](std::string_view) { return false; }), model);
   if (!expected) {
     if (pack_size) parse_size(*pack_size, options.input);
     return {fmt::format("{} does not say what it expects of an image; it is given {} {}, mean {:g}, pixel scale {:g}", model,
                         size_text(options.input), name_of(options.input.order), options.input.mean, options.input.scale)};
   }
   require(!pack_size || *pack_size == size_text(*expected),
-          "--init-from: {} was trained on images of {} but those of {} are {}, and the shape of its fully connected layer depends on that; "
-          "pack faces of {}, or leave --init-from out.",
+          ".init_from: {} was trained on images of {} but those of {} are {}, and the shape of its fully connected layer depends on that; "
+          "pack faces of {}, or leave .init_from out.",
           model, size_text(*expected), options.pack.string(), pack_size.value_or(""), size_text(*expected));
   return take_over(given, model, *expected, options.input);
 }

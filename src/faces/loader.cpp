@@ -13,7 +13,7 @@ namespace amnet {
 namespace {
 
 struct Decoded {
-  Batch batch;
+  FaceBatch batch;
   std::vector<BadImage> bad;  // met while decoding it
 };
 
@@ -40,7 +40,7 @@ std::int64_t decode_or_replace(const FaceList& list, std::int64_t image, const I
 }
 
 /// A batch with room for all but the pixels.
-Batch empty_batch(const BatchPlan& plan) {
+FaceBatch empty_batch(const BatchPlan& plan) {
   const auto count = static_cast<std::int64_t>(plan.samples.size());
   return {.pixels = {},
           .mirrored = Tensor({count}, DType::u8),
@@ -50,7 +50,7 @@ Batch empty_batch(const BatchPlan& plan) {
 }
 
 /// Image `image` as sample n.
-void put_sample(Batch& batch, std::size_t n, std::int64_t image, bool mirror, const FaceList& list) {
+void put_sample(FaceBatch& batch, std::size_t n, std::int64_t image, bool mirror, const FaceList& list) {
   batch.indices[n] = image;
   batch.mirrored.data<std::uint8_t>()[n] = mirror ? 1 : 0;
   batch.labels.data<std::int64_t>()[n] = list.label(image);
@@ -59,7 +59,7 @@ void put_sample(Batch& batch, std::size_t n, std::int64_t image, bool mirror, co
 Decoded decode_batch(const FaceList& list, const ImageFormat& format, BadImages policy, const BatchPlan& plan,
                      const std::stop_token& stop) {
   Decoded decoded{.batch = empty_batch(plan), .bad = {}};
-  Batch& batch = decoded.batch;
+  FaceBatch& batch = decoded.batch;
   batch.pixels = Tensor({batch.labels.extent(0), format.height, format.width, 3}, DType::u8);
   const auto image_bytes = static_cast<std::size_t>(batch.pixels.shape().count_from(1));
   const auto pixels = batch.pixels.data<std::uint8_t>();
@@ -141,7 +141,7 @@ Loader::~Loader() = default;
 Loader::Loader(Loader&&) noexcept = default;
 Loader& Loader::operator=(Loader&&) noexcept = default;
 
-Batch Loader::next() {
+FaceBatch Loader::next() {
   const auto before = std::chrono::steady_clock::now();
   std::optional<Decoded> decoded = state_->pipeline.next();
   state_->waited += std::chrono::duration<double>(std::chrono::steady_clock::now() - before).count();
@@ -159,7 +159,7 @@ std::int64_t Loader::bytes_of(const LoaderOptions& options, std::int64_t batches
   return batches * options.batch * (pixels + label_and_flag);
 }
 
-void for_each_batch(const FaceList& list, const ReadOptions& options, const std::function<void(const Batch&)>& body) {
+void for_each_batch(const FaceList& list, const ReadOptions& options, const std::function<void(const FaceBatch&)>& body) {
   check_options({.batch = options.batch, .format = options.format});
   const std::int64_t batches = (list.size() + options.batch - 1) / options.batch;
   Pipeline<Decoded> pipeline(options.workers, options.workers + 1, batches, [&](std::int64_t number) {

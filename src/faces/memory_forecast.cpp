@@ -42,7 +42,7 @@ std::string MemoryForecast::str() const {
                       {"program", program}});
 }
 
-MemoryForecast forecast_memory(const Net& net, const Plan& plan, Device& device, const TrainOptions& options, std::int64_t batches) {
+MemoryForecast forecast_memory(const Net& net, const Plan& plan, Device& device, const FaceTraining& options, std::int64_t batches) {
   MemoryForecast memory;
   net.look([&](const std::string&, const Parameter& parameter) {
     if (parameter.layout == ParameterLayout::convolution) memory.saving += parameter.value.size_bytes();
@@ -63,7 +63,7 @@ MemoryForecast forecast_memory(const Net& net, const Plan& plan, Device& device,
   return memory;
 }
 
-std::size_t list_bytes(const FaceList& list, const TrainOptions& options) {
+std::size_t list_bytes(const FaceList& list, const FaceTraining& options) {
   const std::size_t order = sizeof(std::uint32_t);  // by sampler.h
   const std::size_t stand_in = options.cache == ImageCache::none ? 0 : sizeof(std::int64_t);
   return list.bytes() + static_cast<std::size_t>(list.size()) * (order + stand_in);

@@ -11,7 +11,7 @@ namespace amnet {
 /// Throws DataError naming the list line unless the image is of the format's size.
 inline void require_size(const Image& image, const ImageFormat& format, std::string_view where) {
   require<DataError>(image.height == format.height && image.width == format.width,
-                     "{0} is {1}x{2} pixels (height x width) but {3} are expected; align and resize it, or pass --input {1}x{2} where all "
+                     "{0} is {1}x{2} pixels (height x width) but {3} are expected; align and resize it, or pass .input {1}x{2} where all "
                      "images are like that.",
                      where, image.height, image.width, size_text(format));
 }

@@ -34,14 +34,14 @@ Value sphere_face(Net& net, Value images, const SphereFaceOptions& options) {
     const auto convolve = [&](Value input, bool reduces) {
       ++number;
       const std::string suffix = fmt::format("{}_{}", stage, number);
-      Conv2dLayerOptions convolution{.outputs = channels, .geometry = {.kernel_h = 3, .kernel_w = 3, .pad_h = 1, .pad_w = 1}};
+      Conv2dOptions convolution{.pad = 1};
       if (reduces) {
-        convolution.geometry.stride_h = convolution.geometry.stride_w = 2;
+        convolution.stride = 2;
       } else {
         convolution.with_bias = false;
         convolution.weight.filler = Filler::gaussian(0.01);
       }
-      return net.add("relu" + suffix, PRelu(), {net.add("conv" + suffix, Conv2d(convolution), {input})});
+      return net.add("relu" + suffix, PRelu(), {net.add("conv" + suffix, Conv2d(channels, 3, convolution), {input})});
     };
     value = convolve(value, true);
     for (int block = 0; block < blocks[static_cast<std::size_t>(stage - 1)]; ++block) {
@@ -50,7 +50,14 @@ Value sphere_face(Net& net, Value images, const SphereFaceOptions& options) {
     }
   }
   const Value flat = net.add("flatten", Flatten(), {value});
-  return net.add("fc5", FullyConnected({.outputs = options.embedding}), {flat});
+  return net.add("fc5", FullyConnected(options.embedding), {flat});
+}
+
+Model face_network(const SphereFaceOptions& options, const ImageFormat& format, DType dtype) {
+  check_image_format(format);
+  Model model{.net = Net(dtype), .roles = {.image = ImageRole{.input = "data", .format = format}, .embedding = "fc5"}};
+  sphere_face(model.net, model.net.input("data", {1, format.height, format.width, 3}), options);
+  return model;
 }
 
 }  // namespace amnet

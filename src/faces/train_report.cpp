@@ -1,32 +1,43 @@
 #include <amnet/faces/train_report.h>
+#include <amnet/faces/validation_table.h>
 #include <amnet/io/durable_file.h>
 #include <amnet/report/svg.h>
-#include <amnet/train/meters.h>
+#include <amnet/train/table_file.h>
 
+#include <algorithm>
 #include <cmath>
+#include <utility>
 
 namespace amnet {
 namespace {
 
 namespace fs = std::filesystem;
 
-template <class Row, class Pick>
-std::vector<double> column(const std::vector<Row>& rows, Pick&& pick) {
-  std::vector<double> values;
-  values.reserve(rows.size());
-  for (const Row& row : rows) values.push_back(pick(row));
-  return values;
+// A percentage of a column of fractions.
+std::vector<double> percent(std::vector<double> fractions) {
+  for (double& value : fractions) value *= 100;
+  return fractions;
 }
 
 // Where the learning rate falls by more than warm-up or rounding would explain.
-std::vector<Mark> rate_drops(const std::vector<MetricsRow>& rows) {
+std::vector<Mark> rate_drops(const Table& metrics) {
+  const std::vector<double>&steps = metrics.column("step"), &rates = metrics.column("learning_rate");
   std::vector<Mark> marks;
-  for (std::size_t i = 1; i < rows.size(); ++i) {
-    if (rows[i].learning_rate < 0.9 * rows[i - 1].learning_rate) {
-      marks.push_back({static_cast<double>(rows[i].step), fmt::format("lr {:.3g}", rows[i].learning_rate)});
-    }
+  for (std::size_t i = 1; i < rates.size(); ++i) {
+    if (rates[i] < 0.9 * rates[i - 1]) marks.push_back({steps[i], fmt::format("lr {:.3g}", rates[i])});
   }
   return marks;
+}
+
+// The metrics of a run on faces; without rows where there are none, or another run's.
+Table metrics_of(const fs::path& run) {
+  const std::vector<std::string> wanted = {"step",         "loss",          "accuracy",          "target_cosine",
+                                           "feature_norm", "learning_rate", "samples_per_second"};
+  Table metrics = read_table(run / "metrics.csv");
+  if (!std::ranges::all_of(wanted, [&](const std::string& name) { return metrics.has(name); })) {
+    metrics = {wanted, std::vector<std::vector<double>>(wanted.size())};
+  }
+  return metrics;
 }
 
 struct Curve {
@@ -59,47 +70,47 @@ std::string spread_text(double deviation, std::string_view folds) {
 }  // namespace
 
 void add_training_curves(HtmlReport& report, const fs::path& run) {
-  const std::vector<MetricsRow> rows = read_metrics(run / "metrics.csv");
-  const std::vector<double> steps = column(rows, [](const MetricsRow& row) { return static_cast<double>(row.step); });
-  const std::vector<Mark> marks = rate_drops(rows);
+  const Table metrics = metrics_of(run);
+  const std::vector<double>& steps = metrics.column("step");
+  const std::vector<Mark> marks = rate_drops(metrics);
   add_curve(
-      report, steps, {"Loss", "loss", column(rows, [](const MetricsRow& row) { return row.meters.loss; })}, marks,
+      report, steps, {"Loss", "loss", metrics.column("loss")}, marks,
       "Its level depends on scale and margin; with the seed's margin rule it rises at first, while more and more targets come under the "
       "margin. Means between two lines of the log; in long runs pale, with a smoothed curve before them.");
-  add_curve(report, steps, {"Training accuracy", "%", column(rows, [](const MetricsRow& row) { return 100 * row.meters.accuracy; })}, marks,
+  add_curve(report, steps, {"Training accuracy", "%", percent(metrics.column("accuracy"))}, marks,
             "Share of training images whose largest logit, without margin, is their own class.");
-  add_curve(report, steps,
-            {"Cosine to the own class", "mean cosine", column(rows, [](const MetricsRow& row) { return row.meters.target_cosine; })}, marks,
+  add_curve(report, steps, {"Cosine to the own class", "mean cosine", metrics.column("target_cosine")}, marks,
             "Between a feature and the weights of its class: what the margin pushes up.");
-  add_curve(report, steps,
-            {"Feature norm", "mean norm", column(rows, [](const MetricsRow& row) { return row.meters.feature_norm; }), Scale::log}, marks,
+  add_curve(report, steps, {"Feature norm", "mean norm", metrics.column("feature_norm"), Scale::log}, marks,
             "A norm that runs away by orders of magnitude means the learning rate is too high at the start.");
-  add_curve(report, steps,
-            {"Learning rate", "rate", column(rows, [](const MetricsRow& row) { return row.learning_rate; }), Scale::linear, false}, {},
+  add_curve(report, steps, {"Learning rate", "rate", metrics.column("learning_rate"), Scale::linear, false}, {},
             "What the schedule gave at each line of the log.");
   const std::vector<ValidationRow> checks = read_validation(run / "validation.csv");
   if (checks.empty()) return;
   LineChart chart{.title = "Verification while training", .x = {.label = "step"}, .y = {.label = "accuracy, %"}};
-  chart.series = {{.name = "10-fold accuracy",
-                   .x = column(checks, [](const ValidationRow& row) { return static_cast<double>(row.step); }),
-                   .y = column(checks, [](const ValidationRow& row) { return row.accuracy_mean; })}};
+  Series accuracy{.name = "10-fold accuracy", .x = {}, .y = {}};
+  for (const ValidationRow& check : checks) {
+    accuracy.x.push_back(static_cast<double>(check.step));
+    accuracy.y.push_back(check.accuracy_mean);
+  }
+  chart.series = {std::move(accuracy)};
   chart.x_marks = marks;
   report.add_figure(draw(chart), "On people who are not in the training set.");
 }
 
 std::string train_report(const fs::path& run, const TrainReportOptions& options) {
   HtmlReport report(options.title, options.subtitle);
-  const std::vector<MetricsRow> rows = read_metrics(run / "metrics.csv");
+  const Table metrics = metrics_of(run);
   const std::vector<ValidationRow> checks = read_validation(run / "validation.csv");
   std::vector<HtmlReport::Figure> figures;
   if (!checks.empty()) {
     figures.push_back(
         {percent_text(checks.back().accuracy_mean), "verification accuracy", spread_text(checks.back().accuracy_std, "the folds")});
   }
-  if (!rows.empty()) {
-    figures.push_back({fmt::format("{:.3f}", rows.back().meters.loss), "loss", "at the last line of the log"});
-    figures.push_back({percent_text(100 * rows.back().meters.accuracy), "training accuracy", "without margin"});
-    figures.push_back({fmt::format("{:.1f}", rows.back().samples_per_second), "images a second", ""});
+  if (metrics.rows() > 0) {
+    figures.push_back({fmt::format("{:.3f}", metrics.column("loss").back()), "loss", "at the last line of the log"});
+    figures.push_back({percent_text(100 * metrics.column("accuracy").back()), "training accuracy", "without margin"});
+    figures.push_back({fmt::format("{:.1f}", metrics.column("samples_per_second").back()), "images a second", ""});
   }
   report.add_key_figures(figures);
   report.add_heading("How training went");

@@ -61,7 +61,7 @@ std::string why_not_trainable(const FaceList& list, const TrainableOptions& opti
   const std::int64_t unused = unused_labels(list).count;
   if (options.classes == 0 && 2 * unused > list.classes()) {
     return fmt::format(
-        "{} would make {} classes, of which {} have no image; pass --relabel to number the {} people from 0 on, or --classes {} to have "
+        "{} would make {} classes, of which {} have no image; pass .relabel to number the {} people from 0 on, or .classes {} to have "
         "them all.",
         largest_label(list), list.classes(), unused, list.classes() - unused, list.classes());
   }
@@ -70,8 +70,8 @@ std::string why_not_trainable(const FaceList& list, const TrainableOptions& opti
   if (bytes <= bytes_of_memory()) return {};
   return fmt::format(
       "of the {} classes of {} {} have no image, and their weights with gradient and momentum would take {:.0f} GB, more than this machine "
-      "has; pass --relabel to number the {} people from 0 on{}.",
-      list.classes(), name_of(list), unused, bytes / 1e9, list.classes() - unused, options.classes > 0 ? ", or a smaller --classes" : "");
+      "has; pass .relabel to number the {} people from 0 on{}.",
+      list.classes(), name_of(list), unused, bytes / 1e9, list.classes() - unused, options.classes > 0 ? ", or a smaller .classes" : "");
 }
 
 }  // namespace amnet

@@ -1,6 +1,5 @@
 #include "training_set.h"
 
-#include <amnet/core/random.h>
 #include <amnet/faces/packed_faces.h>
 #include <amnet/faces/trainable.h>
 
@@ -8,7 +7,7 @@
 
 namespace amnet {
 
-FaceList read_training_set(const TrainOptions& options) {
+FaceList read_training_set(const FaceTraining& options) {
   const ListOptions list_options{.classes = options.classes, .exclude = options.exclude, .relabel = options.relabel};
   FaceList list;
   if (!options.pack.empty()) {
@@ -21,14 +20,6 @@ FaceList read_training_set(const TrainOptions& options) {
   const std::string reason = why_not_trainable(list, {.classes = options.classes, .embedding = options.network.embedding});
   require<DataError>(reason.empty(), "{}", reason);
   return list;
-}
-
-std::uint64_t fingerprint_of(const FaceList& list) {
-  std::uint64_t hash = stream_of("training set");
-  for (std::int64_t i = 0; i < list.size(); ++i) {
-    hash = (hash ^ stream_of(list.path(i)) ^ static_cast<std::uint64_t>(list.label(i))) * 1099511628211ULL;
-  }
-  return hash;
 }
 
 }  // namespace amnet

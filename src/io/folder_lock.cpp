@@ -112,7 +112,7 @@ bool FolderLock::try_lock() {
 }
 
 void FolderLock::tell_holder() const {
-  throw FileError(fmt::format("{}: {} is writing to this folder; wait for its end, or name another --out.", folder_.string(),
+  throw FileError(fmt::format("{}: {} is writing to this folder; wait for its end, or name another .out.", folder_.string(),
                               holder_of(folder_ / lock_name)));
 }
 

@@ -105,15 +105,21 @@ InputFile::InputFile(std::filesystem::path path)
 InputFile::~InputFile() { ::close(descriptor_); }
 
 void InputFile::read(std::span<std::byte> bytes) {
+  read_at(position_, bytes);
+  position_ += bytes.size();
+}
+
+void InputFile::read_at(std::uint64_t position, std::span<std::byte> bytes) const {
   while (!bytes.empty()) {
     constexpr std::size_t piece = std::size_t{1} << 30;
-    const ssize_t got = ::read(descriptor_, bytes.data(), std::min(bytes.size(), piece));
+    const ssize_t got = ::pread(descriptor_, bytes.data(), std::min(bytes.size(), piece), static_cast<off_t>(position));
     if (got < 0) {
       if (errno == EINTR) continue;
       fail_file("read", path_, errno);
     }
     if (got == 0) throw FileError(fmt::format("cannot read {}: it became shorter while it was read.", path_.string()));
     bytes = bytes.subspan(static_cast<std::size_t>(got));
+    position += static_cast<std::uint64_t>(got);
   }
 }
 

@@ -48,11 +48,14 @@ class InputFile {
   std::uint64_t size() const { return size_; }
   /// Fills `bytes` from the current position. Throws FileError, also when the file ends first.
   void read(std::span<std::byte> bytes);
+  /// The same from a position of one's own; the current one stays.
+  void read_at(std::uint64_t position, std::span<std::byte> bytes) const;
 
  private:
   std::filesystem::path path_;
   int descriptor_;
   std::uint64_t size_ = 0;
+  std::uint64_t position_ = 0;
 };
 
 /// Removes a file or directory at the end of a scope unless it was dismissed. What cannot be removed then stays: the

@@ -167,7 +167,7 @@ std::vector<std::string> probe_run_directory(const fs::path& run_dir, std::uint6
   }
   require<FileError>(
       space.available / 2 >= checkpoint_bytes,
-      "{}: expected room for two checkpoints of {:.1f} MB each but {:.1f} MB are free; free some space or choose another --out.",
+      "{}: expected room for two checkpoints of {:.1f} MB each but {:.1f} MB are free; free some space or choose another .out.",
       run_dir.string(), static_cast<double>(checkpoint_bytes) / 1e6, static_cast<double>(space.available) / 1e6);
   return missing;
 }

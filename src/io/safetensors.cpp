@@ -18,43 +18,46 @@ static_assert(std::endian::native == std::endian::little, "the files are little-
 constexpr std::size_t length_bytes = 8;
 constexpr std::size_t header_alignment = 8;
 
-/// Fills a span with the next bytes of the input.
-using ByteSource = std::function<void(std::span<std::byte>)>;
+/// Fills a span with the bytes of the input from a position on.
+using ByteSource = std::function<void(std::uint64_t position, std::span<std::byte>)>;
 
-void pass_over(std::uint64_t bytes, const ByteSource& source) {
-  constexpr std::uint64_t piece = std::uint64_t{1} << 20;
-  std::vector<std::byte> unwanted(static_cast<std::size_t>(std::min(bytes, piece)));
-  for (std::uint64_t left = bytes; left > 0; left -= std::min(left, piece)) {
-    source(std::span(unwanted).first(static_cast<std::size_t>(std::min(left, piece))));
-  }
-}
+/// A header, and where the data after it begin.
+struct PlacedHeader {
+  SafetensorsHeader header;
+  std::uint64_t data_begin;
+};
 
-SafetensorsFile read_all(std::uint64_t size, const ByteSource& source, std::string_view name) {
+PlacedHeader read_header(std::uint64_t size, const ByteSource& source, std::string_view name) {
   require<DataError>(size >= length_bytes, "{}: expected a safetensors file but it has only {} bytes.", name, size);
   std::uint64_t length = 0;
-  source(std::as_writable_bytes(std::span(&length, 1)));
+  source(0, std::as_writable_bytes(std::span(&length, 1)));
   require<DataError>(
       length <= safetensors_header_limit && length <= size - length_bytes,
       "{}: expected a header of at most {} bytes but its length says {}; this is not a safetensors file, or it is cut short.", name,
       std::min<std::uint64_t>(safetensors_header_limit, size - length_bytes), length);
   std::string json(static_cast<std::size_t>(length), '\0');
-  source(std::as_writable_bytes(std::span(json)));
-  SafetensorsHeader header = parse_safetensors_header(json, size - length_bytes - length, name);
+  source(length_bytes, std::as_writable_bytes(std::span(json)));
+  const std::uint64_t data_begin = length_bytes + length;
+  return {parse_safetensors_header(json, size - data_begin, name), data_begin};
+}
 
-  SafetensorsFile file{.metadata = std::move(header.metadata), .tensors = {}};
-  file.tensors.reserve(header.entries.size());
-  for (SafetensorsEntry& entry : header.entries) {
+SafetensorsFile read_tensors(const PlacedHeader& placed, const ByteSource& source, const std::function<bool(std::string_view)>& wanted) {
+  SafetensorsFile file{.metadata = placed.header.metadata, .tensors = {}};
+  for (const SafetensorsEntry& entry : placed.header.entries) {
     if (!entry.unread.empty()) {
-      pass_over(entry.end - entry.begin, source);
-      file.unread.emplace(std::move(entry.name), std::move(entry.unread));
-      continue;
+      file.unread.emplace(entry.name, entry.unread);
+    } else if (wanted(entry.name)) {
+      const Tensor tensor(entry.shape, entry.dtype);
+      source(placed.data_begin + entry.begin, std::span(tensor.raw(), tensor.size_bytes()));
+      file.tensors.push_back({entry.name, tensor});
+    } else {
+      file.unwanted.push_back(entry.name);
     }
-    Tensor tensor(entry.shape, entry.dtype);
-    source(std::span(tensor.raw(), tensor.size_bytes()));
-    file.tensors.push_back({std::move(entry.name), std::move(tensor)});
   }
   return file;
 }
+
+bool every_one(std::string_view) { return true; }
 
 }  // namespace
 
@@ -105,19 +108,42 @@ void write_safetensors(const std::filesystem::path& path, std::span<const NamedT
   write_durably(path, [&](const ByteSink& sink) { write_safetensors(sink, tensors, metadata); });
 }
 
-SafetensorsFile read_safetensors(const std::filesystem::path& path) {
-  InputFile file(path);
-  return read_all(
-      file.size(), [&](std::span<std::byte> bytes) { file.read(bytes); }, path.string());
+struct SafetensorsReader::State {
+  explicit State(const std::filesystem::path& path) : file(path), placed(read_header(file.size(), source(), path.string())) {}
+  ByteSource source() const {
+    return [this](std::uint64_t position, std::span<std::byte> bytes) { file.read_at(position, bytes); };
+  }
+
+  InputFile file;
+  PlacedHeader placed;
+};
+
+SafetensorsReader::SafetensorsReader(const std::filesystem::path& path) : state_(std::make_unique<State>(path)) {}
+SafetensorsReader::~SafetensorsReader() = default;
+SafetensorsReader::SafetensorsReader(SafetensorsReader&&) noexcept = default;
+SafetensorsReader& SafetensorsReader::operator=(SafetensorsReader&&) noexcept = default;
+
+const Metadata& SafetensorsReader::metadata() const { return state_->placed.header.metadata; }
+
+std::vector<StoredTensor> SafetensorsReader::stored() const {
+  std::vector<StoredTensor> stored;
+  for (const SafetensorsEntry& entry : state_->placed.header.entries) {
+    stored.push_back({entry.name, entry.stored_dtype, entry.stored_shape, entry.end - entry.begin});
+  }
+  return stored;
 }
 
+SafetensorsFile SafetensorsReader::read(const std::function<bool(std::string_view name)>& wanted) const {
+  return read_tensors(state_->placed, state_->source(), wanted);
+}
+
+SafetensorsFile read_safetensors(const std::filesystem::path& path) { return SafetensorsReader(path).read(every_one); }
+
 SafetensorsFile parse_safetensors(std::span<const std::byte> bytes, std::string_view name) {
-  std::span<const std::byte> rest = bytes;
-  const auto source = [&](std::span<std::byte> wanted) {  // read_all has checked the sizes against bytes.size()
-    if (!wanted.empty()) std::memcpy(wanted.data(), rest.data(), wanted.size());
-    rest = rest.subspan(wanted.size());
+  const ByteSource source = [&](std::uint64_t position, std::span<std::byte> wanted) {  // the sizes were checked against bytes.size()
+    if (!wanted.empty()) std::memcpy(wanted.data(), bytes.data() + position, wanted.size());
   };
-  return read_all(bytes.size(), source, name);
+  return read_tensors(read_header(bytes.size(), source, name), source, every_one);
 }
 
 }  // namespace amnet

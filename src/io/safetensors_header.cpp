@@ -187,6 +187,8 @@ SafetensorsEntry checked(const RawEntry& raw, std::string_view file) {
 
   require<DataError>(raw.offsets->size() == 2, "{}: tensor {}: expected data_offsets [begin, end] but got {} value(s).", file, name,
                      raw.offsets->size());
+  entry.stored_dtype = *raw.dtype;
+  entry.stored_shape = *raw.shape;
   entry.begin = raw.offsets->front();
   entry.end = raw.offsets->back();
   require<DataError>(bits % 8 == 0 && entry.begin <= entry.end && entry.end - entry.begin == bits / 8,

@@ -17,6 +17,9 @@ struct SafetensorsEntry {
   std::uint64_t begin = 0;  ///< in bytes from the end of the header
   std::uint64_t end = 0;
   std::string unread = {};  ///< why a Tensor cannot hold it, as a whole sentence; empty where it can
+  // As the file states them, also of one that a Tensor cannot hold; not written.
+  std::string stored_dtype = {};
+  std::vector<std::uint64_t> stored_shape = {};
 };
 
 struct SafetensorsHeader {

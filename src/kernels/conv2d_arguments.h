@@ -26,18 +26,18 @@ inline void check_slope(const Tensor& slope, std::int64_t outputs) {
 }  // namespace conv2d_arguments
 
 /// w (O,kh,kw,C/groups) for inputs x (N,H,W,C) of `dtype`.
-inline void check_conv2d_weights(const Conv2dOptions& options, const Shape& x, const Tensor& w, DType dtype) {
+inline void check_conv2d_weights(const Conv2dGeometry& geometry, const Shape& x, const Tensor& w, DType dtype) {
   require(w.rank() == 4, "[conv2d] expected weights (O,kh,kw,C/groups) but got {}.", w.shape());
-  options.output_shape(x, w.extent(0));
-  conv2d_arguments::check_tensor(w, options.weight_shape(x[3], w.extent(0)), exact_dtype(dtype), "weights");
+  geometry.output_shape(x, w.extent(0));
+  conv2d_arguments::check_tensor(w, geometry.weight_shape(x[3], w.extent(0)), exact_dtype(dtype), "weights");
 }
 
-inline void check_conv2d_forward(const Conv2dOptions& options, const Tensor& x, const Tensor& w, const Conv2dEpilogue& epilogue,
+inline void check_conv2d_forward(const Conv2dGeometry& geometry, const Tensor& x, const Tensor& w, const Conv2dEpilogue& epilogue,
                                  const Tensor& y) {
   using namespace conv2d_arguments;
-  check_conv2d_weights(options, x.shape(), w, x.dtype());
+  check_conv2d_weights(geometry, x.shape(), w, x.dtype());
   const std::int64_t outputs = w.extent(0);
-  const Shape shape = options.output_shape(x.shape(), outputs);
+  const Shape shape = geometry.output_shape(x.shape(), outputs);
   check_tensor(y, shape, x.dtype(), "outputs");
   check_optional(epilogue.bias, {outputs}, exact_dtype(x.dtype()), "a bias");
   check_optional(epilogue.residual, shape, x.dtype(), "a residual");
@@ -45,13 +45,13 @@ inline void check_conv2d_forward(const Conv2dOptions& options, const Tensor& x, 
   check_slope(epilogue.slope, outputs);
 }
 
-inline void check_conv2d_backward(const Conv2dOptions& options, const Tensor& x, const Tensor& w, const Conv2dActivation& activation,
+inline void check_conv2d_backward(const Conv2dGeometry& geometry, const Tensor& x, const Tensor& w, const Conv2dActivation& activation,
                                   const Tensor& dy, const Conv2dGradients& gradients) {
   using namespace conv2d_arguments;
   const auto check_pass = [&](const Tensor& input, const Tensor& weights) {
     check_tensor(input, input.shape(), dy.dtype(), "an input");
-    check_conv2d_weights(options, input.shape(), weights, dy.dtype());
-    check_tensor(dy, options.output_shape(input.shape(), weights.extent(0)), dy.dtype(), "output gradients");
+    check_conv2d_weights(geometry, input.shape(), weights, dy.dtype());
+    check_tensor(dy, geometry.output_shape(input.shape(), weights.extent(0)), dy.dtype(), "output gradients");
   };
   if (gradients.dx) check_pass(gradients.dx.tensor, w);
   if (gradients.dw) check_pass(x, gradients.dw.tensor);

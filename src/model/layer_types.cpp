@@ -14,6 +14,8 @@
 #include <amnet/layers/softmax_cross_entropy.h>
 #include <amnet/model/layer_types.h>
 
+#include "describing.h"
+
 #include <algorithm>
 #include <vector>
 
@@ -24,13 +26,13 @@ std::span<const LayerType> layer_types() {
       layer_type<Accuracy>("accuracy"),
       layer_type<Add>("add"),
       layer_type<BatchNorm, BatchNormOptions>("batch_norm"),
-      layer_type<Conv2d, Conv2dLayerOptions>("conv2d"),
+      layer_type<Conv2d, Conv2d::Stated>("conv2d"),
       layer_type<Dropout, DropoutOptions>("dropout"),
       layer_type<Flatten>("flatten"),
       layer_type<Flip>("flip"),
-      layer_type<FullyConnected, FullyConnectedOptions>("fully_connected"),
+      layer_type<FullyConnected, FullyConnected::Stated>("fully_connected"),
       layer_type<Normalize, NormalizeOptions>("normalize"),
-      layer_type<Pool, PoolLayerOptions>("pool"),
+      layer_type<Pool, Pool::Stated>("pool"),
       layer_type<PRelu, PReluOptions>("prelu"),
       layer_type<Relu>("relu"),
       layer_type<ScaleShift, ScaleShiftOptions>("scale_shift"),
@@ -39,7 +41,7 @@ std::span<const LayerType> layer_types() {
   return types;
 }
 
-std::unique_ptr<Layer> make_layer(std::string_view type, const Options& options, const std::string& where, std::span<const LayerType> own) {
+std::vector<const LayerType*> rows_with(std::span<const LayerType> own) {
   std::vector<const LayerType*> rows;
   for (const std::span<const LayerType> some : {layer_types(), own}) {
     for (const LayerType& row : some) {
@@ -48,6 +50,11 @@ std::unique_ptr<Layer> make_layer(std::string_view type, const Options& options,
       rows.push_back(&row);
     }
   }
+  return rows;
+}
+
+std::unique_ptr<Layer> make_layer(std::string_view type, const Options& options, const std::string& where, std::span<const LayerType> own) {
+  const std::vector<const LayerType*> rows = rows_with(own);
   const auto found = std::ranges::find_if(rows, [&](const LayerType* row) { return row->type == type; });
   if (found == rows.end()) {
     std::string known;

@@ -2,14 +2,21 @@
 #include <amnet/io/checkpoint.h>
 #include <amnet/model/model_file.h>
 
+#include "describing.h"
+#include "older_files.h"
 #include "tensor_names.h"
 
-#include <charconv>
+#include <algorithm>
+#include <set>
 
 namespace amnet {
 namespace {
 
 namespace fs = std::filesystem;
+
+// In the metadata of a file: the description of its net, or why there is none.
+constexpr const char* net_key = "amnet.net";
+constexpr const char* undescribed_key = "amnet.undescribed";
 
 enum class Direction { to_file, from_file };
 
@@ -56,45 +63,69 @@ bool fits(const Parameter& parameter, const Tensor& stored) {
   return stored.shape() == file_shape(parameter) && (stored.dtype() == DType::f32 || stored.dtype() == DType::f64);
 }
 
-[[noreturn]] void refuse(const std::string& name, const Parameter& parameter, const Tensor& stored, const std::string& source) {
-  throw DataError(fmt::format("{}: '{}' is {} {} but this network needs f32 {}.", source, name, name_of(stored.dtype()), stored.shape(),
-                              file_shape(parameter)));
+// The file's tensor for a parameter.
+const Tensor& fitting(const std::string& name, const Parameter& parameter, const SafetensorsFile& file, const std::string& source) {
+  const Tensor* stored = file.find(name);
+  if (stored == nullptr) {
+    const std::string alike = alike_names(file, std::span(&name, 1));
+    throw DataError(fmt::format("{}: the tensor '{}' is missing{}; the file belongs to another network.", source, name,
+                                alike.empty() ? "" : " (" + alike + ")"));
+  }
+  require<DataError>(fits(parameter, *stored), "{}: '{}' is {} {} but this network needs f32 {}.", source, name, name_of(stored->dtype()),
+                     stored->shape(), file_shape(parameter));
+  return *stored;
 }
 
-const std::string& entry(const Metadata& metadata, const std::string& key, const std::string& source) {
-  const auto found = metadata.find(key);
-  require<DataError>(found != metadata.end(), "{}: the metadata has no '{}'; is this a model that amnet wrote?", source, key);
-  return found->second;
+NetDescription required_description(const Metadata& metadata, const std::string& source) {
+  std::optional<NetDescription> description = stored_description(metadata, source);
+  if (description) return std::move(*description);
+  const auto reason = metadata.find(undescribed_key);
+  require<DataError>(
+      reason == metadata.end(),
+      "{}: the file holds the tensors of a net but not what the net is, and so only the program that built it can read them: "
+      "{}",
+      source, reason == metadata.end() ? "" : reason->second);
+  throw DataError(fmt::format("{}: the metadata has no '{}'; is this a model that amnet wrote?", source, net_key));
 }
 
-template <class T>
-T number(const Metadata& metadata, const std::string& key, const std::string& source) {
-  const std::string& text = entry(metadata, key, source);
-  T value{};
-  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
-  require<DataError>(error == std::errc{} && end == text.data() + text.size(), "{}: the metadata '{}' is '{}', not a number.", source, key,
-                     text);
-  return value;
-}
-
-// Values that no network can have are the file's fault here, not the caller's.
-BuiltModel built_from_file(const ModelDescription& description, const std::string& source) {
+Net built_from_file(const NetDescription& description, const LoadOptions& options, const std::string& source) {
   try {
-    check_image_format(description.input);
-    return build_model(description);
-  } catch (const UsageError& error) {
-    throw DataError(fmt::format("{}: the metadata describes no network that can be built: {}", source, error.what()));
+    return build_net(description, {.dtype = options.dtype, .own = options.own});
+  } catch (const DataError& error) {
+    throw DataError(fmt::format("{}: {}", source, error.what()));
+  }
+}
+
+// Holds each of the names to be that of a parameter of the net, or of a layer that has some.
+void require_parameters(const Net& net, std::span<const std::string> names) {
+  std::set<std::string> known;
+  net.look([&](const std::string& name, const Parameter&) { known.insert({name, owner_of(name)}); });
+  for (const std::string& name : names) {
+    require(known.contains(name), "[model] the net has no parameter '{}', and no layer of that name with parameters.", name);
   }
 }
 
 }  // namespace
 
-BuiltModel build_model(const ModelDescription& description, DType dtype) {
-  BuiltModel model{.net = Net(dtype), .images = {}, .embedding = {}};
-  model.images = model.net.input(images_name, {1, description.input.height, description.input.width, 3});
-  sphere_face(model.net, model.images, description.network);
-  model.embedding = model.net.find(description.embedding);
-  return model;
+void save_model(const fs::path& path, const Net& net, const Roles& roles, const Metadata& more) {
+  const std::string reason = why_not_described(net);
+  require(reason.empty(), "{}", reason);
+  const SafetensorsFile content = model_content(net, roles, more);
+  write_safetensors(path, content.tensors, content.metadata);
+}
+
+SafetensorsFile model_content(const Net& net, const Roles& roles, const Metadata& more) {
+  SafetensorsFile content{.metadata = more, .tensors = {}};
+  for (const char* key : {net_key, undescribed_key}) {
+    require(!more.contains(key), "[model] the metadata '{}' is amnet's own; give yours another key.", key);
+  }
+  if (const std::string reason = why_not_described(net); !reason.empty()) {
+    content.metadata[undescribed_key] = reason;
+  } else {
+    content.metadata[net_key] = json_of(describe(net, roles));
+  }
+  content.tensors = tensors_of(net);
+  return content;
 }
 
 fs::path model_file_of(const fs::path& named) {
@@ -116,49 +147,35 @@ fs::path model_file_of(const fs::path& named) {
   return checkpoint->directory / "model.safetensors";
 }
 
-LoadedModel load_model(const fs::path& path) {
+Model load_model(const fs::path& path, const LoadOptions& options) {
   const fs::path file_path = model_file_of(path);
-  const SafetensorsFile file = read_safetensors(file_path);
-  const ModelDescription description = description_of(file.metadata, file_path.string());
-  BuiltModel built = built_from_file(description, file_path.string());
-  load_tensors(built.net, file, file_path.string());
-  return {.description = description, .net = std::move(built.net), .images = built.images, .embedding = built.embedding, .file = file_path};
+  const std::string source = file_path.string();
+  const SafetensorsReader reader(file_path);
+  NetDescription description = required_description(reader.metadata(), source);
+  if (options.until == Until::embedding) {
+    const std::string embedding = description.roles.embedding;
+    require<DataError>(!embedding.empty(), "{}: the net has no embedding among its roles, and so there is no part up to it.", source);
+    description = part_of(description, {embedding});
+  }
+  Model model{.net = built_from_file(description, options, source),
+              .roles = std::move(description.roles),
+              .own = {options.own.begin(), options.own.end()},
+              .file = file_path};
+  std::set<std::string, std::less<>> wanted;
+  model.net.look([&](const std::string& name, const Parameter&) { wanted.insert(name); });
+  load_tensors(model.net, reader.read([&](std::string_view name) { return wanted.contains(name); }), source);
+  return model;
 }
 
-Metadata metadata_of(const ModelDescription& description) {
-  return {{"amnet.model", "sphere_face"},
-          {"amnet.depth", std::to_string(description.network.depth)},
-          {"amnet.width", fmt::format("{}", description.network.width)},
-          {"amnet.embedding_size", std::to_string(description.network.embedding)},
-          {"amnet.embedding", description.embedding},
-          {"amnet.input_height", std::to_string(description.input.height)},
-          {"amnet.input_width", std::to_string(description.input.width)},
-          {"amnet.channel_order", std::string(name_of(description.input.order))},
-          {"amnet.mean", fmt::format("{}", description.input.mean)},
-          {"amnet.scale", fmt::format("{}", description.input.scale)}};
-}
-
-ModelDescription description_of(const Metadata& metadata, const std::string& source) {
-  const std::string model = entry(metadata, "amnet.model", source);
-  require<DataError>(model == "sphere_face", "{}: the model is '{}' but this version knows only 'sphere_face'.", source, model);
-  ModelDescription description;
-  description.network.depth = number<int>(metadata, "amnet.depth", source);
-  description.network.width = number<double>(metadata, "amnet.width", source);
-  description.network.embedding = number<std::int64_t>(metadata, "amnet.embedding_size", source);
-  description.embedding = entry(metadata, "amnet.embedding", source);
-  description.input.height = number<std::int64_t>(metadata, "amnet.input_height", source);
-  description.input.width = number<std::int64_t>(metadata, "amnet.input_width", source);
-  description.input.mean = number<double>(metadata, "amnet.mean", source);
-  description.input.scale = number<double>(metadata, "amnet.scale", source);
-  const std::string order = entry(metadata, "amnet.channel_order", source);
-  require<DataError>(order == "bgr" || order == "rgb", "{}: the channel order is '{}', neither 'bgr' nor 'rgb'.", source, order);
-  description.input.order = order == "bgr" ? ChannelOrder::bgr : ChannelOrder::rgb;
-  return description;
+std::optional<NetDescription> stored_description(const Metadata& metadata, const std::string& source) {
+  const auto found = metadata.find(net_key);
+  return found == metadata.end() ? description_of_older(metadata, source) : description_of_json(found->second, source);
 }
 
 std::optional<ImageFormat> expected_input(const SafetensorsFile& file, const std::string& source) {
-  if (!file.metadata.contains("amnet.model")) return std::nullopt;
-  return description_of(file.metadata, source).input;
+  const std::optional<NetDescription> description = stored_description(file.metadata, source);
+  if (!description || !description->roles.image) return std::nullopt;
+  return description->roles.image->format;
 }
 
 std::vector<NamedTensor> tensors_of(const Net& net) {
@@ -171,44 +188,38 @@ std::vector<NamedTensor> tensors_of(const Net& net) {
 }
 
 void load_tensors(Net& net, const SafetensorsFile& file, const std::string& source) {
-  net.visit([&](const std::string& name, Parameter& parameter) {
-    const Tensor* stored = file.find(name);
-    if (stored == nullptr) {
-      const std::string alike = alike_names(file, std::span(&name, 1));
-      throw DataError(fmt::format("{}: the tensor '{}' is missing{}; the file belongs to another network.", source, name,
-                                  alike.empty() ? "" : " (" + alike + ")"));
-    }
-    if (!fits(parameter, *stored)) refuse(name, parameter, *stored, source);
-    fill_from_file(parameter, *stored);
-  });
+  net.visit([&](const std::string& name, Parameter& parameter) { fill_from_file(parameter, fitting(name, parameter, file, source)); });
 }
 
-std::vector<std::string> load_known_tensors(Net& net, const SafetensorsFile& file, const std::string& source) {
-  std::vector<std::string> missing;
+std::vector<std::string> load_backbone(Net& net, const SafetensorsFile& file, const std::string& source,
+                                       std::span<const std::string> may_differ) {
+  require_parameters(net, may_differ);
+  const auto is_named = [&](const std::string& name) { return std::ranges::find(may_differ, name) != may_differ.end(); };
+  std::vector<std::string> left;
   std::int64_t all = 0, convolutions = 0, taken_convolutions = 0;
-  net.visit([&](const std::string& name, Parameter& parameter) {
+  const auto take = [&](const std::string& name, Parameter& parameter) {
     const Tensor* stored = file.find(name);
-    const bool of_the_classes = name.starts_with("fc6.");
+    const bool differs = stored == nullptr || !fits(parameter, *stored);
     const bool convolution = parameter.layout == ParameterLayout::convolution;
     all += 1;
     convolutions += convolution ? 1 : 0;
-    if (stored == nullptr || (of_the_classes && !fits(parameter, *stored))) {
-      missing.push_back(name);
+    if (differs && (is_named(name) || is_named(owner_of(name)))) {
+      left.push_back(name);
       return;
     }
-    if (!fits(parameter, *stored)) refuse(name, parameter, *stored, source);
-    fill_from_file(parameter, *stored);
+    fill_from_file(parameter, fitting(name, parameter, file, source));
     taken_convolutions += convolution ? 1 : 0;
-  });
-  const bool nothing = static_cast<std::int64_t>(missing.size()) == all;
+  };
+  net.visit(take);
+  const bool nothing = std::ssize(left) == all;
   if (nothing || (convolutions > 0 && taken_convolutions == 0)) {
-    const std::string alike = alike_names(file, missing);
+    const std::string alike = alike_names(file, left);
     throw DataError(fmt::format("{}: {} is in the file, so that training would start from nothing{}.", source,
                                 nothing ? fmt::format("not one of the {} tensors of this network", all)
                                         : fmt::format("not one of the {} convolutions of this network", convolutions),
                                 alike.empty() ? "" : "; " + alike));
   }
-  return missing;
+  return left;
 }
 
 }  // namespace amnet

@@ -1,7 +1,10 @@
 #include <amnet/model/net_description.h>
 
+#include "describing.h"
+#include "options_json.h"
+
+#include <algorithm>
 #include <array>
-#include <limits>
 #include <nlohmann/json.hpp>
 #include <set>
 #include <utility>
@@ -12,31 +15,41 @@ namespace {
 using Json = nlohmann::ordered_json;
 
 constexpr int version = 1;
-constexpr int deepest = 16;  // of options within options: far more than any layer has
 
-Json json_of(const Options& options);
+// Writes JSON that Reader reads again.
+class Writer {
+ public:
+  static Json net(const NetDescription& description) {
+    Json inputs = Json::array(), layers = Json::array();
+    for (const DescribedInput& input : description.inputs) {
+      inputs.push_back({{"name", input.name},
+                        {"shape", input.shape},
+                        {"dtype", input.dtype ? std::string(name_of(*input.dtype)) : std::string("activations")}});
+    }
+    for (const DescribedLayer& layer : description.layers) {
+      const std::string where = "layer '" + layer.name + "'";
+      layers.push_back({{"name", layer.name}, {"type", layer.type}, {"options", json_of(layer.options, where)}, {"inputs", layer.inputs}});
+    }
+    return {{"version", version}, {"inputs", std::move(inputs)}, {"layers", std::move(layers)}, {"roles", roles(description.roles)}};
+  }
 
-Json json_of(const OptionValue& value) {
-  return std::visit(
-      []<class T>(const T& held) -> Json {
-        if constexpr (std::is_same_v<T, OptionList>) {
-          Json list = Json::array();
-          for (const OptionValue& each : held) list.push_back(json_of(each));
-          return list;
-        } else if constexpr (std::is_same_v<T, Options>) {
-          return json_of(held);
-        } else {
-          return held;
-        }
-      },
-      value.value);
-}
-
-Json json_of(const Options& options) {
-  Json object = Json::object();
-  for (const auto& [name, value] : options.entries()) object[name] = json_of(value);
-  return object;
-}
+ private:
+  static Json roles(const Roles& roles) {
+    Json image, metrics = Json::array();
+    if (roles.image) {
+      const ImageFormat& format = roles.image->format;
+      image = {{"input", roles.image->input},
+               {"height", format.height},
+               {"width", format.width},
+               {"order", name_of(format.order)},
+               {"mean", finite(format.mean, "the role 'image': 'mean'")},
+               {"scale", finite(format.scale, "the role 'image': 'scale'")}};
+    }
+    for (const MetricRole& metric : roles.metrics) metrics.push_back({{"name", metric.name}, {"value", metric.value}});
+    return {{"image", std::move(image)}, {"labels", roles.labels},        {"embedding", roles.embedding},
+            {"loss", roles.loss},        {"metrics", std::move(metrics)}, {"class_weights", roles.class_weights}};
+  }
+};
 
 // Reads JSON; what is wrong with it is told with the source and the place.
 class Reader {
@@ -44,12 +57,21 @@ class Reader {
   explicit Reader(const std::string& source) : source_(source) {}
 
   NetDescription net(const Json& json) {
-    expect_members(json, "the net", {"version", "inputs", "layers"});
+    expect_members(json, "the net", {"version", "inputs", "layers", "roles"});
     const std::int64_t found = integer(json.at("version"), "the version");
     require<DataError>(found == version, "{}: the net's description is of version {} but this amnet knows {}.", source_, found, version);
     NetDescription description;
     for (const Json& each : array(json.at("inputs"), "the inputs")) description.inputs.push_back(input(each));
     for (const Json& each : array(json.at("layers"), "the layers")) description.layers.push_back(layer(each));
+    description.roles = roles(json.at("roles"));
+    // Of a part that is built, the roles of the rest are left out: names that nothing has would go unnoticed.
+    const auto is_there = [&](const std::string& owner) {
+      const auto is_it = [&](const auto& one) { return one.name == owner; };
+      return std::ranges::any_of(description.inputs, is_it) || std::ranges::any_of(description.layers, is_it);
+    };
+    for (const auto& [role, name] : named_roles(description.roles)) {
+      require<DataError>(is_there(owner_of(name)), "{}: the role '{}' names '{}', which the net does not have.", source_, role, name);
+    }
     return description;
   }
 
@@ -77,10 +99,13 @@ class Reader {
     return json.get<std::string>();
   }
   std::int64_t integer(const Json& json, const std::string& where) const {
-    const bool fits = json.is_number_integer() &&
-                      (!json.is_number_unsigned() || json.get<std::uint64_t>() <= std::uint64_t{std::numeric_limits<std::int64_t>::max()});
-    if (!fits) refuse(where, "an integer of 64 bits");
+    if (!is_integer(json)) refuse(where, "an integer of 64 bits");
     return json.get<std::int64_t>();
+  }
+
+  double number(const Json& json, const std::string& where) const {
+    if (!json.is_number()) refuse(where, "a number");
+    return json.get<double>();
   }
 
   DescribedInput input(const Json& json) const {
@@ -103,29 +128,42 @@ class Reader {
     DescribedLayer layer{.name = text(json.at("name"), "a layer's name"), .type = {}, .options = {}, .inputs = {}};
     const std::string where = "layer '" + layer.name + "'";
     layer.type = text(json.at("type"), "the type of " + where);
-    layer.options = options(json.at("options"), "the options of " + where, 0);
+    const auto refuse_option = [this](const std::string& place, std::string_view expected) { refuse(place, expected); };
+    layer.options = options_of_json(json.at("options"), "the options of " + where, refuse_option);
     for (const Json& one : array(json.at("inputs"), "the inputs of " + where)) layer.inputs.push_back(text(one, "an input of " + where));
     return layer;
   }
 
-  Options options(const Json& json, const std::string& where, int depth) const {
-    if (!json.is_object()) refuse(where, "an object");
-    Options options;
-    for (const auto& [name, value] : json.items()) options.set(name, option(value, fmt::format("{}: '{}'", where, name), depth));
-    return options;
+  Roles roles(const Json& json) const {
+    expect_members(json, "the roles", {"image", "labels", "embedding", "loss", "metrics", "class_weights"});
+    Roles roles{.image = {},
+                .labels = text(json.at("labels"), "the role 'labels'"),
+                .embedding = text(json.at("embedding"), "the role 'embedding'"),
+                .loss = text(json.at("loss"), "the role 'loss'"),
+                .metrics = {},
+                .class_weights = text(json.at("class_weights"), "the role 'class_weights'")};
+    if (!json.at("image").is_null()) roles.image = image(json.at("image"));
+    for (const Json& each : array(json.at("metrics"), "the role 'metrics'")) {
+      expect_members(each, "a metric", {"name", "value"});
+      roles.metrics.push_back({text(each.at("name"), "a metric's name"), text(each.at("value"), "a metric's value")});
+    }
+    return roles;
   }
 
-  OptionValue option(const Json& json, const std::string& where, int depth) const {
-    if (depth == deepest) refuse(where, "as flat as options are");
-    if (json.is_boolean()) return {json.get<bool>()};
-    if (json.is_string()) return {json.get<std::string>()};
-    if (json.is_number_float()) return {json.get<double>()};
-    if (json.is_number()) return {integer(json, where)};
-    if (json.is_object()) return {options(json, where, depth + 1)};
-    if (!json.is_array()) refuse(where, "an option");
-    OptionList list;
-    for (const Json& each : json) list.push_back(option(each, where, depth + 1));
-    return {std::move(list)};
+  ImageRole image(const Json& json) const {
+    expect_members(json, "the role 'image'", {"input", "height", "width", "order", "mean", "scale"});
+    ImageRole image{.input = text(json.at("input"), "the input of the images")};
+    image.format.height = integer(json.at("height"), "the height of the images");
+    image.format.width = integer(json.at("width"), "the width of the images");
+    image.format.mean = number(json.at("mean"), "the mean of the images");
+    image.format.scale = number(json.at("scale"), "the scale of the images");
+    try {
+      image.format.order = parse_channel_order(text(json.at("order"), "the channel order of the images"));
+      check_image_format(image.format);
+    } catch (const UsageError& error) {
+      throw DataError(fmt::format("{}: the role 'image': {}", source_, error.what()));
+    }
+    return image;
   }
 
   const std::string& source_;
@@ -134,16 +172,11 @@ class Reader {
 }  // namespace
 
 std::string json_of(const NetDescription& description) {
-  Json inputs = Json::array(), layers = Json::array();
-  for (const DescribedInput& input : description.inputs) {
-    inputs.push_back({{"name", input.name},
-                      {"shape", input.shape},
-                      {"dtype", input.dtype ? std::string(name_of(*input.dtype)) : std::string("activations")}});
+  try {
+    return Writer::net(description).dump();
+  } catch (const Json::type_error&) {
+    throw UsageError("[model] a name or a text of the net is not UTF-8, as a description must be; give it another.");
   }
-  for (const DescribedLayer& layer : description.layers) {
-    layers.push_back({{"name", layer.name}, {"type", layer.type}, {"options", json_of(layer.options)}, {"inputs", layer.inputs}});
-  }
-  return Json{{"version", version}, {"inputs", std::move(inputs)}, {"layers", std::move(layers)}}.dump();
 }
 
 NetDescription description_of_json(std::string_view text, const std::string& source) {

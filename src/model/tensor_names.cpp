@@ -32,9 +32,10 @@ std::size_t distance(std::string_view a, std::string_view b) {
 }  // namespace
 
 std::string alike_names(const SafetensorsFile& file, std::span<const std::string> wanted) {
+  std::vector<std::string_view> names(file.unwanted.begin(), file.unwanted.end());
+  for (const NamedTensor& stored : file.tensors) names.push_back(stored.name);
   for (const std::string& name : wanted) {
-    for (const NamedTensor& stored : file.tensors) {
-      const std::string_view there = stored.name;
+    for (const std::string_view there : names) {
       if (there.size() > name.size() && there.ends_with(name)) {
         const std::string_view prefix = there.substr(0, there.size() - name.size());
         return fmt::format("it has `{}`: its names begin with `{}`, rename them without it", there, prefix);
@@ -44,11 +45,11 @@ std::string alike_names(const SafetensorsFile& file, std::span<const std::string
       }
     }
   }
-  if (file.tensors.empty() || wanted.empty()) return {};
-  std::string_view best = file.tensors.front().name;
+  if (names.empty() || wanted.empty()) return {};
+  std::string_view best = names.front();
   const auto far = [&](std::string_view there) { return distance(wanted.front(), there.substr(0, longest_name)); };
-  for (std::size_t i = 1; i < std::min(file.tensors.size(), most_names); ++i) {
-    if (far(file.tensors[i].name) < far(best)) best = file.tensors[i].name;
+  for (std::size_t i = 1; i < std::min(names.size(), most_names); ++i) {
+    if (far(names[i]) < far(best)) best = names[i];
   }
   return fmt::format("of its names `{}` is the most like `{}`", best, wanted.front());
 }

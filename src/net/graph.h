@@ -40,6 +40,13 @@ struct Graph {
 
   const GraphValue& value(int index) const { return values[static_cast<std::size_t>(index)]; }
   const GraphNode& node(int index) const { return nodes[static_cast<std::size_t>(index)]; }
+  /// The place of the value of that name. Throws UsageError when there is none.
+  int find(std::string_view name) const {
+    for (std::size_t i = 0; i < values.size(); ++i) {
+      if (values[i].name == name) return static_cast<int>(i);
+    }
+    throw UsageError(fmt::format("[net] there is no input or layer named '{}'.", name));
+  }
 };
 
 /// Asks the node's layer something; a UsageError of its own names the node.

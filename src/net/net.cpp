@@ -87,12 +87,7 @@ Value Net::output(Value first, int which) const {
   return {node.outputs[static_cast<std::size_t>(which)]};
 }
 
-Value Net::find(std::string_view name) const {
-  for (std::size_t i = 0; i < graph_->values.size(); ++i) {
-    if (graph_->values[i].name == name) return {static_cast<int>(i)};
-  }
-  throw UsageError(fmt::format("[net] there is no input or layer named '{}'.", name));
-}
+Value Net::find(std::string_view name) const { return {graph_->find(name)}; }
 
 // --- parameters ----------------------------------------------------------------------------------------------
 
@@ -139,7 +134,10 @@ void Net::move_to(Memory memory) {
   if (memory == graph_->memory) return;
   require(graph_.use_count() == 1, "[net] the net cannot move to another memory while plans of it are alive; let go of them first.");
   graph_->memory = memory;
-  visit([memory](const std::string&, Parameter& parameter) { parameter.value = parameter.value.to(memory); });
+  // The values stay what they are, and without plans nothing is prepared of them: no version is raised.
+  for (GraphNode& node : graph_->nodes) {
+    node.layer->visit([memory](Parameter& parameter) { parameter.value = parameter.value.to(memory); });
+  }
 }
 
 Memory Net::memory() const { return graph_->memory; }
@@ -188,7 +186,10 @@ std::vector<std::string> copy_parameters(const Net& from, Net& to) {
             parameter.value.shape());
   });
   to.visit([&](const std::string& name, Parameter& parameter) {
-    if (const auto found = sources.find(name); found != sources.end()) parameter.value.copy_from(found->second);
+    const auto found = sources.find(name);
+    if (found == sources.end()) return;
+    const bool same = found->second.dtype() == parameter.value.dtype();
+    parameter.value.copy_from(same ? found->second : found->second.to(Memory::host).cast(parameter.value.dtype()));
   });
   return missing;
 }

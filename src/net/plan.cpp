@@ -122,6 +122,8 @@ const Tensor& Plan::value(Value value) const {
   return plan_->readable[index];
 }
 
+const Tensor& Plan::value(std::string_view name) const { return value(Value{graph_->find(name)}); }
+
 void Plan::require_here(const Device& device) const {
   require(memory_of(device) == graph_->memory,
           "[net] the net's tensors and the device that is to compute are not in one memory; call move_to(memory_of(device)) first.");

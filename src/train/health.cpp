@@ -44,27 +44,27 @@ std::vector<std::string> HealthWatch::look(const Signs& signs, Health& health) c
   if (const auto before = grown_from(signs.feature_norm, in_start, health.feature_norm)) {
     warnings.push_back(
         fmt::format("Warning: the feature norm has grown from {:.3g} to {:.3g}: the learning rate is too high for this network; lower "
-                    "--lr, or raise --warm-up or --weight-decay.",
+                    ".learning_rate, or raise .warm_up or .solver.weight_decay.",
                     *before, signs.feature_norm));
   }
   if (const auto before = grown_from(signs.gradient_norm, in_start, health.gradient_norm)) {
-    warnings.push_back(
-        fmt::format("Warning: the norm of the gradient has grown from {:.3g} to {:.3g}: training is about to diverge; lower --lr or "
-                    "raise --warm-up, and look at the images (check-data).",
-                    *before, signs.gradient_norm));
+    warnings.push_back(fmt::format(
+        "Warning: the norm of the gradient has grown from {:.3g} to {:.3g}: training is about to diverge; lower .learning_rate or "
+        "raise .warm_up, and look at the images (check-data).",
+        *before, signs.gradient_norm));
   }
   if (!health.told_collapse && collapsed(signs)) {
     health.told_collapse = true;
     warnings.push_back(
         fmt::format("Warning: features of different people have a mean cosine of {:.3f}: the network tells hardly anybody apart; lower "
-                    "--lr, or look whether the images differ (check-data) and whether --mean and --pixel-scale suit them.",
+                    ".learning_rate, or look whether the images differ (check-data) and whether .input.mean and .input.scale suit them.",
                     signs.others_cosine));
   }
   if (stayed_at_chance(signs, health) && !health.told_chance) {
     health.told_chance = true;
     warnings.push_back(
         fmt::format("Warning: the accuracy has stayed at chance (1 in {}) for an epoch: nothing is learned; look at the labels of the "
-                    "list, try another --lr, or --loss softmax or a smaller --margin to begin with.",
+                    "list, try another .learning_rate, or .head.loss softmax or a smaller .head.margin to begin with.",
                     options_.classes));
   }
   return warnings;

@@ -36,7 +36,7 @@ std::string time_stamp() {
   return {text, length};
 }
 
-RunLog::RunLog(std::filesystem::path path, Echo echo) : echo_(std::move(echo)) {
+RunLog::RunLog(std::filesystem::path path, Echo echo, Wording wording) : echo_(std::move(echo)), wording_(std::move(wording)) {
   file_ = std::make_unique<LineFile>(std::move(path), [this](std::string_view fault) {
     if (echo_) echo_(stamped(fault));
   });
@@ -45,14 +45,15 @@ RunLog::RunLog(std::filesystem::path path, Echo echo) : echo_(std::move(echo)) {
 RunLog::~RunLog() = default;
 
 void RunLog::line(std::string_view text) {
-  const std::string full = stamped(text);
+  has_said_ = true;
+  const std::string full = stamped(wording_ ? wording_(text) : std::string(text));
   file_->append(full);
   if (echo_) echo_(full);
 }
 
 void RunLog::last_words(std::string_view text) noexcept {
   try {
-    file_->append(stamped(text));
+    file_->append(stamped(wording_ ? wording_(text) : std::string(text)));
   } catch (const std::exception&) {
     return;
   }

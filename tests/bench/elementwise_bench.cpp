@@ -83,16 +83,16 @@ void add_pool(Bench& bench, const Shape& shape) {
     const Cost cost{.bytes = 4 * (pixels + windows) + (largest ? 8 * windows : 0)};  // a maximum has its index in 8 bytes
     const auto indices_of = [pooled, largest] { return largest ? Tensor::zeros(pooled, DType::i64) : Tensor(); };
     add_case(bench, name + "/forward", cost, [&bench, shape, pooled, kind, indices_of] {
-      return [&bench, options = PoolOptions{.kind = kind}, x = random_tensor(shape), y = result(pooled), indices = indices_of()] {
-        pool_forward(bench.cpu, options, x, y, indices);
+      return [&bench, window = PoolWindow{.kind = kind}, x = random_tensor(shape), y = result(pooled), indices = indices_of()] {
+        pool_forward(bench.cpu, window, x, y, indices);
       };
     });
     add_case(bench, name + "/backward", cost, [&bench, shape, pooled, kind, indices_of] {
-      const PoolOptions options{.kind = kind};
+      const PoolWindow window{.kind = kind};
       const Tensor indices = indices_of();
-      if (indices.defined()) pool_forward(bench.cpu, options, random_tensor(shape), result(pooled), indices);
-      return [&bench, options, indices, dy = random_tensor(pooled), dx = gradient(shape)] {
-        pool_backward(bench.cpu, options, dy, indices, dx);
+      if (indices.defined()) pool_forward(bench.cpu, window, random_tensor(shape), result(pooled), indices);
+      return [&bench, window, indices, dy = random_tensor(pooled), dx = gradient(shape)] {
+        pool_backward(bench.cpu, window, dy, indices, dx);
       };
     });
   }

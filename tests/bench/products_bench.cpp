@@ -11,26 +11,26 @@ namespace {
 
 /// A 3x3 convolution from one stage's activation to another's, all three passes.
 void add_convolution(Bench& bench, const std::string& name, const Stage& from, const Stage& to, std::int64_t stride) {
-  const Conv2dOptions options{.kernel_h = 3, .kernel_w = 3, .stride_h = stride, .stride_w = stride, .pad_h = 1, .pad_w = 1};
+  const Conv2dGeometry geometry{.kernel = 3, .stride = stride, .pad = 1};
   const Shape x_shape{batch, from.height, from.width, from.channels}, y_shape{batch, to.height, to.width, to.channels};
-  const Shape w_shape = options.weight_shape(from.channels, to.channels);
+  const Shape w_shape = geometry.weight_shape(from.channels, to.channels);
   const Cost cost{.flops = 2.0 * static_cast<double>(y_shape.count() * w_shape.count_from(1))};
 
-  add_case(bench, name + "/forward", cost, [&bench, options, x_shape, w_shape, y_shape] {
-    return [&bench, options, x = random_tensor(x_shape), w = random_tensor(w_shape), y = Tensor(y_shape, DType::f32)] {
-      conv2d_forward(bench.cpu, options, x, w, {}, y);
+  add_case(bench, name + "/forward", cost, [&bench, geometry, x_shape, w_shape, y_shape] {
+    return [&bench, geometry, x = random_tensor(x_shape), w = random_tensor(w_shape), y = Tensor(y_shape, DType::f32)] {
+      conv2d_forward(bench.cpu, geometry, x, w, {}, y);
     };
   });
   if (from.channels != image.channels) {  // nobody wants the gradient of the pixels
-    add_case(bench, name + "/backward_data", cost, [&bench, options, x_shape, w_shape, y_shape] {
+    add_case(bench, name + "/backward_data", cost, [&bench, geometry, x_shape, w_shape, y_shape] {
       return
-          [&bench, options, dy = random_tensor(y_shape), w = random_tensor(w_shape),
-           dx = Gradient{Tensor(x_shape, DType::f32), Write::assign}] { conv2d_backward(bench.cpu, options, {}, w, {}, dy, {.dx = dx}); };
+          [&bench, geometry, dy = random_tensor(y_shape), w = random_tensor(w_shape),
+           dx = Gradient{Tensor(x_shape, DType::f32), Write::assign}] { conv2d_backward(bench.cpu, geometry, {}, w, {}, dy, {.dx = dx}); };
     });
   }
-  add_case(bench, name + "/backward_weights", cost, [&bench, options, x_shape, w_shape, y_shape] {
-    return [&bench, options, x = random_tensor(x_shape), dy = random_tensor(y_shape),
-            dw = Gradient{Tensor(w_shape, DType::f32), Write::assign}] { conv2d_backward(bench.cpu, options, x, {}, {}, dy, {.dw = dw}); };
+  add_case(bench, name + "/backward_weights", cost, [&bench, geometry, x_shape, w_shape, y_shape] {
+    return [&bench, geometry, x = random_tensor(x_shape), dy = random_tensor(y_shape),
+            dw = Gradient{Tensor(w_shape, DType::f32), Write::assign}] { conv2d_backward(bench.cpu, geometry, x, {}, {}, dy, {.dw = dw}); };
   });
 }
 

@@ -73,7 +73,8 @@ class Page(CliTest):
         """Results that are lost are a failure, last lines are not."""
         arguments = {"eval": ["--model", "model", "--pairs", "pairs.txt", "--root", "faces"],
                      "compare": ["--a", "model", "--b", "model", "--pairs", "pairs.txt", "--root", "faces"],
-                     "extract": ["--model", "model", "--root", "faces", "--out", "lost.npy"], "check-data": ["--root", "faces"],
+                     "extract": ["--model", "model", "--root", "faces", "--out", "lost.npy"], "inspect": ["model"],
+                     "check-data": ["--root", "faces"],
                      "bench": ["--depth", 4, "--width", 0.0625, "--batch", 1, "--iterations", 1, "--classes", 2],
                      "train": train_arguments("lost")[1:], "pack": ["--root", "faces", "--out", "lost.pack"],
                      "synth": ["--out", "lost-faces", "--identities", 1, "--images", 1]}  # fmt: skip
@@ -147,6 +148,7 @@ class Page(CliTest):
             "compare": (["--a", "../model", "--b", "../model", *evaluate, "--json", "c.json", "--report", "c.html", "--drawings", "drawn"],
                         {"c.json", "c.html", "drawn"}),
             "extract": (["--model", "../model", "--root", "../faces", "--out", "FILE.npy"], {"FILE.npy", "FILE.txt"}),
+            "inspect": (["../model"], set()),
             "check-data": (["--root", "../faces"], set()),
             "pack": (["--root", "../faces", "--out", "FILE"], {"FILE"}),
             "synth": (["--out", "FOLDER", "--identities", 1, "--images", 1], {"FOLDER"}),

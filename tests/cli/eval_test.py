@@ -71,6 +71,9 @@ class Eval(Evaluation):
     def test_threads_change_nothing(self):
         self.assertEqual(self.evaluate("--threads", 1), self.evaluate("--threads", 2))
         self.assertEqual(self.extract("--threads", 1), self.extract("--threads", 3))
+        self.assertEqual(self.evaluate("--workers", 1), self.evaluate("--workers", 5))
+        self.assertEqual(self.extract("--workers", 1), self.extract("--workers", 5))
+        self.refused(2, ["extract", "--model", "run", "--root", "faces", "--out", "x.npy", "--workers", 0], "--workers")
 
     def test_protocols(self):
         seed, sphere = self.evaluate("--protocol", "amsoftmax"), self.evaluate("--protocol", "sphereface")

@@ -189,6 +189,11 @@ def model(name):
     return metadata, tensors
 
 
+def described(name):
+    """What a model file says of its net."""
+    return json.loads(model(name)[0]["amnet.net"])
+
+
 def read_npy(name):
     """Rows of a (N, D) array of f32."""
     data = read(name, "rb")

@@ -7,7 +7,7 @@ import shutil
 import struct
 
 import harness
-from harness import CliTest, faces, model, newest, path, read, train_arguments, write  # fmt: skip
+from harness import CliTest, described, faces, model, newest, path, read, train_arguments, write  # fmt: skip
 from train_test import ppm
 
 
@@ -67,8 +67,8 @@ class InitFrom(CliTest):
         self.refused(3, ["extract", "--model", "module.safetensors", "--root", "faces", "--out", "x.npy"], "conv1_1.weight", "begin with `module.`")
 
     def expected(self, out):
-        about = model(newest(out))[0]
-        return about["amnet.channel_order"], float(about["amnet.mean"]), float(about["amnet.scale"])
+        image = described(newest(out))["roles"]["image"]
+        return image["order"], image["mean"], image["scale"]
 
     def test_what_the_model_expects_of_an_image_is_taken_over(self):
         self.train("rgb", "--channel-order", "rgb", "--mean", 100, "--pixel-scale", 0.01)
@@ -128,8 +128,8 @@ class InitFrom(CliTest):
         # The size of a packed file's images is known.
         self.ok("pack", "--root", "square", "--out", "square.pack", "--input", "112x112")
         self.train("packed", "--pack", "square.pack", "--batch", 4, without=["--train-list", "--root"])
-        about = model(newest("packed"))[0]
-        self.assertEqual((about["amnet.input_height"], about["amnet.input_width"]), ("112", "112"))
+        image = described(newest("packed"))["roles"]["image"]
+        self.assertEqual((image["height"], image["width"]), (112, 112))
         self.ok("check-data", "--pack", "square.pack")
         self.refused_training(2, ["--pack", "square.pack", "--init-from", "base"], "112x96", "square.pack", "112x112",
                               without=["--train-list", "--root"])  # fmt: skip

@@ -8,8 +8,8 @@ import pty
 import re
 
 import harness
-from harness import (CliTest, checkpoints, column, environment, faces, image_of, metrics, model, newest, norm, pairs, path, read,
-                     train_arguments, validated_steps, write)  # fmt: skip
+from harness import (CliTest, checkpoints, column, described, environment, faces, image_of, metrics, model, newest, norm, pairs, path,
+                     read, train_arguments, validated_steps, write)  # fmt: skip
 
 
 def ppm(height, width, shade):
@@ -54,13 +54,15 @@ class Data(Train):
         self.train("square-bgr", *flags, without=["--train-list"])
         self.train("square-rgb", *flags, "--channel-order", "rgb", without=["--train-list"])
         self.train("square-128", *flags, "--mean", 128, without=["--train-list"])
-        about = {name: model(newest(f"square-{name}"))[0] for name in ["bgr", "rgb", "128"]}
+        about = {name: described(newest(f"square-{name}"))["roles"] for name in ["bgr", "rgb", "128"]}
         for one in about.values():
-            self.assertEqual((one["amnet.input_height"], one["amnet.input_width"]), ("112", "112"))
-            self.assertEqual(float(one["amnet.scale"]), 1 / 128)
-            self.assertEqual(one["amnet.embedding"], "fc5")
-        self.assertEqual([about[name]["amnet.channel_order"] for name in about], ["bgr", "rgb", "bgr"])
-        self.assertEqual([about[name]["amnet.mean"] for name in about], ["127.5", "127.5", "128"])
+            self.assertEqual((one["image"]["input"], one["image"]["height"], one["image"]["width"]), ("data", 112, 112))
+            self.assertEqual(one["image"]["scale"], 1 / 128)
+            self.assertEqual((one["embedding"], one["labels"], one["loss"], one["class_weights"]), ("fc5", "labels", "loss", "fc6.weight"))
+            self.assertEqual(one["metrics"], [{"name": "accuracy", "value": "accuracy"}])
+        self.assertEqual([about[name]["image"]["order"] for name in about], ["bgr", "rgb", "bgr"])
+        self.assertEqual([about[name]["image"]["mean"] for name in about], [127.5, 127.5, 128])
+        self.assertEqual(model(newest("square-bgr"))[0].keys(), {"amnet.net", "amnet.step"})
         losses = {column(f"square-{name}", "loss")[0] for name in about}
         self.assertEqual(len(losses), 3, "each sees other numbers")
         self.refused_training(3, [*flags[:4], "--input", "112x96"], "112x112", "112x96", without=["--train-list"])

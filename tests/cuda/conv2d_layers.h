@@ -19,12 +19,10 @@ struct Layer {
   std::int64_t images, height, width, channels, outputs;
   std::int64_t kernel = 3, stride = 1, pad = 1, groups = 1;
 
-  Conv2dOptions options() const {
-    return {.kernel_h = kernel, .kernel_w = kernel, .stride_h = stride, .stride_w = stride, .pad_h = pad, .pad_w = pad, .groups = groups};
-  }
+  Conv2dGeometry geometry() const { return {.kernel = kernel, .stride = stride, .pad = pad, .groups = groups}; }
   Shape x() const { return {images, height, width, channels}; }
-  Shape w() const { return options().weight_shape(channels, outputs); }
-  Shape y() const { return options().output_shape(x(), outputs); }
+  Shape w() const { return geometry().weight_shape(channels, outputs); }
+  Shape y() const { return geometry().output_shape(x(), outputs); }
 };
 
 /// Whole packs of channels and odd ones, the pixels' 3, strides, one pixel, groups, a kernel of 1, more outputs than a block has threads.
@@ -67,8 +65,8 @@ inline void check_forward(Parity& parity, const Layer& layer, const Parts& parts
   if (parts.residual) add(host.residual, device.residual, parity.activation(layer.y()));
   if (parts.sums) add(host.sums, device.sums, parity.output(layer.y(), true));
   Cpu cpu = direct();
-  conv2d_forward(cpu, layer.options(), x.host, w.host, host, y.host);
-  conv2d_forward(parity.cuda, layer.options(), x.device, w.device, device, y.device);
+  conv2d_forward(cpu, layer.geometry(), x.host, w.host, host, y.host);
+  conv2d_forward(parity.cuda, layer.geometry(), x.device, w.device, device, y.device);
   parity.check_same(y);
   if (parts.sums) parity.check_same(Both{host.sums, device.sums});
 }
@@ -92,9 +90,9 @@ inline void check_backward(Parity& parity, const Layer& layer, const Writes& wri
     dslope = parity.gradient(slope, writes.slope);
   }
   Cpu cpu = direct();
-  conv2d_backward(cpu, layer.options(), x.host, w.host, host, dy.host,
+  conv2d_backward(cpu, layer.geometry(), x.host, w.host, host, dy.host,
                   {.dx = dx.host, .dw = dw.host, .dbias = dbias.host, .dslope = dslope.host});
-  conv2d_backward(parity.cuda, layer.options(), x.device, w.device, device, dy.device,
+  conv2d_backward(parity.cuda, layer.geometry(), x.device, w.device, device, dy.device,
                   {.dx = dx.device, .dw = dw.device, .dbias = dbias.device, .dslope = dslope.device});
   for (const BothGradients& gradient : {dx, dw, dbias, dslope}) parity.check_same(gradient);
   if (slopes != 0 && writes.x != Write::skip) parity.check_same(Both{host.dz, device.dz});

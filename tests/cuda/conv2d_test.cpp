@@ -71,18 +71,18 @@ TEMPLATE_TEST_CASE("conv2d: prepared weights", "[gpu]", F32, Tf32, Bf16) {
     const Both w = parity.parameter(layer.w()), x = parity.activation(layer.x()), y = parity.output(layer.y(), true);
     const Both dy = parity.activation(layer.y()), dx = parity.output(x);
     Conv2dPrepared forward, data_gradient;
-    conv2d_prepare(parity.cuda, layer.options(), layer.x(), w.device, Conv2dPass::forward, forward);
-    conv2d_prepare(parity.cuda, layer.options(), layer.x(), w.device, Conv2dPass::data_gradient, data_gradient);
+    conv2d_prepare(parity.cuda, layer.geometry(), layer.x(), w.device, Conv2dPass::forward, forward);
+    conv2d_prepare(parity.cuda, layer.geometry(), layer.x(), w.device, Conv2dPass::data_gradient, data_gradient);
     const std::size_t bytes =
-        conv2d_prepared_bytes(parity.cuda, layer.options(), layer.x(), layer.outputs, DType::f32, Conv2dPass::forward);
+        conv2d_prepared_bytes(parity.cuda, layer.geometry(), layer.x(), layer.outputs, DType::f32, Conv2dPass::forward);
     CHECK(bytes == (forward.transformed.defined() ? forward.transformed.size_bytes() : 0));
     // What was prepared is what is read.
     if (bytes > 0) clear_bytes(w.device.raw(), Memory::cuda, w.device.size_bytes());
     Cpu cpu = direct();
-    conv2d_forward(cpu, layer.options(), x.host, w.host, {}, y.host);
-    conv2d_forward(parity.cuda, layer.options(), x.device, {w.device, &forward}, {}, y.device);
-    conv2d_backward(cpu, layer.options(), x.host, w.host, {}, dy.host, {.dx = {dx.host, Write::assign}});
-    conv2d_backward(parity.cuda, layer.options(), x.device, {w.device, &data_gradient}, {}, dy.device, {.dx = {dx.device, Write::assign}});
+    conv2d_forward(cpu, layer.geometry(), x.host, w.host, {}, y.host);
+    conv2d_forward(parity.cuda, layer.geometry(), x.device, {w.device, &forward}, {}, y.device);
+    conv2d_backward(cpu, layer.geometry(), x.host, w.host, {}, dy.host, {.dx = {dx.host, Write::assign}});
+    conv2d_backward(parity.cuda, layer.geometry(), x.device, {w.device, &data_gradient}, {}, dy.device, {.dx = {dx.device, Write::assign}});
     parity.check_same(y);
     parity.check_same(dx);
   });
@@ -96,10 +96,10 @@ TEMPLATE_TEST_CASE("conv2d: samples that begin anywhere", "[gpu]", F32, Tf32, Bf
     const Both dy = last(parity.activation(layer.y())), dx = last(parity.output(layer.x(), true)), dw = parity.output(w);
     const Both slope = parity.parameter({5}), sums = last(parity.output(layer.y(), true));
     Cpu cpu = direct();
-    conv2d_forward(cpu, layer.options(), x.host, w.host, {.slope = slope.host, .sums = sums.host}, y.host);
-    conv2d_forward(parity.cuda, layer.options(), x.device, w.device, {.slope = slope.device, .sums = sums.device}, y.device);
-    conv2d_backward(cpu, layer.options(), x.host, w.host, {}, dy.host, {.dx = {dx.host, Write::assign}, .dw = {dw.host, Write::assign}});
-    conv2d_backward(parity.cuda, layer.options(), x.device, w.device, {}, dy.device,
+    conv2d_forward(cpu, layer.geometry(), x.host, w.host, {.slope = slope.host, .sums = sums.host}, y.host);
+    conv2d_forward(parity.cuda, layer.geometry(), x.device, w.device, {.slope = slope.device, .sums = sums.device}, y.device);
+    conv2d_backward(cpu, layer.geometry(), x.host, w.host, {}, dy.host, {.dx = {dx.host, Write::assign}, .dw = {dw.host, Write::assign}});
+    conv2d_backward(parity.cuda, layer.geometry(), x.device, w.device, {}, dy.device,
                     {.dx = {dx.device, Write::assign}, .dw = {dw.device, Write::assign}});
     for (const Both* both : {&y, &sums, &dx, &dw}) parity.check_same(*both);
   });
@@ -109,7 +109,7 @@ TEMPLATE_TEST_CASE("conv2d: no images", "[gpu]", F32, Bf16) {
   for_each_machine<TestType>("conv2d: no images", [](Parity& parity) {
     const Layer layer{0, 5, 4, 8, 8};
     check_forward(parity, layer, all_parts);
-    CHECK(conv2d_scratch(parity.cuda, layer.options(), layer.x(), layer.outputs, DType::f32, true).first == 0);
+    CHECK(conv2d_scratch(parity.cuda, layer.geometry(), layer.x(), layer.outputs, DType::f32, true).first == 0);
     for (const Write write : {Write::assign, Write::add}) {
       check_backward(parity, layer, {.x = write, .w = write, .bias = write, .slope = write}, -1);
     }
@@ -121,11 +121,11 @@ TEST_CASE("conv2d: what does not fit together is refused on the GPU", "[gpu]") {
     const Layer layer{1, 5, 4, 8, 8};
     const Tensor x = parity.activation(layer.x()).device, w = parity.parameter(layer.w()).device, y = parity.output(layer.y(), true).device;
     const Tensor odd = parity.parameter({3}).device;
-    const auto options = layer.options();
-    CHECK_THROWS_AS(conv2d_forward(parity.cuda, options, x, w, {}, x.reshaped({1, 4, 5, 8})), UsageError);
-    CHECK_THROWS_AS(conv2d_forward(parity.cuda, options, x, w, {.bias = odd}, y), UsageError);
-    CHECK_THROWS_AS(conv2d_forward(parity.cuda, options, x, w, {.slope = odd}, y), UsageError);
-    CHECK_THROWS_AS(conv2d_forward(parity.cuda, options, x, w.reshaped({8, 3, 6, 4}), {}, y), UsageError);
-    CHECK_THROWS_AS(conv2d_backward(parity.cuda, options, x, w, {.slope = odd.slice(0, 1)}, y, {.dx = {x, Write::assign}}), UsageError);
+    const auto geometry = layer.geometry();
+    CHECK_THROWS_AS(conv2d_forward(parity.cuda, geometry, x, w, {}, x.reshaped({1, 4, 5, 8})), UsageError);
+    CHECK_THROWS_AS(conv2d_forward(parity.cuda, geometry, x, w, {.bias = odd}, y), UsageError);
+    CHECK_THROWS_AS(conv2d_forward(parity.cuda, geometry, x, w, {.slope = odd}, y), UsageError);
+    CHECK_THROWS_AS(conv2d_forward(parity.cuda, geometry, x, w.reshaped({8, 3, 6, 4}), {}, y), UsageError);
+    CHECK_THROWS_AS(conv2d_backward(parity.cuda, geometry, x, w, {.slope = odd.slice(0, 1)}, y, {.dx = {x, Write::assign}}), UsageError);
   });
 }

@@ -10,58 +10,54 @@ using namespace amnet;
 
 namespace {
 
-struct Window {
-  PoolOptions options;
+struct Case {
+  PoolWindow window;
   Shape image;
+
+  Shape pooled() const { return window.output_shape(image); }
 };
 
 // Windows that touch, overlap, leave gaps, hang over the edge and stand in the padding; channels in whole packs and not.
-const Window windows[] = {
+const Case windows[] = {
     {{}, {2, 4, 6, 16}},
     {{}, {1, 5, 7, 3}},
-    {{.kernel_height = 3, .kernel_width = 3}, {2, 7, 8, 24}},
-    {{.kernel_height = 3, .kernel_width = 3, .pad_height = 1, .pad_width = 1}, {1, 6, 9, 5}},
-    {{.kernel_height = 2, .kernel_width = 5, .stride_height = 1, .stride_width = 3, .pad_height = 1, .pad_width = 4}, {2, 5, 11, 8}},
-    {{.kernel_height = 1, .kernel_width = 2, .stride_height = 3, .stride_width = 4, .round_up = false}, {1, 8, 9, 4}},
-    {{.kernel_height = 7, .kernel_width = 6, .stride_height = 1, .stride_width = 1}, {3, 7, 6, 12}},
-    {{.kernel_height = 3, .kernel_width = 3, .stride_height = 1, .stride_width = 1, .pad_height = 2, .pad_width = 2}, {1, 1, 1, 1}},
+    {{.kernel = 3}, {2, 7, 8, 24}},
+    {{.kernel = 3, .pad = 1}, {1, 6, 9, 5}},
+    {{.kernel = {2, 5}, .stride = {1, 3}, .pad = {1, 4}}, {2, 5, 11, 8}},
+    {{.kernel = {1, 2}, .stride = {3, 4}, .round_up = false}, {1, 8, 9, 4}},
+    {{.kernel = {7, 6}, .stride = 1}, {3, 7, 6, 12}},
+    {{.kernel = 3, .stride = 1, .pad = 2}, {1, 1, 1, 1}},
 };
 // More packs, and more single elements, than a grid has threads.
-const Window large[] = {{{}, {2, 88, 90, 40}}, {{}, {1, 159, 160, 3}}};
-
-Shape pooled(const Window& window) {
-  const PoolOptions& o = window.options;
-  return {window.image[0], pooled_extent(window.image[1], o.kernel_height, o.stride_height, o.pad_height, o.round_up),
-          pooled_extent(window.image[2], o.kernel_width, o.stride_width, o.pad_width, o.round_up), window.image[3]};
-}
+const Case large[] = {{{}, {2, 88, 90, 40}}, {{}, {1, 159, 160, 3}}};
 
 /// An average has no indices.
-Both indices_of(Parity& parity, const PoolOptions& options, const Shape& shape) {
-  if (options.kind == PoolKind::average) return {};
+Both indices_of(Parity& parity, const PoolWindow& window, const Shape& shape) {
+  if (window.kind == PoolKind::average) return {};
   return parity.output(parity.same(Tensor::zeros(shape, DType::i64)));
 }
 
-void check_forward(Parity& parity, Window window, PoolKind kind) {
-  window.options.kind = kind;
-  const Both x = parity.activation(window.image), y = parity.output(pooled(window), true);
-  const Both indices = indices_of(parity, window.options, y.host.shape());
-  pool_forward(parity.cpu, window.options, x.host, y.host, indices.host);
-  pool_forward(parity.cuda, window.options, x.device, y.device, indices.device);
+void check_forward(Parity& parity, Case test, PoolKind kind) {
+  test.window.kind = kind;
+  const Both x = parity.activation(test.image), y = parity.output(test.pooled(), true);
+  const Both indices = indices_of(parity, test.window, y.host.shape());
+  pool_forward(parity.cpu, test.window, x.host, y.host, indices.host);
+  pool_forward(parity.cuda, test.window, x.device, y.device, indices.device);
   parity.check_each(y);
   if (kind == PoolKind::max) CHECK(std::memcmp(indices.device.to(Memory::host).raw(), indices.host.raw(), indices.host.size_bytes()) == 0);
 }
 
-void check_backward(Parity& parity, Window window, PoolKind kind, Write write) {
-  window.options.kind = kind;
-  const Both x = parity.activation(window.image), dy = parity.activation(pooled(window)), y = parity.output(dy);
-  Both indices = indices_of(parity, window.options, y.host.shape());
+void check_backward(Parity& parity, Case test, PoolKind kind, Write write) {
+  test.window.kind = kind;
+  const Both x = parity.activation(test.image), dy = parity.activation(test.pooled()), y = parity.output(dy);
+  Both indices = indices_of(parity, test.window, y.host.shape());
   if (kind == PoolKind::max) {
-    pool_forward(parity.cpu, window.options, x.host, y.host, indices.host);
+    pool_forward(parity.cpu, test.window, x.host, y.host, indices.host);
     indices.device.copy_from(indices.host);
   }
   const BothGradients dx = parity.gradient(x, write);
-  pool_backward(parity.cpu, window.options, dy.host, indices.host, dx.host);
-  pool_backward(parity.cuda, window.options, dy.device, indices.device, dx.device);
+  pool_backward(parity.cpu, test.window, dy.host, indices.host, dx.host);
+  pool_backward(parity.cuda, test.window, dy.device, indices.device, dx.device);
   parity.check_each(dx);
 }
 
@@ -71,8 +67,8 @@ void check_backward(Parity& parity, Window window, PoolKind kind, Write write) {
 TEMPLATE_TEST_CASE("pool: forward", "[gpu]", F32, Bf16) {
   for_each_machine<TestType>("pool: forward", [](Parity& parity) {
     for (const PoolKind kind : {PoolKind::max, PoolKind::average}) {
-      for (const Window& window : windows) check_forward(parity, window, kind);
-      for (const Window& window : large) check_forward(parity, window, kind);
+      for (const Case& test : windows) check_forward(parity, test, kind);
+      for (const Case& test : large) check_forward(parity, test, kind);
     }
   });
 }
@@ -80,10 +76,10 @@ TEMPLATE_TEST_CASE("pool: forward", "[gpu]", F32, Bf16) {
 TEMPLATE_TEST_CASE("pool: backward", "[gpu]", F32, Bf16) {
   for_each_machine<TestType>("pool: backward", [](Parity& parity) {
     for (const PoolKind kind : {PoolKind::max, PoolKind::average}) {
-      for (const Window& window : windows) {
-        for (const Write write : {Write::skip, Write::assign, Write::add}) check_backward(parity, window, kind, write);
+      for (const Case& test : windows) {
+        for (const Write write : {Write::skip, Write::assign, Write::add}) check_backward(parity, test, kind, write);
       }
-      for (const Window& window : large) check_backward(parity, window, kind, Write::assign);
+      for (const Case& test : large) check_backward(parity, test, kind, Write::assign);
     }
   });
 }

@@ -10,8 +10,8 @@ TEMPLATE_TEST_CASE("sum_of_squares: forward", "[gpu]", F32, Bf16) {
     for (const std::int64_t count : {1, 31, 5000, 133237}) {
       const Both x = parity.activation({count});
       const Tensor wanted = Tensor::of<double>({1}, {0.25}), found = wanted.to(Memory::cuda);
-      add_sum_of_squares(parity.cpu, x.host, wanted);
-      add_sum_of_squares(parity.cuda, x.device, found);
+      sum_of_squares(parity.cpu, x.host, wanted);
+      sum_of_squares(parity.cuda, x.device, found);
       CHECK(found.to(Memory::host).item() == Approx(wanted.item()).epsilon(1e-12));
     }
   });

@@ -5,24 +5,27 @@
 #pragma once
 
 #include <amnet/core/random.h>
+#include <amnet/faces/face_source.h>
 #include <amnet/faces/heads.h>
 #include <amnet/faces/sphere_face.h>
-#include <amnet/model/model_file.h>
+#include <amnet/train/train_step.h>
 
 #include <algorithm>
+#include <cmath>
+#include <memory>
 #include <optional>
 #include <span>
 #include <string>
 #include <utility>
 #include <vector>
 
-#include "faces/train_step.h"
+#include "catch.h"
 
 namespace amnet {
 
 struct TraineeForm {
-  ModelDescription description = {
-      .network = {.depth = 4, .width = 0.125, .embedding = 16}, .input = {.height = 24, .width = 20}, .embedding = "fc5"};
+  SphereFaceOptions network = {.depth = 4, .width = 0.125, .embedding = 16};
+  ImageFormat format = {.height = 24, .width = 20};
   std::int64_t batch = 4, classes = 7;
 };
 
@@ -32,64 +35,62 @@ struct Trainee {
   explicit Trainee(Device where, TraineeForm chosen = {})
       : device(std::move(where)),
         form(std::move(chosen)),
-        model(build_model(form.description, activation_dtype(device))),
-        labels(model.net.input("labels", {1}, DType::i64)),
-        head(add_head(model.net, model.embedding, labels, {.classes = form.classes})) {
+        model(face_network(form.network, form.format, activation_dtype(device))),
+        source(list_of_one(), {.batch = form.batch, .format = form.format}) {
+    add_head(model, {.classes = form.classes});
     model.net.initialise(seed);
     model.net.move_to(memory_of(device));
     solver.emplace(model.net, SolverOptions{});
-    plan.emplace(model.net, PlanOptions{.batch = form.batch, .loss = head.loss, .keep = {model.embedding, head.loss, head.accuracy}});
-    step.emplace(device,
-                 TrainedNet{.net = model.net,
-                            .plan = *plan,
-                            .images = model.images,
-                            .labels = labels,
-                            .embedding = model.embedding,
-                            .head = head,
-                            .format = form.description.input},
-                 *solver);
+    plan.emplace(model.net, PlanOptions{.batch = form.batch, .loss = model.loss(), .keep = values_of_step(model, probes)});
+    step.emplace(device, model, *plan, *solver, source, probes);
   }
   Trainee(const Trainee&) = delete;
   Trainee& operator=(const Trainee&) = delete;
 
-  /// Each person is a pattern of pixels, each photograph that pattern and as much noise: there is something to learn.
-  Batch batch_of(std::int64_t number) const {
-    const ImageFormat& input = form.description.input;
-    Batch batch{.pixels = Tensor({form.batch, input.height, input.width, 3}, DType::u8),
-                .mirrored = Tensor({form.batch}, DType::u8),
-                .labels = Tensor({form.batch}, DType::i64),
-                .indices = {},
-                .first_sample = number * form.batch};
+  /// Each person is a pattern of pixels, each photograph that pattern and as much noise: there is something to learn. As many samples as
+  /// planned, or so many.
+  Batch batch_of(std::int64_t number, std::optional<std::int64_t> few = {}) const {
+    const std::int64_t samples = few.value_or(form.batch);
+    const Tensor pixels({samples, form.format.height, form.format.width, 3}, DType::u8), mirrored({samples}, DType::u8),
+        labels({samples}, DType::i64);
     const Random random(seed, static_cast<std::uint64_t>(number));
     std::uint64_t i = 0;
-    for (std::uint8_t& flag : batch.mirrored.data<std::uint8_t>()) flag = static_cast<std::uint8_t>(random.below(i++, 2));
-    const std::span<std::uint8_t> pixels = batch.pixels.data<std::uint8_t>();
-    const std::size_t size = pixels.size() / static_cast<std::size_t>(form.batch);
-    auto pixel = pixels.begin();
-    for (std::int64_t& label : batch.labels.data<std::int64_t>()) {
+    for (std::uint8_t& flag : mirrored.data<std::uint8_t>()) flag = static_cast<std::uint8_t>(random.below(i++, 2));
+    const std::span<std::uint8_t> bytes = pixels.data<std::uint8_t>();
+    const std::size_t size = bytes.size() / static_cast<std::size_t>(samples);
+    auto pixel = bytes.begin();
+    for (std::int64_t& label : labels.data<std::int64_t>()) {
       label = static_cast<std::int64_t>(random.below(i++, static_cast<std::uint64_t>(form.classes)));
       const Random looks(seed + 1, static_cast<std::uint64_t>(label));
       for (std::size_t at = 0; at < size; ++at) *pixel++ = static_cast<std::uint8_t>(looks.below(at, 128) + random.below(i++, 128));
     }
-    return batch;
+    return {.tensors = {{"pixels", pixels}, {"mirrored", mirrored}, {"labels", labels}},
+            .samples = std::vector<std::int64_t>(static_cast<std::size_t>(samples), number)};
   }
 
   /// Steps [first, last) of so many micro-batches each; the losses of all of them.
   std::vector<double> train(std::int64_t first, std::int64_t last, std::int64_t micro_batches = 2, double learning_rate = 0.05) {
     std::vector<double> losses;
+    const std::vector<std::int64_t> sizes(static_cast<std::size_t>(micro_batches), form.batch);
     for (std::int64_t s = first; s < last; ++s) {
-      for (std::int64_t micro = 0; micro < micro_batches; ++micro) {
-        step->accumulate(batch_of(micro_batches * s + micro), {.number = s, .seed = seed}, micro == 0 ? Write::assign : Write::add);
-      }
-      step->update(learning_rate, micro_batches);
+      run_step(s, sizes, learning_rate);
       take_losses(losses, false);
     }
     take_losses(losses, true);
     return losses;
   }
 
+  /// One step of a micro-batch of each of these sizes.
+  void run_step(std::int64_t number, const std::vector<std::int64_t>& sizes, double learning_rate = 0.05) {
+    std::vector<Batch> batches;
+    for (const std::int64_t size : sizes) {
+      batches.push_back(batch_of(static_cast<std::int64_t>(sizes.size()) * number + static_cast<std::int64_t>(batches.size()), size));
+    }
+    step->run(std::move(batches), {.number = number, .seed = seed}, learning_rate);
+  }
+
   void take_losses(std::vector<double>& losses, bool wait) {
-    while (const auto done = step->done(wait)) losses.push_back(done->meters.loss);
+    while (const auto told = step->told(wait)) losses.push_back(told->numbers.front());
   }
 
   std::vector<Tensor> parameters() {
@@ -98,11 +99,17 @@ struct Trainee {
     return all;
   }
 
+  static FaceList list_of_one() {
+    FaceList list;
+    list.add("nobody.jpg");
+    return list;
+  }
+
   Device device;
   TraineeForm form;
-  BuiltModel model;
-  Value labels;
-  Head head;
+  Model model;
+  FaceSource source;  // feeds what batch_of() makes
+  Probes probes = {std::make_shared<FeatureProbe>(), std::make_shared<GradientNorm>()};
   std::optional<Solver> solver;
   std::optional<Plan> plan;
   std::optional<TrainStep> step;
@@ -111,5 +118,25 @@ struct Trainee {
 inline bool same_bits(const std::vector<Tensor>& a, const std::vector<Tensor>& b) {
   return std::ranges::equal(a, b, [](const Tensor& x, const Tensor& y) { return std::ranges::equal(x.data<float>(), y.data<float>()); });
 }
+
+/// The norm of the difference over that of what was wanted.
+inline double relative_difference(const std::vector<Tensor>& wanted, const std::vector<Tensor>& found) {
+  double difference = 0, norm = 0;
+  REQUIRE(wanted.size() == found.size());
+  for (std::size_t t = 0; t < wanted.size(); ++t) {
+    const auto a = wanted[t].data<float>(), b = found[t].data<float>();
+    for (std::size_t i = 0; i < a.size(); ++i) {
+      difference += std::pow(double{a[i]} - double{b[i]}, 2);
+      norm += std::pow(double{a[i]}, 2);
+    }
+  }
+  return std::sqrt(difference / norm);
+}
+
+/// How far numbers of several training steps on the GPU may be from the CPU's: every step builds on the last one's rounding.
+template <class Precision>
+constexpr double bound_of_steps = Precision::precision == ProductPrecision::f32    ? 1e-4
+                                  : Precision::precision == ProductPrecision::tf32 ? 2e-2
+                                                                                   : 5e-2;
 
 }  // namespace amnet

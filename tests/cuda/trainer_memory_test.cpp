@@ -40,7 +40,7 @@ TEST_CASE("trainer: a training set in the GPU's memory changes not one bit", "[g
     Trainings trainings;
     trainings.folder.write("faces/p1/4.png", "not an image");
     trainings.folder.write("faces/p3/11.png", test_images::png_of(test_images::picture(Trainings::height, Trainings::width + 1)));
-    TrainOptions plain = trainings.options("plain"), cached = with_cache(trainings.options("cached"));
+    FaceTraining plain = trainings.options("plain"), cached = with_cache(trainings.options("cached"));
     plain.skip_bad_images = cached.skip_bad_images = true;
     const std::vector<std::string> expected = bytes_of(trainings.run(plain));
     CHECK_FALSE(trainings.told("Cached"));
@@ -51,7 +51,7 @@ TEST_CASE("trainer: a training set in the GPU's memory changes not one bit", "[g
     CHECK((first.activity == "caching" && first.step == Trainings::images && first.steps == Trainings::images && first.seconds_left == 0));
 
     // Stopped after a step, and before the first one.
-    TrainOptions halves = cached;
+    FaceTraining halves = cached;
     halves.out = trainings.folder.path() / "halves";
     halves.checkpoint_every = 1000;
     const auto after_a_step = [&] { return trainings.progress.back().activity == "training" ? TrainRequest::stop : TrainRequest::none; };
@@ -60,7 +60,7 @@ TEST_CASE("trainer: a training set in the GPU's memory changes not one bit", "[g
     CHECK(bytes_of(trainings.run(halves)) == expected);
     CHECK(trainings.told("at step 1"));
 
-    TrainOptions early = cached;
+    FaceTraining early = cached;
     early.out = trainings.folder.path() / "early";
     const TrainOutcome none = trainings.run(early, [] { return TrainRequest::stop; });
     CHECK((none.stopped && none.step == 0 && none.checkpoint.filename() == checkpoint_name(0)));

@@ -1,5 +1,5 @@
 // Whole runs of the trainer on the GPU: data, steps, verification, checkpoints, and a resume on the other device.
-#include <amnet/faces/trainer.h>
+#include <amnet/faces/train_faces.h>
 #include <amnet/model/model_file.h>
 
 #include <cmath>
@@ -35,8 +35,8 @@ void write_faces(const TemporaryFolder& folder) {
   folder.write("pairs.txt", pairs);
 }
 
-TrainOptions options_of(const TemporaryFolder& faces, const TemporaryFolder& runs, const std::string& out) {
-  TrainOptions options;
+FaceTraining options_of(const TemporaryFolder& faces, const TemporaryFolder& runs, const std::string& out) {
+  FaceTraining options;
   options.root = faces.path();
   options.val_root = faces.path();
   options.val_pairs = faces.path() / "pairs.txt";
@@ -54,16 +54,16 @@ TrainOptions options_of(const TemporaryFolder& faces, const TemporaryFolder& run
 }
 
 /// Runs to the end, or to step `stop_at`.
-TrainOutcome run(Device device, const TrainOptions& options, std::int64_t stop_at = steps) {
+TrainOutcome run(Device device, const FaceTraining& options, std::int64_t stop_at = steps) {
   std::int64_t step = 0;
-  return train(device, options,
-               {.progress = [&](const TrainProgress& progress) { step = progress.activity == "training" ? progress.step : step; },
-                .poll = [&] { return step >= stop_at ? TrainRequest::stop : TrainRequest::none; }});
+  return train_faces(device, options,
+                     {.progress = [&](const TrainProgress& progress) { step = progress.activity == "training" ? progress.step : step; },
+                      .poll = [&] { return step >= stop_at ? TrainRequest::stop : TrainRequest::none; }});
 }
 
 /// The norm of the difference of two models' parameters over that of the first.
 double relative_difference(const TrainOutcome& wanted, const TrainOutcome& found) {
-  LoadedModel a = load_model(wanted.checkpoint), b = load_model(found.checkpoint);
+  Model a = load_model(wanted.checkpoint), b = load_model(found.checkpoint);
   double difference = 0, norm = 0;
   std::vector<Tensor> values;
   a.net.visit([&](const std::string&, Parameter& parameter) { values.push_back(parameter.value); });
@@ -87,8 +87,8 @@ TEMPLATE_TEST_CASE("trainer: a run on the GPU goes as on the CPU", "[gpu]", F32,
     REQUIRE(there.validation);
     CHECK(there.validation->step == here.validation->step);
     const double bound = TestType::precision == ProductPrecision::f32 ? 1e-4 : 5e-2;
-    CHECK(there.meters.loss == Approx(here.meters.loss).epsilon(bound));
-    CHECK(there.meters.feature_norm == Approx(here.meters.feature_norm).epsilon(bound));
+    CHECK(there.meters["loss"] == Approx(here.meters["loss"]).epsilon(bound));
+    CHECK(there.meters["feature_norm"] == Approx(here.meters["feature_norm"]).epsilon(bound));
     CHECK(relative_difference(here, there) < bound);
   });
 }
@@ -113,7 +113,7 @@ TEST_CASE("trainer: a loss that is not finite ends the run at its step and leave
   for_each_machine<F32>("trainer: not finite", [](Parity& parity) {
     const TemporaryFolder faces, runs;
     write_faces(faces);
-    TrainOptions options = options_of(faces, runs, "bad");
+    FaceTraining options = options_of(faces, runs, "bad");
     options.learning_rate = 1e30;
     options.log_every = 1000;  // the host is in no hurry to know
     options.val_every = 0;

@@ -10,31 +10,13 @@
 
 using namespace amnet;
 
-namespace {
-
-double relative_difference(const std::vector<Tensor>& wanted, const std::vector<Tensor>& found) {
-  double difference = 0, norm = 0;
-  REQUIRE(wanted.size() == found.size());
-  for (std::size_t t = 0; t < wanted.size(); ++t) {
-    const auto a = wanted[t].data<const float>(), b = found[t].data<const float>();
-    for (std::size_t i = 0; i < a.size(); ++i) {
-      difference += std::pow(double{a[i]} - double{b[i]}, 2);
-      norm += std::pow(double{a[i]}, 2);
-    }
-  }
-  return std::sqrt(difference / norm);
-}
-
-}  // namespace
-
 TEMPLATE_TEST_CASE("training: three steps go as on the CPU", "[gpu]", F32, Tf32, Bf16) {
   for_each_machine<TestType>("training: three steps", [](Parity& parity) {
     Trainee here(Cpu(1, ConvolutionAlgorithm::direct)), there(parity.cuda);
     const std::vector<double> wanted = here.train(0, 3), found = there.train(0, 3);
     REQUIRE(wanted.size() == 6);
     REQUIRE(found.size() == 6);
-    // Every step builds on the last one's rounding.
-    const double bound = TestType::precision == ProductPrecision::f32 ? 1e-4 : TestType::precision == ProductPrecision::tf32 ? 2e-2 : 5e-2;
+    const double bound = bound_of_steps<TestType>;
     for (std::size_t i = 0; i < wanted.size(); ++i) CHECK(found[i] == Approx(wanted[i]).epsilon(bound));
     CHECK(relative_difference(here.parameters(), there.parameters()) < bound);
     CHECK(there.model.net.memory() == Memory::cuda);

@@ -1,7 +1,7 @@
 // A small set of faces, and whole training runs over it on a GPU.
 #pragma once
 
-#include <amnet/faces/trainer.h>
+#include <amnet/faces/train_faces.h>
 #include <amnet/io/durable_file.h>
 
 #include <fmt/format.h>
@@ -26,8 +26,8 @@ struct Trainings {
     }
   }
 
-  TrainOptions options(const std::string& name, std::int64_t batch = 4) const {
-    TrainOptions options;
+  FaceTraining options(const std::string& name, std::int64_t batch = 4) const {
+    FaceTraining options;
     options.root = folder.path() / "faces";
     options.out = folder.path() / name;
     options.input = {.height = height, .width = width};
@@ -41,26 +41,26 @@ struct Trainings {
   }
 
   /// Trains, and keeps what was told. `poll` is asked what the outside asks.
-  TrainOutcome run(const TrainOptions& options, const std::function<TrainRequest()>& poll = {},
+  TrainOutcome run(const FaceTraining& options, const std::function<TrainRequest()>& poll = {},
                    const std::function<void(std::string_view)>& on_line = {}) {
     log.clear();
     progress.clear();
     Device device = Cuda({.deterministic = true});
-    return train(device, options,
-                 {.log =
-                      [&](std::string_view line) {
-                        log += std::string(line) + "\n";
-                        if (on_line) on_line(line);
-                      },
-                  .progress = [&](const TrainProgress& now) { progress.push_back(now); },
-                  .poll = poll});
+    return train_faces(device, options,
+                       {.log =
+                            [&](std::string_view line) {
+                              log += std::string(line) + "\n";
+                              if (on_line) on_line(line);
+                            },
+                        .progress = [&](const TrainProgress& now) { progress.push_back(now); },
+                        .poll = poll});
   }
 
   bool told(std::string_view text) const { return log.find(text) != std::string::npos; }
 
   /// What a run of that batch says it will take.
-  std::size_t forecast(const TrainOptions& options) {
-    TrainOptions one = options;
+  std::size_t forecast(const FaceTraining& options) {
+    FaceTraining one = options;
     one.iterations = 1;
     one.out += fmt::format("-forecast-{}", options.batch);
     run(one);
@@ -73,7 +73,7 @@ struct Trainings {
   std::vector<TrainProgress> progress;
 };
 
-inline TrainOptions with_cache(TrainOptions options) {
+inline FaceTraining with_cache(FaceTraining options) {
   options.cache = ImageCache::device;
   return options;
 }

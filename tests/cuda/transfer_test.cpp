@@ -1,6 +1,7 @@
 #include <amnet/kernels/fill.h>
 #include <amnet/kernels/transfer.h>
 
+#include <cstring>
 #include <vector>
 
 #include "catch.h"
@@ -10,9 +11,9 @@ using namespace amnet;
 
 namespace {
 
-Tensor labels_from(std::int64_t first) {
-  Tensor labels({3}, DType::i64);
-  for (std::int64_t i = 0; i < 3; ++i) labels.data<std::int64_t>()[static_cast<std::size_t>(i)] = first + i;
+Tensor labels_from(std::int64_t first, std::int64_t count = 3) {
+  Tensor labels({count}, DType::i64);
+  for (std::int64_t i = 0; i < count; ++i) labels.data<std::int64_t>()[static_cast<std::size_t>(i)] = first + i;
   return labels;
 }
 
@@ -39,6 +40,35 @@ TEST_CASE("transfer: batches arrive in order, though the host goes on writing", 
     CHECK(results->take()[0].data<std::int64_t>()[0] == 50);
     CHECK(results->take()[0].data<std::int64_t>()[0] == 60);
     CHECK_THROWS_AS(results->take(), UsageError);
+  });
+}
+
+TEST_CASE("transfer: batches of other shapes arrive whole between those of the first", "[gpu]") {
+  for_each_machine<F32>("transfer: shapes", [](Parity& parity) {
+    // Rows of each batch; where there are none, a tensor of u8 and one of f32 come in their place.
+    constexpr std::int64_t rows[] = {3, 3, 3, 2, 3, 3, 1, 2, 5, 0, 3, 0, 0, 3, 3};
+    const auto upload = make_upload(parity.cuda);
+    std::vector<Tensor> wanted, reads;
+    for (const std::int64_t count : rows) {
+      const auto number = static_cast<std::int64_t>(wanted.size());
+      wanted.push_back(count > 0 ? labels_from(10 * number, count) : Tensor::of<float>({1, 2}, {static_cast<float>(number), 0.5F}));
+      reads.emplace_back(wanted.back().shape(), wanted.back().dtype(), Memory::cuda);
+    }
+    for (std::size_t batch = 0; batch < wanted.size(); ++batch) {
+      std::vector<Tensor> host = {wanted[batch].clone()};
+      if (rows[batch] == 0) host.insert(host.begin(), Tensor::of<std::uint8_t>({2}, {7, 9}));
+      const std::vector<Tensor> there = upload->bring(host);
+      for (const Tensor& brought : host) brought.clear();
+      REQUIRE(there.size() == host.size());
+      copy(parity.cuda, there.back(), reads[batch]);
+      if (rows[batch] == 0) CHECK(there.front().to(Memory::host).data<std::uint8_t>()[1] == 9);
+    }
+    for (std::size_t batch = 0; batch < wanted.size(); ++batch) {
+      INFO("batch " << batch);
+      const Tensor found = reads[batch].to(Memory::host);
+      REQUIRE(found.size_bytes() == wanted[batch].size_bytes());
+      CHECK(std::memcmp(found.raw(), wanted[batch].raw(), found.size_bytes()) == 0);
+    }
   });
 }
 

@@ -95,17 +95,17 @@ TEST_CASE("device forecast: what does not fit is refused with what would", "[dev
   CHECK(require_device_memory(one.run, 50, enough).total() == enough);
   const std::size_t free = (total(20) + total(21)) / 2;
   CHECK_THROWS_WITH(require_device_memory(one.run, 50, free),
-                    fmt::format("[train] a batch of 50 wants {:.1f} MB of the GPU's memory but {:.1f} MB are free; pass --batch 20, the "
+                    fmt::format("[train] a batch of 50 wants {:.1f} MB of the GPU's memory but {:.1f} MB are free; pass .batch 20, the "
                                 "largest that fits.",
                                 static_cast<double>(enough) / 1e6, static_cast<double>(free) / 1e6));
   CHECK_THROWS_AS(require_device_memory(one.run, 50, free), MemoryError);
   CHECK_THROWS_WITH(require_device_memory(one.run, 50, 1000),
-                    Catch::Contains("not even one image would fit") && Catch::Contains("--width") && !Catch::Contains("--cache"));
+                    Catch::Contains("not even one image would fit") && Catch::Contains(".network.width") && !Catch::Contains(".cache"));
   // What an allocation lacked is what a smaller batch has to save.
   const std::size_t image = total(50) - total(49);
   const DeviceMemoryError error("", 5 * image + image / 2, 2 * image);
-  CHECK_THAT(batch_too_large(one.run, 50, error).what(), Catch::Contains("a batch of 50 wants") && Catch::Contains("pass --batch 46"));
-  CHECK_THAT(batch_too_large(one.run, 50, {"", 10, 20}).what(), Catch::Contains("pass --batch 49"));
+  CHECK_THAT(batch_too_large(one.run, 50, error).what(), Catch::Contains("a batch of 50 wants") && Catch::Contains("pass .batch 46"));
+  CHECK_THAT(batch_too_large(one.run, 50, {"", 10, 20}).what(), Catch::Contains("pass .batch 49"));
   CHECK_THAT(batch_too_large(one.run, 50, {"", std::size_t{1} << 60, 20}).what(), Catch::Contains("not even one image"));
 }
 
@@ -116,7 +116,7 @@ TEST_CASE("device forecast: a set that does not fit beside the training is refus
   const std::size_t set = 5000 * 32 * 32 * 3;
   CHECK(require_device_memory(one.run, 8, training + set).images == set);
   CHECK_THROWS_WITH(require_device_memory(one.run, 8, training + set / 2),
-                    Catch::StartsWith("--cache: the 5000 images of the training set want 15.4 MB of the GPU's memory but training ") &&
-                        Catch::Contains("leaves 7.7 MB of it") && Catch::Contains("leave --cache out"));
-  CHECK_THROWS_WITH(require_device_memory(one.run, 8, training / 2), Catch::Contains("--batch") || Catch::Contains("leave --cache out"));
+                    Catch::StartsWith(".cache: the 5000 images of the training set want 15.4 MB of the GPU's memory but training ") &&
+                        Catch::Contains("leaves 7.7 MB of it") && Catch::Contains("leave .cache out"));
+  CHECK_THROWS_WITH(require_device_memory(one.run, 8, training / 2), Catch::Contains(".batch") || Catch::Contains("leave .cache out"));
 }

@@ -101,7 +101,7 @@ TEST_CASE("face_list: what is no list is refused", "[face_list]") {
   CHECK_THROWS_AS(read_face_list(folder.write("l.txt", "a 0\n"), folder.path() / "nowhere"), DataError);
 }
 
-TEST_CASE("face_list: --classes is the number of classes, or names the first line beyond it", "[face_list]") {
+TEST_CASE("face_list: .classes is the number of classes, or names the first line beyond it", "[face_list]") {
   const TemporaryFolder folder;
   CHECK(read(folder, "a.jpg 0\nb.jpg 3\n", {.classes = 10}).classes() == 10);
   CHECK(read(folder, "a.jpg 0\nb.jpg 3\n", {.classes = 4}).classes() == 4);

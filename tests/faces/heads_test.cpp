@@ -17,7 +17,7 @@ class HeadLayer final : public Layer {
   HeadLayer(HeadOptions options, std::int64_t samples, std::int64_t size) : net_(DType::f64), samples_(samples) {
     identity_ = net_.input("identity", {samples, samples});
     labels_ = net_.input("labels", {samples}, DType::i64);
-    features_ = net_.add("features", FullyConnected({.outputs = size, .with_bias = false}), {identity_});
+    features_ = net_.add("features", FullyConnected(size, {.with_bias = false}), {identity_});
     head_ = add_head(net_, features_, labels_, options);
   }
 
@@ -173,7 +173,7 @@ TEST_CASE("heads: the gradient of AM-Softmax is orthogonal to each feature and t
   Net net(DType::f64);
   const Value identity = net.input("identity", {1, 4});
   const Value labels = net.input("labels", {1}, DType::i64);
-  const Value features = net.add("features", FullyConnected({.outputs = 6, .with_bias = false}), {identity});
+  const Value features = net.add("features", FullyConnected(6, {.with_bias = false}), {identity});
   const Head head = add_head(net, features, labels, {.classes = 5});
   Plan plan(net, {.batch = 4, .loss = head.loss});
   const Random random(4);
@@ -218,7 +218,7 @@ TEST_CASE("heads: a zero feature, a large scale and a large margin stay finite",
     Net net;
     const Value identity = net.input("identity", {1, 2});
     const Value labels = net.input("labels", {1}, DType::i64);
-    const Value features = net.add("features", FullyConnected({.outputs = 3, .with_bias = false}), {identity});
+    const Value features = net.add("features", FullyConnected(3, {.with_bias = false}), {identity});
     const Head head = add_head(net, features, labels, {.classes = 4, .scale = 64, .margin = 0.5, .feature_norm = feature_norm});
     net.initialise(1);
     Plan plan(net, {.batch = 2, .loss = head.loss});
@@ -244,7 +244,7 @@ TEST_CASE("heads: a training step holds one matrix of samples x classes, and a g
       Net net;
       const Value identity = net.input("identity", {1, samples});
       const Value labels = net.input("labels", {1}, DType::i64);
-      const Value features = net.add("features", FullyConnected({.outputs = size, .with_bias = false}), {identity});
+      const Value features = net.add("features", FullyConnected(size, {.with_bias = false}), {identity});
       const Head head = add_head(net, features, labels, options);
       net.initialise(1);
       std::vector<Value> keep = {head.accuracy};

@@ -24,7 +24,7 @@ FaceList write_faces(const TemporaryFolder& folder, int images) {
   return list_folder(folder.path());
 }
 
-std::vector<std::uint8_t> all_bytes(const Batch& batch) {
+std::vector<std::uint8_t> all_bytes(const FaceBatch& batch) {
   std::vector<std::uint8_t> bytes;
   for (const Tensor* tensor : {&batch.pixels, &batch.mirrored, &batch.labels}) {
     const auto* begin = reinterpret_cast<const std::uint8_t*>(tensor->raw());
@@ -105,7 +105,7 @@ TEST_CASE("loader: a batch holds the images, labels and flags it says", "[loader
   Loader loader(list, options_for(2));
   Sampler sampler({.images = 13, .seed = 7});
   for (std::int64_t b = 0; b < 6; ++b) {
-    const Batch batch = loader.next();
+    const FaceBatch batch = loader.next();
     CHECK(batch.first_sample == b * 5);
     REQUIRE(batch.pixels.shape() == Shape{5, 8, 6, 3});
     REQUIRE(batch.indices.size() == 5);
@@ -132,7 +132,7 @@ TEST_CASE("loader: the bytes do not depend on the number of workers, also across
   {
     Loader loader(list, options_for(1));
     for (int b = 0; b < 26; ++b) {  // 10 epochs
-      const Batch batch = loader.next();
+      const FaceBatch batch = loader.next();
       expected.push_back(all_bytes(batch));
       for (const std::int64_t image : batch.indices) ++seen[static_cast<std::size_t>(image)];
     }
@@ -155,7 +155,7 @@ TEST_CASE("loader: the bytes do not depend on the number of workers, also across
 TEST_CASE("loader: a batch may be larger than the set", "[loader]") {
   const TemporaryFolder folder;
   Loader loader(write_faces(folder, 3), {.batch = 8, .format = small});
-  const Batch batch = loader.next();
+  const FaceBatch batch = loader.next();
   CHECK(std::set<std::int64_t>(batch.indices.begin(), batch.indices.begin() + 3).size() == 3);
   CHECK(std::set<std::int64_t>(batch.indices.begin() + 3, batch.indices.begin() + 6).size() == 3);
 }
@@ -192,7 +192,7 @@ TEST_CASE("loader: skipped images are replaced and reported, whatever the number
     Loader loader(list, options);
     std::vector<std::int64_t> seen(13);
     for (std::size_t b = 0; b < 26; ++b) {  // 10 epochs
-      const Batch batch = loader.next();
+      const FaceBatch batch = loader.next();
       for (const std::int64_t image : batch.indices) ++seen[static_cast<std::size_t>(image)];
       for (std::size_t n = 0; n < 5; ++n) REQUIRE(batch.labels.data<std::int64_t>()[n] == list.label(batch.indices[n]));
       if (workers == 1) expected.push_back(all_bytes(batch));
@@ -224,7 +224,7 @@ TEST_CASE("loader: batches whose pixels somebody holds are the same but for them
         .batch = 4, .format = small, .workers = workers, .bad_images = BadImages::skip, .on_bad_image = [&](const BadImage& bad) {
           told.push_back(bad.image);
         }};
-    for_each_batch(list, reading, [&](const Batch& batch) {
+    for_each_batch(list, reading, [&](const FaceBatch& batch) {
       held.slice(batch.first_sample, batch.first_sample + batch.labels.count()).copy_from(batch.pixels);
       stand_ins->insert(stand_ins->end(), batch.indices.begin(), batch.indices.end());
     });
@@ -237,8 +237,8 @@ TEST_CASE("loader: batches whose pixels somebody holds are the same but for them
     options.stand_ins = stand_ins;
     Loader namer(list, options);
     for (int b = 0; b < 26; ++b) {  // 10 epochs
-      const Batch full = reader.next();
-      Batch named = namer.next();
+      const FaceBatch full = reader.next();
+      FaceBatch named = namer.next();
       CHECK_FALSE(named.pixels.defined());
       CHECK((named.indices == full.indices && named.first_sample == full.first_sample));
       named.pixels = Tensor(full.pixels.shape(), DType::u8);
@@ -306,7 +306,7 @@ TEST_CASE("loader: for_each_batch gives a list in its order, the last batch smal
   for (const int workers : {1, 3}) {
     std::vector<std::int64_t> order;
     std::vector<std::int64_t> sizes;
-    for_each_batch(list, {.batch = 5, .format = small, .workers = workers}, [&](const Batch& batch) {
+    for_each_batch(list, {.batch = 5, .format = small, .workers = workers}, [&](const FaceBatch& batch) {
       CHECK(batch.first_sample == static_cast<std::int64_t>(order.size()));
       sizes.push_back(batch.pixels.extent(0));
       order.insert(order.end(), batch.indices.begin(), batch.indices.end());
@@ -316,8 +316,8 @@ TEST_CASE("loader: for_each_batch gives a list in its order, the last batch smal
     for (std::int64_t i = 0; i < 13; ++i) CHECK(order[static_cast<std::size_t>(i)] == i);
   }
   struct Stop {};
-  CHECK_THROWS_AS(for_each_batch(list, {.batch = 2, .format = small}, [](const Batch&) { throw Stop(); }), Stop);
+  CHECK_THROWS_AS(for_each_batch(list, {.batch = 2, .format = small}, [](const FaceBatch&) { throw Stop(); }), Stop);
   std::filesystem::remove(list.file(12));
-  CHECK_THROWS_AS(for_each_batch(list, {.batch = 5, .format = small}, [](const Batch&) {}), DataError);
-  for_each_batch(FaceList(), {.format = small}, [](const Batch&) { FAIL("an empty list has no batches"); });
+  CHECK_THROWS_AS(for_each_batch(list, {.batch = 5, .format = small}, [](const FaceBatch&) {}), DataError);
+  for_each_batch(FaceList(), {.format = small}, [](const FaceBatch&) { FAIL("an empty list has no batches"); });
 }

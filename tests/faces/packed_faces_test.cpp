@@ -59,7 +59,7 @@ Bytes file_bytes(const FaceList& list, std::int64_t i) {
   return {bytes.begin(), bytes.end()};
 }
 
-std::vector<std::uint8_t> all_bytes(const Batch& batch) {
+std::vector<std::uint8_t> all_bytes(const FaceBatch& batch) {
   std::vector<std::uint8_t> bytes;
   for (const Tensor* tensor : {&batch.pixels, &batch.mirrored, &batch.labels}) {
     const auto* begin = reinterpret_cast<const std::uint8_t*>(tensor->raw());

@@ -18,10 +18,10 @@ TEST_CASE("folder hint: the path that would fit is named", "[folder_hint]") {
   }
   const std::filesystem::path right = folder.path() / "data" / "train";
   CHECK(folder_hint(right).empty());
-  CHECK_THAT(folder_hint(folder.path()), Contains("`data/train`") && Contains("pass --root " + right.string()));
-  CHECK_THAT(folder_hint(folder.path() / "data"), Contains("`train`") && Contains("pass --root " + right.string()));
-  CHECK_THAT(folder_hint(right / "ann"), Contains("pass --root " + right.string()));
-  CHECK_THAT(folder_hint(right / "ann" / ""), Contains("pass --root " + right.string()));
+  CHECK_THAT(folder_hint(folder.path()), Contains("`data/train`") && Contains("pass .root " + right.string()));
+  CHECK_THAT(folder_hint(folder.path() / "data"), Contains("`train`") && Contains("pass .root " + right.string()));
+  CHECK_THAT(folder_hint(right / "ann"), Contains("pass .root " + right.string()));
+  CHECK_THAT(folder_hint(right / "ann" / ""), Contains("pass .root " + right.string()));
   CHECK(folder_hint(folder.path() / "data" / "notes").empty());
   CHECK(folder_hint(folder.path() / "absent").empty());
 
@@ -48,7 +48,7 @@ TEST_CASE("trainable: labels that nobody has", "[trainable]") {
   list.add("p/2.jpg", 7, 4);
   CHECK(why_not_trainable(list).empty());  // 4 of 8
   list.add("p/2.jpg", 10, 5);
-  CHECK_THAT(why_not_trainable(list), Contains("label 10 in list.txt:5 would make 11 classes, of which 6 have no image; pass --relabel"));
+  CHECK_THAT(why_not_trainable(list), Contains("label 10 in list.txt:5 would make 11 classes, of which 6 have no image; pass .relabel"));
   list.set_classes(1'000);
   CHECK(why_not_trainable(list, {.classes = 1'000}).empty());  // asked for
   list.set_classes(std::int64_t{1} << 31);

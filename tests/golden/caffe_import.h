@@ -138,30 +138,26 @@ class Importer {
   void convolution() {
     const Message& p = options("convolution_param", {"num_output", "bias_term", "kernel_size", "kernel_h", "kernel_w", "stride", "stride_h",
                                                      "stride_w", "pad", "pad_h", "pad_w", "group", "weight_filler", "bias_filler"});
-    const auto pair = [&](const std::string& both, const std::string& one, std::int64_t otherwise) {
-      return p.integer(one, p.integer(both, otherwise));
+    const auto pair = [&](const std::string& both, const std::string& each, std::int64_t otherwise) {
+      const std::int64_t unless_said = p.integer(both, otherwise);
+      return amnet::Extents{p.integer(each + "_h", unless_said), p.integer(each + "_w", unless_said)};
     };
-    amnet::Conv2dLayerOptions convolution{.outputs = p.integer("num_output", 0)};
-    convolution.geometry = {.kernel_h = pair("kernel_size", "kernel_h", 1),
-                            .kernel_w = pair("kernel_size", "kernel_w", 1),
-                            .stride_h = pair("stride", "stride_h", 1),
-                            .stride_w = pair("stride", "stride_w", 1),
-                            .pad_h = pair("pad", "pad_h", 0),
-                            .pad_w = pair("pad", "pad_w", 0),
-                            .groups = p.integer("group", 1)};
-    convolution.weight = multipliers(0);
-    convolution.bias = multipliers(1);
-    convolution.with_bias = p.flag("bias_term", true);
+    const amnet::Conv2dOptions convolution{.stride = pair("stride", "stride", 1),
+                                           .pad = pair("pad", "pad", 0),
+                                           .groups = p.integer("group", 1),
+                                           .with_bias = p.flag("bias_term", true),
+                                           .weight = multipliers(0),
+                                           .bias = multipliers(1)};
     stands_for(0, "weight");
     if (convolution.with_bias) stands_for(1, "bias");
-    top(to_.net.add(name_, amnet::Conv2d(convolution), {bottom(0)}));
+    top(to_.net.add(name_, amnet::Conv2d(p.integer("num_output", 0), pair("kernel_size", "kernel", 1), convolution), {bottom(0)}));
   }
 
   void inner_product() {
     const Message& p =
         options("inner_product_param", {"num_output", "bias_term", "normalize", "transpose", "weight_filler", "bias_filler"});
     if (bottoms_.size() != 1) throw Waits{"InnerProduct with weights from a second bottom"};
-    amnet::FullyConnectedOptions connected{.outputs = p.integer("num_output", 0), .epsilon = epsilon_};
+    amnet::FullyConnectedOptions connected{.epsilon = epsilon_};
     connected.row_norm = p.flag("normalize", false) ? amnet::RowNorm::in_place : amnet::RowNorm::none;
     connected.weight = multipliers(0);
     connected.bias = multipliers(1);
@@ -170,7 +166,7 @@ class Importer {
     if (connected.with_bias) stands_for(1, "bias");
     amnet::Value rows = bottom(0);
     if (to_.net.spec(rows).shape.rank() == 4) rows = to_.net.add(name_ + "_flatten", amnet::Flatten(), {rows});
-    top(to_.net.add(name_, amnet::FullyConnected(connected), {rows}));
+    top(to_.net.add(name_, amnet::FullyConnected(p.integer("num_output", 0), connected), {rows}));
   }
 
   void prelu() {
@@ -277,14 +273,7 @@ class Importer {
     const Message& p = options("pooling_param", {"pool", "kernel_size", "stride", "pad", "global_pooling"});
     if (p.text("pool", "MAX") != "MAX" && p.text("pool") != "AVE") throw Waits{"Pooling " + p.text("pool")};
     const amnet::PoolKind kind = p.text("pool", "MAX") == "MAX" ? amnet::PoolKind::max : amnet::PoolKind::average;
-    const std::int64_t kernel = p.integer("kernel_size", 1), stride = p.integer("stride", 1), pad = p.integer("pad", 0);
-    amnet::Pool pool({.kind = kind,
-                      .kernel_height = kernel,
-                      .kernel_width = kernel,
-                      .stride_height = stride,
-                      .stride_width = stride,
-                      .pad_height = pad,
-                      .pad_width = pad});
+    amnet::Pool pool(kind, p.integer("kernel_size", 1), {.stride = p.integer("stride", 1), .pad = p.integer("pad", 0)});
     if (p.flag("global_pooling", false)) pool = amnet::Pool::global(kind);
     top(to_.net.add(name_, std::move(pool), {bottom(0)}));
   }

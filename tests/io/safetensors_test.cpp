@@ -15,6 +15,8 @@
 #include <utility>
 #include <vector>
 
+#include <unistd.h>
+
 namespace {
 
 using namespace amnet;
@@ -241,6 +243,37 @@ TEST_CASE("safetensors: a tensor that amnet cannot hold is passed over, and refu
   REQUIRE_THROWS_WITH(file.find("half"), Contains("file.safetensors: tensor `half` is of dtype F16") && Contains("convert it first"));
   REQUIRE_THROWS_WITH(file.find("five"), Contains("5 dimensions"));
   REQUIRE_THROWS_WITH(file.find("count"), Contains("I32"));
+}
+
+TEST_CASE("safetensors: a reader knows every tensor, and reads those that are wanted alone", "[safetensors]") {
+  const auto path = std::filesystem::temp_directory_path() / fmt::format("amnet-reader-{}.safetensors", getpid());
+  const std::vector<NamedTensor> tensors = {{"a", Tensor::of<float>({2}, {1, 2})},
+                                            {"b", Tensor::of<float>({1, 3}, {3, 4, 5})},
+                                            {"c", Tensor::of<std::uint8_t>({4}, {6, 7, 8, 9})}};
+  write_safetensors(path, tensors, {{"k", "v"}});
+  const auto is_a = [](std::string_view name) { return name == "a"; };
+  const auto is_b = [](std::string_view name) { return name == "b"; };
+  const SafetensorsReader reader(path);
+  CHECK(reader.metadata() == Metadata{{"k", "v"}});
+  const std::vector<StoredTensor> stored = reader.stored();
+  REQUIRE(stored.size() == 3);
+  CHECK(
+      (stored[1].name == "b" && stored[1].dtype == "F32" && stored[1].shape == std::vector<std::uint64_t>{1, 3} && stored[1].bytes == 12));
+  CHECK(stored[2].dtype == "U8");
+  const SafetensorsFile one = reader.read(is_b);
+  REQUIRE(one.tensors.size() == 1);
+  CHECK(same(*one.find("b"), tensors[1].tensor));
+  CHECK(one.metadata == reader.metadata());
+  CHECK(one.find("a") == nullptr);
+  CHECK(one.unwanted == std::vector<std::string>{"a", "c"});
+  // No byte of the others is read, as they are there no longer.
+  std::filesystem::resize_file(path, std::filesystem::file_size(path) - 4 - 12);
+  CHECK(same(*reader.read(is_a).find("a"), tensors[0].tensor));
+  CHECK_THROWS_AS(reader.read(is_b), FileError);
+  std::filesystem::remove(path);
+
+  const SafetensorsFile whole = parse(bytes_of(tensors));
+  CHECK(whole.unwanted.empty());
 }
 
 TEST_CASE("safetensors: a hostile name does not reach the terminal or fill it", "[safetensors]") {

@@ -30,9 +30,9 @@ struct Case {
   Shape x;
   std::int64_t outputs, stride;
 
-  Conv2dOptions options() const { return {.kernel_h = 3, .kernel_w = 3, .stride_h = stride, .stride_w = stride, .pad_h = 1, .pad_w = 1}; }
-  Shape y() const { return options().output_shape(x, outputs); }
-  Shape w() const { return options().weight_shape(x[3], outputs); }
+  Conv2dGeometry geometry() const { return {.kernel = 3, .stride = stride, .pad = 1}; }
+  Shape y() const { return geometry().output_shape(x, outputs); }
+  Shape w() const { return geometry().weight_shape(x[3], outputs); }
   std::string str() const { return fmt::format("x {} -> {} stride {}", x, outputs, stride); }
 };
 
@@ -60,15 +60,15 @@ Tensor integers(const Shape& shape, std::uint64_t seed, int unit) {
 Tensor forward(Cpu& cpu, const Case& test, const Tensor& x, const Conv2dWeights& w) {
   const Tensor y(test.y().with(0, x.extent(0)), x.dtype());
   y.fill(std::numeric_limits<double>::quiet_NaN());
-  conv2d_forward(cpu, test.options(), x, w, {}, y);
+  conv2d_forward(cpu, test.geometry(), x, w, {}, y);
   return y;
 }
 
 Tensor prepared_forward(Cpu& cpu, const Case& test, const Tensor& x, const Tensor& w) {
   Conv2dPrepared prepared;
-  conv2d_prepare(cpu, test.options(), test.x, w, Conv2dPass::forward, prepared);
+  conv2d_prepare(cpu, test.geometry(), test.x, w, Conv2dPass::forward, prepared);
   CHECK(prepared.transformed.dtype() == (cpu.precision() == ProductPrecision::bf16 ? DType::bf16 : DType::f32));
-  CHECK(conv2d_prepared_bytes(cpu, test.options(), test.x, test.outputs, DType::f32, Conv2dPass::forward) ==
+  CHECK(conv2d_prepared_bytes(cpu, test.geometry(), test.x, test.outputs, DType::f32, Conv2dPass::forward) ==
         prepared.transformed.size_bytes());
   return forward(cpu, test, x, {w, &prepared});
 }
@@ -137,16 +137,16 @@ TEST_CASE("conv2d bf16: only prepared weights of f32, and only forward", "[conv2
   CHECK(same(forward(bf16, test, x, w), forward(f32, test, x, w)));
 
   Conv2dPrepared prepared;
-  conv2d_prepare(bf16, test.options(), test.x, w, Conv2dPass::data_gradient, prepared);
+  conv2d_prepare(bf16, test.geometry(), test.x, w, Conv2dPass::data_gradient, prepared);
   CHECK(prepared.transformed.dtype() == DType::f32);
-  conv2d_prepare(bf16, test.options(), test.x, w.cast(DType::f64), Conv2dPass::forward, prepared);
+  conv2d_prepare(bf16, test.geometry(), test.x, w.cast(DType::f64), Conv2dPass::forward, prepared);
   CHECK(prepared.transformed.dtype() == DType::f64);
 
   const Tensor dx(test.x, DType::f32);
-  CHECK_THROWS_WITH(conv2d_backward(bf16, test.options(), x, w, {}, dy, {.dx = {dx, Write::assign}}),
+  CHECK_THROWS_WITH(conv2d_backward(bf16, test.geometry(), x, w, {}, dy, {.dx = {dx, Write::assign}}),
                     Contains("train on a device with f32"));
 
-  conv2d_prepare(bf16, test.options(), test.x, w, Conv2dPass::forward, prepared);
+  conv2d_prepare(bf16, test.geometry(), test.x, w, Conv2dPass::forward, prepared);
   forward(bf16, test, x, {w, &prepared});
   CHECK(bf16.counts().size() == 2);
   CHECK(bf16.counts().begin()->first.ends_with(" bf16") != bf16.counts().rbegin()->first.ends_with(" bf16"));
@@ -154,7 +154,7 @@ TEST_CASE("conv2d bf16: only prepared weights of f32, and only forward", "[conv2
 
 TEST_CASE("conv2d bf16: tiles end at 4 outputs", "[conv2d]") {
   const auto tiles = [](ConvolutionAlgorithm algorithm, const Shape& x, std::int64_t stride) {
-    return choose_tiles(algorithm, Case{x, 64, stride}.options(), x, 64, WeightTransform::once, ProductPrecision::bf16);
+    return choose_tiles(algorithm, Case{x, 64, stride}.geometry(), x, 64, WeightTransform::once, ProductPrecision::bf16);
   };
   for (const Shape& x : {Shape{32, 56, 48, 64}, Shape{32, 14, 12, 256}, Shape{1, 28, 24, 128}}) {
     for (const std::int64_t stride : {1, 2}) {

@@ -28,7 +28,7 @@ struct Layer {
   Shape x;
   std::int64_t outputs, stride;
 
-  Conv2dOptions options() const { return {.kernel_h = 3, .kernel_w = 3, .stride_h = stride, .stride_w = stride, .pad_h = 1, .pad_w = 1}; }
+  Conv2dGeometry geometry() const { return {.kernel = 3, .stride = stride, .pad = 1}; }
 };
 
 std::vector<Layer> network_layers() {
@@ -138,9 +138,9 @@ class Expected {
 
 TEST_CASE("conv2d: rounding errors at the network's shapes and batch 32", "[conv2d][slow]") {
   for (const Layer& layer : network_layers()) {
-    const Conv2dOptions options = layer.options();
-    const Tensor x = normals(layer.x, 1), w = normals(options.weight_shape(layer.x[3], layer.outputs), 2);
-    const Tensor dy = normals(options.output_shape(layer.x, layer.outputs), 3);
+    const Conv2dGeometry geometry = layer.geometry();
+    const Tensor x = normals(layer.x, 1), w = normals(geometry.weight_shape(layer.x[3], layer.outputs), 2);
+    const Tensor dy = normals(geometry.output_shape(layer.x, layer.outputs), 3);
     const PlainSums plain{Map(x), Map(w), Map(dy), layer.stride};
     const Expected y_expected(dy.shape(), 4, [&](auto... at) { return plain.forward(at...); });
     const Expected dx_expected(x.shape(), 5, [&](auto... at) { return plain.data_gradient(at...); });
@@ -149,9 +149,9 @@ TEST_CASE("conv2d: rounding errors at the network's shapes and batch 32", "[conv
     const Tensor y(dy.shape(), DType::f32), dx(x.shape(), DType::f32), dw(w.shape(), DType::f32);
     for (const char* name : {"automatic", "direct", "tiles-2", "tiles-3", "tiles-4", "tiles-5", "tiles-6"}) {
       Cpu cpu(2, convolution_algorithm(name));
-      const Conv2dTiles tiles = choose_tiles(cpu.convolution(), options, layer.x, layer.outputs);
-      conv2d_forward(cpu, options, x, w, {}, y);
-      conv2d_backward(cpu, options, x, w, {}, dy, {.dx = {dx, Write::assign}, .dw = {dw, Write::assign}});
+      const Conv2dTiles tiles = choose_tiles(cpu.convolution(), geometry, layer.x, layer.outputs);
+      conv2d_forward(cpu, geometry, x, w, {}, y);
+      conv2d_backward(cpu, geometry, x, w, {}, dy, {.dx = {dx, Write::assign}, .dw = {dw, Write::assign}});
       INFO(fmt::format("{}: {} ({}x{}), in units of 1e-6", layer.name, name, tiles.h, tiles.w));
       const double forward = y_expected.relative_distance(y) * 1e6;
       const double data_gradient = dx_expected.relative_distance(dx) * 1e6;

@@ -16,14 +16,13 @@ namespace {
 
 struct Case {
   std::int64_t n, h, w, c, o;
-  Conv2dOptions options;
+  Conv2dGeometry geometry;
 
   Shape x() const { return {n, h, w, c}; }
-  Shape weights() const { return options.weight_shape(c, o); }
-  Shape y() const { return options.output_shape(x(), o); }
+  Shape weights() const { return geometry.weight_shape(c, o); }
+  Shape y() const { return geometry.output_shape(x(), o); }
   std::string str() const {
-    return fmt::format("x {} w {} stride {}x{} pad {}x{} groups {}", x(), weights(), options.stride_h, options.stride_w, options.pad_h,
-                       options.pad_w, options.groups);
+    return fmt::format("x {} w {} stride {} pad {} groups {}", x(), weights(), geometry.stride, geometry.pad, geometry.groups);
   }
 };
 
@@ -47,20 +46,20 @@ Tensor normals(const Shape& shape, std::uint64_t seed) {
 /// Calls body(x index, w index, y index) for every product of the definition in kernels/conv2d.h.
 template <class Body>
 void for_each_product(const Case& test, Body&& body) {
-  const Conv2dOptions& g = test.options;
+  const Conv2dGeometry& g = test.geometry;
   const Shape y = test.y();
   const std::int64_t inputs = test.c / g.groups, outputs = test.o / g.groups;
   for (std::int64_t n = 0; n < test.n; ++n) {
     for (std::int64_t i = 0; i < y[1]; ++i) {
       for (std::int64_t j = 0; j < y[2]; ++j) {
         for (std::int64_t o = 0; o < test.o; ++o) {
-          for (std::int64_t a = 0; a < g.kernel_h; ++a) {
-            for (std::int64_t b = 0; b < g.kernel_w; ++b) {
-              const std::int64_t row = i * g.stride_h + a - g.pad_h, column = j * g.stride_w + b - g.pad_w;
+          for (std::int64_t a = 0; a < g.kernel.height; ++a) {
+            for (std::int64_t b = 0; b < g.kernel.width; ++b) {
+              const std::int64_t row = i * g.stride.height + a - g.pad.height, column = j * g.stride.width + b - g.pad.width;
               if (row < 0 || row >= test.h || column < 0 || column >= test.w) continue;
               for (std::int64_t c = 0; c < inputs; ++c) {
                 body(static_cast<std::size_t>(((n * test.h + row) * test.w + column) * test.c + o / outputs * inputs + c),
-                     static_cast<std::size_t>(((o * g.kernel_h + a) * g.kernel_w + b) * inputs + c),
+                     static_cast<std::size_t>(((o * g.kernel.height + a) * g.kernel.width + b) * inputs + c),
                      static_cast<std::size_t>(((n * y[1] + i) * y[2] + j) * test.o + o));
               }
             }
@@ -121,21 +120,21 @@ void compare_with_reference(Cpu& cpu, const Case& test) {
 
   Tensor y(test.y(), dtype_of<T>());
   y.fill(nan);
-  conv2d_forward(cpu, test.options, expected.x, expected.w, {}, y);
+  conv2d_forward(cpu, test.geometry, expected.x, expected.w, {}, y);
   CHECK(equal<T>(y, expected.y));
 
   Tensor biased = expected.y.clone();
   for (std::size_t i = 0; i < biased.data<T>().size(); ++i)
     biased.data<T>()[i] += expected.bias.template data<T>()[i % static_cast<std::size_t>(test.o)];
   y.fill(nan);
-  conv2d_forward(cpu, test.options, expected.x, expected.w, {.bias = expected.bias}, y);
+  conv2d_forward(cpu, test.geometry, expected.x, expected.w, {.bias = expected.bias}, y);
   CHECK(equal<T>(y, biased));
 
   Tensor dx(test.x(), dtype_of<T>()), dw(test.weights(), dtype_of<T>()), dbias({test.o}, dtype_of<T>());
   dx.fill(nan);
   dw.fill(nan);
   dbias.fill(nan);
-  conv2d_backward(cpu, test.options, expected.x, expected.w, {}, expected.dy,
+  conv2d_backward(cpu, test.geometry, expected.x, expected.w, {}, expected.dy,
                   {.dx = {dx, Write::assign}, .dw = {dw, Write::assign}, .dbias = {dbias, Write::assign}});
   CHECK(equal<T>(dx, expected.dx));
   CHECK(equal<T>(dw, expected.dw));
@@ -145,7 +144,7 @@ void compare_with_reference(Cpu& cpu, const Case& test) {
   dx.copy_from(dx_before);
   dw.copy_from(dw_before);
   dbias.copy_from(expected.bias);
-  conv2d_backward(cpu, test.options, expected.x, expected.w, {}, expected.dy,
+  conv2d_backward(cpu, test.geometry, expected.x, expected.w, {}, expected.dy,
                   {.dx = {dx, Write::add}, .dw = {dw, Write::add}, .dbias = {dbias, Write::add}});
   CHECK(equal<T>(dbias, plus<T>(expected.dbias, expected.bias)));
   CHECK(equal<T>(dx, plus<T>(expected.dx, dx_before)));
@@ -160,27 +159,24 @@ std::vector<Case> drawn_cases(std::size_t count) {
     const auto pick = [&](std::uint64_t index, std::int64_t low, std::int64_t high) {
       return low + static_cast<std::int64_t>(random.below(index, static_cast<std::uint64_t>(high - low + 1)));
     };
-    Case test{.n = pick(0, 1, 3), .h = pick(1, 1, 13), .w = pick(2, 1, 13), .c = 1, .o = 1, .options = {}};
-    Conv2dOptions& g = test.options;
-    g = {.kernel_h = pick(3, 1, 5),
-         .kernel_w = pick(4, 1, 5),
-         .stride_h = pick(5, 1, 3),
-         .stride_w = pick(6, 1, 3),
-         .pad_h = pick(7, 0, 3),
-         .pad_w = pick(8, 0, 3),
+    Case test{.n = pick(0, 1, 3), .h = pick(1, 1, 13), .w = pick(2, 1, 13), .c = 1, .o = 1, .geometry = {}};
+    Conv2dGeometry& g = test.geometry;
+    g = {.kernel = {pick(3, 1, 5), pick(4, 1, 5)},
+         .stride = {pick(5, 1, 3), pick(6, 1, 3)},
+         .pad = {pick(7, 0, 3), pick(8, 0, 3)},
          .groups = pick(9, 0, 2) == 0 ? pick(10, 2, 5) : 1};
     test.c = g.groups * pick(11, 1, g.groups > 1 ? 3 : 9);
     test.o = g.groups * (pick(12, 0, 3) == 0 ? pick(13, 17, 40) : pick(14, 1, 9));
-    if (Conv2dOptions::output_extent(test.h, g.kernel_h, g.stride_h, g.pad_h) >= 1 &&
-        Conv2dOptions::output_extent(test.w, g.kernel_w, g.stride_w, g.pad_w) >= 1) {
+    if (Conv2dGeometry::output_extent(test.h, g.kernel.height, g.stride.height, g.pad.height) >= 1 &&
+        Conv2dGeometry::output_extent(test.w, g.kernel.width, g.stride.width, g.pad.width) >= 1) {
       cases.push_back(test);
     }
   }
   return cases;
 }
 
-constexpr Conv2dOptions three_by_three(std::int64_t stride, std::int64_t groups = 1) {
-  return {.kernel_h = 3, .kernel_w = 3, .stride_h = stride, .stride_w = stride, .pad_h = 1, .pad_w = 1, .groups = groups};
+constexpr Conv2dGeometry three_by_three(std::int64_t stride, std::int64_t groups = 1) {
+  return {.kernel = 3, .stride = stride, .pad = 1, .groups = groups};
 }
 
 /// What drawn shapes hardly reach: several tiles, blocks of channels and parts, full vectors, depthwise, large kernels.
@@ -198,12 +194,12 @@ std::vector<Case> chosen_cases() {
       {1, 1, 67, 700, 300, {}},
       {3, 9, 8, 24, 24, three_by_three(1, 24)},
       {3, 9, 8, 24, 48, three_by_three(2, 24)},
-      {1, 4, 3, 6, 5, {.kernel_h = 7, .kernel_w = 6, .pad_h = 3, .pad_w = 2}},
-      {2, 3, 3, 4, 5, {.kernel_h = 9, .kernel_w = 9, .stride_h = 2, .stride_w = 3, .pad_h = 5, .pad_w = 4}},
-      {2, 20, 17, 33, 20, {.kernel_h = 7, .kernel_w = 5, .stride_h = 2, .stride_w = 1, .pad_h = 3, .pad_w = 0}},
-      {2, 12, 11, 10, 6, {.kernel_h = 1, .kernel_w = 1, .stride_h = 3, .stride_w = 2}},
-      {2, 9, 9, 3, 3, {.kernel_h = 2, .kernel_w = 2, .stride_h = 3, .stride_w = 3, .pad_h = 2, .pad_w = 2}},
-      {1, 40, 40, 1, 1, {.kernel_h = 11, .kernel_w = 11, .stride_h = 4, .stride_w = 4, .pad_h = 5, .pad_w = 5}},
+      {1, 4, 3, 6, 5, {.kernel = {7, 6}, .pad = {3, 2}}},
+      {2, 3, 3, 4, 5, {.kernel = 9, .stride = {2, 3}, .pad = {5, 4}}},
+      {2, 20, 17, 33, 20, {.kernel = {7, 5}, .stride = {2, 1}, .pad = {3, 0}}},
+      {2, 12, 11, 10, 6, {.kernel = 1, .stride = {3, 2}}},
+      {2, 9, 9, 3, 3, {.kernel = 2, .stride = 3, .pad = 2}},
+      {1, 40, 40, 1, 1, {.kernel = 11, .stride = 4, .pad = 5}},
   };
 }
 
@@ -234,8 +230,8 @@ Results run(Cpu& cpu, const Case& test, DType dtype) {
   const Tensor x = normals(test.x(), 1).cast(dtype), w = normals(test.weights(), 2).cast(dtype), bias = normals({test.o}, 3).cast(dtype),
                dy = normals(test.y(), 4).cast(dtype);
   Results results{.y = {test.y(), dtype}, .dx = {test.x(), dtype}, .dw = {test.weights(), dtype}, .dbias = {{test.o}, dtype}};
-  conv2d_forward(cpu, test.options, x, w, {.bias = bias}, results.y);
-  conv2d_backward(cpu, test.options, x, w, {}, dy,
+  conv2d_forward(cpu, test.geometry, x, w, {.bias = bias}, results.y);
+  conv2d_backward(cpu, test.geometry, x, w, {}, dy,
                   {.dx = {results.dx, Write::assign}, .dw = {results.dw, Write::assign}, .dbias = {results.dbias, Write::assign}});
   return results;
 }
@@ -287,7 +283,7 @@ TEST_CASE("conv2d: a gradient nobody wants is not touched", "[conv2d]") {
   Cpu cpu(1);
   const Case test{1, 5, 5, 2, 3, three_by_three(1)};
   const Reference<float> data(test);
-  CHECK_NOTHROW(conv2d_backward(cpu, test.options, data.x, data.w, {}, data.dy, {}));
+  CHECK_NOTHROW(conv2d_backward(cpu, test.geometry, data.x, data.w, {}, data.dy, {}));
   CHECK_NOTHROW(bias_backward(cpu, data.dy, {}));
 }
 
@@ -297,33 +293,33 @@ TEST_CASE("conv2d: an empty batch has no outputs and a weight gradient of zero",
   const Tensor x(test.x(), DType::f32), y(test.y(), DType::f32);
   Tensor dw(test.weights(), DType::f32);
   dw.fill(7);
-  conv2d_forward(cpu, test.options, x, Tensor::zeros(test.weights(), DType::f32), {}, y);
-  conv2d_backward(cpu, test.options, x, {}, {}, y, {.dw = {dw, Write::add}});
+  conv2d_forward(cpu, test.geometry, x, Tensor::zeros(test.weights(), DType::f32), {}, y);
+  conv2d_backward(cpu, test.geometry, x, {}, {}, y, {.dw = {dw, Write::add}});
   CHECK(dw.data<float>()[0] == 7);
-  conv2d_backward(cpu, test.options, x, {}, {}, y, {.dw = {dw, Write::assign}});
+  conv2d_backward(cpu, test.geometry, x, {}, {}, y, {.dw = {dw, Write::assign}});
   CHECK(equal<float>(dw, Tensor::zeros(test.weights(), DType::f32)));
 }
 
 TEST_CASE("conv2d: shapes that do not belong together are refused", "[conv2d]") {
   Cpu cpu(1);
-  const Conv2dOptions options = three_by_three(1);
+  const Conv2dGeometry geometry = three_by_three(1);
   const Tensor x = Tensor::zeros({1, 5, 5, 4}, DType::f32), w = Tensor::zeros({6, 3, 3, 4}, DType::f32);
   const Tensor y({1, 5, 5, 6}, DType::f32);
-  CHECK_NOTHROW(conv2d_forward(cpu, options, x, w, {}, y));
-  CHECK_THROWS_AS(conv2d_forward(cpu, options, x, Tensor::zeros({6, 3, 3, 2}, DType::f32), {}, y), UsageError);
-  CHECK_THROWS_AS(conv2d_forward(cpu, options, x, w, {}, Tensor({1, 5, 4, 6}, DType::f32)), UsageError);
-  CHECK_THROWS_AS(conv2d_forward(cpu, options, x, w, {.bias = Tensor::zeros({5}, DType::f32)}, y), UsageError);
-  CHECK_THROWS_AS(conv2d_forward(cpu, options, x, w.cast(DType::f64), {}, y), UsageError);
+  CHECK_NOTHROW(conv2d_forward(cpu, geometry, x, w, {}, y));
+  CHECK_THROWS_AS(conv2d_forward(cpu, geometry, x, Tensor::zeros({6, 3, 3, 2}, DType::f32), {}, y), UsageError);
+  CHECK_THROWS_AS(conv2d_forward(cpu, geometry, x, w, {}, Tensor({1, 5, 4, 6}, DType::f32)), UsageError);
+  CHECK_THROWS_AS(conv2d_forward(cpu, geometry, x, w, {.bias = Tensor::zeros({5}, DType::f32)}, y), UsageError);
+  CHECK_THROWS_AS(conv2d_forward(cpu, geometry, x, w.cast(DType::f64), {}, y), UsageError);
   CHECK_THROWS_AS(three_by_three(0).output_shape({1, 5, 5, 4}, 6), UsageError);
   CHECK_THROWS_AS(three_by_three(1, 3).output_shape({1, 5, 5, 4}, 6), UsageError);
-  CHECK_THROWS_AS((Conv2dOptions{.kernel_h = 6, .kernel_w = 1}.output_shape({1, 5, 5, 4}, 6)), UsageError);
+  CHECK_THROWS_AS((Conv2dGeometry{.kernel = {6, 1}}.output_shape({1, 5, 5, 4}, 6)), UsageError);
   CHECK_THROWS_AS(bias_backward(cpu, y, {Tensor({5}, DType::f32), Write::assign}), UsageError);
 }
 
 TEST_CASE("conv2d: the layer names its parameters and skips frozen ones", "[conv2d]") {
   Device device = Cpu(1);
   Context context{.device = device, .phase = Phase::train};
-  Conv2d layer({.outputs = 3, .geometry = three_by_three(2), .weight = {.filler = Filler::xavier(), .lr_mult = 0}});
+  Conv2d layer(3, 3, {.stride = 2, .pad = 1, .weight = {.filler = Filler::xavier(), .lr_mult = 0}});
   const std::vector<TensorSpec> specs{{{2, 5, 4, 2}, DType::f32}};
   layer.build(specs);
   const LayerPlan plan = layer.setup(specs);

@@ -22,9 +22,7 @@ constexpr ConvolutionAlgorithm algorithms[] = {
     ConvolutionAlgorithm::automatic, ConvolutionAlgorithm::direct,  ConvolutionAlgorithm::tiles_2, ConvolutionAlgorithm::tiles_3,
     ConvolutionAlgorithm::tiles_4,   ConvolutionAlgorithm::tiles_5, ConvolutionAlgorithm::tiles_6};
 
-Conv2dOptions three_by_three(std::int64_t stride, std::int64_t pad = 1) {
-  return {.kernel_h = 3, .kernel_w = 3, .stride_h = stride, .stride_w = stride, .pad_h = pad, .pad_w = pad};
-}
+Conv2dGeometry three_by_three(std::int64_t stride, std::int64_t pad = 1) { return {.kernel = 3, .stride = stride, .pad = pad}; }
 
 Tensor normals(const Shape& shape, std::uint64_t seed, DType dtype) {
   const Random random(seed);
@@ -53,10 +51,10 @@ double relative_distance(const Tensor& got, const Tensor& expected) {
 struct Case {
   Shape x;
   std::int64_t outputs;
-  Conv2dOptions options;
+  Conv2dGeometry geometry;
 
-  Shape y() const { return options.output_shape(x, outputs); }
-  std::string str() const { return fmt::format("x {} -> {} stride {} pad {}", x, outputs, options.stride_h, options.pad_h); }
+  Shape y() const { return geometry.output_shape(x, outputs); }
+  std::string str() const { return fmt::format("x {} -> {} stride {} pad {}", x, outputs, geometry.stride, geometry.pad); }
 };
 
 /// What a step of convolution, bias, PReLU and sum gives, forward and backward.
@@ -69,7 +67,7 @@ struct Data {
 
   Data(const Case& test, DType dtype, std::int64_t slopes)
       : x(normals(test.x, 1, dtype)),
-        w(normals(test.options.weight_shape(test.x[3], test.outputs), 2, dtype)),
+        w(normals(test.geometry.weight_shape(test.x[3], test.outputs), 2, dtype)),
         bias(normals({test.outputs}, 3, dtype)),
         slope(normals({slopes}, 4, dtype)),
         residual(normals(test.y(), 5, dtype)),
@@ -88,10 +86,10 @@ Results fused(Cpu& cpu, const Case& test, const Data& data, Write write) {
                   .dw = start(data.w, 8),
                   .dbias = start(data.bias, 9),
                   .dslope = start(data.slope, 10)};
-  conv2d_forward(cpu, test.options, data.x, data.w,
+  conv2d_forward(cpu, test.geometry, data.x, data.w,
                  {.bias = data.bias, .slope = data.slope, .residual = data.residual, .sums = results.sums}, results.y);
   conv2d_backward(
-      cpu, test.options, data.x, data.w, {.slope = data.slope, .sums = results.sums, .dz = poisoned(test.y(), dtype)}, data.dy,
+      cpu, test.geometry, data.x, data.w, {.slope = data.slope, .sums = results.sums, .dz = poisoned(test.y(), dtype)}, data.dy,
       {.dx = {results.dx, write}, .dw = {results.dw, write}, .dbias = {results.dbias, write}, .dslope = {results.dslope, write}});
   return results;
 }
@@ -109,13 +107,13 @@ Results one_by_one(const Case& test, const Data& data, Write write) {
                   .dw = start(data.w, 8),
                   .dbias = start(data.bias, 9),
                   .dslope = start(data.slope, 10)};
-  conv2d_forward(cpu, test.options, data.x, data.w, {.bias = data.bias}, results.sums);
+  conv2d_forward(cpu, test.geometry, data.x, data.w, {.bias = data.bias}, results.sums);
   const Tensor active(test.y(), dtype), dz(test.y(), dtype);
   prelu_forward(cpu, results.sums, data.slope, active);
   add_forward(cpu, std::vector<Tensor>{data.residual, active}, results.y);
   prelu_backward(cpu, results.sums, data.slope, data.dy, {dz, Write::assign}, {results.dslope, write});
   bias_backward(cpu, dz, {results.dbias, write});
-  conv2d_backward(cpu, test.options, data.x, data.w, {}, dz, {.dx = {results.dx, write}, .dw = {results.dw, write}});
+  conv2d_backward(cpu, test.geometry, data.x, data.w, {}, dz, {.dx = {results.dx, write}, .dw = {results.dw, write}});
   return results;
 }
 
@@ -191,20 +189,20 @@ TEST_CASE("conv2d tiles: prepared weights give the same bits, for fewer images t
     const Data data(test, DType::f32, test.outputs);
     Cpu cpu(2, ConvolutionAlgorithm::tiles_6);
     Conv2dPrepared forward, backward;
-    conv2d_prepare(cpu, test.options, test.x, normals(data.w.shape(), 7, DType::f32), Conv2dPass::forward, forward);
+    conv2d_prepare(cpu, test.geometry, test.x, normals(data.w.shape(), 7, DType::f32), Conv2dPass::forward, forward);
     const void* memory = forward.transformed.raw();
-    conv2d_prepare(cpu, test.options, test.x, data.w, Conv2dPass::forward, forward);
+    conv2d_prepare(cpu, test.geometry, test.x, data.w, Conv2dPass::forward, forward);
     CHECK(forward.transformed.raw() == memory);
-    conv2d_prepare(cpu, test.options, test.x, data.w, Conv2dPass::data_gradient, backward);
+    conv2d_prepare(cpu, test.geometry, test.x, data.w, Conv2dPass::data_gradient, backward);
     const Shape& shape = test.x;
-    CHECK(conv2d_prepared_bytes(cpu, test.options, shape, test.outputs, DType::f32, Conv2dPass::forward) ==
+    CHECK(conv2d_prepared_bytes(cpu, test.geometry, shape, test.outputs, DType::f32, Conv2dPass::forward) ==
           forward.transformed.size_bytes());
     for (const std::int64_t images : {test.x[0], std::int64_t{1}}) {
       const Tensor x = data.x.slice(0, images), dy = data.dy.slice(0, images);
       const auto run = [&](const Conv2dWeights& first, const Conv2dWeights& second) {
         const Tensor y = poisoned(dy.shape(), DType::f32), dx = poisoned(x.shape(), DType::f32);
-        conv2d_forward(cpu, test.options, x, first, {.bias = data.bias}, y);
-        conv2d_backward(cpu, test.options, x, second, {}, dy, {.dx = {dx, Write::assign}});
+        conv2d_forward(cpu, test.geometry, x, first, {.bias = data.bias}, y);
+        conv2d_backward(cpu, test.geometry, x, second, {}, dy, {.dx = {dx, Write::assign}});
         return std::pair(y, dx);
       };
       const auto [y, dx] = run(data.w, data.w);
@@ -218,14 +216,14 @@ TEST_CASE("conv2d tiles: prepared weights give the same bits, for fewer images t
   const Data data(test, DType::f32, test.outputs);
   Cpu cpu(1);
   Conv2dPrepared direct;
-  conv2d_prepare(cpu, test.options, test.x, data.w, Conv2dPass::forward, direct);
+  conv2d_prepare(cpu, test.geometry, test.x, data.w, Conv2dPass::forward, direct);
   CHECK_FALSE(direct.transformed.defined());
-  CHECK_NOTHROW(conv2d_forward(cpu, test.options, data.x, {data.w, &direct}, {}, Tensor(test.y(), DType::f32)));
+  CHECK_NOTHROW(conv2d_forward(cpu, test.geometry, data.x, {data.w, &direct}, {}, Tensor(test.y(), DType::f32)));
 }
 
 TEST_CASE("conv2d tiles: what they do not cover is computed directly", "[conv2d]") {
-  const auto tiles = [](const Conv2dOptions& options, std::int64_t channels, std::int64_t outputs) {
-    return static_cast<bool>(choose_tiles(ConvolutionAlgorithm::tiles_4, options, {2, 20, 20, channels}, outputs));
+  const auto tiles = [](const Conv2dGeometry& geometry, std::int64_t channels, std::int64_t outputs) {
+    return static_cast<bool>(choose_tiles(ConvolutionAlgorithm::tiles_4, geometry, {2, 20, 20, channels}, outputs));
   };
   CHECK(tiles(three_by_three(1), 16, 32));
   CHECK(tiles(three_by_three(2), 16, 32));
@@ -235,9 +233,9 @@ TEST_CASE("conv2d tiles: what they do not cover is computed directly", "[conv2d]
   CHECK_FALSE(tiles(three_by_three(2, 0), 16, 16));
   CHECK_FALSE(tiles(three_by_three(2, 2), 16, 16));
   CHECK_FALSE(tiles(three_by_three(3), 16, 16));
-  CHECK_FALSE(tiles({.kernel_h = 5, .kernel_w = 5, .pad_h = 2, .pad_w = 2}, 16, 16));
-  CHECK_FALSE(tiles({.kernel_h = 3, .kernel_w = 3, .stride_h = 2, .stride_w = 1, .pad_h = 1, .pad_w = 1}, 16, 16));
-  CHECK_FALSE(tiles({.kernel_h = 3, .kernel_w = 3, .pad_h = 1, .pad_w = 1, .groups = 2}, 32, 32));
+  CHECK_FALSE(tiles({.kernel = 5, .pad = 2}, 16, 16));
+  CHECK_FALSE(tiles({.kernel = 3, .stride = {2, 1}, .pad = 1}, 16, 16));
+  CHECK_FALSE(tiles({.kernel = 3, .pad = 1, .groups = 2}, 32, 32));
   CHECK_FALSE(choose_tiles(ConvolutionAlgorithm::direct, three_by_three(1), {2, 20, 20, 16}, 16));
 }
 
@@ -258,7 +256,7 @@ TEST_CASE("conv2d: a step through a PReLU needs its sums and room of its own", "
   Cpu cpu(1);
   const Tensor dw(data.w.shape(), DType::f32), sums = data.residual;
   const auto run = [&](const Conv2dActivation& activation) {
-    conv2d_backward(cpu, test.options, data.x, data.w, activation, data.dy, {.dw = {dw, Write::assign}});
+    conv2d_backward(cpu, test.geometry, data.x, data.w, activation, data.dy, {.dw = {dw, Write::assign}});
   };
   CHECK_NOTHROW(run({.slope = data.slope, .sums = sums, .dz = Tensor(test.y(), DType::f32)}));
   CHECK_THROWS_AS(run({.slope = data.slope, .sums = sums}), UsageError);
@@ -266,7 +264,7 @@ TEST_CASE("conv2d: a step through a PReLU needs its sums and room of its own", "
   CHECK_THROWS_AS(run({.slope = data.slope, .dz = Tensor(test.y(), DType::f32)}), UsageError);
   CHECK_THROWS_AS(run({.slope = Tensor::zeros({5}, DType::f32), .sums = sums, .dz = Tensor(test.y(), DType::f32)}), UsageError);
   CHECK_THROWS_AS(
-      conv2d_forward(cpu, test.options, data.x, data.w, {.residual = data.x.reshaped({1, 4, 16, 16})}, Tensor(test.y(), DType::f32)),
+      conv2d_forward(cpu, test.geometry, data.x, data.w, {.residual = data.x.reshaped({1, 4, 16, 16})}, Tensor(test.y(), DType::f32)),
       UsageError);
 }
 
@@ -276,9 +274,9 @@ TEST_CASE("conv2d tiles: the scratch memory is what was forecast", "[conv2d]") {
     INFO(test.str());
     const Data data(test, DType::f32, test.outputs);
     Cpu cpu(2, ConvolutionAlgorithm::tiles_4);
-    conv2d_forward(cpu, test.options, data.x, data.w, {}, Tensor(test.y(), DType::f32));
-    CHECK(cpu.scratch_bytes() == conv2d_scratch(cpu, test.options, test.x, test.outputs, DType::f32, false).total(2));
+    conv2d_forward(cpu, test.geometry, data.x, data.w, {}, Tensor(test.y(), DType::f32));
+    CHECK(cpu.scratch_bytes() == conv2d_scratch(cpu, test.geometry, test.x, test.outputs, DType::f32, false).total(2));
     fused(cpu, test, data, Write::assign);
-    CHECK(cpu.scratch_bytes() == conv2d_scratch(cpu, test.options, test.x, test.outputs, DType::f32, true).total(2));
+    CHECK(cpu.scratch_bytes() == conv2d_scratch(cpu, test.geometry, test.x, test.outputs, DType::f32, true).total(2));
   }
 }

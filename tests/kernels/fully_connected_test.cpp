@@ -139,9 +139,9 @@ struct Run {
   Tensor x, dy, y, dx, stored, dw;
   std::vector<Tensor> saved;
 
-  Run(FullyConnectedOptions options, const Tensor& weights, std::int64_t samples) {
+  Run(const FullyConnectedOptions& options, const Tensor& weights, std::int64_t samples) {
     const DType dtype = weights.dtype();
-    FullyConnected layer(options);
+    FullyConnected layer(weights.extent(0), options);
     const std::vector<TensorSpec> specs{{{samples, weights.extent(1)}, dtype}};
     layer.build(specs);
     const LayerPlan plan = layer.setup(specs);
@@ -314,7 +314,7 @@ TEST_CASE("fully_connected: a gradient that goes past the caches has the bits of
 
 TEST_CASE("fully_connected: projected rows leave the stored weights alone and have an orthogonal gradient", "[fully_connected]") {
   const Tensor w = integers<double>({5, 7}, 3), unit = unit_rows(w, 1e-12);
-  const Run run({.outputs = 5, .with_bias = false, .row_norm = RowNorm::projected}, w, 4);
+  const Run run({.with_bias = false, .row_norm = RowNorm::projected}, w, 4);
   Cpu cpu(1);
   CHECK(equal<double>(run.stored, w));
   Tensor y({4, 5}, DType::f64), dx({4, 7}, DType::f64), plain({5, 7}, DType::f64);
@@ -337,7 +337,7 @@ TEST_CASE("fully_connected: projected rows leave the stored weights alone and ha
 
 TEST_CASE("fully_connected: rows in place change the stored weights and nothing of the gradient", "[fully_connected]") {
   const Tensor w = integers<double>({5, 7}, 3), unit = unit_rows(w, 0.5);
-  const Run run({.outputs = 5, .row_norm = RowNorm::in_place, .epsilon = 0.5}, w, 4);
+  const Run run({.row_norm = RowNorm::in_place, .epsilon = 0.5}, w, 4);
   Cpu cpu(1);
   check_close(run.stored, unit);
   Tensor y({4, 5}, DType::f64), dx({4, 7}, DType::f64), dw({5, 7}, DType::f64);
@@ -367,7 +367,7 @@ TEST_CASE("fully_connected: shapes that do not belong together are refused", "[f
   CHECK_THROWS_AS(fully_connected_forward(cpu, x, Tensor::zeros({3, 5}, DType::f32), {}, y), UsageError);
   CHECK_THROWS_AS(fully_connected_forward(cpu, x, w, {}, Tensor({3, 2}, DType::f32)), UsageError);
   CHECK_THROWS_AS(fully_connected_forward(cpu, x, w, Tensor::zeros({2}, DType::f32), y), UsageError);
-  FullyConnected layer({.outputs = 3});
+  FullyConnected layer(3);
   const std::vector<TensorSpec> image{{{2, 7, 6, 4}, DType::f32}}, rows{{{2, 4}, DType::f32}}, wider{{{2, 5}, DType::f32}};
   CHECK_THROWS_AS(layer.build(image), UsageError);
   CHECK_THROWS_AS(layer.setup(rows), UsageError);  // no parameters yet

@@ -109,7 +109,7 @@ class AmSoftmaxHead final : public Layer {
  public:
   AmSoftmaxHead(std::int64_t classes, MarginRule rule, bool feature_norm)
       : normalize_({.norm_output = true}),
-        cosines_({.outputs = classes, .with_bias = false, .row_norm = RowNorm::projected}),
+        cosines_(classes, {.with_bias = false, .row_norm = RowNorm::projected}),
         loss_({.scale = 10, .margin = 0.35, .rule = rule, .sample_scale = !feature_norm}),
         feature_norm_(feature_norm) {}
 
@@ -193,25 +193,18 @@ class AmSoftmaxHead final : public Layer {
 }  // namespace
 
 TEST_CASE("gradcheck: convolution", "[gradcheck]") {
-  const auto conv = [](Conv2dOptions geometry, std::int64_t outputs, bool bias) {
-    return [=] { return Conv2d({.outputs = outputs, .geometry = geometry, .with_bias = bias}); };
+  const auto conv = [](std::int64_t outputs, Extents kernel, Conv2dOptions options) {
+    return [=] { return Conv2d(outputs, kernel, options); };
   };
   const GradcheckOptions options{.max_elements = 60};
-  check_layer(conv({.kernel_h = 3, .kernel_w = 3, .pad_h = 1, .pad_w = 1}, 4, true),
-              {{1, 5, 3, 4}, {2, 3, 7, 1}, {2, 4, 4, 17}, {1, 8, 6, 16}}, options);
-  check_layer(conv({.kernel_h = 3, .kernel_w = 3, .stride_h = 2, .stride_w = 2, .pad_h = 1, .pad_w = 1}, 3, false),
-              {{1, 5, 3, 4}, {2, 6, 7, 1}, {2, 4, 4, 17}, {1, 9, 6, 3}}, options);
-  check_layer(conv({.kernel_h = 1, .kernel_w = 5, .stride_h = 1, .stride_w = 3, .pad_h = 0, .pad_w = 2, .groups = 2}, 6, true),
-              {{1, 5, 5, 4}, {2, 3, 7, 2}, {3, 4, 4, 6}, {1, 1, 6, 8}}, options);
+  check_layer(conv(4, 3, {.pad = 1}), {{1, 5, 3, 4}, {2, 3, 7, 1}, {2, 4, 4, 17}, {1, 8, 6, 16}}, options);
+  check_layer(conv(3, 3, {.stride = 2, .pad = 1, .with_bias = false}), {{1, 5, 3, 4}, {2, 6, 7, 1}, {2, 4, 4, 17}, {1, 9, 6, 3}}, options);
+  check_layer(conv(6, {1, 5}, {.stride = {1, 3}, .pad = {0, 2}, .groups = 2}), {{1, 5, 5, 4}, {2, 3, 7, 2}, {3, 4, 4, 6}, {1, 1, 6, 8}},
+              options);
 }
 
 TEST_CASE("gradcheck: convolution by tiles", "[gradcheck]") {
-  const auto conv = [](std::int64_t stride) {
-    return [=] {
-      return Conv2d(
-          {.outputs = 16, .geometry = {.kernel_h = 3, .kernel_w = 3, .stride_h = stride, .stride_w = stride, .pad_h = 1, .pad_w = 1}});
-    };
-  };
+  const auto conv = [](std::int64_t stride) { return [=] { return Conv2d(16, 3, {.stride = stride, .pad = 1}); }; };
   for (const ConvolutionAlgorithm algorithm : {ConvolutionAlgorithm::tiles_2, ConvolutionAlgorithm::tiles_3, ConvolutionAlgorithm::tiles_4,
                                                ConvolutionAlgorithm::tiles_5, ConvolutionAlgorithm::tiles_6}) {
     const GradcheckOptions options{.convolution = algorithm, .max_elements = 12};
@@ -232,7 +225,7 @@ TEST_CASE("gradcheck: convolution, PReLU and sum in one step", "[gradcheck]") {
   for (const bool adds : {false, true}) {
     for (const bool shared : {false, true}) {
       for (const ConvolutionAlgorithm algorithm : {ConvolutionAlgorithm::direct, ConvolutionAlgorithm::tiles_4}) {
-        Conv2d convolution({.outputs = 16, .geometry = {.kernel_h = 3, .kernel_w = 3, .pad_h = 1, .pad_w = 1}});
+        Conv2d convolution(16, 3, {.pad = 1});
         PRelu prelu({.shared = shared});
         Add add;
         std::vector<Layer*> chain = {&convolution, &prelu};
@@ -275,8 +268,8 @@ TEST_CASE("gradcheck: fully connected", "[gradcheck]") {
   const std::initializer_list<Shape> rows = {{1, 7}, {5, 4}, {3, 33}, {2, 64}};
   for (const RowNorm norm : {RowNorm::none, RowNorm::projected}) {
     for (const bool bias : {true, false}) {
-      check_layer([&] { return FullyConnected({.outputs = 5, .with_bias = bias, .row_norm = norm}); }, rows, {.max_elements = 60});
-      check_layer([&] { return FullyConnected({.outputs = 1, .with_bias = bias, .row_norm = norm}); }, rows, {.max_elements = 60});
+      check_layer([&] { return FullyConnected(5, {.with_bias = bias, .row_norm = norm}); }, rows, {.max_elements = 60});
+      check_layer([&] { return FullyConnected(1, {.with_bias = bias, .row_norm = norm}); }, rows, {.max_elements = 60});
     }
   }
 }
@@ -309,21 +302,15 @@ TEST_CASE("gradcheck: scale and shift", "[gradcheck]") {
 }
 
 TEST_CASE("gradcheck: max pooling", "[gradcheck]") {
-  check_layer([] { return Pool(); }, images, {}, values_apart);
-  check_layer([] { return Pool({.kernel_height = 3, .kernel_width = 3, .pad_height = 1, .pad_width = 1}); }, images, {}, values_apart);
-  check_layer([] { return Pool({.kernel_height = 1, .kernel_width = 3, .stride_height = 1, .stride_width = 1, .round_up = false}); },
-              images, {}, values_apart);
+  check_layer([] { return Pool(PoolKind::max, 2); }, images, {}, values_apart);
+  check_layer([] { return Pool(PoolKind::max, 3, {.pad = 1}); }, images, {}, values_apart);
+  check_layer([] { return Pool(PoolKind::max, {1, 3}, {.stride = 1, .round_up = false}); }, images, {}, values_apart);
 }
 
 TEST_CASE("gradcheck: average pooling", "[gradcheck]") {
-  constexpr PoolKind average = PoolKind::average;
-  check_layer([] { return Pool({.kind = average}); }, images);
-  check_layer([] { return Pool({.kind = average, .kernel_height = 3, .kernel_width = 3, .pad_height = 1, .pad_width = 1}); }, images);
-  check_layer(
-      [] {
-        return Pool({.kind = average, .kernel_height = 1, .kernel_width = 3, .stride_height = 3, .stride_width = 1, .round_up = false});
-      },
-      images);
+  check_layer([] { return Pool(PoolKind::average, 2); }, images);
+  check_layer([] { return Pool(PoolKind::average, 3, {.pad = 1}); }, images);
+  check_layer([] { return Pool(PoolKind::average, {1, 3}, {.stride = {3, 1}, .round_up = false}); }, images);
 }
 
 TEST_CASE("gradcheck: global pooling", "[gradcheck]") {

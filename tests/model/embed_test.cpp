@@ -1,13 +1,21 @@
 #include <amnet/data/image.h>
+#include <amnet/faces/heads.h>
+#include <amnet/faces/sphere_face.h>
+#include <amnet/layers/flatten.h>
+#include <amnet/layers/fully_connected.h>
 #include <amnet/model/embed.h>
+#include <amnet/model/model_file.h>
 
+#include <algorithm>
 #include <cmath>
 #include <cstring>
+#include <functional>
 #include <limits>
 #include <string>
 #include <utility>
 #include <vector>
 
+#include "blend.h"
 #include "catch.h"
 #include "data/test_images.h"
 #include "kernels/values.h"
@@ -19,10 +27,6 @@ using Catch::Matchers::Contains;
 using test_images::TemporaryFolder;
 
 constexpr std::int64_t height = 16, width = 12;
-
-ModelDescription description(ChannelOrder order = ChannelOrder::bgr) {
-  return {.network = {.depth = 4, .width = 0.05, .embedding = 6}, .input = {.height = height, .width = width, .order = order}};
-}
 
 /// An RGB picture as PNG, so that every byte is known.
 std::string add_picture(const TemporaryFolder& folder, const std::string& name, const Image& image) {
@@ -61,14 +65,16 @@ Image red_and_blue_swapped(const Image& image) {
 }
 
 /// A network with weights, and embedders that use them.
-struct Model {
-  explicit Model(ChannelOrder order = ChannelOrder::bgr) : about(description(order)), built(build_model(about)) { built.net.initialise(7); }
+struct Known {
+  explicit Known(ChannelOrder order = ChannelOrder::bgr)
+      : model(face_network({.depth = 4, .width = 0.05, .embedding = 6}, {.height = height, .width = width, .order = order})) {
+    model.net.initialise(7);
+  }
   Views embed(const TemporaryFolder& folder, const std::vector<std::string>& paths, std::int64_t batch = 64, bool skip = false) {
-    Embedder embedder(about, built.net, batch);
+    Embedder embedder(model.net, model.roles, batch);
     return embedder.embed(device, {.root = folder.path(), .paths = paths, .skip_bad_images = skip});
   }
-  ModelDescription about;
-  BuiltModel built;
+  Model model;
   Device device = Cpu(2);
 };
 
@@ -84,15 +90,15 @@ double distance(const Tensor& a, const Tensor& b) {
 
 TEST_CASE("embed: with one algorithm the batch size does not change one bit of an embedding", "[embed]") {
   const TemporaryFolder folder;
-  Model model;
-  model.device = Cpu(2, ConvolutionAlgorithm::tiles_4);
+  Known known;
+  known.device = Cpu(2, ConvolutionAlgorithm::tiles_4);
   const std::vector<std::string> paths = some_pictures(folder, 7);
-  const Views all = model.embed(folder, paths, 64);
+  const Views all = known.embed(folder, paths, 64);
   REQUIRE(all.plain.shape() == Shape{7, 6});
   REQUIRE(all.mirrored.shape() == Shape{7, 6});
   CHECK(distance(all.plain.slice(0, 1), all.plain.slice(1, 2)) > 1e-6);  // other pictures, other embeddings
   for (const std::int64_t batch : {1, 2, 3, 7}) {
-    const Views views = model.embed(folder, paths, batch);
+    const Views views = known.embed(folder, paths, batch);
     INFO("batch " << batch);
     CHECK(same_bits(views.plain, all.plain));
     CHECK(same_bits(views.mirrored, all.mirrored));
@@ -101,9 +107,9 @@ TEST_CASE("embed: with one algorithm the batch size does not change one bit of a
 
 TEST_CASE("embed: the mirrored view is the embedding of the mirrored picture", "[embed]") {
   const TemporaryFolder folder;
-  Model model;
+  Known known;
   const Image picture = test_images::picture(height, width, 3);
-  const Views views = model.embed(folder, {add_picture(folder, "a.png", picture), add_picture(folder, "b.png", mirrored(picture))});
+  const Views views = known.embed(folder, {add_picture(folder, "a.png", picture), add_picture(folder, "b.png", mirrored(picture))});
   CHECK(same_bits(views.mirrored.slice(0, 1), views.plain.slice(1, 2)));
   CHECK(same_bits(views.mirrored.slice(1, 2), views.plain.slice(0, 1)));
   CHECK(distance(views.plain.slice(0, 1), views.mirrored.slice(0, 1)) > 1e-6);
@@ -114,7 +120,7 @@ TEST_CASE("embed: channel order, mean and scale are those that the model states"
   const Image picture = test_images::picture(height, width, 5);
   const std::vector<std::string> paths = {add_picture(folder, "rgb.png", picture),
                                           add_picture(folder, "bgr.png", red_and_blue_swapped(picture))};
-  Model bgr(ChannelOrder::bgr), rgb(ChannelOrder::rgb);
+  Known bgr(ChannelOrder::bgr), rgb(ChannelOrder::rgb);
   const Views one = bgr.embed(folder, paths), other = rgb.embed(folder, paths);
   CHECK(same_bits(one.plain.slice(0, 1), other.plain.slice(1, 2)));
   CHECK(same_bits(one.plain.slice(1, 2), other.plain.slice(0, 1)));
@@ -132,19 +138,19 @@ TEST_CASE("embed: channel order, mean and scale are those that the model states"
 
 TEST_CASE("embed: a bad picture ends the run by name, or is skipped with its reason and rows of zero", "[embed]") {
   const TemporaryFolder folder;
-  Model model;
+  Known known;
   std::vector<std::string> paths = some_pictures(folder, 3);
-  const Views good = model.embed(folder, paths);
+  const Views good = known.embed(folder, paths);
   folder.write("text.png", "not a picture");
   add_picture(folder, "large.png", test_images::picture(height + 1, width));
   for (const std::string& bad : {std::string("text.png"), std::string("large.png"), std::string("absent.png")}) {
     std::vector<std::string> with_bad = paths;
     with_bad.insert(with_bad.begin() + 1, bad);
     INFO(bad);
-    CHECK_THROWS_AS(model.embed(folder, with_bad), DataError);
-    CHECK_THROWS_WITH(model.embed(folder, with_bad), Contains(bad));
+    CHECK_THROWS_AS(known.embed(folder, with_bad), DataError);
+    CHECK_THROWS_WITH(known.embed(folder, with_bad), Contains(bad));
     for (const std::int64_t batch : {1, 2, 64}) {
-      const Views views = model.embed(folder, with_bad, batch, true);
+      const Views views = known.embed(folder, with_bad, batch, true);
       CHECK(views.failed == std::vector<std::uint8_t>{0, 1, 0, 0});
       REQUIRE(views.reasons.size() == 1);
       CHECK_THAT(views.reasons[0], Contains(bad));
@@ -154,24 +160,24 @@ TEST_CASE("embed: a bad picture ends the run by name, or is skipped with its rea
       CHECK(same_bits(views.mirrored.slice(2, 4), good.mirrored.slice(1, 3)));
     }
   }
-  CHECK_THROWS_WITH(model.embed(folder, {"large.png"}), Contains("17x12") && Contains("16x12"));
+  CHECK_THROWS_WITH(known.embed(folder, {"large.png"}), Contains("17x12") && Contains("16x12"));
 }
 
 TEST_CASE("embed: an embedding that is not finite is refused with the image and the model", "[embed]") {
   const TemporaryFolder folder;
-  Model model;
+  Known known;
   const std::vector<std::string> paths = some_pictures(folder, 3);
-  model.built.net.visit([](const std::string& name, Parameter& each) {
+  known.model.net.visit([](const std::string& name, Parameter& each) {
     if (name == "fc5.bias") each.value.data<float>()[4] = std::numeric_limits<float>::infinity();
   });
-  CHECK_THROWS_AS(model.embed(folder, paths), NonFiniteError);
-  CHECK_THROWS_WITH(model.embed(folder, paths), Contains("0.png is not finite"));
-  write_safetensors(folder.path() / "model.safetensors", tensors_of(model.built.net), metadata_of(model.about));
+  CHECK_THROWS_AS(known.embed(folder, paths), NonFiniteError);
+  CHECK_THROWS_WITH(known.embed(folder, paths), Contains("0.png is not finite"));
+  save_model(folder.path() / "model.safetensors", known.model.net, known.model.roles);
   Embedder loaded(load_model(folder.path() / "model.safetensors"));
   const std::vector<std::string> names = {"absent.png", "2.png"};
   const EmbedRequest request{
       .root = folder.path(), .paths = names, .where = [](std::size_t i) { return fmt::format("line {}", i); }, .skip_bad_images = true};
-  CHECK_THROWS_WITH(loaded.embed(model.device, request), Contains("model.safetensors: ") && Contains("line 1 is not finite"));
+  CHECK_THROWS_WITH(loaded.embed(known.device, request), Contains("model.safetensors: ") && Contains("line 1 is not finite"));
 
   Views large;
   large.plain = large.mirrored = Tensor::of<float>({2, 1}, {1, 3e38F});
@@ -181,45 +187,115 @@ TEST_CASE("embed: an embedding that is not finite is refused with the image and 
 
 TEST_CASE("embed: one view where only one is asked for, and progress up to the last picture", "[embed]") {
   const TemporaryFolder folder;
-  Model model;
+  Known known;
   const std::vector<std::string> paths = some_pictures(folder, 5);
-  Embedder embedder(model.about, model.built.net, 2);
+  Embedder embedder(known.model.net, known.model.roles, 2);
   std::vector<std::int64_t> done;
   const Views views = embedder.embed(
-      model.device, {.root = folder.path(), .paths = paths, .mirrored = false, .progress = [&](std::int64_t now, std::int64_t all) {
+      known.device, {.root = folder.path(), .paths = paths, .mirrored = false, .progress = [&](std::int64_t now, std::int64_t all) {
                        CHECK(all == 5);
                        done.push_back(now);
                      }});
   CHECK(done == std::vector<std::int64_t>{2, 4, 5});
   CHECK_FALSE(views.mirrored.defined());
-  CHECK(same_bits(views.plain, model.embed(folder, paths).plain));
-  CHECK(embedder.embed(model.device, {.root = folder.path(), .paths = {}}).plain.shape() == Shape{0, 6});
-  const PlanBytes measured = embedder.measure(model.device);
+  CHECK(same_bits(views.plain, known.embed(folder, paths).plain));
+  CHECK(embedder.embed(known.device, {.root = folder.path(), .paths = {}}).plain.shape() == Shape{0, 6});
+  const PlanBytes measured = embedder.measure(known.device);
   CHECK(measured.values > 0);
   CHECK(embedder.planned_bytes() == measured.values);
-  embedder.measure(model.device);
-  CHECK(same_bits(embedder.embed(model.device, {.root = folder.path(), .paths = paths}).plain, views.plain));  // planned again
+  embedder.measure(known.device);
+  CHECK(same_bits(embedder.embed(known.device, {.root = folder.path(), .paths = paths}).plain, views.plain));  // planned again
 }
 
 TEST_CASE("embed: a shared net is seen as it is now, a loaded one as it was", "[embed]") {
   const TemporaryFolder folder;
-  Model model;
+  Known known;
   const std::vector<std::string> paths = some_pictures(folder, 2);
-  write_safetensors(folder.path() / "model.safetensors", tensors_of(model.built.net), metadata_of(model.about));
-  Embedder shared(model.about, model.built.net), loaded(load_model(folder.path()));
+  save_model(folder.path() / "model.safetensors", known.model.net, known.model.roles);
+  Embedder shared(known.model.net, known.model.roles), loaded(load_model(folder.path()));
   const EmbedRequest request{.root = folder.path(), .paths = paths};
-  const Tensor before = shared.embed(model.device, request).plain;
-  CHECK(same_bits(before, loaded.embed(model.device, request).plain));
-  model.built.net.visit([](const std::string& name, Parameter& each) {
+  const Tensor before = shared.embed(known.device, request).plain;
+  CHECK(same_bits(before, loaded.embed(known.device, request).plain));
+  known.model.net.visit([](const std::string& name, Parameter& each) {
     if (name == "fc5.bias") each.value.fill(3);
   });
-  const Tensor after = shared.embed(model.device, request).plain;
+  const Tensor after = shared.embed(known.device, request).plain;
   CHECK(distance(before, after) > 1);
-  CHECK(same_bits(before, loaded.embed(model.device, request).plain));
+  CHECK(same_bits(before, loaded.embed(known.device, request).plain));
 
   Net other;
   other.input("data", {1, 2, 2, 3});
-  CHECK_THROWS_AS(Embedder(model.about, other), UsageError);  // has no such embedding
+  CHECK_THROWS_AS(Embedder(other, known.model.roles), UsageError);  // has no such embedding
+}
+
+TEST_CASE("embed: the number of decoding threads changes nothing, and bad pictures are told in order", "[embed]") {
+  const TemporaryFolder folder;
+  Known known;
+  std::vector<std::string> paths = some_pictures(folder, 23);
+  for (const std::size_t at : {20U, 9U, 8U, 1U}) paths[at] = fmt::format("absent_{}.png", at);
+  Embedder embedder(known.model.net, known.model.roles, 2);
+  EmbedRequest request{.root = folder.path(), .paths = paths, .skip_bad_images = true, .workers = 1};
+  const Views alone = embedder.embed(known.device, request);
+  const std::vector<std::string> names = {"absent_1.png", "absent_8.png", "absent_9.png", "absent_20.png"};
+  const auto are_told = [&](const Views& views) {
+    return std::ranges::equal(views.reasons, names,
+                              [](const std::string& reason, const std::string& name) { return reason.find(name) != std::string::npos; });
+  };
+  CHECK(are_told(alone));
+  for (const int workers : {2, 7}) {
+    INFO(workers);
+    request.workers = workers;
+    request.skip_bad_images = true;
+    const Views views = embedder.embed(known.device, request);
+    CHECK(same_bits(views.plain, alone.plain));
+    CHECK(same_bits(views.mirrored, alone.mirrored));
+    CHECK(views.failed == alone.failed);
+    CHECK(views.reasons == alone.reasons);
+    const ImageFormat format = known.model.roles.image->format;
+    CHECK(pixel_views(format, request).reasons == alone.reasons);
+    request.skip_bad_images = false;
+    for (int i = 0; i < 5; ++i) CHECK_THROWS_WITH(embedder.embed(known.device, request), Contains("absent_1.png"));
+    CHECK_THROWS_WITH(pixel_views(format, request), Contains("absent_1.png"));
+  }
+  request.workers = 0;
+  CHECK_THROWS_AS(embedder.embed(known.device, request), UsageError);
+  CHECK(embedder.decoded_bytes(4, 2) == 2 * 2 * 16 * 12 * 3);   // no more batches than there are
+  CHECK(embedder.decoded_bytes(50, 2) == 4 * 2 * 16 * 12 * 3);  // one for each worker, one that waits, one in use
+}
+
+TEST_CASE("embed: a model embeds with its own layer types, from a training graph, and in the dtype of the device", "[embed]") {
+  const TemporaryFolder folder;
+  const std::vector<std::string> paths = some_pictures(folder, 3);
+  Device device = Cpu(1);
+  Model model;
+  model.net = Net(DType::f64);
+  const Value images = model.net.input("pixels", {1, height, width, 3});
+  const Value mixed = model.net.add("mix", Blend({.inner = {.weight = 0.25}}), {images});
+  model.net.add("features", FullyConnected({.outputs = 4}), {model.net.add("flat", Flatten(), {mixed})});
+  model.roles = {.image = ImageRole{.input = "pixels", .format = {.height = height, .width = width}}, .embedding = "features"};
+  add_head(model, {.classes = 3});
+  model.net.initialise(5);
+  model.own = {own[0]};
+  save_model(folder.path() / "model.safetensors", model.net, model.roles);
+  Embedder whole(std::move(model)), part(load_model(folder.path(), {.until = Until::embedding, .own = own}));
+  CHECK(whole.size() == 4);
+  CHECK(whole.format().width == width);
+  const EmbedRequest request{.root = folder.path(), .paths = paths};
+  const Views views = whole.embed(device, request);
+  CHECK(same_bits(views.plain, part.embed(device, request).plain));
+  CHECK(distance(views.plain, views.mirrored) > 1e-3);
+
+  const Known known;
+  const auto refused = [&](const std::function<void(Roles&)>& change, const std::string& sentence) {
+    Roles roles = known.model.roles;
+    change(roles);
+    CHECK_THROWS_AS(Embedder(known.model.net, roles), UsageError);
+    CHECK_THROWS_WITH(Embedder(known.model.net, roles), Contains(sentence));
+  };
+  refused([](Roles& roles) { roles.embedding.clear(); }, "the model's roles do not name its embedding");
+  refused([](Roles& roles) { roles.image.reset(); }, "the model's roles do not name the input that takes images");
+  refused([](Roles& roles) { roles.embedding = "conv1_1"; }, "expected an embedding (N,D) but 'conv1_1' is (1,8,6,3)");
+  refused([](Roles& roles) { roles.image->format.height = 12; }, "the role 'image' says (N,12,12,3)");
 }
 
 TEST_CASE("combine: none, sum and concat, with and without length 1", "[embed]") {

@@ -1,19 +1,36 @@
+#include <amnet/faces/heads.h>
+#include <amnet/faces/sphere_face.h>
 #include <amnet/io/checkpoint.h>
 #include <amnet/io/durable_file.h>
+#include <amnet/layers/accuracy.h>
+#include <amnet/layers/add.h>
+#include <amnet/layers/batch_norm.h>
 #include <amnet/layers/conv2d.h>
+#include <amnet/layers/dropout.h>
 #include <amnet/layers/flatten.h>
+#include <amnet/layers/flip.h>
 #include <amnet/layers/fully_connected.h>
+#include <amnet/layers/normalize.h>
+#include <amnet/layers/pool.h>
+#include <amnet/layers/prelu.h>
+#include <amnet/layers/relu.h>
+#include <amnet/layers/scale_shift.h>
+#include <amnet/layers/softmax_cross_entropy.h>
 #include <amnet/model/model_file.h>
 #include <amnet/net/plan.h>
 
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
+#include <set>
 #include <string>
+#include <utility>
 #include <vector>
 
+#include "blend.h"
 #include "catch.h"
 #include "data/test_images.h"
+#include "net/fill_random.h"
 
 namespace {
 
@@ -22,10 +39,8 @@ using Catch::Matchers::Contains;
 using test_images::TemporaryFolder;
 
 /// The smallest network: four convolutions and an embedding of 5 for images of 16x12.
-ModelDescription small_model() { return {.network = {.depth = 4, .width = 0.05, .embedding = 5}, .input = {.height = 16, .width = 12}}; }
-
-BuiltModel learned_model(const ModelDescription& description, std::uint64_t seed) {
-  BuiltModel model = build_model(description);
+Model small_model(std::uint64_t seed) {
+  Model model = face_network({.depth = 4, .width = 0.05, .embedding = 5}, {.height = 16, .width = 12});
   model.net.initialise(seed);
   return model;
 }
@@ -34,7 +49,7 @@ BuiltModel learned_model(const ModelDescription& description, std::uint64_t seed
 Net odd_net() {
   Net net;
   const Value x = net.input("x", {1, 6, 7, 3});
-  net.add("conv", Conv2d({.outputs = 2, .geometry = {.kernel_h = 2, .kernel_w = 5}}), {x});
+  net.add("conv", Conv2d(2, {2, 5}), {x});
   return net;
 }
 
@@ -64,42 +79,6 @@ bool same_parameters(Net& a, Net& b) {
 }
 
 }  // namespace
-
-TEST_CASE("model file: a description comes back exactly as it was", "[model_file]") {
-  const std::vector<ModelDescription> descriptions = {
-      {},
-      small_model(),
-      {.network = {.depth = 64, .width = 1.0 / 3, .embedding = 128},
-       .input = {.height = 112, .width = 112, .order = ChannelOrder::rgb, .mean = 127.5 + 1e-13, .scale = 1.0 / 127.5},
-       .embedding = "flatten"},
-  };
-  for (const ModelDescription& description : descriptions) {
-    const ModelDescription read = description_of(metadata_of(description), "x");
-    CHECK(read.network.depth == description.network.depth);
-    CHECK(read.network.width == description.network.width);
-    CHECK(read.network.embedding == description.network.embedding);
-    CHECK(read.input == description.input);
-    CHECK(read.embedding == description.embedding);
-  }
-}
-
-TEST_CASE("model file: metadata that says nothing usable is refused by its key", "[model_file]") {
-  const Metadata good = metadata_of(small_model());
-  for (const auto& [key, value] : good) {
-    Metadata missing = good;
-    missing.erase(key);
-    INFO(key);
-    CHECK_THROWS_AS(description_of(missing, "a.safetensors"), DataError);
-    CHECK_THROWS_WITH(description_of(missing, "a.safetensors"), Contains("a.safetensors: the metadata has no '" + key + "'"));
-    if (key == "amnet.embedding") continue;  // any layer's name
-    for (const char* nonsense : {"", "x", "4x", " 4", "1,5"}) {
-      Metadata bad = good;
-      bad[key] = nonsense;
-      INFO("'" << nonsense << "'");
-      CHECK_THROWS_AS(description_of(bad, "a.safetensors"), DataError);
-    }
-  }
-}
 
 TEST_CASE("model file: convolutions lie in files as (out, in, kh, kw), everything else as it is", "[model_file]") {
   Net net = odd_net();
@@ -134,7 +113,7 @@ TEST_CASE("model file: a reader that knows nothing of amnet finds the field's la
   const TemporaryFolder folder;
   Net net = odd_net();
   net.initialise(4);
-  write_safetensors(folder.path() / "model.safetensors", tensors_of(net), metadata_of(small_model()));
+  save_model(folder.path() / "model.safetensors", net, {}, {{"by", "somebody"}});
   // What a convolution over (N,C,H,W) by those weights gives for one image, in Python, against what the net gives.
   const Value y = net.find("conv");
   Plan plan(net, {.keep = {y}});
@@ -149,12 +128,13 @@ TEST_CASE("model file: a reader that knows nothing of amnet finds the field's la
   std::string expected;
   for (const float value : plan.value(y).data<float>()) expected += fmt::format("{},", value);
   folder.write("check.py", fmt::format(R"(
-import struct, sys
+import json, struct, sys
 sys.dont_write_bytecode = True
 sys.path.insert(0, sys.argv[2])
 from read_safetensors import read
 metadata, tensors = read(sys.argv[1])
-assert metadata["amnet.input_height"] == "16" and metadata["amnet.channel_order"] == "bgr", metadata
+about = json.loads(metadata["amnet.net"])
+assert about["layers"][0]["options"]["kernel"] == [2, 5] and about["roles"]["embedding"] == "" and metadata["by"] == "somebody", about
 dtype, (O, I, KH, KW), data = tensors["conv.weight"]
 assert (dtype, O, I, KH, KW) == ("F32", 2, 3, 2, 5)
 w = struct.unpack(f"<{{O * I * KH * KW}}f", data)
@@ -172,41 +152,206 @@ for i in range(5):
   CHECK(std::system(command.c_str()) == 0);
 }
 
-TEST_CASE("model file: a written model is rebuilt from the file alone", "[model_file]") {
+namespace {
+
+/// Every type of the table, each value read by somebody.
+Net net_of_every_type(DType dtype) {
+  Net net(dtype);
+  const Value data = net.input("data", {1, 8, 8, 4});
+  const Value labels = net.input("labels", {1}, DType::i64);
+  Value value = net.add("conv", Conv2d(6, {3, 2}, {.pad = {0, 1}, .groups = 2}), {data});
+  value = net.add("scale", ScaleShift({.with_shift = true}), {net.add("norm", BatchNorm(), {value})});
+  value = net.add("sum", Add(), {net.add("slope", PRelu(), {value}), net.add("mirror", Flip(), {value})});
+  value = net.add("pool", Pool(PoolKind::average, {2, 3}), {net.add("active", Relu(), {value})});
+  value = net.add("flat", Flatten(), {net.add("drop", Dropout({.ratio = 0.25, .stream = "drop"}), {value})});
+  const Value unit = net.add("unit", Normalize({.norm_output = true}), {net.add("features", FullyConnected(5), {value})});
+  const Value logits = net.add("classes", FullyConnected(3, {.with_bias = false, .row_norm = RowNorm::projected}), {unit});
+  net.add("loss", SoftmaxCrossEntropy({.margin = 0.1, .sample_scale = true}), {logits, labels, net.output(unit, 1)});
+  net.add("right", Accuracy(), {logits, labels});
+  std::uint64_t seed = 1;
+  net.visit([&](const std::string&, Parameter& each) { fill_random(each.value, seed++); });  // buffers too
+  net.visit([&](const std::string& name, Parameter& each) {
+    if (name == "norm.running_variance" || name == "norm.weight_of_past") each.value.fill(2);
+  });
+  return net;
+}
+
+Roles roles_of_every_type() {
+  return {
+      .labels = "labels", .embedding = "features", .loss = "loss", .metrics = {{"accuracy", "right"}}, .class_weights = "classes.weight"};
+}
+
+/// The bits of some values, for inputs that are the same every time.
+std::vector<Tensor> outcome(const Net& net, const std::vector<std::string>& names, Phase phase) {
+  std::vector<Value> kept;
+  for (const std::string& name : names) kept.push_back(net.find(name));
+  Plan plan(net, {.batch = 3, .keep = kept});
+  std::uint64_t seed = 50;
+  for (const NetInput& input : net.inputs()) {
+    const Tensor& value = plan.value(net.find(input.name));
+    is_floating(value.dtype()) ? fill_random(value, seed++) : value.clear();
+  }
+  Device device = Cpu(1);
+  plan.forward(device, {.step = {.number = 3, .seed = 4}, .phase = phase});
+  std::vector<Tensor> values;
+  for (const Value value : kept) values.push_back(plan.value(value).clone());
+  return values;
+}
+
+bool same_values(const std::vector<Tensor>& a, const std::vector<Tensor>& b) {
+  return std::ranges::equal(a, b, [](const Tensor& x, const Tensor& y) {
+    return x.shape() == y.shape() && x.dtype() == y.dtype() && std::memcmp(x.raw(), y.raw(), x.size_bytes()) == 0;
+  });
+}
+
+}  // namespace
+
+TEST_CASE("model file: a net of every layer type comes back to the bit", "[model_file]") {
   const TemporaryFolder folder;
-  ModelDescription description = small_model();
-  description.input.order = ChannelOrder::rgb;
-  BuiltModel model = learned_model(description, 1);
-  std::vector<NamedTensor> tensors = tensors_of(model.net);
-  tensors.push_back({"fc6.weight", Tensor::zeros({3, 5}, DType::f32)});  // a training head, left out
-  const auto path = folder.path() / "model.safetensors";
-  write_safetensors(path, tensors, metadata_of(description));
-  for (const auto& named : {path, folder.path()}) {
-    LoadedModel loaded = load_model(named);
-    CHECK(loaded.description.input == description.input);
-    CHECK(same_parameters(model.net, loaded.net));
-    CHECK(loaded.net.spec(loaded.embedding).shape[1] == 5);
-    CHECK(loaded.net.spec(loaded.images).shape == Shape{1, 16, 12, 3});
+  const auto path = folder.path() / "every.safetensors";
+  for (const DType dtype : {DType::f32, DType::f64}) {
+    INFO(name_of(dtype));
+    Net net = net_of_every_type(dtype);
+    std::set<std::string_view> types;
+    for (const NetLayer& one : net.layers()) types.insert(one.layer->type());
+    CHECK(types.size() == layer_types().size());  // a new type goes red here
+    save_model(path, net, roles_of_every_type());
+    Model loaded = load_model(path, {.dtype = dtype});
+    CHECK(loaded.net.dtype() == dtype);
+    CHECK(loaded.roles == roles_of_every_type());
+    CHECK(loaded.file == path);
+    CHECK(same_parameters(net, loaded.net));
+    CHECK(describe(loaded.net, loaded.roles) == describe(net, roles_of_every_type()));
+    const std::vector<std::string> names = {"features", "unit:1", "loss", "right"};
+    for (const Phase phase : {Phase::test, Phase::train}) CHECK(same_values(outcome(net, names, phase), outcome(loaded.net, names, phase)));
   }
 }
 
-TEST_CASE("model file: metadata of a network that cannot be is the file's fault", "[model_file]") {
+TEST_CASE("model file: a layer type of one's own needs its row, and only it", "[model_file]") {
+  const TemporaryFolder folder;
+  const auto path = folder.path() / "own.safetensors";
+  Net net;
+  const Value blend = net.add("mix", Blend({.inner = {.weight = 0.1}, .second = BlendOptions::Inner{.weight = 3}, .negated = true}),
+                              {net.input("data", {1, 4})});
+  net.add("sum", Add(), {blend, net.output(blend, 1)});
+  std::uint64_t seed = 1;
+  net.visit([&](const std::string&, Parameter& each) { fill_random(each.value, seed++); });
+  save_model(path, net, {.embedding = "mix:1"});
+
+  Model loaded = load_model(path, {.own = own});
+  CHECK(same_parameters(net, loaded.net));
+  CHECK(same_values(outcome(net, {"mix", "sum"}, Phase::test), outcome(loaded.net, {"mix", "sum"}, Phase::test)));
+  REQUIRE(loaded.own.size() == 1);
+  CHECK(loaded.own[0].type == "blend");
+  CHECK(load_model(path, {.until = Until::embedding, .own = own}).net.layers().size() == 1);
+  CHECK_THROWS_AS(load_model(path), DataError);
+  CHECK_THROWS_WITH(load_model(path), Contains("own.safetensors: layer 'mix': there is no layer type 'blend'"));
+  const LayerType shadow[] = {own[0], layer_type<Blend, BlendOptions>("add")};
+  CHECK_THROWS_AS(load_model(path, {.own = shadow}), UsageError);
+  CHECK_THROWS_WITH(load_model(path, {.own = shadow}), Contains("two rows of layer types are called 'add'"));
+}
+
+TEST_CASE("model file: until the embedding there is no more, and no other tensor is read", "[model_file]") {
   const TemporaryFolder folder;
   const auto path = folder.path() / "model.safetensors";
-  BuiltModel model = learned_model(small_model(), 1);
-  const std::vector<std::pair<const char*, const char*>> impossible = {
-      {"amnet.depth", "7"},         {"amnet.width", "nan"},     {"amnet.width", "-1"}, {"amnet.embedding_size", "0"},
-      {"amnet.input_height", "-3"}, {"amnet.input_width", "0"}, {"amnet.mean", "nan"}, {"amnet.scale", "inf"},
-      {"amnet.scale", "0"},         {"amnet.embedding", "fc9"},
+  Model model = small_model(1);
+  add_head(model, {.classes = 7});
+  model.net.initialise(1);
+  save_model(path, model.net, model.roles);
+  Model whole = load_model(path), backbone = load_model(path, {.until = Until::embedding});
+  CHECK(whole.roles == model.roles);
+  CHECK(same_parameters(model.net, whole.net));
+  Model expected = small_model(1);
+  CHECK(backbone.roles == expected.roles);
+  CHECK(same_parameters(expected.net, backbone.net));
+  CHECK_THROWS_WITH(backbone.loss(), Contains("model.safetensors: the model has no loss"));
+
+  // The file loses the tensors of the classes while the net is built, once their places are known: who reads them finds no bytes.
+  Net net;
+  const Value features = net.add("mix", Blend(), {net.input("data", {1, 5})});
+  net.add("z_classes", FullyConnected(100, {.with_bias = false}), {features});
+  net.initialise(1);
+  save_model(path, net, {.embedding = "mix"});
+  const auto size = std::filesystem::file_size(path);
+  const LayerType cutting[] = {{"blend", [&](const Options& options, const std::string& where) {
+                                  std::filesystem::resize_file(path, size - sizeof(float) * 100 * 5);
+                                  return own[0].make(options, where);
+                                }}};
+  Model part = load_model(path, {.until = Until::embedding, .own = cutting});
+  CHECK(part.net.parameter_count() == 1);
+  save_model(path, net, {.embedding = "mix"});
+  CHECK_THROWS_AS(load_model(path, {.own = cutting}), FileError);
+  save_model(path, net);
+  CHECK_THROWS_WITH(load_model(path, {.until = Until::embedding, .own = own}), Contains("the net has no embedding among its roles"));
+}
+
+TEST_CASE("model file: a net that cannot be described is written without its description, and says so", "[model_file]") {
+  class Secret final : public Layer {
+   public:
+    std::string_view type() const override { return "secret"; }
+    void build(std::span<const TensorSpec> inputs) override { create(weight_, "weight", {2}, inputs[0].dtype, {}); }
+    LayerPlan setup(std::span<const TensorSpec> inputs) const override { return {.outputs = {inputs[0]}, .saved = {}}; }
+    void forward(const ForwardArgs&) const override {}
+    void backward(const BackwardArgs&) const override {}
+    void visit(const ParameterVisitor& visitor) override { visitor(weight_); }
+
+   private:
+    Parameter weight_;
   };
-  for (const auto& [key, value] : impossible) {
-    Metadata metadata = metadata_of(small_model());
-    metadata[key] = value;
-    write_safetensors(path, tensors_of(model.net), metadata);
-    INFO(key << " = " << value);
-    CHECK_THROWS_AS(load_model(path), DataError);
-    CHECK_THROWS_WITH(load_model(path), Contains("model.safetensors: "));
-  }
+  const TemporaryFolder folder;
+  const auto path = folder.path() / "secret.safetensors";
+  const auto net_with = [](float value) {
+    Net net;
+    net.add("hidden", Secret(), {net.input("data", {1, 4})});
+    net.visit([&](const std::string&, Parameter& each) { each.value.fill(double{value}); });
+    return net;
+  };
+  Net net = net_with(3), again = net_with(0);
+  CHECK_THROWS_AS(save_model(path, net), UsageError);
+  CHECK_THROWS_WITH(save_model(path, net), Contains("layer 'hidden': a secret states no options"));
+  CHECK_FALSE(std::filesystem::exists(path));
+
+  const SafetensorsFile content = model_content(net, {}, {{"amnet.step", "9"}});
+  write_safetensors(path, content.tensors, content.metadata);
+  CHECK_THROWS_AS(load_model(path), DataError);
+  CHECK_THROWS_WITH(load_model(path), Contains("secret.safetensors: ") && Contains("layer 'hidden': a secret states no options"));
+  const SafetensorsFile read = read_safetensors(path);
+  CHECK(read.metadata.at("amnet.step") == "9");
+  CHECK_FALSE(stored_description(read.metadata, "x").has_value());
+  load_tensors(again, read, "x");
+  CHECK(same_parameters(net, again));
+}
+
+TEST_CASE("model file: what a file says wrongly of its net is the file's fault", "[model_file]") {
+  const TemporaryFolder folder;
+  const auto path = folder.path() / "model.safetensors";
+  const Model model = small_model(1);
+  const SafetensorsFile good = model_content(model.net, model.roles);
+  const auto says = [&](const Metadata& metadata, const std::string& sentence) {
+    write_safetensors(path, good.tensors, metadata);
+    for (const Until until : {Until::all, Until::embedding}) {
+      CHECK_THROWS_AS(load_model(path, {.until = until}), DataError);
+      CHECK_THROWS_WITH(load_model(path, {.until = until}), Contains("model.safetensors: ") && Contains(sentence));
+    }
+  };
+  const auto replaced = [&](const std::string& before, const std::string& now) {
+    std::string text = good.metadata.at("amnet.net");
+    const std::size_t at = text.find(before);
+    REQUIRE(at != std::string::npos);
+    return Metadata{{"amnet.net", text.replace(at, before.size(), now)}};
+  };
+  says({}, "the metadata has no 'amnet.net'; is this a model that amnet wrote?");
+  says({{"amnet.net", "{"}}, "is no JSON");
+  says(replaced("\"type\":\"conv2d\"", "\"type\":\"conv3d\""), "layer 'conv1_1': there is no layer type 'conv3d'");
+  says(replaced("\"outputs\":3", "\"outputs\":4"), "'conv1_1.weight' is f32 (3,3,3,3) but this network needs f32 (4,3,3,3)");
+  says(replaced("\"loss\":\"\"", "\"loss\":\"fc9\""), "the role 'loss' names 'fc9', which the net does not have");
+  says(replaced("\"height\":16", "\"height\":17"), "the role 'image' says (N,17,12,3) but the input 'data' is (1,16,12,3)");
+  CHECK_THROWS_AS(save_model(path, model.net, {.embedding = "fc9"}), UsageError);
+  CHECK_THROWS_AS(save_model(path, model.net, {}, {{"amnet.net", "{}"}}), UsageError);
+
+  CHECK(expected_input(good, "x") == model.roles.image->format);
+  CHECK_FALSE(expected_input({.metadata = {}, .tensors = good.tensors}, "x").has_value());
+  CHECK_FALSE(expected_input(model_content(model.net), "x").has_value());
 }
 
 TEST_CASE("model file: a run directory stands for its newest intact checkpoint", "[model_file]") {
@@ -216,22 +361,20 @@ TEST_CASE("model file: a run directory stands for its newest intact checkpoint",
   CHECK_THROWS_AS(load_model(folder.path()), FileError);
   CHECK_THROWS_WITH(load_model(folder.path()), Contains("no intact checkpoint"));
   for (const std::int64_t step : {9, 10}) {
-    BuiltModel model = learned_model(small_model(), static_cast<std::uint64_t>(step));
-    const SafetensorsFile file{.metadata = metadata_of(small_model()), .tensors = tensors_of(model.net)};
-    const std::vector<CheckpointFile> files = {{"model.safetensors", file}};
+    const Model model = small_model(static_cast<std::uint64_t>(step));
+    const std::vector<CheckpointFile> files = {{"model.safetensors", model_content(model.net, model.roles)}};
     write_checkpoint(folder.path(), step, files);
   }
-  BuiltModel tenth = learned_model(small_model(), 10);
-  BuiltModel ninth = learned_model(small_model(), 9);
-  LoadedModel newest = load_model(folder.path());
+  Model tenth = small_model(10), ninth = small_model(9);
+  Model newest = load_model(folder.path());
   CHECK(same_parameters(newest.net, tenth.net));
   folder.write(checkpoint_name(10) + "/model.safetensors", "damaged");
-  LoadedModel intact = load_model(folder.path());
+  Model intact = load_model(folder.path());
   CHECK(same_parameters(intact.net, ninth.net));
 
   // A checkpoint named outright is held against its manifest: one flipped bit of a weight is refused.
   const auto ninth_directory = folder.path() / checkpoint_name(9);
-  LoadedModel named = load_model(ninth_directory);
+  Model named = load_model(ninth_directory);
   CHECK(same_parameters(named.net, ninth.net));
   std::string bytes = read_file(ninth_directory / "model.safetensors");
   bytes.back() = static_cast<char>(bytes.back() ^ 1);
@@ -240,9 +383,9 @@ TEST_CASE("model file: a run directory stands for its newest intact checkpoint",
 }
 
 TEST_CASE("model file: a tensor that is missing or of another shape is named", "[model_file]") {
-  BuiltModel model = learned_model(small_model(), 1);
+  Model model = small_model(1);
   const SafetensorsFile good = file_of(model.net);
-  BuiltModel target = learned_model(small_model(), 2);
+  Model target = small_model(2);
   for (const NamedTensor& each : good.tensors) {
     SafetensorsFile missing = good;
     remove(missing, each.name);
@@ -274,18 +417,19 @@ TEST_CASE("model file: a tensor that is missing or of another shape is named", "
 
 TEST_CASE("model file: a backbone goes to other classes, and says what it did not bring", "[model_file]") {
   const auto with_head = [](std::int64_t classes, std::uint64_t seed) {
-    BuiltModel model = build_model(small_model());
-    model.net.add("fc6", FullyConnected({.outputs = classes, .with_bias = false}), {model.embedding});
+    Model model = small_model(seed);
+    model.net.add("fc6", FullyConnected(classes, {.with_bias = false}), {model.embedding()});
     model.net.initialise(seed);
     return model;
   };
-  BuiltModel old = with_head(11, 1), fresh = with_head(7, 2), same = with_head(11, 3), untouched = with_head(7, 2);
+  Model old = with_head(11, 1), fresh = with_head(7, 2), same = with_head(11, 3), untouched = with_head(7, 2);
   const SafetensorsFile file = file_of(old.net);
 
-  CHECK(load_known_tensors(same.net, file, "x").empty());
+  const std::vector<std::string> head = {"fc6"};
+  CHECK(load_backbone(same.net, file, "x", head).empty());
   CHECK(same_parameters(same.net, old.net));
 
-  CHECK(load_known_tensors(fresh.net, file, "x") == std::vector<std::string>{"fc6.weight"});
+  CHECK(load_backbone(fresh.net, file, "x", head) == std::vector<std::string>{"fc6.weight"});
   SafetensorsFile moved = file_of(fresh.net), before = file_of(untouched.net);
   for (const NamedTensor& each : file.tensors) {
     const Tensor& expected = each.name == "fc6.weight" ? tensor_named(before, each.name).tensor : each.tensor;
@@ -295,15 +439,21 @@ TEST_CASE("model file: a backbone goes to other classes, and says what it did no
 
   SafetensorsFile part = file;
   remove(part, "relu3_1.slope");
-  CHECK(load_known_tensors(same.net, part, "x") == std::vector<std::string>{"relu3_1.slope"});
+  CHECK(load_backbone(same.net, part, "x", std::vector<std::string>{"relu3_1.slope"}) == std::vector<std::string>{"relu3_1.slope"});
+  CHECK_THROWS_WITH(load_backbone(same.net, part, "x", head), Contains("x: the tensor 'relu3_1.slope' is missing"));
+  CHECK_THROWS_WITH(load_backbone(fresh.net, file, "x", {}), Contains("x: 'fc6.weight' is f32 (11,5) but this network needs f32 (7,5)"));
+  for (const std::string unknown : {"fc9", "fc6.bias", "flatten"}) {
+    CHECK_THROWS_AS(load_backbone(fresh.net, file, "x", std::span(&unknown, 1)), UsageError);
+    CHECK_THROWS_WITH(load_backbone(fresh.net, file, "x", std::span(&unknown, 1)), Contains("the net has no parameter '" + unknown + "'"));
+  }
   // A backbone of another shape is another network, not a missing tensor.
   SafetensorsFile other = file;
   tensor_named(other, "fc5.weight").tensor = Tensor::zeros({6, 26}, DType::f32);
-  CHECK_THROWS_WITH(load_known_tensors(fresh.net, other, "old.safetensors"), Contains("old.safetensors: 'fc5.weight' is f32 (6,26)"));
+  CHECK_THROWS_WITH(load_backbone(fresh.net, other, "old.safetensors", head), Contains("old.safetensors: 'fc5.weight' is f32 (6,26)"));
 }
 
 TEST_CASE("model file: a file of other names is refused with the one that looks alike", "[model_file]") {
-  BuiltModel model = learned_model(small_model(), 1), target = learned_model(small_model(), 2);
+  Model model = small_model(1), target = small_model(2);
   const SafetensorsFile good = file_of(model.net);
   const auto renamed = [&](const std::string& before, const std::string& behind, bool head_stays) {
     SafetensorsFile file = good;
@@ -312,12 +462,14 @@ TEST_CASE("model file: a file of other names is refused with the one that looks 
     }
     return file;
   };
-  CHECK_THROWS_AS(load_known_tensors(target.net, renamed("module.", "", false), "x"), DataError);
-  CHECK_THROWS_WITH(load_known_tensors(target.net, renamed("module.", "", false), "x"),
+  std::vector<std::string> any;
+  target.net.look([&](const std::string& name, const Parameter&) { any.push_back(name); });
+  CHECK_THROWS_AS(load_backbone(target.net, renamed("module.", "", false), "x", any), DataError);
+  CHECK_THROWS_WITH(load_backbone(target.net, renamed("module.", "", false), "x", any),
                     Contains("not one of the") && Contains("`module.conv1_1.weight`") && Contains("begin with `module.`"));
-  CHECK_THROWS_WITH(load_known_tensors(target.net, renamed("", "_ema", true), "x"),
+  CHECK_THROWS_WITH(load_backbone(target.net, renamed("", "_ema", true), "x", any),
                     Contains("convolutions") && Contains("end with `_ema`"));
   CHECK_THROWS_WITH(load_tensors(target.net, renamed("module.", "", false), "x"), Contains("is missing") && Contains("`module.`"));
   SafetensorsFile empty;
-  CHECK_THROWS_AS(load_known_tensors(target.net, empty, "x"), DataError);
+  CHECK_THROWS_AS(load_backbone(target.net, empty, "x", any), DataError);
 }

@@ -17,9 +17,12 @@
 #include <amnet/net/plan.h>
 
 #include <bit>
+#include <functional>
 #include <limits>
 #include <set>
+#include <utility>
 
+#include "blend.h"
 #include "catch.h"
 #include "net/fill_random.h"
 
@@ -27,63 +30,6 @@ using namespace amnet;
 using Catch::Contains;
 
 namespace {
-
-/// A layer type of the test's own: a parameter, a buffer, options within options, two outputs.
-struct BlendOptions {
-  struct Inner {
-    double weight = 0.5;
-    template <class Fields>
-    void fields(Fields& fields) {
-      fields("weight", weight);
-    }
-  } inner;
-  std::optional<Inner> second = {};
-  std::int64_t seed = 1;
-  std::string name = "blend";
-  bool negated = false;
-
-  template <class Fields>
-  void fields(Fields& fields) {
-    fields("inner", inner);
-    fields("second", second);
-    fields("seed", seed);
-    fields("name", name);
-    fields("negated", negated);
-  }
-};
-
-class Blend final : public Layer {
- public:
-  explicit Blend(BlendOptions options = {}) : options_(std::move(options)) {}
-  std::string_view type() const override { return "blend"; }
-  std::optional<Options> options() const override { return options_of(options_); }
-  void build(std::span<const TensorSpec> inputs) override {
-    create(scale_, "scale", {1}, inputs[0].dtype, {.filler = Filler::constant(options_.inner.weight)});
-    create(calls_, "calls", {1}, inputs[0].dtype, {});
-    calls_.buffer = true;
-  }
-  LayerPlan setup(std::span<const TensorSpec> inputs) const override {
-    expect_inputs(inputs, 1);
-    return {.outputs = {inputs[0], inputs[0]}, .saved = {}};
-  }
-  void forward(const ForwardArgs& args) const override {
-    const auto x = args.inputs[0].data<float>(), y = args.outputs[0].data<float>(), z = args.outputs[1].data<float>();
-    const float scale = scale_.value.data<float>()[0];
-    for (std::size_t i = 0; i < x.size(); ++i) y[i] = scale * x[i], z[i] = options_.negated ? -x[i] : x[i];
-    if (args.context.phase == Phase::train) calls_.value.data<float>()[0] += 1;
-  }
-  void backward(const BackwardArgs&) const override {}
-  void visit(const ParameterVisitor& visitor) override {
-    visitor(scale_);
-    visitor(calls_);
-  }
-
- private:
-  BlendOptions options_;
-  Parameter scale_, calls_;
-};
-
-const LayerType own[] = {layer_type<Blend, BlendOptions>("blend")};
 
 NetDescription round_trip(const NetDescription& description) { return description_of_json(json_of(description), "test"); }
 
@@ -96,15 +42,13 @@ TEST_CASE("net description: every layer type comes back with all its options", "
   add(Accuracy());
   add(Add());
   add(BatchNorm({.epsilon = 1e-3, .fraction = 0.1, .affine = false, .stored_statistics = true, .scale = odd, .shift = odd}));
-  Conv2dLayerOptions convolution{.outputs = 6, .with_bias = false, .weight = odd, .bias = odd};
-  convolution.geometry = {.kernel_h = 1, .kernel_w = 2, .stride_h = 3, .stride_w = 4, .pad_h = 5, .pad_w = 6, .groups = 2};
-  add(Conv2d(convolution));
+  add(Conv2d(6, {1, 2}, {.stride = {3, 4}, .pad = {5, 6}, .groups = 2, .with_bias = false, .weight = odd, .bias = odd}));
   add(Dropout({.ratio = 1.0 / 3, .stream = "drop \"5\" \xC3\xA4"}));
   add(Flatten());
   add(Flip());
-  add(FullyConnected({.outputs = 7, .with_bias = false, .row_norm = RowNorm::in_place, .epsilon = 0, .weight = odd, .bias = odd}));
+  add(FullyConnected(7, {.with_bias = false, .row_norm = RowNorm::in_place, .epsilon = 0, .weight = odd, .bias = odd}));
   add(Normalize({.epsilon = 1e-6, .norm_output = true}));
-  add(Pool({.kind = PoolKind::average, .kernel_height = 1, .kernel_width = 2, .stride_height = 3, .stride_width = 4, .round_up = false}));
+  add(Pool(PoolKind::average, {1, 2}, {.stride = {3, 4}, .round_up = false}));
   add(Pool::global(PoolKind::max));
   add(PRelu({.shared = true, .slope = odd}));
   add(Relu());
@@ -123,6 +67,40 @@ TEST_CASE("net description: every layer type comes back with all its options", "
     CHECK(make_layer(layer->type(), back.layers[0].options, "it")->options() == stated);
   }
   CHECK(seen.size() == layer_types().size());  // a new type goes red here
+}
+
+TEST_CASE("net description: short constructors state every option, in an order and with defaults that files rely on", "[model]") {
+  const std::string of_weight = R"("weight":{"filler":{"kind":"xavier","value":0.0},"lr_mult":1.0,"decay_mult":1.0})";
+  const std::string of_bias = R"("bias":{"filler":{"kind":"constant","value":0.0},"lr_mult":2.0,"decay_mult":0.0})";
+  const std::string of_both = R"("with_bias":true,)" + of_weight + "," + of_bias;
+  const auto states = [](auto layer, const TensorSpec& input, const Shape& output, const std::string& options) {
+    INFO(options);
+    const std::string type(layer.type());
+    const NetDescription description{.inputs = {}, .layers = {{"it", type, layer.options().value(), {}}}};
+    CHECK(json_of(description) ==
+          R"({"version":1,"inputs":[],"layers":[{"name":"it","type":")" + type + R"(","options":)" + options +
+              R"(,"inputs":[]}],"roles":{"image":null,"labels":"","embedding":"","loss":"","metrics":[],"class_weights":""}})");
+    const std::unique_ptr<Layer> again = make_layer(type, round_trip(description).layers[0].options, "it");
+    for (Layer* each : {static_cast<Layer*>(&layer), again.get()}) {
+      each->build({&input, 1});
+      CHECK(each->setup({&input, 1}).outputs[0].shape == output);
+    }
+  };
+  const TensorSpec image{{2, 9, 7, 4}, DType::f32}, rows{{2, 5}, DType::f32};
+  states(Conv2d(8, 3, {.stride = 2, .pad = 1}), image, {2, 5, 4, 8},
+         R"({"outputs":8,"kernel":[3,3],"stride":[2,2],"pad":[1,1],"groups":1,)" + of_both + "}");
+  states(Conv2d(8, {3, 1}), image, {2, 7, 7, 8}, R"({"outputs":8,"kernel":[3,1],"stride":[1,1],"pad":[0,0],"groups":1,)" + of_both + "}");
+  states(Pool(PoolKind::max, 3, {.stride = 2}), image, {2, 4, 3, 4},
+         R"({"kind":"max","kernel":[3,3],"stride":[2,2],"pad":[0,0],"round_up":true,"global":false})");
+  states(Pool(PoolKind::average, {3, 1}), image, {2, 4, 4, 4},
+         R"({"kind":"average","kernel":[3,1],"stride":[2,2],"pad":[0,0],"round_up":true,"global":false})");
+  states(Pool::global(PoolKind::average), image, {2, 1, 1, 4},
+         R"({"kind":"average","kernel":[2,2],"stride":[1,1],"pad":[0,0],"round_up":true,"global":true})");
+  states(FullyConnected(4), rows, {2, 4},
+         R"({"outputs":4,"with_bias":true,"row_norm":"none","epsilon":1e-12,)" + of_weight + "," + of_bias + "}");
+  // What a description leaves out is as it is where a program leaves it out.
+  CHECK(make_layer("pool", {}, "it")->options() == Pool(PoolKind::max, 2).options());
+  CHECK(make_layer("conv2d", {}, "it")->options() == Conv2d(0, 1).options());
 }
 
 TEST_CASE("net description: a whole training graph gives the same bits when it is made again", "[model]") {
@@ -172,6 +150,7 @@ TEST_CASE("net description: a layer type of one's own, with options within optio
   CHECK(describe(again) == description);
   CHECK_THROWS_WITH(build_net(description), Contains("layer 'mix': there is no layer type 'blend'; there are accuracy, add,"));
   const LayerType taken[] = {layer_type<Blend, BlendOptions>("prelu")};
+  CHECK_THROWS_AS(build_net(description, {.own = taken}), UsageError);
   CHECK_THROWS_WITH(make_layer("prelu", {}, "it", taken), "[model] two rows of layer types are called 'prelu'; give yours another name.");
   static_cast<void>(out);
 }
@@ -179,16 +158,38 @@ TEST_CASE("net description: a layer type of one's own, with options within optio
 TEST_CASE("net description: what cannot be described is named", "[model]") {
   class Secret final : public Layer {
    public:
+    explicit Secret(double number = 0) : number_(number) {}
     std::string_view type() const override { return "secret"; }
+    std::optional<Options> options() const override {
+      if (number_ == 0) return std::nullopt;
+      return options_of(NormalizeOptions{.epsilon = number_});
+    }
     LayerPlan setup(std::span<const TensorSpec> inputs) const override { return {.outputs = {inputs[0]}, .saved = {}}; }
     void forward(const ForwardArgs&) const override {}
     void backward(const BackwardArgs&) const override {}
+
+   private:
+    double number_;
   };
   Net net;
   net.add("hidden", Secret(), {net.input("data", {1, 4})});
   CHECK_THROWS_WITH(describe(net), "layer 'hidden': a secret states no options, so its net cannot be described; give it options().");
-  CHECK_THROWS_WITH(options_of(NormalizeOptions{.epsilon = std::numeric_limits<double>::infinity()}),
-                    "[options] 'epsilon' is inf, which no description can hold.");
+  Net endless;
+  endless.add("large", Secret(std::numeric_limits<double>::infinity()), {endless.input("data", {1, 4})});
+  CHECK_THROWS_WITH(describe(endless), "layer 'large': [options] 'epsilon' is inf, which no description can hold.");
+
+  const auto with = [](OptionValue value) {
+    Options options;
+    options.set("x", std::move(value));
+    return NetDescription{.inputs = {}, .layers = {{"a", "mine", options, {}}}};
+  };
+  CHECK_THROWS_WITH(json_of(with({std::numeric_limits<double>::quiet_NaN()})),
+                    "[model] layer 'a': 'x' is nan, which no description can hold.");
+  CHECK_THROWS_WITH(json_of(with({std::string("\xFF")})), Contains("is not UTF-8"));
+  OptionValue deep{std::int64_t{1}};
+  for (int i = 0; i < 15; ++i) deep = OptionValue{OptionList{deep}};
+  CHECK(round_trip(with(deep)) == with(deep));
+  CHECK_THROWS_WITH(json_of(with({OptionList{deep}})), Contains("deeper than the 16 that a description holds"));
 }
 
 TEST_CASE("net description: numbers come back to the bit", "[model]") {
@@ -213,20 +214,24 @@ TEST_CASE("net description: what is wrong with a text is said with its place", "
     CHECK_THROWS_AS(build_net(description_of_json(text, "m.safetensors")), DataError);
     CHECK_THROWS_WITH(build_net(description_of_json(text, "m.safetensors")), Contains(sentence));
   };
-  const auto net_with = [](const std::string& type, const std::string& options) {
+  const std::string no_roles = R"({"image":null,"labels":"","embedding":"","loss":"","metrics":[],"class_weights":""})";
+  const auto net_with = [&](const std::string& type, const std::string& options) {
     return R"({"version":1,"inputs":[{"name":"data","shape":[1,8,8,16],"dtype":"activations"}],"layers":[{"name":"a","type":")" + type +
-           R"(","options":)" + options + R"(,"inputs":["data"]}]})";
+           R"(","options":)" + options + R"(,"inputs":["data"]}],"roles":)" + no_roles + "}";
   };
   says("{", "m.safetensors: the net's description is no JSON");
   says("[]", "m.safetensors: the net in the net's description is not an object.");
-  says(R"({"version":2,"inputs":[],"layers":[]})", "m.safetensors: the net's description is of version 2 but this amnet knows 1.");
+  says(R"({"version":2,"inputs":[],"layers":[],"roles":{}})",
+       "m.safetensors: the net's description is of version 2 but this amnet knows 1.");
   says(R"({"version":1,"inputs":[]})", "the net in the net's description has no 'layers'");
-  says(R"({"version":1,"inputs":[],"layers":[],"more":1})", "has an unknown member 'more'");
+  says(R"({"version":1,"inputs":[],"layers":[]})", "the net in the net's description has no 'roles'");
+  says(R"({"version":1,"inputs":[],"layers":[],"roles":{},"more":1})", "has an unknown member 'more'");
   says(net_with("conv3d", "{}"), "layer 'a': there is no layer type 'conv3d'; there are accuracy");
   says(net_with("conv2d", R"({"outputs":4,"colour":3})"), "layer 'a': there is no option 'colour'; there are outputs, kernel, stride");
   says(net_with("relu", R"({"x":1})"), "layer 'a': there is no option 'x'; there are none.");
   says(net_with("conv2d", R"({"outputs":"four"})"), "layer 'a': the option 'outputs' is a text; expected an integer.");
   says(net_with("conv2d", R"({"outputs":4,"kernel":[3]})"), "the option 'kernel' has 1 values; expected two, for height and width.");
+  says(net_with("conv2d", R"({"outputs":4,"kernel":3})"), "layer 'a': the option 'kernel' is an integer; expected a list of two integers.");
   says(net_with("conv2d", R"({"outputs":4,"weight":{"filler":{"kind":"odd"}}})"),
        "layer 'a': 'weight': 'filler': the option 'kind' is 'odd'; expected 'constant', 'xavier' or 'gaussian'.");
   says(net_with("conv2d", R"({"outputs":0})"), "[conv2d] expected input and output channels");
@@ -236,4 +241,136 @@ TEST_CASE("net description: what is wrong with a text is said with its place", "
   std::string deep = "1";
   for (int i = 0; i < 40; ++i) deep = R"({"a":)" + deep + "}";
   says(net_with("relu", deep), "is not as flat as options are");
+}
+
+namespace {
+
+/// A net with all roles.
+Model trainee() {
+  Model model = face_network({.depth = 4, .width = 0.05, .embedding = 5},
+                             {.height = 16, .width = 12, .order = ChannelOrder::rgb, .mean = 127.5 + 1e-13, .scale = 1.0 / 3});
+  add_head(model, {.classes = 3});
+  return model;
+}
+
+}  // namespace
+
+TEST_CASE("net description: roles come back to the bit, and those of a part are those that are left", "[model]") {
+  const Model model = trainee();
+  const NetDescription description = describe(model.net, model.roles);
+  CHECK(round_trip(description) == description);
+  CHECK(describe(build_net(description), description.roles) == description);
+  CHECK(round_trip(describe(model.net)).roles == Roles{});
+
+  Roles expected = {.image = model.roles.image, .embedding = "fc5"};
+  const NetDescription backbone = part_of(description, {"fc5"});
+  CHECK(backbone.roles == expected);
+  CHECK(backbone.layers.back().name == "fc5");
+  CHECK(build_net(description, {.until = {"fc5"}}).layers().size() == backbone.layers.size());
+  expected.labels = "labels";
+  expected.metrics = {{"accuracy", "accuracy"}};
+  expected.class_weights = "fc6.weight";
+  CHECK(part_of(description, {"accuracy"}).roles == expected);
+  CHECK_THROWS_WITH(part_of(description, {"fc9"}), "[model] the net has no value 'fc9'.");
+}
+
+TEST_CASE("net description: a role that names what the net does not have is refused", "[model]") {
+  const Model model = trainee();
+  const NetDescription good = describe(model.net, model.roles);
+  const auto refused = [&](const std::function<void(Roles&)>& change, const std::string& role, const std::string& name) {
+    NetDescription bad = good;
+    change(bad.roles);
+    INFO(role);
+    CHECK_THROWS_AS(describe(model.net, bad.roles), UsageError);
+    CHECK_THROWS_WITH(describe(model.net, bad.roles), Contains("the role '" + role + "' names the ") && Contains("'" + name + "'"));
+    CHECK_THROWS_AS(build_net(bad), DataError);
+    // As a file holds it, also where only a part is built, which leaves the role out.
+    CHECK_THROWS_AS(build_net(round_trip(bad), {.until = {"conv1_1"}}), DataError);
+    CHECK_THROWS_WITH(build_net(round_trip(bad), {.until = {"conv1_1"}}), Contains("the role '" + role + "' names"));
+  };
+  refused([](Roles& roles) { roles.image->input = "pixels"; }, "image", "pixels");
+  refused([](Roles& roles) { roles.labels = "label"; }, "labels", "label");
+  refused([](Roles& roles) { roles.embedding = "fc9"; }, "embedding", "fc9");
+  refused([](Roles& roles) { roles.loss = "los"; }, "loss", "los");
+  refused([](Roles& roles) { roles.metrics.push_back({"top 5", "top5"}); }, "metrics", "top5");
+  refused([](Roles& roles) { roles.class_weights = "fc9.weight"; }, "class_weights", "fc9.weight");
+  const auto refused_whole = [&](const std::function<void(Roles&)>& change, const std::string& sentence) {
+    NetDescription bad = good;
+    change(bad.roles);
+    CHECK_THROWS_AS(describe(model.net, bad.roles), UsageError);
+    CHECK_THROWS_WITH(describe(model.net, bad.roles), Contains(sentence));
+    CHECK_THROWS_WITH(build_net(round_trip(bad)), Contains(sentence));
+  };
+  refused_whole([](Roles& roles) { roles.class_weights = "fc6.wait"; }, "names the parameter 'fc6.wait', which the net does not have");
+  refused_whole([](Roles& roles) { roles.embedding = "fc5:1"; }, "names the value 'fc5:1'");
+  refused_whole([](Roles& roles) { roles.image->input = "fc5"; }, "names the input 'fc5'");
+  refused_whole([](Roles& roles) { roles.image->format.width = 13; },
+                "the role 'image' says (N,16,13,3) but the input 'data' is (1,16,12,3)");
+}
+
+TEST_CASE("net description: what is wrong with the text of roles is said with its place", "[model]") {
+  const Model model = trainee();
+  const std::string good = json_of(describe(model.net, model.roles));
+  const auto says = [&](const std::string& before, const std::string& now, const std::string& sentence) {
+    const std::size_t at = good.rfind(before);
+    REQUIRE(at != std::string::npos);
+    const std::string text = good.substr(0, at) + now + good.substr(at + before.size());
+    INFO(now);
+    CHECK_THROWS_AS(description_of_json(text, "m.safetensors"), DataError);
+    CHECK_THROWS_WITH(description_of_json(text, "m.safetensors"), Contains("m.safetensors: ") && Contains(sentence));
+  };
+  says(R"("labels":"labels",)", "", "the roles in the net's description has no 'labels'");
+  says(R"("labels":"labels")", R"("labels":"labels","teacher":"fc5")",
+       "the roles in the net's description has an unknown member 'teacher'");
+  says(R"("labels":"labels")", R"("labels":null)", "the role 'labels' in the net's description is not a text");
+  says(R"("height":16)", R"("height":16,"depth":3)", "the role 'image' in the net's description has an unknown member 'depth'");
+  says(R"("height":16)", R"("height":16.5)", "the height of the images in the net's description is not an integer");
+  says(R"("height":16)", R"("height":0)", "the role 'image': [image format] expected a height");
+  says(R"("order":"rgb")", R"("order":"gbr")", "the role 'image': [image format] expected the channel order");
+  says(R"("scale":0.3333333333333333)", R"("scale":0.0)", "expected a finite scale");
+  says(R"("scale":0.3333333333333333)", R"("scale":"1/3")", "the scale of the images in the net's description is not a number");
+  says(R"("scale":0.3333333333333333)", R"("scale":1e999)", "is no JSON");
+  says(R"("metrics":[{"name":"accuracy",)", R"("metrics":[{)", "a metric in the net's description has no 'name'");
+  Roles endless = model.roles;
+  endless.image->format.mean = std::numeric_limits<double>::infinity();
+  CHECK_THROWS_AS(describe(model.net, endless), UsageError);
+  CHECK_THROWS_WITH(json_of({.inputs = {}, .layers = {}, .roles = endless}), Contains("the role 'image': 'mean' is inf"));
+}
+
+TEST_CASE("net description: the first difference of two nets is one sentence", "[model]") {
+  const auto small = [](const std::function<void(NetDescription&)>& change = {}) {
+    Net net;
+    const Value data = net.input("data", {1, 8, 8, 3});
+    const Value conv = net.add("conv1_1", Conv2d(64, 3), {data});
+    net.add("sum", Add(), {net.add("relu", Relu(), {conv}), conv});
+    NetDescription description = describe(net);
+    if (change) change(description);
+    return description;
+  };
+  const auto layer = [](Net& net, Conv2d convolution) {
+    net.add("conv1_1", std::move(convolution), {net.input("data", {1, 8, 8, 3})});
+    return describe(net).layers[0];
+  };
+  CHECK(first_difference(small(), small()).empty());
+  Net narrow, slow;
+  const DescribedLayer sixteen = layer(narrow, Conv2d(16, 3));
+  const DescribedLayer frozen = layer(slow, Conv2d(64, {3, 1}, {.weight = {.lr_mult = 0}}));
+  CHECK(first_difference(small(), small([&](NetDescription& d) { d.layers[0] = sixteen; })) ==
+        "layer 'conv1_1': outputs was 64 but now it is 16");
+  CHECK(first_difference(small(), small([&](NetDescription& d) { d.layers[0] = frozen; })) ==
+        "layer 'conv1_1': kernel was 3x3 but now it is 3x1");
+  CHECK(first_difference(small([](NetDescription& d) { d.layers[0].options = {}; }), small()) ==
+        "layer 'conv1_1': outputs was not set but now it is 64");
+  CHECK(first_difference(small(), small([](NetDescription& d) { d.layers[1].type = "prelu"; })) ==
+        "layer 'relu': it was a relu but now it is a prelu");
+  CHECK(first_difference(small(), small([](NetDescription& d) { d.layers[2].inputs = {"conv1_1"}; })) ==
+        "layer 'sum': it read relu, conv1_1 but now it reads conv1_1");
+  CHECK(first_difference(small(), small([](NetDescription& d) { d.layers.pop_back(); })) == "layer 'sum' was there but now it is not");
+  CHECK(first_difference(small([](NetDescription& d) { d.layers.pop_back(); }), small()) == "layer 'sum' was not there but now it is");
+  CHECK(first_difference(small(), small([](NetDescription& d) { std::swap(d.layers[0], d.layers[1]); })) ==
+        "layer 'conv1_1' stood where now 'relu' stands");
+  CHECK(first_difference(small(), small([](NetDescription& d) { d.inputs[0].shape[1] = 9; })) ==
+        "input 'data': its shape was (1,8,8,3) but now it is (1,9,8,3)");
+  CHECK(first_difference(small(), small([](NetDescription& d) { d.inputs[0].dtype = DType::u8; })) ==
+        "input 'data': its dtype was that of activations but now it is u8");
 }

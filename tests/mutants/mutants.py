@@ -23,9 +23,12 @@ LEAST = 20
 TEST_SECONDS = 120
 
 
+EMULATED = "cuda/amnet_emulated_tests"
+
+
 def program_of(mutant):
     """The kernels of a GPU run on an emulated one."""
-    return "cuda/amnet_emulated_tests" if mutant.file.startswith("cuda/") else "amnet_tests"
+    return EMULATED if mutant.emulated or mutant.file.startswith("cuda/") else "amnet_tests"
 
 
 def in_source(test):
@@ -156,9 +159,9 @@ def main():
         copy = Copy(Path(scratch), arguments.jobs)
         copy_tree(copy.source, tests)
         print(f"Building the tests without a mutant ({len(tests)} named) …", flush=True)
-        if not copy.configure(any(mutant.file.startswith("cuda/") for mutant in chosen)):
-            print("SKIPPED the mutants of cuda/: there is no nvcc with cuDNN here.")
-            chosen = [mutant for mutant in chosen if not mutant.file.startswith("cuda/")]
+        if not copy.configure(any(program_of(mutant) == EMULATED for mutant in chosen)):
+            print("SKIPPED the mutants that tests on an emulated GPU catch: there is no nvcc with cuDNN here.")
+            chosen = [mutant for mutant in chosen if program_of(mutant) != EMULATED]
         programs = sorted({program_of(mutant) for mutant in chosen})
         if not copy.compiles(programs):
             sys.exit(f"{copy.log.stdout[-4000:]}\nthe tree does not build without a mutant")

@@ -177,7 +177,7 @@ TEST_CASE("net: a new plan for another batch or image size leaves the parameters
 
   Net pyramid;
   const Value data = pyramid.input("data", {1, 12, 12, 3});
-  const Value out = pyramid.add("conv", Conv2d({.outputs = 2, .geometry = {.kernel_h = 3, .kernel_w = 3}}), {data});
+  const Value out = pyramid.add("conv", Conv2d(2, 3), {data});
   const Plan larger(pyramid, {.keep = {out}, .inputs = {{data, {1, 20, 16, 3}}}}), as_built(pyramid, {.batch = 2, .keep = {out}});
   CHECK(larger.value(out).shape() == Shape{1, 18, 14, 2});
   CHECK(as_built.value(out).shape() == Shape{2, 10, 10, 2});
@@ -212,6 +212,11 @@ TEST_CASE("net: copies a subgraph's weights by name and says what is missing", "
   CHECK(copy_parameters(from.net, other.net) == std::vector<std::string>{"fc6.bias"});
   FaceNet larger(DType::f32, {.classes = 6});
   CHECK_THROWS_WITH(copy_parameters(from.net, larger.net), "[net] 'fc6.weight' is (5,8) in the source but (6,8) here.");
+
+  FaceNet exact(DType::f64), back(DType::f32);
+  CHECK(copy_parameters(from.net, exact.net).empty());
+  CHECK(copy_parameters(exact.net, back.net).empty());
+  CHECK(from.loss() == back.loss());
 }
 
 TEST_CASE("net: convolution, PReLU and sum run as one step, unless somebody wants to see what lies between", "[net]") {
@@ -234,7 +239,7 @@ TEST_CASE("net: mistakes are refused with the layer's name", "[net]") {
   Net net;
   const Value data = net.input("data", {1, 8, 8, 3});
   CHECK_THROWS_WITH(net.input("data", {1, 2}), "[net] the name 'data' is taken; every input and layer needs its own.");
-  CHECK_THROWS_WITH(net.add("fc", FullyConnected({.outputs = 2}), {data}), Catch::Contains("layer 'fc': "));
+  CHECK_THROWS_WITH(net.add("fc", FullyConnected(2), {data}), Catch::Contains("layer 'fc': "));
   CHECK_THROWS_WITH(net.find("nothing"), "[net] there is no input or layer named 'nothing'.");
   const Value a = net.add("a", PRelu(), {data});
   const Value b = net.add("b", PRelu(), {a});

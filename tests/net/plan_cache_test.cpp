@@ -13,8 +13,7 @@ using namespace amnet;
 TEST_CASE("net: a cache plans the sizes of a pyramid once, and lets the oldest go", "[net]") {
   Net net;
   const Value images = net.input("images", {1, 8, 8, 16});
-  const Value scores =
-      net.add("relu", PRelu(), {net.add("conv", Conv2d({.outputs = 16, .geometry = {.kernel_h = 3, .kernel_w = 3}}), {images})});
+  const Value scores = net.add("relu", PRelu(), {net.add("conv", Conv2d(16, 3), {images})});
   net.initialise(1);
   Device device = Cpu(2);
   PlanCache plans(net, std::size_t{64} << 20);

@@ -41,12 +41,11 @@ struct ResidualNet {
     value = add("late", {early, late});  // the other side is made after the branch began, or before
     value = add("small", {value, convolve("n", convolve("m", value))});
     const Value flat = net.add("flat", Flatten(), {value});
-    head = add_head(net, net.add("fc", FullyConnected({.outputs = 4}), {flat}), labels, {.classes = 3});
+    head = add_head(net, net.add("fc", FullyConnected(4), {flat}), labels, {.classes = 3});
     net.initialise(5);
   }
   Value convolve(const std::string& name, Value input, std::int64_t stride = 1) {
-    const Conv2dOptions geometry{.kernel_h = 3, .kernel_w = 3, .stride_h = stride, .stride_w = stride, .pad_h = 1, .pad_w = 1};
-    values.push_back(net.add("conv_" + name, Conv2d({.outputs = 16, .geometry = geometry}), {input}));
+    values.push_back(net.add("conv_" + name, Conv2d(16, 3, {.stride = stride, .pad = 1}), {input}));
     values.push_back(net.add("relu_" + name, PRelu(), {values.back()}));
     return values.back();
   }

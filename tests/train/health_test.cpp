@@ -42,7 +42,7 @@ TEST_CASE("health: a feature norm that grows a hundredfold is told once", "[heal
   CHECK(warnings_of(usual, 4000, growing).empty());
   const std::vector<std::string> told = warnings_of(usual, 9000, growing);
   REQUIRE(told.size() == 1);
-  CHECK_THAT(told[0], Contains("feature norm has grown from 20 to 2e+03") && Contains("--lr"));
+  CHECK_THAT(told[0], Contains("feature norm has grown from 20 to 2e+03") && Contains(".learning_rate"));
 }
 
 TEST_CASE("health: features may find their length in the start, within a thousandfold", "[health]") {

@@ -20,13 +20,13 @@ struct SmallNet {
   SmallNet() : net(DType::f64) {
     const Value x = net.input("x", {1, 3});
     const Value labels = net.input("labels", {1}, DType::i64);
-    FullyConnectedOptions first{.outputs = 4};
+    FullyConnectedOptions first;
     first.weight = {.filler = Filler::gaussian(0.5), .lr_mult = 0.5, .decay_mult = 3};
     first.bias = {.filler = Filler::constant(0.3), .lr_mult = 2, .decay_mult = 0};
-    FullyConnectedOptions second{.outputs = 2};
+    FullyConnectedOptions second;
     second.weight.lr_mult = 0;  // frozen
-    const Value hidden = net.add("bn", BatchNorm(), {net.add("a", FullyConnected(first), {x})});
-    const Value loss = net.add("loss", SoftmaxCrossEntropy(), {net.add("b", FullyConnected(second), {hidden}), labels});
+    const Value hidden = net.add("bn", BatchNorm(), {net.add("a", FullyConnected(4, first), {x})});
+    const Value loss = net.add("loss", SoftmaxCrossEntropy(), {net.add("b", FullyConnected(2, second), {hidden}), labels});
     net.initialise(3);
     plan.emplace(net, PlanOptions{.batch = 2, .loss = loss});
   }

@@ -1,4 +1,7 @@
 // What this library was built from and with: the first lines of every run.
+//
+//   const BuildInfo built = build_info();
+//   fmt::print("amnet {} ({}), {}, {}\n", built.version, built.commit, built.compiler, built.simd);
 #pragma once
 
 #include <string>

@@ -1,6 +1,8 @@
 // The element types a tensor can hold, chosen at run time, and the one door from there to a C++ type.
 //
-//   with_float(x.dtype(), "prelu", [&]<class T>() { run(x.data<T>(), ...); });
+//   with_float(x.dtype(), "sum", [&]<class T>() {
+//     for (const T value : x.data<T>()) sum += static_cast<double>(value);
+//   });
 #pragma once
 
 #include <amnet/core/error.h>

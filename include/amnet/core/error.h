@@ -1,7 +1,7 @@
 // Errors of amnet: what went wrong decides the type, and with it the exit code of a program.
 // The library throws these for a user's mistake or a failing machine, and never prints, exits or aborts.
 //
-//   require(labels.rank() == 1, "[accuracy] expected labels (N) but got {}.", labels);
+//   require(labels.rank() == 1, "[accuracy] expected labels (N) but got {}.", labels.shape());
 //   require<DataError>(end != begin, "{}:{}: expected `path label` but the label is missing.", file, line);
 #pragma once
 

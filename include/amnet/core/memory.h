@@ -1,4 +1,8 @@
 // Where the bytes of tensors are: raw blocks in the host's memory or a GPU's, and what can be done to bytes without knowing what they mean.
+//
+//   const std::shared_ptr<std::byte> block = allocate(Memory::host, 4096);   // freed with its last owner
+//   clear_bytes(block.get(), Memory::host, 4096);
+//   host_memory().bytes;                                                     // what tensors and scratch memory have
 #pragma once
 
 #include <cstddef>

@@ -4,14 +4,18 @@
 //   struct SwishOptions {
 //     double slope = 1;
 //     template <class Fields>
-//     void fields(Fields& fields) { fields("slope", slope); }   // one list of names, to write and to read
+//     void fields(Fields& fields) { fields("slope", slope); }
 //   };
+//
+// One list of names serves to write them and to read them:
+//
 //   Options tree = options_of(SwishOptions{.slope = 2});          // {"slope": 2.0}
 //   SwishOptions read;
 //   read_options(tree, "layer 'swish1'", read);                   // an unknown name is refused
 #pragma once
 
 #include <amnet/core/error.h>
+#include <amnet/core/extents.h>
 
 #include <cmath>
 #include <concepts>
@@ -51,6 +55,9 @@ struct OptionValue {
 /// "an integer", "a list": what a value is.
 std::string_view kind_of(const OptionValue& value);
 
+/// A value as people read it: "0.5", "3x2" for extents of an image, "none" for an optional that is not set.
+std::string text_of(const OptionValue& value);
+
 /// An enumeration whose values have names: option_names(E) answers them in order.
 template <class E>
 concept NamedEnum = std::is_enum_v<E> && requires(E value) {
@@ -64,10 +71,6 @@ class OptionWriter {
   void operator()(std::string name, const T& value) {
     OptionValue written = value_of(name, value);
     options_.set(std::move(name), std::move(written));
-  }
-  /// Two extents, along the height and the width of an image, as a list.
-  void operator()(std::string name, std::int64_t height, std::int64_t width) {
-    options_.set(std::move(name), {OptionList{{height}, {width}}});
   }
   Options take() { return std::move(options_); }
 
@@ -83,6 +86,8 @@ class OptionWriter {
       return {static_cast<double>(value)};
     } else if constexpr (NamedEnum<T>) {
       return {std::string(option_names(value)[static_cast<std::size_t>(value)])};
+    } else if constexpr (std::same_as<T, Extents>) {
+      return {OptionList{{value.height}, {value.width}}};
     } else if constexpr (requires { value.has_value(); }) {
       OptionList list;
       if (value.has_value()) list.push_back(value_of(name, *value));
@@ -106,15 +111,6 @@ class OptionReader {
   template <class T>
   void operator()(std::string_view name, T& value) {
     if (const OptionValue* found = take(name)) read(name, *found, value);
-  }
-  void operator()(std::string_view name, std::int64_t& height, std::int64_t& width) {
-    const OptionValue* found = take(name);
-    if (found == nullptr) return;
-    const auto& list = as<OptionList>(name, *found, "a list of two integers");
-    require<DataError>(list.size() == 2, "{}: the option '{}' has {} values; expected two, for height and width.", where_, name,
-                       list.size());
-    read(name, list[0], height);
-    read(name, list[1], width);
   }
   /// Throws DataError for a name that nobody asked for, with those that there are.
   void finish() const;
@@ -151,6 +147,12 @@ class OptionReader {
       require<DataError>(index < names.size(), "{}: the option '{}' is '{}'; expected {}.", where_, name, text,
                          one_of({names.begin(), names.end()}));
       value = static_cast<T>(index);
+    } else if constexpr (std::same_as<T, Extents>) {
+      const auto& list = as<OptionList>(name, from, "a list of two integers");
+      require<DataError>(list.size() == 2, "{}: the option '{}' has {} values; expected two, for height and width.", where_, name,
+                         list.size());
+      read(name, list[0], value.height);
+      read(name, list[1], value.width);
     } else if constexpr (requires { value.has_value(); }) {
       const auto& list = as<OptionList>(name, from, "a list of one value or none");
       require<DataError>(list.size() <= 1, "{}: the option '{}' has {} values; expected one or none.", where_, name, list.size());

@@ -2,10 +2,10 @@
 // Elements lie in the order of the shape, last dimension fastest: an activation is channels-last, (N,H,W,C).
 // There is no arithmetic here: kernels compute, tensors hold.
 //
-//   Tensor x({2, 112, 96, 3}, DType::f32);          // uninitialised
+//   Tensor x({2, 112, 96, 3}, DType::f32);           // uninitialised
 //   std::span<float> pixels = x.data<float>();
-//   Tensor first = x.slice(0, 1);                   // (1,112,96,3), the same elements
-//   Tensor there = x.to(Memory::cuda);              // nothing moves between memories unless it is written
+//   Tensor first = x.slice(0, 1);                    // (1,112,96,3), the same elements
+//   Tensor there = x.to(memory_of(device));          // nothing moves between memories unless it is written
 #pragma once
 
 #include <amnet/core/dtype.h>

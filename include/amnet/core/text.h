@@ -1,8 +1,8 @@
 // Text from outside: file names, paths, metadata and host names are bytes of any kind, and whatever is
 // written for people or other programs is UTF-8. What is left out: locales, and other encodings.
 //
-//   log.line(one_line(path.string()));
-//   write_durably("numbers.json", json_text(json));
+//   one_line("ann\n\x1b[2J.jpg");   // R"(ann\n\x1b[2J.jpg)": no file's name adds a line to a log, or a command to a terminal
+//   valid_utf8("Zo\xeb");           // "Zo\uFFFD"
 #pragma once
 
 #include <cstddef>

@@ -5,7 +5,7 @@
 // animations, files that are truncated or damaged; and all other formats, by their names. There is no resizing here.
 //
 //   Image image = read_image("faces/ann/01.jpg", ChannelOrder::bgr);
-//   image.pixels[(y * image.width + x) * 3 + channel];
+//   const std::uint8_t blue = image.pixels.data()[(y * image.width + x) * 3];
 #pragma once
 
 #include <amnet/core/image_format.h>

@@ -1,9 +1,9 @@
 // What the name of a file says about it: the one table of endings that folders, pairs and checks go by.
 // Names only: which bytes are an image is known to data/image.h.
 //
-//   kind_of_name("01.JPG")    // NameKind::image
-//   kind_of_name("01.heic")   // NameKind::unread: a picture, of a kind that amnet does not read
-//   kind_of_name("._01.jpg")  // NameKind::hidden
+//   kind_of_name("01.JPG");     // NameKind::image
+//   kind_of_name("01.heic");    // NameKind::unread: a picture, of a kind that amnet does not read
+//   kind_of_name("._01.jpg");   // NameKind::hidden
 #pragma once
 
 #include <array>

@@ -2,7 +2,7 @@
 // function of (seed, epoch, index): the number of samples consumed is all there is to save, and to resume from.
 //
 //   Sampler sampler({.images = 6647, .seed = 1});
-//   Sample sample = sampler.at(12345);   // {.image = 4711, .mirror = true}
+//   Sample sample = sampler.at(12345);   // {.image = 2540, .mirror = true}
 #pragma once
 
 #include <cstdint>

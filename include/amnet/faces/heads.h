@@ -1,19 +1,17 @@
-// What stands between an embedding and its loss during training, put together from layers that each exist on their own.
-//
+// What stands between an embedding and its loss during training, put together from layers that each exist on their own:
 //   am-softmax:  features -> l2 normalise -> fully connected, unit rows -> cosines -> softmax cross-entropy(scale, margin)
 //   normface:    the same without a margin, the scale learned (Wang et al., arXiv 1704.06369)
 //   softmax:     features -> fully connected with bias -> softmax cross-entropy
 //
-//   Head head = add_head(net, embedding, labels, {.classes = 10516});
-//   Plan plan(net, {.batch = 256, .loss = head.loss, .keep = {head.accuracy, embedding}});
+//   Model model = face_network({.depth = 20, .width = 0.25});
+//   Head head = add_head(model, {.classes = 902});
+//   Plan plan(model.net, {.batch = 32, .loss = head.loss, .keep = {head.accuracy, model.embedding()}});
 #pragma once
 
 #include <amnet/layers/fully_connected.h>
 #include <amnet/layers/softmax_cross_entropy.h>
+#include <amnet/model/model.h>
 #include <amnet/net/net.h>
-
-#include <optional>
-#include <string>
 
 namespace amnet {
 
@@ -37,10 +35,9 @@ struct Head {
   Value accuracy;  ///< (1): fraction of samples whose largest logit, without margin, is their label's
 };
 
-/// The parameter that holds the class weights (classes, D).
-inline constexpr const char* class_weights_name = "fc6.weight";
-
 /// Adds the head that reads `features` (N,D) and `labels` (N) of i64. Throws UsageError for options out of range.
 Head add_head(Net& net, Value features, Value labels, const HeadOptions& options);
+/// The same behind a model's embedding, with an input "labels" of its own, and the roles that come with them.
+Head add_head(Model& model, const HeadOptions& options);
 
 }  // namespace amnet

@@ -2,10 +2,10 @@
 // (list, seed, sample number) alone, not of the number of workers; the device turns bytes into numbers (image_input).
 // There is no augmentation beyond the mirror flag here.
 //
-//   Loader loader(list, {.batch = 256, .seed = 1, .workers = 4, .first_sample = resumed_samples});
-//   for (int step = 0; step < steps; ++step) {
-//     Batch batch = loader.next();
-//     ...
+//   Loader loader(list, {.batch = 256, .seed = 1, .workers = 4, .first_sample = 512});   // after two batches
+//   for (int step = 2; step < 4; ++step) {
+//     const FaceBatch batch = loader.next();
+//     fmt::print("{} faces from {} on\n", batch.labels.count(), batch.first_sample);
 //   }
 #pragma once
 
@@ -22,7 +22,7 @@
 
 namespace amnet {
 
-struct Batch {
+struct FaceBatch {
   Tensor pixels;                      // u8 (N,H,W,3), channels in the format's order; undefined where they are held elsewhere
   Tensor mirrored;                    // u8 (N): 1 where the image is to be flipped left to right
   Tensor labels;                      // i64 (N), in [0, classes)
@@ -68,7 +68,7 @@ class Loader {
   Loader& operator=(Loader&&) noexcept;
 
   /// The next batch. Throws DataError naming the list line when a bad image ends the run (again at every later call).
-  Batch next();
+  FaceBatch next();
 
   const FaceList& list() const;
   /// Bad images met up to the last batch that next() gave, in the order they were met, each once.
@@ -94,6 +94,6 @@ struct ReadOptions {
 /// Calls body with every image of the list once, in the list's order and unmirrored; the last batch may be smaller.
 /// The body runs on the calling thread. Throws DataError at the first bad image; with skip, the batch has in its place the image that the
 /// loader would take, and its indices say so.
-void for_each_batch(const FaceList& list, const ReadOptions& options, const std::function<void(const Batch&)>& body);
+void for_each_batch(const FaceList& list, const ReadOptions& options, const std::function<void(const FaceBatch&)>& body);
 
 }  // namespace amnet

@@ -1,9 +1,14 @@
 // What a training run will take of the host's memory at its largest, told before the first step (a GPU's: device_forecast.h).
+//
+//   MemoryForecast memory = forecast_memory(net, plan, device, options, queue_of(options));
+//   memory.list = list_bytes(list, options);
+//   memory.program = program_bytes();
+//   fmt::print("{}\n", memory.str());   // "Memory: 63 MB in all = parameters 19 MB + …"
 #pragma once
 
 #include <amnet/faces/face_list.h>
+#include <amnet/faces/face_training.h>
 #include <amnet/faces/pairs.h>
-#include <amnet/faces/train_options.h>
 #include <amnet/net/plan.h>
 
 #include <cstddef>
@@ -28,13 +33,13 @@ struct MemoryForecast {
 };
 
 /// Of a net and the plan that trains it, with `batches` batches of images in memory; verification, list and report are left at 0.
-MemoryForecast forecast_memory(const Net& net, const Plan& plan, Device& device, const TrainOptions& options, std::int64_t batches);
+MemoryForecast forecast_memory(const Net& net, const Plan& plan, Device& device, const FaceTraining& options, std::int64_t batches);
 
 /// The program itself: code, libraries and stacks.
 std::size_t program_bytes();
 
 /// The images of a training set, and what is kept for each of them: its place in the order of an epoch, and its stand-in with a cache.
-std::size_t list_bytes(const FaceList& list, const TrainOptions& options);
+std::size_t list_bytes(const FaceList& list, const FaceTraining& options);
 
 /// What drawing the curves of so many lines of metrics takes at the end of a run.
 std::size_t report_bytes(std::int64_t rows);

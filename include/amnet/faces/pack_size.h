@@ -1,4 +1,7 @@
 // The size of the images in a packed file. They all have one: packing refuses others.
+//
+//   ImageFormat format;
+//   if (take_size_of_pack("faces.pack", format)) fmt::print("{}\n", size_text(format));   // 112x96
 #pragma once
 
 #include <amnet/core/image_format.h>

@@ -2,11 +2,10 @@
 // read many times is opened once instead of file by file, copied as one file, and its damage is found.
 //
 //   write_durably("faces.pack", [&](const ByteSink& sink) { write_packed_faces(list, {}, sink); });
-//   FaceList list = list_packed(std::make_shared<PackedFaces>("faces.pack"));     // then as any other list: Loader loader(list, ...)
+//   FaceList packed = list_packed(std::make_shared<PackedFaces>("faces.pack"));   // then as any other list
 //
 // The format, version 1. Numbers are little-endian and unsigned, checksums are XXH3 of 64 bits (seed 0), offsets count from the file's
-// start.
-//
+// start:
 //   at             bytes     what
 //   0              8         "AMNETPAK"
 //   8              4         version, 1
@@ -16,7 +15,6 @@
 //   index + 32 n   p         the paths, one after the other: relative, '/' between their parts
 //   end - 56       56        n (8), index (8), p (8), classes (8), checksum of index and paths (8),
 //                            checksum of the first 16 bytes and the 40 before this (8), "AMNETEND"
-//
 // What is known last stands last, so that a set of any size is written in one pass, also into a pipe. There is no compression (a JPEG
 // has had its own), no pixels and no appending.
 #pragma once

@@ -1,14 +1,12 @@
 // The list of a verification test: pairs of photographs in folds, in the format of LFW's `pairs.txt`, which is
-//
 //   10<TAB>300                       folds, and pairs of each kind in a fold
 //   Abel_Pacheco<TAB>1<TAB>4         per fold first so many pairs of one person: name i j
 //   Abdel_Madi_Shabneh<TAB>1<TAB>Dean_Barker<TAB>1      then as many of two people: nameA i nameB j
-//
 // (facts.md, "LFW View 2"). Photograph i of a person is name/name_%04d with an ending of image_names.h in any case; where there are
 // several, the first of that table. Names of people count to the letter. Blank lines are allowed anywhere. Reading says nothing of pixels.
 //
 //   Pairs pairs = read_pairs("lfw/pairs.txt", "lfw/images");
-//   for (const std::string& image : pairs.images) load("lfw/images/" + image);
+//   for (const std::string& image : pairs.images) read_image("lfw/images/" + image, ChannelOrder::bgr);
 #pragma once
 
 #include <amnet/data/image_source.h>

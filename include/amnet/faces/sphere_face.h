@@ -5,8 +5,11 @@
 //
 //   Value images = net.input("data", {1, 112, 96, 3});
 //   Value embedding = sphere_face(net, images, {.depth = 20, .width = 0.25});   // (N,512), named "fc5"
+//   Model model = face_network({.depth = 20}, {.height = 112, .width = 112});   // with its input "data", and roles
 #pragma once
 
+#include <amnet/core/image_format.h>
+#include <amnet/model/model.h>
 #include <amnet/net/net.h>
 
 #include <array>
@@ -25,5 +28,8 @@ std::array<int, 4> sphere_face_blocks(int depth);
 /// Adds the network that reads `images` (N,H,W,3), such as 112x96 or 112x112, and answers the embedding (N, options.embedding).
 /// The stride-1 convolutions have no bias: in the seed it is frozen at zero.
 Value sphere_face(Net& net, Value images, const SphereFaceOptions& options);
+
+/// A net of it alone, from the images of such a format, its input "data", to the embedding.
+Model face_network(const SphereFaceOptions& options, const ImageFormat& format = {}, DType dtype = DType::f32);
 
 }  // namespace amnet

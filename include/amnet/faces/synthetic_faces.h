@@ -3,9 +3,9 @@
 // outweigh the person in the raw pixels. Every byte is a function of (seed, identity, image), never of the order of rendering.
 // These are drawings: what a network reaches on them says nothing about real faces.
 //
-//   write_synthetic_faces("faces", {.identities = 200, .images = 40, .seed = 1});
-//   write_synthetic_pairs("faces/pairs.txt", {.first_identity = 160, .identities = 40, .images = 40, .seed = 1});
-//   Image sheet = synthetic_contact_sheet({.identities = 8, .images = 10});
+//   write_synthetic_faces("faces", {.identities = 10, .images = 4, .seed = 1});
+//   write_synthetic_pairs("faces/pairs.txt", {.first_identity = 4, .identities = 6, .images = 4, .folds = 2, .pairs = 8});
+//   Image sheet = synthetic_contact_sheet({.identities = 4, .images = 4});
 #pragma once
 
 #include <amnet/data/image.h>

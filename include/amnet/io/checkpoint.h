@@ -6,7 +6,7 @@
 //   clean_run_directory("runs/a");
 //   write_checkpoint("runs/a", step, files);   // once it returns, the checkpoint can be acknowledged
 //   std::vector<std::string> notes;            // a sentence for each damaged checkpoint that was skipped
-//   if (auto found = newest_intact("runs/a", notes)) resume(found->directory, found->step);
+//   if (const auto found = newest_intact("runs/a", notes)) fmt::print("{}\n", found->directory.string());
 #pragma once
 
 #include <amnet/io/safetensors.h>

@@ -2,7 +2,7 @@
 // beside the target, fsync, rename, fsync the directory. Every failed or short write is an error. For a group of
 // files that belong together, use io/checkpoint.h.
 //
-//   write_durably("report.json", json);
+//   write_durably("report.json", R"({"accuracy": 98.5})");
 //   write_durably("weights.bin", [&](const ByteSink& sink) { sink(std::as_bytes(tensor.data<float>())); });
 #pragma once
 

@@ -1,8 +1,8 @@
 // One writer at a time: who writes to a folder for longer than a moment locks it first. The lock is the kernel's (flock on a file `.lock`),
 // so it ends with the process, however that ends. Readers need none.
 //
-//   FolderLock lock("runs/a");  // throws when another process, here or on another machine of a shared drive, writes there
-//   if (!lock.held()) log(lock.missing());
+//   FolderLock lock("runs/a");   // throws when another process, here or on another machine of a shared drive, writes there
+//   if (!lock.held()) log.line(lock.missing());
 #pragma once
 
 #include <filesystem>

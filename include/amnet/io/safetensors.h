@@ -2,11 +2,12 @@
 // a JSON header of names, dtypes, shapes and byte ranges, then the elements, all little-endian. The reader is strict:
 // it accepts exactly the files the format describes, and nothing in a file is executed. A tensor that a Tensor cannot hold (of
 // another dtype such as F16, or of more than four dimensions) is passed over, and refused when it is asked for.
-// Left out: lazy loading.
 //
 //   write_safetensors("model.safetensors", std::vector<NamedTensor>{{"fc.weight", w}}, {{"framework", "amnet"}});
 //   SafetensorsFile file = read_safetensors("model.safetensors");
-//   if (const Tensor* w = file.find("fc.weight")) ...
+//   const Tensor* found = file.find("fc.weight");                     // null where there is none
+//   SafetensorsReader reader("model.safetensors");                    // the header alone
+//   file = reader.read([](std::string_view name) { return name.starts_with("fc."); });
 #pragma once
 
 #include <amnet/core/tensor.h>
@@ -16,6 +17,7 @@
 #include <filesystem>
 #include <functional>
 #include <map>
+#include <memory>
 #include <span>
 #include <string>
 #include <string_view>
@@ -37,8 +39,9 @@ struct SafetensorsFile {
   std::vector<NamedTensor> tensors;  ///< as read: in the order of the bytes
   /// Tensors of the file that a Tensor cannot hold, by name, each with a whole sentence that says why.
   std::map<std::string, std::string, std::less<>> unread = {};
+  std::vector<std::string> unwanted = {};  ///< names of those that were not asked for (SafetensorsReader)
 
-  /// The tensor of that name, or nullptr. Throws DataError for one of `unread`.
+  /// The tensor of that name, or nullptr, also for one that was not asked for. Throws DataError for one of `unread`.
   const Tensor* find(std::string_view name) const;
 };
 
@@ -50,6 +53,33 @@ inline constexpr std::size_t safetensors_header_limit = std::size_t{16} << 20;
 void write_safetensors(const ByteSink& sink, std::span<const NamedTensor> tensors, const Metadata& metadata = {});
 /// The same into a file, durably (io/durable_file.h).
 void write_safetensors(const std::filesystem::path& path, std::span<const NamedTensor> tensors, const Metadata& metadata = {});
+
+/// What a file says of one of its tensors.
+struct StoredTensor {
+  std::string name;
+  std::string dtype;  ///< in the format's words: "F32", also of those that amnet does not read
+  std::vector<std::uint64_t> shape;
+  std::uint64_t bytes;
+};
+
+/// A file that is open, of which the header was read. Throws as read_safetensors does.
+class SafetensorsReader {
+ public:
+  explicit SafetensorsReader(const std::filesystem::path& path);
+  ~SafetensorsReader();
+  SafetensorsReader(SafetensorsReader&&) noexcept;
+  SafetensorsReader& operator=(SafetensorsReader&&) noexcept;
+
+  const Metadata& metadata() const;
+  /// All of them, in the order of the bytes.
+  std::vector<StoredTensor> stored() const;
+  /// The metadata, and the tensors whose names are wanted: no byte of another one is read.
+  SafetensorsFile read(const std::function<bool(std::string_view name)>& wanted) const;
+
+ private:
+  struct State;
+  std::unique_ptr<State> state_;
+};
 
 /// Reads a whole file. Throws FileError when it cannot be read, and DataError naming the file, the tensor and what is
 /// wrong when it is malformed.

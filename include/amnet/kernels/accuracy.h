@@ -1,4 +1,9 @@
 // Accuracy: the share of samples whose largest logit is that of their label.
+//
+//   const Tensor logits = Tensor::of<float>({2, 3}, {1, 5, 2, 4, 0, 3}), labels = Tensor::of<std::int64_t>({2}, {1, 2});
+//   const Tensor accuracy({1}, DType::f32);
+//   accuracy_forward(cpu, logits, labels, accuracy);
+//   accuracy.item();   // 0.5: the first is right, the second is not
 #pragma once
 
 #include <amnet/core/device.h>

@@ -1,4 +1,7 @@
 // Element-wise sum: y = x_0 + x_1 + ..., added in that order.
+//
+//   add_forward(cpu, std::array{x0, x1, x2}, y);
+//   add_backward(cpu, dy, {dx0, Write::assign});   // and so for each of the others
 #pragma once
 
 #include <amnet/core/device.h>

@@ -1,5 +1,10 @@
 // Batch normalisation: y = scale (x - mean) / sqrt(variance + epsilon) + shift, per channel (last dimension), with the mean and the
 // (biased) variance of the batch, or with stored ones. Ioffe, Szegedy (arXiv 1502.03167), algorithm 1.
+//
+//   batch_norm_statistics(cpu, x, mean, variance);   // of the batch x (..., C), each (C)
+//   batch_norm_forward(cpu, 1e-5, x, mean, variance, scale, shift, y);
+//   batch_norm_update(cpu, 0.99, x.count() / mean.count(), mean, variance, running_mean, running_variance, weight_of_past);
+//   batch_norm_forward(cpu, 1e-5, x, running_mean, running_variance, scale, shift, y);   // with stored ones
 #pragma once
 
 #include <amnet/core/device.h>

@@ -1,4 +1,6 @@
 // The gradient of a bias that was added to every row: dbias(c) = the sum of dy(...,c) over all rows.
+//
+//   bias_backward(cpu, dy, {dbias, Write::assign});   // dy (N,H,W,C) or (N,C), dbias (C)
 #pragma once
 
 #include <amnet/core/device.h>

@@ -1,15 +1,16 @@
 // Two-dimensional convolution (cross-correlation, as the field calls it) on channels-last tensors:
-//   y(n,i,j,o) = bias(o) + sum over a,b,c of w(o,a,b,c) * x(n, i*stride_h + a - pad_h, j*stride_w + b - pad_w, c),
+//   y(n,i,j,o) = bias(o) + sum over a,b,c of w(o,a,b,c) * x(n, i*stride.height + a - pad.height, j*stride.width + b - pad.width, c),
 // where x is zero outside of the image. With groups, output o reads only the channels of its own group.
 // The gradients are those of this sum: Dumoulin and Visin, "A guide to convolution arithmetic for deep learning"
 // (arXiv 1603.07285), chapter 4. Dilation is left out.
 //
-//   const Conv2dOptions options{.kernel_h = 3, .kernel_w = 3, .pad_h = 1, .pad_w = 1};
-//   Tensor y(options.output_shape(x.shape(), 64), x.dtype());
-//   conv2d_forward(cpu, options, x, w, {}, y);
+//   const Conv2dGeometry geometry{.kernel = 3, .pad = 1};
+//   Tensor y(geometry.output_shape(x.shape(), 64), x.dtype());
+//   conv2d_forward(cpu, geometry, x, w, {}, y);
 #pragma once
 
 #include <amnet/core/device.h>
+#include <amnet/core/extents.h>
 #include <amnet/core/gradient.h>
 
 #include <fmt/format.h>
@@ -20,11 +21,10 @@
 namespace amnet {
 
 /// The geometry of a convolution, in pixels.
-struct Conv2dOptions {
-  std::int64_t kernel_h = 1, kernel_w = 1;
-  std::int64_t stride_h = 1, stride_w = 1;
-  std::int64_t pad_h = 0, pad_w = 0;  ///< zeros on each side
-  std::int64_t groups = 1;            ///< divides the channels of the input and of the output
+struct Conv2dGeometry {
+  Extents kernel = 1, stride = 1;
+  Extents pad = 0;          ///< zeros on each side
+  std::int64_t groups = 1;  ///< divides the channels of the input and of the output
 
   /// floor((input + 2 pad - kernel) / stride) + 1; 0 or less where the kernel does not fit.
   static constexpr std::int64_t output_extent(std::int64_t input, std::int64_t kernel, std::int64_t stride, std::int64_t pad) {
@@ -33,8 +33,10 @@ struct Conv2dOptions {
   }
   /// (N,H,W,C) to (N,OH,OW,O). Throws UsageError for a geometry without meaning or a kernel that does not fit.
   Shape output_shape(const Shape& x, std::int64_t outputs) const;
-  /// (O, kernel_h, kernel_w, C/groups)
-  Shape weight_shape(std::int64_t channels, std::int64_t outputs) const { return {outputs, kernel_h, kernel_w, channels / groups}; }
+  /// (O, kernel.height, kernel.width, C/groups)
+  Shape weight_shape(std::int64_t channels, std::int64_t outputs) const {
+    return {outputs, kernel.height, kernel.width, channels / groups};
+  }
 };
 
 /// The passes that read the weights.
@@ -51,8 +53,9 @@ struct Conv2dForm {
 };
 
 /// The form for calls of `pass` whose inputs x (N,H,W,C) have up to as many images as `x`; `dtype` is the weights'.
-Conv2dForm conv2d_form(const Cpu& cpu, const Conv2dOptions& options, const Shape& x, std::int64_t outputs, DType dtype, Conv2dPass pass);
-Conv2dForm conv2d_form(const Cuda& cuda, const Conv2dOptions& options, const Shape& x, std::int64_t outputs, DType dtype, Conv2dPass pass);
+Conv2dForm conv2d_form(const Cpu& cpu, const Conv2dGeometry& geometry, const Shape& x, std::int64_t outputs, DType dtype, Conv2dPass pass);
+Conv2dForm conv2d_form(const Cuda& cuda, const Conv2dGeometry& geometry, const Shape& x, std::int64_t outputs, DType dtype,
+                       Conv2dPass pass);
 
 /// The weights in that form, for many calls with the same values; conv2d_prepare makes it. It also fixes the algorithm, so that calls with
 /// few images do what those with many did.
@@ -77,13 +80,13 @@ struct Conv2dWeights {
 /// Prepares the weights w for calls of `pass` whose inputs x (N,H,W,C) have up to as many images as `x`; the memory of `prepared` is used
 /// again. To be called again whenever w has changed. A backend of ProductPrecision::bf16 prepares weights of f32 for the forward pass in
 /// bf16, and calls with them multiply in bf16; weights that were not prepared, and all direct convolutions, are multiplied as they are.
-void conv2d_prepare(Cpu& cpu, const Conv2dOptions& options, const Shape& x, const Tensor& w, Conv2dPass pass, Conv2dPrepared& prepared);
-void conv2d_prepare(Cuda& cuda, const Conv2dOptions& options, const Shape& x, const Tensor& w, Conv2dPass pass, Conv2dPrepared& prepared);
+void conv2d_prepare(Cpu& cpu, const Conv2dGeometry& geometry, const Shape& x, const Tensor& w, Conv2dPass pass, Conv2dPrepared& prepared);
+void conv2d_prepare(Cuda& cuda, const Conv2dGeometry& geometry, const Shape& x, const Tensor& w, Conv2dPass pass, Conv2dPrepared& prepared);
 
 /// The bytes that it will take.
-std::size_t conv2d_prepared_bytes(const Cpu& cpu, const Conv2dOptions& options, const Shape& x, std::int64_t outputs, DType dtype,
+std::size_t conv2d_prepared_bytes(const Cpu& cpu, const Conv2dGeometry& geometry, const Shape& x, std::int64_t outputs, DType dtype,
                                   Conv2dPass pass);
-std::size_t conv2d_prepared_bytes(const Cuda& cuda, const Conv2dOptions& options, const Shape& x, std::int64_t outputs, DType dtype,
+std::size_t conv2d_prepared_bytes(const Cuda& cuda, const Conv2dGeometry& geometry, const Shape& x, std::int64_t outputs, DType dtype,
                                   Conv2dPass pass);
 
 /// What follows the sums in the same step: y = residual + prelu(sums + bias). Undefined tensors are left out.
@@ -96,9 +99,9 @@ struct Conv2dEpilogue {
 
 /// x (N,H,W,C), w (O,kh,kw,C/groups) prepared for the forward pass or not, y (N,OH,OW,O), all of one floating-point dtype.
 /// Throws UsageError when a shape does not follow from the others.
-void conv2d_forward(Cpu& cpu, const Conv2dOptions& options, const Tensor& x, const Conv2dWeights& w, const Conv2dEpilogue& epilogue,
+void conv2d_forward(Cpu& cpu, const Conv2dGeometry& geometry, const Tensor& x, const Conv2dWeights& w, const Conv2dEpilogue& epilogue,
                     const Tensor& y);
-void conv2d_forward(Cuda& cuda, const Conv2dOptions& options, const Tensor& x, const Conv2dWeights& w, const Conv2dEpilogue& epilogue,
+void conv2d_forward(Cuda& cuda, const Conv2dGeometry& geometry, const Tensor& x, const Conv2dWeights& w, const Conv2dEpilogue& epilogue,
                     const Tensor& y);
 
 /// What the backward pass must know of a PReLU that followed: dz = dy * prelu'(sums), where prelu' is 1 above 0 and the slope elsewhere.
@@ -118,15 +121,16 @@ struct Conv2dGradients {
 /// x may be undefined where dw is skipped, w where dx is; w may be prepared for the data gradient. The residual's gradient is dy itself.
 /// The order of every sum depends on the shapes alone, never on the number of threads. Throws UsageError for a backend of
 /// ProductPrecision::bf16, and when a shape does not follow from the others.
-void conv2d_backward(Cpu& cpu, const Conv2dOptions& options, const Tensor& x, const Conv2dWeights& w, const Conv2dActivation& activation,
+void conv2d_backward(Cpu& cpu, const Conv2dGeometry& geometry, const Tensor& x, const Conv2dWeights& w, const Conv2dActivation& activation,
                      const Tensor& dy, const Conv2dGradients& gradients);
-void conv2d_backward(Cuda& cuda, const Conv2dOptions& options, const Tensor& x, const Conv2dWeights& w, const Conv2dActivation& activation,
-                     const Tensor& dy, const Conv2dGradients& gradients);
+void conv2d_backward(Cuda& cuda, const Conv2dGeometry& geometry, const Tensor& x, const Conv2dWeights& w,
+                     const Conv2dActivation& activation, const Tensor& dy, const Conv2dGradients& gradients);
 
 /// The scratch memory that the forward pass, and with `training` every pass, takes for an input x (N,H,W,C): for a forecast. Of a direct
 /// convolution an estimate, of its packed weights.
-ScratchBytes conv2d_scratch(const Cpu& cpu, const Conv2dOptions& options, const Shape& x, std::int64_t outputs, DType dtype, bool training);
-ScratchBytes conv2d_scratch(const Cuda& cuda, const Conv2dOptions& options, const Shape& x, std::int64_t outputs, DType dtype,
+ScratchBytes conv2d_scratch(const Cpu& cpu, const Conv2dGeometry& geometry, const Shape& x, std::int64_t outputs, DType dtype,
+                            bool training);
+ScratchBytes conv2d_scratch(const Cuda& cuda, const Conv2dGeometry& geometry, const Shape& x, std::int64_t outputs, DType dtype,
                             bool training);
 
 }  // namespace amnet

@@ -1,6 +1,10 @@
 // Dropout: y = x / (1 - ratio) where the element is kept, 0 elsewhere. Srivastava et al., "Dropout" (JMLR 15, 2014), scaled in training
 // so that testing is the identity. Whether an element is kept depends on (seed, stream, step, index) alone, so a rerun, a resume and
 // any number of threads drop the same ones.
+//
+//   const DropoutDraw draw{.ratio = 0.5, .seed = 1, .stream = stream_of("drop5"), .step = 7};
+//   dropout_forward(cpu, draw, x, y, mask);
+//   dropout_backward(cpu, draw.ratio, mask, dy, {dx, Write::assign});
 #pragma once
 
 #include <amnet/core/device.h>

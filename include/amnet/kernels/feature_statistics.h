@@ -1,4 +1,8 @@
 // What a training step tells of its features besides the loss: how close they are to their own class, and how long.
+//
+//   const Tensor statistics({2}, DType::f64);
+//   feature_statistics(cpu, features, class_weights, labels, statistics);   // (N,D), (classes,D), (N)
+//   const double cosine = statistics.data<double>()[0], norm = statistics.data<double>()[1];
 #pragma once
 
 #include <amnet/core/device.h>

@@ -1,4 +1,6 @@
 // Every element of a tensor set to one value, wherever the tensor lies.
+//
+//   fill(cpu, x, 0.5);
 #pragma once
 
 #include <amnet/core/device.h>

@@ -1,4 +1,7 @@
 // Whether a tensor holds a NaN or an infinity.
+//
+//   all_finite(cpu, x);                  // true; waits for the answer
+//   raise_unless_finite(cpu, x, flag);   // does not: flag, u8 (1), stays 0
 #pragma once
 
 #include <amnet/core/device.h>

@@ -1,4 +1,7 @@
 // Horizontal flip: y(n,h,w,c) = x(n,h,W-1-w,c).
+//
+//   flip_forward(cpu, x, mirrored);
+//   flip_backward(cpu, dmirrored, {dx, Write::assign});
 #pragma once
 
 #include <amnet/core/device.h>

@@ -4,6 +4,11 @@
 // The `cosine` functions have the unit rows w(o) / norm(o), norm(o) = sqrt(sum of w(o)^2 + epsilon), in the place of w(o), and do not
 // write them down: the inverse of a norm multiplies an output instead, so that no second matrix of weights is read or kept. Products of
 // bf16 take copies of their factors in any case, and those are of the unit rows.
+//
+//   fully_connected_forward(cpu, x, w, bias, y);   // (N,I), (O,I), (O) to (N,O)
+//   fully_connected_backward_data(cpu, dy, w, {dx, Write::assign});
+//   fully_connected_backward_weights(cpu, x, dy, {dw, Write::assign});
+//   cosine_forward(cpu, unit, w, 1e-12, {}, cosines, norms);   // for a `unit` of unit rows
 #pragma once
 
 #include <amnet/core/device.h>

@@ -1,4 +1,6 @@
 // From the loader's bytes to a net's input: (pixel - mean) * scale, mirrored where flagged.
+//
+//   image_input(cpu, {.mean = 127.5, .scale = 1.0 / 128}, pixels, mirror, y);   // u8 (N,H,W,C), u8 (N), f32 (N,H,W,C)
 #pragma once
 
 #include <amnet/core/device.h>

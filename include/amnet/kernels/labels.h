@@ -1,4 +1,6 @@
 // Labels are checked on the host before any kernel reads them: an index out of range would read or write somebody else's memory.
+//
+//   check_labels(labels, 64, 902, "loss");   // 64 labels, each in [0, 902)
 #pragma once
 
 #include <amnet/core/tensor.h>

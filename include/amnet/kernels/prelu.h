@@ -1,5 +1,8 @@
 // PReLU: y = x where x > 0, slope * x elsewhere; one slope per channel (last dimension) or one in all.
 // He, Zhang, Ren, Sun, "Delving Deep into Rectifiers" (arXiv 1502.01852), equations 1 and 8.
+//
+//   prelu_forward(cpu, x, slope, y);
+//   prelu_backward(cpu, x, slope, dy, {dx, Write::assign}, {dslope, Write::assign});
 #pragma once
 
 #include <amnet/core/device.h>

@@ -1,4 +1,7 @@
 // ReLU: y = max(x, 0); a NaN stays a NaN, so that a broken activation is seen.
+//
+//   relu_forward(cpu, x, y);
+//   relu_backward(cpu, y, dy, {dx, Write::assign});
 #pragma once
 
 #include <amnet/core/device.h>

@@ -1,13 +1,12 @@
 // Work that is launched again and again on the same tensors. A GPU records its launches once, as a CUDA graph, and repeats them with one
 // call, so that the host no longer launches kernel by kernel; a CPU does the work each time.
 //
-//   std::unique_ptr<Replay> replay = make_replay(device);
-//   for (…) {
-//     fill_inputs();                        // outside: what differs from one time to the next
+//   const std::unique_ptr<Replay> replay = make_replay(cpu);
+//   for (int step = 0; step < 3; ++step) {
+//     x.fill(step);   // outside: what differs from one time to the next
 //     replay->run([&] {
-//       net.forward(context);
-//       net.backward(context);
-//       return !context.step.number_was_asked();
+//       relu_forward(cpu, x, y);
+//       return true;   // the next time would be the very same
 //     });
 //   }
 #pragma once

@@ -1,4 +1,7 @@
 // Scale and shift: y = scale x + shift, with one scale per channel (last dimension) or one in all.
+//
+//   scale_shift_forward(cpu, x, scale, shift, y);
+//   scale_shift_backward(cpu, x, scale, dy, {dx, Write::assign}, {dscale, Write::assign}, {dshift, Write::assign});
 #pragma once
 
 #include <amnet/core/device.h>

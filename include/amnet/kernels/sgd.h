@@ -1,5 +1,8 @@
 // One step of stochastic gradient descent with momentum, the learning rate inside the momentum as in Caffe:
 //   g = gradient_scale * gradient + weight_decay * w,  V <- momentum * V + learning_rate * g,  w <- w - V.
+//
+//   const SgdUpdate update{.options = {.learning_rate = 0.1}, .gradient = gradient, .momentum = momentum, .value = weight};
+//   sgd_step(cpu, {&update, 1});
 #pragma once
 
 #include <amnet/core/device.h>

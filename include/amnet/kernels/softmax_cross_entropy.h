@@ -4,6 +4,10 @@
 // A sample_scale, the norms of features that are not normalised, takes the place of s, one per sample.
 // The largest z is subtracted before exp, so nothing overflows; sums over the classes and the batch are kept in double.
 // No probability is stored: backward computes them again from the logits, so that a head has one (N,classes) matrix, not three.
+//
+//   const MarginOptions margin{.scale = 30, .margin = 0.35};
+//   softmax_cross_entropy_forward(cpu, margin, cosines, labels, {}, normalisers, loss);
+//   softmax_cross_entropy_backward(cpu, margin, cosines, labels, {}, normalisers, dloss, {dcosines, Write::assign}, {});
 #pragma once
 
 #include <amnet/core/device.h>

@@ -1,10 +1,11 @@
 // Data on its way to a device and results on their way back, while the device goes on computing. On a CPU nothing has to move.
 //
-//   std::unique_ptr<Upload> upload = make_upload(device);
-//   std::vector<Tensor> there = upload->bring({batch.pixels, batch.labels});
-//   …                                                     // launches that read `there`
-//   results->put({loss, accuracy});                       // and later, when it is wanted:
-//   std::vector<Tensor> numbers = results->take();
+//   const std::unique_ptr<Upload> upload = make_upload(cpu);
+//   const std::unique_ptr<Results> results = make_results(cpu);
+//   const std::vector<Tensor> there = upload->bring({logits, labels});
+//   accuracy_forward(cpu, there[0], there[1], accuracy);       // whatever reads `there`
+//   results->put({accuracy});                                  // and later, when it is wanted:
+//   const std::vector<Tensor> numbers = results->take();
 #pragma once
 
 #include <amnet/core/device.h>
@@ -21,7 +22,7 @@ class Upload {
  public:
   virtual ~Upload() = default;
   /// The tensors on the device, for whatever is launched until the next call. Those of the host may change when this returns on a GPU, and
-  /// stay in use on a CPU. Shapes and dtypes are those of the first call.
+  /// stay in use on a CPU. Where shapes or dtypes are not those of the calls before, a GPU takes new memory for them, and waits.
   virtual std::vector<Tensor> bring(const std::vector<Tensor>& host) = 0;
 };
 std::unique_ptr<Upload> make_upload(Cpu& cpu);

@@ -1,7 +1,7 @@
 // Fully connected as a layer: kernels/fully_connected.h has the formulas. Its weight rows can be normalised, which turns the
 // outputs for a normalised input into cosines; the epsilon stands inside the root: w / sqrt(sum of w^2 + epsilon).
 //
-//   Value fc5 = net.add("fc5", FullyConnected({.outputs = 512}), {flat});
+//   Value features = net.add("features", FullyConnected(512), {flat});
 #pragma once
 
 #include <amnet/kernels/bias.h>
@@ -20,42 +20,49 @@ enum class RowNorm : unsigned char {
 constexpr std::array<std::string_view, 3> option_names(RowNorm) { return {"none", "projected", "in_place"}; }
 
 struct FullyConnectedOptions {
-  std::int64_t outputs = 0;
   bool with_bias = true;
   RowNorm row_norm = RowNorm::none;
   double epsilon = 1e-12;
   ParameterOptions weight = {.filler = Filler::xavier()};
   ParameterOptions bias = {.filler = Filler::constant(0), .lr_mult = 2, .decay_mult = 0};
-
-  template <class Fields>
-  void fields(Fields& fields) {
-    fields("outputs", outputs);
-    fields("with_bias", with_bias);
-    fields("row_norm", row_norm);
-    fields("epsilon", epsilon);
-    fields("weight", weight);
-    fields("bias", bias);
-  }
 };
 
 /// Input (N,I), output (N,outputs); parameters "weight" (outputs,I) and "bias" (outputs).
 class FullyConnected final : public Layer {
  public:
-  explicit FullyConnected(FullyConnectedOptions options) : options_(options) {}
+  /// All that the layer states of itself.
+  struct Stated {
+    std::int64_t outputs = 0;
+    FullyConnectedOptions options = {};
+
+    template <class Fields>
+    void fields(Fields& fields) {
+      fields("outputs", outputs);
+      fields("with_bias", options.with_bias);
+      fields("row_norm", options.row_norm);
+      fields("epsilon", options.epsilon);
+      fields("weight", options.weight);
+      fields("bias", options.bias);
+    }
+  };
+
+  explicit FullyConnected(std::int64_t outputs, FullyConnectedOptions options = {}) : outputs_(outputs), options_(options) {}
+  /// As a description has it (model/layer_types.h).
+  explicit FullyConnected(const Stated& stated) : FullyConnected(stated.outputs, stated.options) {}
 
   std::string_view type() const override { return "fully_connected"; }
-  std::optional<Options> options() const override { return options_of(options_); }
+  std::optional<Options> options() const override { return options_of(Stated{outputs_, options_}); }
 
   void build(std::span<const TensorSpec> inputs) override {
     create(weight_, "weight", weight_shape(inputs), inputs[0].dtype, options_.weight);
-    if (options_.with_bias) create(bias_, "bias", {options_.outputs}, inputs[0].dtype, options_.bias);
+    if (options_.with_bias) create(bias_, "bias", {outputs_}, inputs[0].dtype, options_.bias);
   }
 
   LayerPlan setup(std::span<const TensorSpec> inputs) const override {
     expect_shape(weight_, weight_shape(inputs));
     const auto& [shape, dtype, per_sample] = inputs[0];
-    LayerPlan plan{.outputs = {{{shape[0], options_.outputs}, exact_dtype(dtype)}}, .saved = {}};
-    if (options_.row_norm != RowNorm::none) plan.saved = {{{options_.outputs, 1}, exact_dtype(dtype), false}};  // the norm of each row
+    LayerPlan plan{.outputs = {{{shape[0], outputs_}, exact_dtype(dtype)}}, .saved = {}};
+    if (options_.row_norm != RowNorm::none) plan.saved = {{{outputs_, 1}, exact_dtype(dtype), false}};  // the norm of each row
     return plan;
   }
 
@@ -89,7 +96,7 @@ class FullyConnected final : public Layer {
   ScratchBytes kernel_scratch(Device& device, std::span<const TensorSpec> inputs, bool) const override {
     const auto& [shape, dtype, per_sample] = inputs[0];
     return on(device, [&, &shape = shape, &dtype = dtype](auto& backend) {
-      return fully_connected_scratch(backend, shape[0], shape[1], options_.outputs, dtype, options_.row_norm == RowNorm::projected);
+      return fully_connected_scratch(backend, shape[0], shape[1], outputs_, dtype, options_.row_norm == RowNorm::projected);
     });
   }
 
@@ -103,12 +110,12 @@ class FullyConnected final : public Layer {
     expect_inputs(inputs, 1);
     const Shape& shape = inputs[0].shape;
     require(shape.rank() == 2, "[fully_connected] expected an input (N,I) but got {}; put a Flatten before it.", shape);
-    require(shape[1] >= 1 && options_.outputs >= 1, "[fully_connected] expected inputs and outputs >= 1 but got {} and {}.", shape[1],
-            options_.outputs);
+    require(shape[1] >= 1 && outputs_ >= 1, "[fully_connected] expected inputs and outputs >= 1 but got {} and {}.", shape[1], outputs_);
     require(options_.epsilon >= 0, "[fully_connected] expected epsilon >= 0 but got {}.", options_.epsilon);
-    return {options_.outputs, shape[1]};
+    return {outputs_, shape[1]};
   }
 
+  std::int64_t outputs_;
   FullyConnectedOptions options_;
   Parameter weight_, bias_;
 };

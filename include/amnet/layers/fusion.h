@@ -1,4 +1,7 @@
 // Which chains of layers run as one step. The net finds chains; what can be fused is known here.
+//
+//   Layer* const chain[] = {&conv, &prelu, &add};
+//   const std::unique_ptr<Layer> one = fuse(chain, 2);   // of the image and the residual; null where these do not fuse
 #pragma once
 
 #include <amnet/layers/layer.h>

@@ -4,6 +4,17 @@
 //
 // To write one: `build` makes the parameters and `visit` shows them, `setup` names the shapes,
 // `forward` and `backward` call a kernel. docs/adding_a_layer.md builds one from nothing.
+//
+//   struct Same final : Layer {   // y = x
+//     std::string_view type() const override { return "same"; }
+//     LayerPlan setup(std::span<const TensorSpec> inputs) const override { return {.outputs = {inputs[0]}}; }
+//     void forward(const ForwardArgs& args) const override {
+//       on_device(args.context, [&](auto& device) { copy(device, args.inputs[0], args.outputs[0]); });
+//     }
+//     void backward(const BackwardArgs& args) const override {
+//       on_device(args.context, [&](auto& device) { add_backward(device, args.output_gradients[0], args.input_gradients[0]); });
+//     }
+//   };
 #pragma once
 
 #include <amnet/core/device.h>
@@ -139,8 +150,8 @@ struct LayerState {
 
 /// What `setup` answers: the outputs, and the state kept from forward to backward (masks, indices, statistics).
 struct LayerPlan {
-  std::vector<TensorSpec> outputs;
-  std::vector<TensorSpec> saved;
+  std::vector<TensorSpec> outputs = {};
+  std::vector<TensorSpec> saved = {};
   std::vector<TensorSpec> for_backward = {};  ///< kept like `saved`, but undefined where no backward pass will come
   std::vector<TensorSpec> scratch = {};       ///< room that backward needs while it runs
   std::unique_ptr<LayerState> state = {};     ///< handed in with every call; null where the layer wants none
@@ -252,7 +263,7 @@ class Layer {
   template <class Body>
   void on_cpu(Context& context, Body&& body) const {
     Cpu* cpu = std::get_if<Cpu>(&context.device);
-    require(cpu != nullptr, "[{}] this layer has kernels for the CPU alone but got {}; take --device cpu.", type(),
+    require(cpu != nullptr, "[{}] this layer has kernels for the CPU alone but got {}; take .device cpu.", type(),
             description_of(context.device));
     std::forward<Body>(body)(*cpu);
   }

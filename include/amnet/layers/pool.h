@@ -1,6 +1,6 @@
 // Pooling as a layer: kernels/pool.h has the rules.
 //
-//   Value halved = net.add("pool1", Pool({.kind = PoolKind::max, .kernel_height = 3, .kernel_width = 3}), {conv});
+//   Value halved = net.add("pool1", Pool(PoolKind::max, 3), {conv});
 //   Value pooled = net.add("gap", Pool::global(PoolKind::average), {conv});
 #pragma once
 
@@ -9,44 +9,49 @@
 
 namespace amnet {
 
-/// The window of a Pool, or that it covers the whole image, whatever its size.
-struct PoolLayerOptions {
-  PoolOptions window = {};
-  bool global = false;
-
-  template <class Fields>
-  void fields(Fields& fields) {
-    fields("kind", window.kind);
-    fields("kernel", window.kernel_height, window.kernel_width);
-    fields("stride", window.stride_height, window.stride_width);
-    fields("pad", window.pad_height, window.pad_width);
-    fields("round_up", window.round_up);
-    fields("global", global);
-  }
+struct PoolOptions {
+  Extents stride = 2;    ///< whatever the kernel is: a pool that says no more halves the image
+  Extents pad = 0;       ///< on each side, smaller than the kernel
+  bool round_up = true;  ///< whether a last window may hang over the edge
 };
 
 /// Input (N,H,W,C), output (N,OH,OW,C) with the extents of pooled_extent().
 class Pool final : public Layer {
  public:
-  explicit Pool(PoolOptions window = {}) : options_{.window = window} {}
-  explicit Pool(const PoolLayerOptions& options) : options_(options) {}
+  /// All that the layer states of itself.
+  struct Stated {
+    PoolKind kind = PoolKind::max;
+    Extents kernel = 2;
+    PoolOptions options = {};
+    bool global = false;  ///< one window over the whole image in the place of the kernel
+
+    template <class Fields>
+    void fields(Fields& fields) {
+      fields("kind", kind);
+      fields("kernel", kernel);
+      fields("stride", options.stride);
+      fields("pad", options.pad);
+      fields("round_up", options.round_up);
+      fields("global", global);
+    }
+  };
+
+  Pool(PoolKind kind, Extents kernel, PoolOptions options = {}) : stated_{kind, kernel, options} {}
+  /// As a description has it (model/layer_types.h).
+  explicit Pool(const Stated& stated) : stated_(stated) {}
   /// One window over the whole image, whatever its size: the output is (N,1,1,C).
-  static Pool global(PoolKind kind) {
-    return Pool(PoolLayerOptions{.window = {.kind = kind, .stride_height = 1, .stride_width = 1}, .global = true});
-  }
+  static Pool global(PoolKind kind) { return Pool(Stated{.kind = kind, .options = {.stride = 1}, .global = true}); }
 
   std::string_view type() const override { return "pool"; }
-  std::optional<Options> options() const override { return options_of(options_); }
+  std::optional<Options> options() const override { return options_of(stated_); }
 
   LayerPlan setup(std::span<const TensorSpec> inputs) const override {
     expect_inputs(inputs, 1);
     expect_rank(inputs[0], 4, "(N,H,W,C)");
     const auto& [shape, dtype, per_sample] = inputs[0];
-    const PoolOptions window = window_on(shape);
-    const std::int64_t height = pooled_extent(shape[1], window.kernel_height, window.stride_height, window.pad_height, window.round_up);
-    const std::int64_t width = pooled_extent(shape[2], window.kernel_width, window.stride_width, window.pad_width, window.round_up);
-    const Shape pooled{shape[0], height, width, shape[3]};
-    LayerPlan plan{.outputs = {{pooled, dtype}}, .saved = {}, .state = std::make_unique<Window>(window)};
+    const PoolWindow window = window_on(shape);
+    const Shape pooled = window.output_shape(shape);
+    LayerPlan plan{.outputs = {{pooled, dtype}}, .saved = {}, .state = std::make_unique<Planned>(window)};
     if (window.kind == PoolKind::max) plan.saved.push_back({pooled, DType::i64});
     return plan;
   }
@@ -65,24 +70,24 @@ class Pool final : public Layer {
   }
 
  private:
-  /// The options, or the whole of the planned image: backward sees no input.
-  struct Window final : LayerState {
-    explicit Window(const PoolOptions& window) : options(window) {}
-    PoolOptions options;
+  /// The layer's window, or the whole of the planned image: backward sees no input.
+  struct Planned final : LayerState {
+    explicit Planned(const PoolWindow& of_plan) : window(of_plan) {}
+    PoolWindow window;
   };
-  static const PoolOptions& window(const LayerState* state) { return static_cast<const Window&>(*state).options; }
+  static const PoolWindow& window(const LayerState* state) { return static_cast<const Planned&>(*state).window; }
 
-  PoolOptions window_on(const Shape& image) const {
-    PoolOptions window = options_.window;
-    if (options_.global) {
-      window.kernel_height = image[1];
-      window.kernel_width = image[2];
-    }
-    return window;
+  PoolWindow window_on(const Shape& image) const {
+    const auto& [kind, kernel, options, global] = stated_;
+    return {.kind = kind,
+            .kernel = global ? Extents{image[1], image[2]} : kernel,
+            .stride = options.stride,
+            .pad = options.pad,
+            .round_up = options.round_up};
   }
   static Tensor indices(std::span<const Tensor> saved) { return saved.empty() ? Tensor() : saved[0]; }
 
-  PoolLayerOptions options_;
+  Stated stated_;
 };
 
 }  // namespace amnet

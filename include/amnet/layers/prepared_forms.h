@@ -2,7 +2,10 @@
 // kept for many runs, once for all plans of a net that read a parameter in the same form.
 //
 //   std::shared_ptr<Prepared<Conv2dPrepared>> form = kept.of<Conv2dPrepared>(weight, "forward tiles 4x4 f32");
-//   if (form->is_old(weight)) make(weight.value, form->value), form->is_of(weight);
+//   if (form->is_old(weight)) {
+//     conv2d_prepare(cpu, geometry, x.shape(), weight.value, Conv2dPass::forward, form->value);
+//     form->is_of(weight);
+//   }
 //
 // A form lives as long as a plan holds it. Not for use by two threads at once: a plan asks under its
 // net's lock (net/plan.h).

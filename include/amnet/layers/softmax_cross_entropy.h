@@ -1,8 +1,8 @@
 // Softmax cross-entropy as a layer, plain or with an additive margin: kernels/softmax_cross_entropy.h has the formula.
 //
-//   Value loss = net.add("loss", SoftmaxCrossEntropy(), {logits, labels});
-//   Value am = net.add("loss", SoftmaxCrossEntropy({.scale = 30, .margin = 0.35}), {cosines, labels});
-//   Value norms = net.add("loss", SoftmaxCrossEntropy({.margin = 0.35, .sample_scale = true}), {cosines, labels, norm});
+//   Value plain = net.add("loss", SoftmaxCrossEntropy(), {logits, labels});
+//   Value am = net.add("am_loss", SoftmaxCrossEntropy({.scale = 30, .margin = 0.35}), {cosines, labels});
+//   Value scaled = net.add("scaled_loss", SoftmaxCrossEntropy({.margin = 0.35, .sample_scale = true}), {cosines, labels, norm});
 #pragma once
 
 #include <amnet/kernels/softmax_cross_entropy.h>

@@ -1,12 +1,14 @@
-// From image files to embeddings, with the image format that the model file states.
+// From image files to embeddings, with the image format that the model states. Threads decode the next images while these are computed.
 //
-//   Embedder embedder(load_model("runs/a/last"));
-//   Views views = embedder.embed(device, "faces", paths);
-//   Tensor sum = combine(views, FlipMode::sum);
+//   Embedder embedder(load_model("runs/a/last", {.until = Until::embedding}));
+//   const Views views = embedder.embed(device, {.root = "faces", .paths = paths});
+//   const Tensor features = combine(views, FlipMode::sum);
 #pragma once
 
+#include <amnet/core/image_format.h>
+#include <amnet/core/processors.h>
 #include <amnet/data/image_source.h>
-#include <amnet/model/model_file.h>
+#include <amnet/model/model.h>
 #include <amnet/net/plan.h>
 
 #include <cstdint>
@@ -36,42 +38,52 @@ std::string_view name_of(FlipMode flip);
 FlipMode flip_of(std::string_view name);
 
 struct EmbedRequest {
-  std::filesystem::path root = {};                           ///< the folder of the images
-  std::shared_ptr<const ImageSource> images = {};            ///< where they lie instead, such as in a packed file
-  std::span<const std::string> paths;                        ///< relative to root
-  std::function<std::string(std::size_t index)> where = {};  ///< names an image in messages, with its list and line; else its file
+  std::filesystem::path root = {};                 ///< the folder of the images
+  std::shared_ptr<const ImageSource> images = {};  ///< where they lie instead, such as in a packed file
+  std::span<const std::string> paths;              ///< relative to root
+  /// Names an image in messages, with its list and line; else its file. The threads that decode ask it, also at once.
+  std::function<std::string(std::size_t index)> where = {};
   bool mirrored = true;
-  bool skip_bad_images = false;  ///< else a bad image throws DataError
+  bool skip_bad_images = false;     ///< else a bad image throws DataError
+  int workers = default_workers();  ///< threads that decode; no effect on the embeddings
   std::function<void(std::int64_t done, std::int64_t all)> progress = {};
 };
 
 class Embedder {
  public:
-  explicit Embedder(LoadedModel model, std::int64_t batch = 64);
-  /// Embeds with a net that has the model's layers, and others beside them, where it lies: later training is seen at once. It must outlive
-  /// this. Its parameters are not prepared for many calls, which would take memory, and so are computed in f32 on a CPU of bf16 too.
-  Embedder(ModelDescription description, const Net& net, std::int64_t batch = 64);
+  /// Throws UsageError for a model that does not say which value is its embedding, (N,D), and what it expects of an image.
+  explicit Embedder(Model model, std::int64_t batch = 64);
+  /// Embeds with a net of somebody else, where it lies: later training is seen at once. It must outlive this. Its parameters are not
+  /// prepared for many calls, which would take memory, and so are computed in f32 on a CPU of bf16 too.
+  Embedder(const Net& net, Roles roles, std::int64_t batch = 64);
 
-  /// A loaded model moves to the device, and into its dtype, at the first call with it. Throws DataError for an image that cannot be read
+  /// A model moves to the device, and into its dtype, at the first call with it. Throws DataError for an image that cannot be read
   /// or has another size, unless it is to be skipped, NonFiniteError naming the image and the model where an embedding is not finite. An
   /// embedding does not depend on the images beside it, but its last bits do on the
   /// batch: the algorithms are chosen for it.
   Views embed(Device& device, const EmbedRequest& request);
 
-  const ModelDescription& description() const { return model_.description; }
+  /// What it expects of an image.
+  const ImageFormat& format() const { return model_.roles.image->format; }
+  /// D, the values of an embedding.
+  std::int64_t size() const { return net().spec(embedding_).shape[1]; }
   /// Bytes of the plan that embed() makes, which is made now.
   std::size_t planned_bytes();
   /// What that plan will take, without taking it.
   PlanBytes measure(Device& device) const;
+  /// Bytes of the images that lie decoded at a time, of so many.
+  std::size_t decoded_bytes(std::int64_t images, int workers) const;
 
  private:
   const Net& net() const { return of_others_ != nullptr ? *of_others_ : model_.net; }
+  void find_values();
   PlanOptions options(std::int64_t batch) const;
   void fit(const Device& device);
   void plan(std::int64_t batch);
 
-  LoadedModel model_;
+  Model model_;
   const Net* of_others_ = nullptr;  // in the place of the model's
+  Value images_, embedding_;
   std::int64_t batch_;
   std::optional<Plan> plan_;
 };

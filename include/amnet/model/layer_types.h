@@ -1,9 +1,9 @@
 // The one table of layer types: what makes a layer of the options that it states. Whoever has a layer
 // of his own passes one more row.
 //
-//   std::unique_ptr<Layer> layer = make_layer("prelu", options, "layer 'relu1'");
+//   std::unique_ptr<Layer> layer = make_layer("fully_connected", options, "layer 'fc5'");
 //   const LayerType own[] = {layer_type<Swish, SwishOptions>("swish")};
-//   layer = make_layer("swish", options, "layer 'swish1'", own);
+//   layer = make_layer("swish", options_of(SwishOptions{.slope = 2}), "layer 'swish1'", own);
 #pragma once
 
 #include <amnet/layers/layer.h>
@@ -23,7 +23,7 @@ struct LayerType {
   std::function<std::unique_ptr<Layer>(const Options& options, const std::string& where)> make;
 };
 
-/// The row of a layer type L that is made of the options struct O, whose fields() names them all (core/options.h).
+/// The row of a layer type L that is made of the struct O, whose fields() names all that it states (core/options.h).
 template <class L, class O>
 LayerType layer_type(std::string_view type) {
   return {type, [](const Options& tree, const std::string& where) -> std::unique_ptr<Layer> {

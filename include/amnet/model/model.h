@@ -2,9 +2,10 @@
 //
 //   Model model;
 //   const Value images = model.net.input("data", {1, 112, 96, 3});
-//   …
-//   model.roles = {.image = ImageRole{.input = "data"}, .embedding = "fc5", .loss = "loss"};
-//   save_model("face.safetensors", model.net, model.roles);   // model/model_file.h
+//   const Value flat = model.net.add("flat", Flatten(), {model.net.add("gap", Pool::global(PoolKind::average), {images})});
+//   model.net.add("features", FullyConnected(128), {flat});
+//   model.roles = {.image = ImageRole{.input = "data"}, .embedding = "features"};
+//   save_model("face.safetensors", model);   // model/model_file.h
 #pragma once
 
 #include <amnet/core/image_format.h>
@@ -35,19 +36,19 @@ struct MetricRole {
 /// such value.
 struct Roles {
   std::optional<ImageRole> image = {};
-  std::string labels = {};               ///< the input of the classes, i64 (N)
-  std::string embedding = {};            ///< what the net says of an image, (N,D)
-  std::string loss = {};                 ///< of one element
+  std::string labels = {};     ///< the input of the classes, i64 (N)
+  std::string embedding = {};  ///< what the net says of an image, (N,D)
+  std::string loss = {};       ///< of one element
   std::vector<MetricRole> metrics = {};
-  std::string class_weights = {};        ///< the parameter with a row for each class, (classes,D): "fc6.weight"
+  std::string class_weights = {};  ///< the parameter with a row for each class, (classes,D): "classes.weight"
   friend bool operator==(const Roles&, const Roles&) = default;
 };
 
 struct Model {
   Net net = Net();
   Roles roles = {};
-  std::vector<LayerType> own = {};       ///< rows of the layer types that are not amnet's
-  std::filesystem::path file = {};       ///< it was read from; empty for none
+  std::vector<LayerType> own = {};  ///< rows of the layer types that are not amnet's
+  std::filesystem::path file = {};  ///< it was read from; empty for none
 
   /// The value of a role. Throws UsageError where the model has none.
   Value images() const { return value("image", roles.image ? roles.image->input : std::string()); }

@@ -1,13 +1,15 @@
-// What a net is, as data: its inputs, its layers with all their options, and how they are joined. A
-// net made of its description is the net it was made from, but for the parameters' values.
+// What a net is, as data: its inputs, its layers with all their options, how they are joined, and what
+// its values are for. A net made of its description is the net it was made from, but for the
+// parameters' values.
 //
-//   const NetDescription description = describe(net);
+//   const NetDescription description = describe(net, roles);
 //   const std::string text = json_of(description);                         // for a file, or to look at
 //   Net again = build_net(description_of_json(text, "model.safetensors"));
-//   Net part = build_net(description, {.until = {"fc5"}});                 // only what that needs
+//   Net part = build_net(description, {.until = {"features"}});            // only what that needs
 #pragma once
 
 #include <amnet/model/layer_types.h>
+#include <amnet/model/model.h>
 #include <amnet/net/net.h>
 
 #include <optional>
@@ -34,11 +36,18 @@ struct DescribedLayer {
 struct NetDescription {
   std::vector<DescribedInput> inputs;
   std::vector<DescribedLayer> layers;  ///< in the order they run
+  Roles roles = {};
   friend bool operator==(const NetDescription&, const NetDescription&) = default;
 };
 
-/// Throws UsageError that names a layer which cannot be described.
-NetDescription describe(const Net& net);
+/// Throws UsageError that names a layer which cannot be described, or a role whose value the net does not have.
+NetDescription describe(const Net& net, Roles roles = {});
+
+/// Only what these values depend on, and the roles that are left. Throws DataError for a value that the net does not have.
+NetDescription part_of(const NetDescription& description, const std::vector<std::string>& values);
+
+/// The first difference, such as "layer 'conv1_1': outputs was 64 but now it is 16"; empty where the nets are the same. Roles do not count.
+std::string first_difference(const NetDescription& before, const NetDescription& now);
 
 struct BuildOptions {
   DType dtype = DType::f32;             ///< of the net
@@ -46,10 +55,12 @@ struct BuildOptions {
   std::span<const LayerType> own = {};  ///< types that are not amnet's
 };
 
-/// Throws DataError that names the layer for what cannot be built.
+/// Throws DataError that names the layer for what cannot be built, or the role whose value the net does not have; UsageError for an own row
+/// that takes the name of another.
 Net build_net(const NetDescription& description, const BuildOptions& options = {});
 
-/// A JSON text of one line. Numbers come back to the bit.
+/// A JSON text of one line. Numbers come back to the bit. Throws UsageError for what no JSON holds: a number that is not finite, a text
+/// that is not UTF-8, options within options without end.
 std::string json_of(const NetDescription& description);
 /// Throws DataError naming `source` for a text that is none, and for a member that is missing, of another kind, or unknown.
 NetDescription description_of_json(std::string_view text, const std::string& source);

@@ -4,8 +4,8 @@
 //
 //   Net net;
 //   Value images = net.input("data", {1, 112, 96, 3});
-//   Value active = net.add("relu", PRelu(), {net.add("conv", Conv2d({.outputs = 16}), {images})});
-//   net.initialise(seed);
+//   Value active = net.add("relu", PRelu(), {net.add("conv", Conv2d(16, 3), {images})});
+//   net.initialise(1);
 //   Plan plan(net, {.batch = 32, .keep = {active}});
 #pragma once
 
@@ -107,7 +107,7 @@ class Net {
   std::shared_ptr<Graph> graph_;  // with the plans
 };
 
-/// Copies into `to` every parameter of `from` with the same name: how a backbone moves to a new head.
+/// Copies into `to` every parameter of `from` with the same name, as f32 or f64 as it is there: how a backbone moves to a new head.
 /// Answers the names of `to` that `from` does not have. Throws UsageError naming a parameter whose shape differs.
 std::vector<std::string> copy_parameters(const Net& from, Net& to);
 

@@ -6,7 +6,9 @@
 //   plan.value(images).copy_from(batch);
 //   plan.forward(device);                            // then read plan.value(embedding)
 //
-//   Plan training(net, {.batch = 64, .loss = loss});
+//   Plan training(net, {.batch = 32, .loss = loss});
+//   training.value(images).copy_from(batch);
+//   training.value(labels).copy_from(batch_labels);
 //   training.forward(device, {.step = step});
 //   training.backward(device);                       // then read training.gradient(parameter)
 #pragma once
@@ -95,6 +97,8 @@ class Plan {
   /// The tensor of a value, with room for the whole batch; where fewer samples ran, the rows behind them are undefined. An input is read by
   /// the next forward, which may be for fewer samples too. Throws UsageError for a value that is not kept.
   const Tensor& value(Value value) const;
+  /// That of an input or of a layer, by its name.
+  const Tensor& value(std::string_view name) const;
   /// Runs the layers. Other inferences of the net may run meanwhile, each on a Device of its own; a run that trains (or draws batch
   /// statistics) waits until it is alone. Throws UsageError where the device computes in another memory, or for more samples than planned;
   /// errors of a layer name it.

@@ -4,7 +4,8 @@
 //   PlanCache plans(net, std::size_t{1} << 30);
 //   for (const Shape& size : sizes) {
 //     const std::shared_ptr<Plan> plan = plans.of({.keep = {scores}, .inputs = {{images, size}}});
-//     …
+//     plan->value(images).clear();   // or what is to be looked at
+//     plan->forward(device);
 //   }
 #pragma once
 

@@ -1,4 +1,7 @@
 // Text on its way into HTML or SVG: escaping, and bytes as base64.
+//
+//   escaped("Ann & Bob <3");   // "Ann &amp; Bob &lt;3"
+//   base64(bytes);             // "QW5u" for those of "Ann"
 #pragma once
 
 #include <cstddef>

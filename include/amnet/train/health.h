@@ -2,8 +2,9 @@
 // that no longer tell people apart, an accuracy that stays at chance. It is given the numbers of logged steps and answers with a
 // sentence for the log, each once in a run. It changes nothing: whether to stop is the user's to say.
 //
-//   HealthWatch watch({.classes = 902, .epoch = 52, .warm_up = 100});
-//   for (const std::string& warning : watch.look(signs, state.health)) log.line(warning);
+//   const HealthWatch watch({.classes = 902, .epoch = 52, .warm_up = 100});
+//   Health health;   // what it remembers, for a checkpoint
+//   for (const std::string& warning : watch.look(signs, health)) log.line(warning);
 #pragma once
 
 #include <amnet/core/tensor.h>
@@ -30,6 +31,12 @@ struct Growth {
   bool after_start = false;
   bool told = false;
 
+  template <class Fields>
+  void fields(Fields& fields) {
+    fields("first", first);
+    fields("after_start", after_start);
+    fields("told", told);
+  }
   friend bool operator==(const Growth&, const Growth&) = default;
 };
 
@@ -41,6 +48,16 @@ struct Health {
   double window_samples = 0;
   bool told_collapse = false, told_chance = false;
 
+  template <class Fields>
+  void fields(Fields& fields) {
+    fields("feature_norm", feature_norm);
+    fields("gradient_norm", gradient_norm);
+    fields("window_begin", window_begin);
+    fields("window_correct", window_correct);
+    fields("window_samples", window_samples);
+    fields("told_collapse", told_collapse);
+    fields("told_chance", told_chance);
+  }
   friend bool operator==(const Health&, const Health&) = default;
 };
 

@@ -1,12 +1,17 @@
 // train.log: what happened in a run, line by line with the time, and nothing twice across a resume.
+//
+//   RunLog log("runs/a/train.log", [](std::string_view line) { fmt::print("{}\n", line); });
+//   log.line("Learning rate 0.1");   // "2026-11-23 12:00:00 Learning rate 0.1"
 #pragma once
 
 #include <cstdint>
+#include <exception>
 #include <filesystem>
 #include <functional>
 #include <memory>
 #include <string>
 #include <string_view>
+#include <utility>
 
 namespace amnet {
 
@@ -19,9 +24,11 @@ class RunLog {
  public:
   using Echo = std::function<void(std::string_view line)>;
 
-  /// Appends to `path`; every line also goes to `echo`, if there is one. A log only tells: where it cannot be written, such as on a
-  /// full disk, the echo says so once, and lines are missing until it can be again.
-  RunLog(std::filesystem::path path, Echo echo);
+  using Wording = std::function<std::string(std::string_view text)>;
+
+  /// Appends to `path`; every line, as `wording` has it, also goes to `echo`, if there is one. A log only tells: where it cannot be
+  /// written, such as on a full disk, the echo says so once, and lines are missing until it can be again.
+  explicit RunLog(std::filesystem::path path, Echo echo = {}, Wording wording = {});
   ~RunLog();
   RunLog(const RunLog&) = delete;
   RunLog& operator=(const RunLog&) = delete;
@@ -30,12 +37,24 @@ class RunLog {
   void line(std::string_view text);
   /// The same for an error that the caller is going to show: not echoed.
   void last_words(std::string_view text) noexcept;
+  /// Does `work`; what that throws is the last that the log says, where it has said anything: a run that is refused at once is none.
+  template <class Work>
+  auto with_last_words(Work&& work) {
+    try {
+      return std::forward<Work>(work)();
+    } catch (const std::exception& error) {
+      if (has_said_) last_words(std::string("Ended by an error: ") + error.what());
+      throw;
+    }
+  }
   /// Removes the lines about steps after `step`, which a resumed run is going to take again.
   void cut_after(std::int64_t step);
 
  private:
   std::unique_ptr<LineFile> file_;
   Echo echo_;
+  Wording wording_;
+  bool has_said_ = false;
 };
 
 }  // namespace amnet

@@ -12,7 +12,7 @@ namespace amnet {
 
 struct Schedule {
   double base = 0.1;
-  std::vector<std::int64_t> steps;  ///< ascending; at each the rate is multiplied by gamma
+  std::vector<std::int64_t> steps = {};  ///< ascending; at each the rate is multiplied by gamma
   double gamma = 0.1;
   std::int64_t warm_up = 0;  ///< iterations over which the rate climbs linearly to `base`
 

@@ -35,8 +35,8 @@ TEST_CASE("conv2d: a step makes plans once, and then neither allocates nor waits
     const Layer layer{2, 7, 6, 3, 8};
     const Both x = parity.activation(layer.x()), w = parity.parameter(layer.w()), y = parity.output(layer.y(), true);
     const auto step = [&] {
-      conv2d_forward(parity.cuda, layer.options(), x.device, w.device, {}, y.device);
-      conv2d_backward(parity.cuda, layer.options(), x.device, w.device, {}, y.device,
+      conv2d_forward(parity.cuda, layer.geometry(), x.device, w.device, {}, y.device);
+      conv2d_backward(parity.cuda, layer.geometry(), x.device, w.device, {}, y.device,
                       {.dx = {x.device, Write::add}, .dw = {w.device, Write::add}});
     };
     step();
@@ -51,7 +51,7 @@ TEST_CASE("conv2d: a step makes plans once, and then neither allocates nor waits
     const std::vector<int> before = calls();
     step();
     CHECK(calls() == before);
-    CHECK(conv2d_scratch(parity.cuda, layer.options(), layer.x(), layer.outputs, DType::f32, true).first > 0);
+    CHECK(conv2d_scratch(parity.cuda, layer.geometry(), layer.x(), layer.outputs, DType::f32, true).first > 0);
   });
 }
 
@@ -78,8 +78,8 @@ TEST_CASE("conv2d: a deterministic device takes no engine that is not, or says s
   const auto run = [&](const Layer& of) {
     const Tensor x = Tensor::zeros(of.x(), DType::f32, Memory::cuda), w = Tensor::zeros(of.w(), DType::f32, Memory::cuda);
     const Tensor y(of.y(), DType::f32, Memory::cuda);
-    conv2d_forward(cuda, of.options(), x, w, {}, y);
-    conv2d_backward(cuda, of.options(), x, w, {}, y, {.dx = {x, Write::assign}, .dw = {w, Write::assign}});
+    conv2d_forward(cuda, of.geometry(), x, w, {}, y);
+    conv2d_backward(cuda, of.geometry(), x, w, {}, y, {.dx = {x, Write::assign}, .dw = {w, Write::assign}});
   };
   run(layer);
   CHECK(engines_of(cuda).find("engine 2") == std::string::npos);

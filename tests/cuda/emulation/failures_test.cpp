@@ -24,10 +24,7 @@ constexpr int steps = 5;
 using Calls = std::map<std::string, int>;
 
 TraineeForm tiny() {
-  return {
-      .description = {.network = {.depth = 4, .width = 0.0625, .embedding = 8}, .input = {.height = 16, .width = 16}, .embedding = "fc5"},
-      .batch = 2,
-      .classes = 5};
+  return {.network = {.depth = 4, .width = 0.0625, .embedding = 8}, .format = {.height = 16, .width = 16}, .batch = 2, .classes = 5};
 }
 
 /// What the fake libraries have seen when a part of a run begins: the making of the net, each step, reading the parameters back, and the
@@ -56,8 +53,7 @@ void train(Course& course) {
     Trainee trainee(Cuda({.precision = ProductPrecision::bf16, .deterministic = true, .graphs = course.graphs}), tiny());
     for (int s = 0; s < steps; ++s) {
       course.begins(1 + s);
-      trainee.step->accumulate(trainee.batch_of(s), {.number = s, .seed = Trainee::seed}, Write::assign);
-      trainee.step->update(0.05, 1);
+      trainee.step->run({trainee.batch_of(s)}, {.number = s, .seed = Trainee::seed}, 0.05);
       trainee.take_losses(course.losses, false);
     }
     course.begins(1 + steps);

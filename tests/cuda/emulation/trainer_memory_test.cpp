@@ -45,7 +45,7 @@ TEST_CASE("trainer: a batch that is too large is refused with the largest that f
   REQUIRE(too_large > fits + 10'000);
   const Capacity capacity((fits + too_large) / 2);
   for (const std::int64_t batch : {7, 8, 31, 256}) {
-    const TrainOptions options = trainings.options(fmt::format("b{}", batch), batch);
+    const FaceTraining options = trainings.options(fmt::format("b{}", batch), batch);
     CHECK_THAT(message_of([&] { trainings.run(options); }),
                Catch::StartsWith(fmt::format("[train] a batch of {} wants ", batch)) && Catch::Contains(" MB are free; pass --batch 6,"));
     CHECK_THAT(read_file(options.out / "train.log"), Catch::Contains("Ended by an error: [train] a batch of"));
@@ -75,7 +75,7 @@ TEST_CASE("trainer: memory that is gone when it is wanted is told with the batch
 
 TEST_CASE("trainer: a training set that does not fit is refused before it is read", "[gpu]") {
   Trainings trainings;
-  const TrainOptions options = with_cache(trainings.options("a"));
+  const FaceTraining options = with_cache(trainings.options("a"));
   const std::size_t enough = trainings.forecast(options);
   const std::size_t before = fake::allocations();
   {

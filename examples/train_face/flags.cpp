@@ -1,0 +1,87 @@
+#include "flags.h"
+
+#include <algorithm>
+#include <array>
+#include <cctype>
+#include <utility>
+
+namespace {
+
+// The one table of fields and flags. A field that has another's name as its beginning (`.input.order`) stands on its own.
+constexpr std::array<std::pair<std::string_view, std::string_view>, 46> flags = {{
+    {".accumulate", "--accumulate"},
+    {".batch", "--batch"},
+    {".cache", "--cache"},
+    {".checkpoint_every", "--checkpoint-every"},
+    {".classes", "--classes"},
+    {".device", "--device"},
+    {".epochs", "--epochs"},
+    {".exclude", "--exclude"},
+    {".head.feature_norm", "--feature-norm"},
+    {".head.loss", "--loss"},
+    {".head.margin", "--margin"},
+    {".head.margin_rule", "--margin-rule"},
+    {".head.rows", "--weight-norm"},
+    {".head.scale", "--scale"},
+    {".init_from", "--init-from"},
+    {".input", "--input"},
+    {".input.mean", "--mean"},
+    {".input.order", "--channel-order"},
+    {".input.scale", "--pixel-scale"},
+    {".iterations", "--iterations"},
+    {".keep_checkpoints", "--keep-checkpoints"},
+    {".learning_rate", "--lr"},
+    {".log_every", "--log-every"},
+    {".lr_gamma", "--lr-gamma"},
+    {".lr_steps", "--lr-steps"},
+    {".mirror", "--mirror"},
+    {".network", "--depth, --width and --embedding"},
+    {".network.depth", "--depth"},
+    {".network.embedding", "--embedding"},
+    {".network.width", "--width"},
+    {".out", "--out"},
+    {".pack", "--pack"},
+    {".protocol", "--protocol"},
+    {".relabel", "--relabel"},
+    {".resume", "--resume"},
+    {".root", "--root"},
+    {".seed", "--seed"},
+    {".solver.momentum", "--momentum"},
+    {".solver.weight_decay", "--weight-decay"},
+    {".train_list", "--train-list"},
+    {".val_every", "--val-every"},
+    {".val_pack", "--val-pack"},
+    {".val_pairs", "--val-pairs"},
+    {".val_root", "--val-root"},
+    {".warm_up", "--warm-up"},
+    {".workers", "--workers"},
+}};
+static_assert(std::ranges::is_sorted(flags));
+
+bool is_word(char c) { return std::isalnum(static_cast<unsigned char>(c)) != 0 || c == '_'; }
+
+// The field that begins at the beginning of a text: ".input.mean" of ".input.mean, and"; no more than "." where none does.
+std::string_view field_of(std::string_view text) {
+  std::size_t end = 1;
+  while (end < text.size() && (is_word(text[end]) || (text[end] == '.' && end + 1 < text.size() && is_word(text[end + 1])))) ++end;
+  return text.substr(0, end);
+}
+
+}  // namespace
+
+std::string with_flags(std::string_view text) {
+  std::string told;
+  for (std::size_t at = 0; at < text.size();) {
+    // Within a path or a number a dot begins no field.
+    const bool begins = text[at] == '.' && (at == 0 || std::string_view(" (`'\"").find(text[at - 1]) != std::string_view::npos);
+    const std::string_view field = begins ? field_of(text.substr(at)) : std::string_view();
+    const auto known = std::ranges::find(flags, field, &std::pair<std::string_view, std::string_view>::first);
+    if (known != flags.end()) {
+      told += known->second;
+      at += field.size();
+    } else {
+      told += text[at++];
+    }
+  }
+  return told;
+}

@@ -1,0 +1,52 @@
+// Faces as the batches of a training run: a loader decodes them, the device makes numbers of the bytes.
+//
+//   Model model = face_network({.depth = 20, .width = 0.25});
+//   FaceList list = list_folder("faces");
+//   add_head(model, {.classes = list.classes()});
+//   FaceSource source(list, {.batch = 256, .seed = 1});
+//   Trainer trainer(device, model, source, {.steps = 30000});
+#pragma once
+
+#include <amnet/faces/loader.h>
+#include <amnet/train/batch_source.h>
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+namespace amnet {
+
+/// Feeds the inputs "data" and "labels" of a net.
+class FaceSource final : public BatchSource {
+ public:
+  /// The loader's options; where it begins is for seek() to say. Nothing is decoded before the first batch is asked for.
+  FaceSource(FaceList list, LoaderOptions options);
+
+  Batch next() override;
+  std::int64_t batch() const override { return options_.batch; }
+  std::int64_t epoch() const override { return list_.size(); }
+  void feed(Device& device, const Batch& batch, std::span<const Tensor> there, const Plan& plan) const override;
+  std::int64_t cursor() const override { return cursor_; }
+  void seek(std::int64_t cursor) override;
+  /// Of paths and labels: the same list elsewhere, or in a packed file, has the same.
+  std::uint64_t fingerprint() const override;
+  Options facts() const override;
+  std::string remedy() const override { return "give the list (.root and .train_list, or .pack) and .classes as before"; }
+  std::string where(std::int64_t sample) const override { return list_.where(sample); }
+
+  const FaceList& list() const { return list_; }
+  /// Decodes every image once into the memory of a device, which holds them from then on: batches bring indices in the place of pixels. The
+  /// bytes that the net sees are the same. `progress` is told the images done, and may throw to end it.
+  void hold(Memory memory, const std::function<void(std::int64_t done)>& progress);
+
+ private:
+  FaceList list_;
+  LoaderOptions options_;
+  std::optional<Loader> loader_;
+  Tensor held_;  // u8 (images,H,W,3), of the whole list
+  std::int64_t cursor_ = 0;
+};
+
+}  // namespace amnet

@@ -1,0 +1,93 @@
+// Everything that decides a training run, but for the device it runs on. The command line of `train_face train` fills it in; a program may
+// do so itself. The defaults are those of the command line; `apply_preset` sets a whole recipe.
+//
+//   FaceTraining options{.root = "faces", .out = "runs/a"};
+//   apply_preset(options, "small");
+//   options.network.width = 0.25;
+//   check_options(options);
+//   const std::int64_t steps = total_steps(options, 6647);   // of a run over so many images
+#pragma once
+
+#include <amnet/core/image_format.h>
+#include <amnet/core/processors.h>
+#include <amnet/faces/heads.h>
+#include <amnet/faces/sphere_face.h>
+#include <amnet/faces/verification.h>
+#include <amnet/train/schedule.h>
+#include <amnet/train/solver.h>
+
+#include <cstdint>
+#include <filesystem>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace amnet {
+
+/// Who holds the decoded images of the training set from step to step: nobody (they are decoded again and again), or the device that
+/// trains, which must be a GPU. The bytes of a batch are the same.
+enum class ImageCache : unsigned char { none, device };
+
+struct FaceTraining {
+  // data
+  std::filesystem::path root = {};        ///< folder the list's paths start from, or one sub-folder per identity
+  std::filesystem::path train_list = {};  ///< `path label` lines; empty: the sub-folders of root
+  std::filesystem::path pack = {};        ///< a packed file (faces/packed_faces.h) instead of root and train_list
+  std::filesystem::path exclude = {};     ///< names of identities to leave out; empty: none
+  std::int64_t classes = 0;               ///< 0: the largest label + 1
+  bool skip_bad_images = false;           ///< else a bad image ends the run
+  bool relabel = false;                   ///< number the labels of the list or pack from 0 on, in their order
+  ImageFormat input = {};
+  bool mirror = true;
+  int workers = default_workers();  ///< decoding threads; no effect on the bytes of a batch
+  ImageCache cache = ImageCache::none;
+
+  // verification while training
+  std::filesystem::path val_pairs = {}, val_root = {};
+  std::filesystem::path val_pack = {};  ///< a packed file instead of val_root
+  Protocol protocol = Protocol::amsoftmax;
+  std::int64_t val_every = -1;  ///< steps; 0 never, -1 once an epoch
+
+  // model and loss
+  SphereFaceOptions network = {};
+  HeadOptions head = {};  ///< `classes` is filled in from the data
+
+  // recipe
+  std::int64_t batch = 256;
+  std::int64_t accumulate = 1;      ///< micro-batches summed into one step, gradients times 1/accumulate
+  std::int64_t iterations = 30000;  ///< steps; ignored where epochs is set
+  double epochs = 0;                ///< > 0: ceil(epochs * images / (batch * accumulate)) steps
+  double learning_rate = 0.1;
+  /// When the rate drops: values below 1 are fractions of all steps, others are steps. The default is the seed's 16k, 24k, 28k of 30k.
+  std::vector<double> lr_steps = {16.0 / 30, 24.0 / 30, 28.0 / 30};
+  double lr_gamma = 0.1;
+  std::int64_t warm_up = 0;
+  SolverOptions solver = {};
+
+  // the run
+  std::filesystem::path out = {};
+  std::uint64_t seed = 1;
+  std::int64_t log_every = 20;
+  std::int64_t checkpoint_every = 1000;
+  int keep_checkpoints = 3;
+  std::string resume = {};  ///< "": a new run; "auto": the newest intact checkpoint of `out`, if any; else a checkpoint directory
+  std::filesystem::path init_from = {};  ///< model file whose tensors a new run starts from
+};
+
+/// Recipes: "amsoftmax" is the seed's (batch 256, 0.1 divided by 10 at 16k, 24k and 28k of 30k steps, margin rule cos_gt_m, weight rows
+/// renormalised in place); "small" is for sets of a few hundred to a few thousand people (docs/training_faces.md has its measurements).
+/// Throws UsageError for another name.
+void apply_preset(FaceTraining& options, std::string_view preset);
+
+/// Throws UsageError naming the first option that is out of range.
+void check_options(const FaceTraining& options);
+
+/// Steps of one pass over so many images, at least 1.
+std::int64_t steps_of_epoch(const FaceTraining& options, std::int64_t images);
+/// Steps of a run over so many images.
+std::int64_t total_steps(const FaceTraining& options, std::int64_t images);
+/// Batches that are decoded ahead: those of the next step, and three more; each worker has one at hand.
+int queue_of(const FaceTraining& options);
+Schedule schedule_of(const FaceTraining& options, std::int64_t steps);
+
+}  // namespace amnet

@@ -1,0 +1,80 @@
+// Checkpoints of a run, and how it goes on from one: each is a folder `step_00001000` of the model, the momentum and the state
+// (io/checkpoint.h); `last` and `best` point to two of them.
+//
+//   Checkpoints checkpoints("runs/a", log, {.every = 1000});
+//   train(trainer, {&checkpoints});   // begins, or goes on from the newest intact checkpoint in runs/a
+#pragma once
+
+#include <amnet/io/checkpoint.h>
+#include <amnet/io/folder_lock.h>
+#include <amnet/train/observer.h>
+#include <amnet/train/run_log.h>
+#include <amnet/train/train_run.h>
+
+#include <cstdint>
+#include <filesystem>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace amnet {
+
+/// A file that every checkpoint has as it is.
+struct KeptText {
+  std::string name, content;
+  /// Why a run must not go on from a checkpoint whose file differs; empty: it may.
+  std::string must_stay = {};
+};
+
+struct CheckpointsOptions {
+  std::int64_t every = 1000;  ///< steps; and at the end, at a request, and where an error leaves a whole step behind
+  int keep = 3;               ///< the newest so many stay, and the best
+  /// "auto": goes on from the newest intact checkpoint of the folder, if it has one; "": a new run, which refuses a folder that has;
+  /// else the checkpoint to go on from.
+  std::string resume = "auto";
+  std::vector<KeptText> texts = {};
+  std::shared_ptr<FolderLock> lock = {};  ///< of the folder, where the caller has locked it already
+};
+
+class Checkpoints final : public Observer {
+ public:
+  /// Makes and locks the folder. The log must outlive this. Throws FileError where another process writes there.
+  Checkpoints(std::filesystem::path folder, RunLog& log, CheckpointsOptions options = {});
+
+  /// Throws UsageError for a folder that holds another run, or a checkpoint that does not go with these settings; DataError for a damaged
+  /// one; FileError.
+  void open(TrainRun& run) override;
+  void catch_up(TrainRun& run) override;
+  void after_step(TrainRun& run) override;
+  void finish(TrainRun& run, bool stopped) override;
+  /// Saves what an error leaves whole, and says so. Numbers that are not finite and a device that failed leave nothing to trust.
+  void fail(TrainRun& run, const std::exception& error) noexcept override;
+  std::string keep_bad_batch(TrainRun& run, const NonFiniteStep& error) override;
+
+  /// The one that was resumed from or written last; empty before.
+  const std::filesystem::path& last() const { return last_; }
+  /// That which the run goes on from; nothing for a new one.
+  const std::optional<FoundCheckpoint>& resumed() const { return resumed_; }
+
+ private:
+  std::optional<FoundCheckpoint> find(std::vector<std::string>& notes) const;
+  void load(TrainRun& run, const std::filesystem::path& checkpoint);
+  void load_tensors_of(Trainer& trainer, const std::filesystem::path& checkpoint);
+  void save(TrainRun& run);
+  bool holds(const TrainRun& run) const;
+  bool in_folder(const std::filesystem::path& checkpoint) const;
+  void point(std::string_view pointer, std::int64_t step);
+
+  std::filesystem::path folder_;
+  RunLog& log_;
+  CheckpointsOptions options_;
+  std::optional<FoundCheckpoint> resumed_;
+  std::filesystem::path last_;
+  std::string stored_;   // the state in it; empty before the first
+  bool opened_ = false;  // the run is where it begins: an error from here on is one of a run
+  bool told_pointer_ = false;
+};
+
+}  // namespace amnet

@@ -1,0 +1,61 @@
+// Numbers about a step that the device computes beside it, and that come back with the loss: nobody waits for them.
+//
+//   Trainer trainer(device, model, source, {.steps = 100, .probes = {std::make_shared<FeatureProbe>(), std::make_shared<GradientNorm>()}});
+//   trainer.run_step();
+//   trainer.meters()["feature_norm"];   // the mean since the last line of the log
+//   trainer.latest("gradient_norm");    // of the last step
+#pragma once
+
+#include <amnet/model/model.h>
+#include <amnet/net/plan.h>
+
+#include <cstdint>
+#include <span>
+#include <string>
+#include <vector>
+
+namespace amnet {
+
+struct ProbeArgs {
+  Device& device;
+  const Model& model;
+  const Plan& plan;
+  std::int64_t samples;   ///< the first rows of the plan's values
+  const Tensor& numbers;  ///< f64 (names().size()), where the device computes: to be written
+};
+
+class Probe {
+ public:
+  /// When it looks. after_forward: in every micro-batch, when the values are there; its numbers are means over micro-batches.
+  /// before_update: once in a step, at its whole gradient, the sum over `TrainerOptions::accumulate` micro-batches.
+  enum class Moment : unsigned char { after_forward, before_update };
+
+  virtual ~Probe() = default;
+  virtual Moment moment() const { return Moment::after_forward; }
+  virtual std::vector<std::string> names() const = 0;
+  /// The values that it reads, which the plan then keeps. Throws UsageError where the model has none.
+  virtual std::vector<Value> reads(const Model&) const { return {}; }
+  /// Launches kernels, always the same ones, and waits for nothing: they may be recorded and repeated.
+  virtual void look(const ProbeArgs& args) const = 0;
+  /// On the host, when they are there: makes of what the device has written the numbers to tell.
+  virtual void conclude(std::span<double> /*numbers*/) const {}
+};
+
+/// "target_cosine" and "feature_norm", by the embedding, the labels and the class weights of the model: kernels/feature_statistics.h.
+class FeatureProbe final : public Probe {
+ public:
+  std::vector<std::string> names() const override { return {"target_cosine", "feature_norm"}; }
+  std::vector<Value> reads(const Model& model) const override { return {model.embedding()}; }
+  void look(const ProbeArgs& args) const override;
+};
+
+/// "gradient_norm": the root of the sum of squares over all gradients of a step, the sum of its micro-batches.
+class GradientNorm final : public Probe {
+ public:
+  Moment moment() const override { return Moment::before_update; }
+  std::vector<std::string> names() const override { return {"gradient_norm"}; }
+  void look(const ProbeArgs& args) const override;
+  void conclude(std::span<double> numbers) const override;
+};
+
+}  // namespace amnet

@@ -1,0 +1,112 @@
+#include <amnet/faces/face_training.h>
+
+#include <algorithm>
+#include <cmath>
+
+namespace amnet {
+
+void apply_preset(FaceTraining& options, std::string_view preset) {
+  if (preset == "amsoftmax") {
+    options.batch = 256;
+    options.iterations = 30000;
+    options.learning_rate = 0.1;
+    options.lr_steps = {16000, 24000, 28000};
+    options.warm_up = 0;
+    options.solver = {.momentum = 0.9, .weight_decay = 5e-4};
+    options.input.mean = 128;
+    options.head.loss = LossKind::amsoftmax;
+    options.head.scale = 30;
+    options.head.margin = 0.35;
+    options.head.margin_rule = MarginRule::cos_gt_m;
+    options.head.rows = RowNorm::in_place;
+    return;
+  }
+  require(preset == "small", "[preset] expected 'amsoftmax' or 'small' but got '{}'.", preset);
+  options.batch = 128;
+  options.epochs = 24;
+  // At 0.05 the length of the features grew a hundredfold and more (docs/training_faces.md, "The learning rate of small").
+  options.learning_rate = 0.02;
+  options.lr_steps = {0.6, 0.8, 0.93};
+  options.warm_up = 100;
+  options.solver = {.momentum = 0.9, .weight_decay = 5e-4};
+  options.head.scale = 30;
+  options.head.margin = 0.35;
+  options.head.margin_rule = MarginRule::cos_gt_m;
+  options.head.rows = RowNorm::projected;
+}
+
+void check_options(const FaceTraining& options) {
+  const auto at_least = [](std::string_view flag, std::int64_t value, std::int64_t least) {
+    require(value >= least, "{}: expected at least {} but got {}.", flag, least, value);
+  };
+  const auto in_range = [](std::string_view flag, double value, double low, double high) {
+    require(std::isfinite(value) && value >= low && value <= high, "{}: expected a number from {} to {} but got {}.", flag, low, high,
+            value);
+  };
+  require(!options.root.empty() || !options.pack.empty(), ".root, .pack: name the folder or the packed file that holds the images.");
+  require(options.pack.empty() || (options.root.empty() && options.train_list.empty()),
+          ".pack: a packed file holds its list and its images; leave out .root and .train_list.");
+  require(!options.relabel || !options.pack.empty() || !options.train_list.empty(),
+          ".relabel: is for the labels of .train_list or .pack; the people of a folder are numbered from 0 on as it is.");
+  require(!options.out.empty(), ".out: name the folder to write the run to.");
+  in_range(".input.mean", options.input.mean, 0, 255);
+  in_range(".input.scale", options.input.scale, 1e-6, 1e3);
+  check_image_format(options.input);
+  at_least(".batch", options.batch, 1);
+  require(options.batch <= 1'000'000, ".batch: expected at most 1000000 but got {}.", options.batch);
+  at_least(".accumulate", options.accumulate, 1);
+  require(options.accumulate <= 1'000'000, ".accumulate: expected at most 1000000 but got {}.", options.accumulate);
+  at_least(".iterations", options.iterations, 1);
+  require(options.iterations <= 1'000'000'000, ".iterations: expected at most 1000000000 but got {}.", options.iterations);
+  in_range(".epochs", options.epochs, 0, 1e6);
+  at_least(".classes", options.classes, 0);
+  require(options.classes <= std::int64_t{1} << 31, ".classes: expected at most 2147483648 but got {}.", options.classes);
+  require(options.workers >= 1 && options.workers <= 256, ".workers: expected 1 to 256 but got {}.", options.workers);
+  at_least(".log_every", options.log_every, 1);
+  at_least(".checkpoint_every", options.checkpoint_every, 1);
+  at_least(".keep_checkpoints", options.keep_checkpoints, 1);
+  at_least(".warm_up", options.warm_up, 0);
+  require(options.val_every >= -1, ".val_every: expected a number of steps, 0 for never or -1 for once an epoch, but got {}.",
+          options.val_every);
+  in_range(".learning_rate", options.learning_rate, 0, 1e38);
+  in_range(".lr_gamma", options.lr_gamma, 0, 1);
+  in_range(".solver.momentum", options.solver.momentum, 0, 1);
+  in_range(".solver.weight_decay", options.solver.weight_decay, 0, 1e3);
+  in_range(".head.scale", options.head.scale, 1e-6, 1e6);
+  in_range(".head.margin", options.head.margin, 0, 2);
+  in_range(".network.width", options.network.width, 1e-3, 16);
+  require(options.network.embedding >= 1 && options.network.embedding <= 65536, ".network.embedding: expected 1 to 65536 but got {}.",
+          options.network.embedding);
+  sphere_face_blocks(options.network.depth);
+  for (const double step : options.lr_steps) {
+    require(step > 0 && step <= 1e9, ".lr_steps: expected steps, or fractions of all steps below 1, but got {}.", step);
+  }
+  require(options.val_root.empty() || options.val_pack.empty(), ".val_root, .val_pack: give one of the two.");
+  require(options.val_pairs.empty() == (options.val_root.empty() && options.val_pack.empty()),
+          ".val_pairs and .val_root (or .val_pack): give both or neither.");
+}
+
+std::int64_t steps_of_epoch(const FaceTraining& options, std::int64_t images) {
+  return std::max<std::int64_t>(1, images / (options.batch * options.accumulate));
+}
+
+std::int64_t total_steps(const FaceTraining& options, std::int64_t images) {
+  if (options.epochs <= 0) return options.iterations;
+  const double per_step = static_cast<double>(options.batch * options.accumulate);
+  return std::max<std::int64_t>(1, static_cast<std::int64_t>(std::ceil(options.epochs * static_cast<double>(images) / per_step)));
+}
+
+int queue_of(const FaceTraining& options) {
+  return std::max(options.workers, 3 + static_cast<int>(std::min<std::int64_t>(options.accumulate, 32)));
+}
+
+Schedule schedule_of(const FaceTraining& options, std::int64_t steps) {
+  Schedule schedule{.base = options.learning_rate, .steps = {}, .gamma = options.lr_gamma, .warm_up = options.warm_up};
+  for (const double step : options.lr_steps) {
+    schedule.steps.push_back(std::llround(step < 1 ? step * static_cast<double>(steps) : step));
+  }
+  std::ranges::sort(schedule.steps);
+  return schedule;
+}
+
+}  // namespace amnet

@@ -1,0 +1,41 @@
+#include "settings_changes.h"
+
+#include <fmt/format.h>
+
+#include <map>
+#include <sstream>
+#include <utility>
+
+namespace amnet {
+
+std::vector<std::string> changed_settings(std::string_view before, std::string_view now) {
+  const auto settings_of = [](std::string_view text) {
+    std::map<std::string, std::string> settings;
+    std::stringstream lines{std::string(text)};
+    for (std::string line; std::getline(lines, line);) {
+      const std::size_t equals = line.find(" = ");
+      if (!line.starts_with('#') && equals != std::string::npos) settings[line.substr(0, equals)] = line.substr(equals + 3);
+    }
+    // The list may come from elsewhere: check_resumable holds its paths and labels to those of the checkpoint.
+    for (const char* without_effect : {"out", "root", "train-list", "pack", "val-root", "val-pack", "threads", "workers", "cache"}) {
+      settings.erase(without_effect);
+    }
+    return settings;
+  };
+  std::map<std::string, std::string> then = settings_of(before), wanted = settings_of(now);
+  // Configurations from before these settings were have nothing else.
+  for (const auto& [key, value] : {std::pair("pixel-scale", "0.0078125"), std::pair("relabel", "false")}) {
+    if (wanted.contains(key)) then.try_emplace(key, value);
+  }
+  std::vector<std::string> changes;
+  for (const auto& [key, value] : wanted) {
+    const std::string& old = then.try_emplace(key, "not set").first->second;
+    if (old != value) changes.push_back(fmt::format("Setting changed since the checkpoint: {} = {}, was {}", key, value, old));
+  }
+  for (const auto& [key, value] : then) {
+    if (!wanted.contains(key)) changes.push_back(fmt::format("Setting changed since the checkpoint: {} is not set, was {}", key, value));
+  }
+  return changes;
+}
+
+}  // namespace amnet

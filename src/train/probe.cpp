@@ -1,0 +1,29 @@
+#include <amnet/kernels/feature_statistics.h>
+#include <amnet/kernels/sum_of_squares.h>
+#include <amnet/train/probe.h>
+
+#include <cmath>
+
+namespace amnet {
+
+void FeatureProbe::look(const ProbeArgs& args) const {
+  const Plan& plan = args.plan;
+  Tensor class_weights;
+  args.model.net.look([&](const std::string& name, const Parameter& parameter) {
+    if (name == args.model.roles.class_weights) class_weights = parameter.value;
+  });
+  require(class_weights.defined(), "[feature probe] the model has no class weights '{}'; say in its roles which parameter holds them.",
+          args.model.roles.class_weights);
+  on(args.device, [&](auto& backend) {
+    feature_statistics(backend, plan.value(args.model.embedding()).slice(0, args.samples), class_weights,
+                       plan.value(args.model.labels()).slice(0, args.samples), args.numbers);
+  });
+}
+
+void GradientNorm::look(const ProbeArgs& args) const {
+  on(args.device, [&](auto& backend) { sum_of_squares(backend, args.plan.gradients(), args.numbers); });
+}
+
+void GradientNorm::conclude(std::span<double> numbers) const { numbers[0] = std::sqrt(numbers[0]); }
+
+}  // namespace amnet

@@ -1,0 +1,70 @@
+// What the examples of headers are run with: EXAMPLE("core/tensor.h") { … } is a test case in a new folder of its own, and
+// `#include "example_of/core/tensor.h"` in it is the example, behind the objects that it speaks of.
+#pragma once
+
+#include "catch.h"
+#include "data/test_images.h"
+
+#include <amnet/amnet.h>
+
+#include <cstdint>
+#include <filesystem>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace examples {
+
+namespace fs = std::filesystem;
+
+class InFolder {
+ public:
+  InFolder() { fs::current_path(folder_.path()); }
+  ~InFolder() { fs::current_path(before_); }
+  InFolder(const InFolder&) = delete;
+  InFolder& operator=(const InFolder&) = delete;
+
+ private:
+  fs::path before_ = fs::current_path();
+  test_images::TemporaryFolder folder_;
+};
+
+inline void write_file(const fs::path& path, std::string_view text) {
+  if (path.has_parent_path()) fs::create_directories(path.parent_path());
+  amnet::write_durably(path, text);
+}
+
+/// The elements of a floating-point tensor.
+inline std::vector<double> values_of(const amnet::Tensor& tensor) {
+  const auto values = tensor.cast(amnet::DType::f64);
+  return {values.data<double>().begin(), values.data<double>().end()};
+}
+
+inline constexpr std::uint64_t people = 4, images_each = 4;
+
+/// Draws faces into a folder: four people, four images of each.
+inline void draw_faces(const fs::path& folder) { amnet::write_synthetic_faces(folder, {.identities = people, .images = images_each}); }
+/// A list of pairs of them.
+inline void draw_pairs(const fs::path& file) {
+  amnet::write_synthetic_pairs(file, {.identities = people, .images = images_each, .folds = 2, .pairs = 4});
+}
+/// Paths of three of them.
+inline std::vector<std::string> face_paths() {
+  return {amnet::synthetic_face_path(0, 1), amnet::synthetic_face_path(1, 1), amnet::synthetic_face_path(2, 1)};
+}
+
+inline constexpr amnet::SphereFaceOptions small_network{.depth = 4, .width = 0.125, .embedding = 16};
+
+/// Trains on drawn faces for two steps.
+inline void make_run(const fs::path& folder) {
+  draw_faces("drawn");
+  amnet::Device device = amnet::Cpu(1);
+  amnet::train_faces(device, {.root = "drawn", .network = small_network, .batch = 4, .iterations = 2, .out = folder});
+}
+
+inline void print(std::string_view line) { fmt::print("{}\n", line); }
+
+}  // namespace examples
+
+#define EXAMPLE(name) TEST_CASE_METHOD(examples::InFolder, name)

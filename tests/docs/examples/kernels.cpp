@@ -1,0 +1,192 @@
+#include "example.h"
+
+#include <array>
+#include <cmath>
+
+using namespace amnet;
+using examples::values_of;
+
+namespace {
+
+Tensor drawn(Shape shape, std::uint64_t seed = 1) { return random_normal(shape, seed).cast(DType::f32); }
+
+Tensor bytes_of(Shape shape) { return Tensor::zeros(shape, DType::u8); }
+
+}  // namespace
+
+EXAMPLE("kernels/accuracy.h") {
+  Cpu cpu(1);
+#include "example_of/kernels/accuracy.h"
+  CHECK(accuracy.item() == 0.5);
+}
+
+EXAMPLE("kernels/add.h") {
+  Cpu cpu(1);
+  const Tensor x0 = drawn({2, 3}, 1), x1 = drawn({2, 3}, 2), x2 = drawn({2, 3}, 3), dy = drawn({2, 3}, 4);
+  const Tensor y(x0.shape(), DType::f32), dx0(x0.shape(), DType::f32);
+#include "example_of/kernels/add.h"
+  CHECK(values_of(y)[0] == Approx(values_of(x0)[0] + values_of(x1)[0] + values_of(x2)[0]));
+  CHECK(values_of(dx0) == values_of(dy));
+}
+
+EXAMPLE("kernels/batch_norm.h") {
+  Cpu cpu(1);
+  const Tensor x = drawn({4, 5, 3}), y(x.shape(), DType::f32), mean({3}, DType::f32), variance({3}, DType::f32);
+  const Tensor scale = Tensor::of<float>({3}, {1, 1, 1}), shift = Tensor::zeros({3}, DType::f32);
+  const Tensor running_mean = Tensor::zeros({3}, DType::f32), running_variance = Tensor::of<float>({3}, {1, 1, 1});
+  const Tensor weight_of_past = Tensor::zeros({1}, DType::f32);
+#include "example_of/kernels/batch_norm.h"
+  CHECK(weight_of_past.item() == 1);
+  CHECK(values_of(running_mean) == values_of(mean));
+}
+
+EXAMPLE("kernels/bias.h") {
+  Cpu cpu(1);
+  const Tensor dy = Tensor::of<float>({2, 2}, {1, 2, 3, 4}), dbias({2}, DType::f32);
+#include "example_of/kernels/bias.h"
+  CHECK(values_of(dbias) == std::vector<double>{4, 6});
+}
+
+EXAMPLE("kernels/conv2d.h") {
+  Cpu cpu(1);
+  const Tensor x = drawn({2, 8, 6, 3}), w = drawn({64, 3, 3, 3});
+#include "example_of/kernels/conv2d.h"
+  CHECK(y.shape() == Shape{2, 8, 6, 64});
+}
+
+EXAMPLE("kernels/dropout.h") {
+  Cpu cpu(1);
+  const Tensor x = drawn({4, 8}), y(x.shape(), DType::f32), mask(x.shape(), DType::u8), dy = drawn({4, 8}, 2), dx(x.shape(), DType::f32);
+#include "example_of/kernels/dropout.h"
+  CHECK(values_of(y)[0] == Approx(mask.data<std::uint8_t>()[0] * 2 * values_of(x)[0]));
+}
+
+EXAMPLE("kernels/feature_statistics.h") {
+  Cpu cpu(1);
+  const Tensor features = Tensor::of<float>({1, 2}, {3, 4}), class_weights = Tensor::of<float>({1, 2}, {6, 8});
+  const Tensor labels = Tensor::of<std::int64_t>({1}, {0});
+#include "example_of/kernels/feature_statistics.h"
+  CHECK(cosine == Approx(1));
+  CHECK(norm == Approx(5));
+}
+
+EXAMPLE("kernels/fill.h") {
+  Cpu cpu(1);
+  const Tensor x({3}, DType::f32);
+#include "example_of/kernels/fill.h"
+  CHECK(values_of(x) == std::vector<double>{0.5, 0.5, 0.5});
+}
+
+EXAMPLE("kernels/finite.h") {
+  Cpu cpu(1);
+  const Tensor x = drawn({3}), flag = bytes_of({1});
+#include "example_of/kernels/finite.h"
+  CHECK(all_finite(cpu, x));
+  CHECK(flag.data<std::uint8_t>()[0] == 0);
+}
+
+EXAMPLE("kernels/flatten.h") {
+  Cpu cpu(1);
+#include "example_of/kernels/flatten.h"
+}
+
+EXAMPLE("kernels/flip.h") {
+  Cpu cpu(1);
+  const Tensor x = Tensor::of<float>({1, 1, 3, 1}, {1, 2, 3}), mirrored(x.shape(), DType::f32), dmirrored = x, dx(x.shape(), DType::f32);
+#include "example_of/kernels/flip.h"
+  CHECK(values_of(mirrored) == std::vector<double>{3, 2, 1});
+}
+
+EXAMPLE("kernels/fully_connected.h") {
+  Cpu cpu(1);
+  const Tensor x = drawn({2, 2}), unit = Tensor::of<float>({2, 2}, {1, 0, 0, 1}), w = Tensor::of<float>({1, 2}, {3, 4}), dy = drawn({2, 1});
+  const Tensor bias = Tensor::zeros({1}, DType::f32), y({2, 1}, DType::f32), dx(x.shape(), DType::f32), dw(w.shape(), DType::f32);
+  const Tensor cosines({2, 1}, DType::f32), norms({1, 1}, DType::f32);
+#include "example_of/kernels/fully_connected.h"
+  CHECK(values_of(cosines)[0] == Approx(0.6));
+}
+
+EXAMPLE("kernels/image_input.h") {
+  Cpu cpu(1);
+  const Tensor pixels = bytes_of({2, 4, 3, 3}), mirror = bytes_of({2}), y(pixels.shape(), DType::f32);
+#include "example_of/kernels/image_input.h"
+  CHECK(values_of(y)[0] == Approx(-127.5 / 128));
+}
+
+EXAMPLE("kernels/labels.h") {
+  const Tensor labels = Tensor::zeros({64}, DType::i64);
+#include "example_of/kernels/labels.h"
+}
+
+EXAMPLE("kernels/normalize.h") {
+  Cpu cpu(1);
+  const Tensor x = Tensor::of<float>({1, 2}, {3, 4}), y(x.shape(), DType::f32), norm({1, 1}, DType::f32);
+  const Tensor dy = drawn({1, 2}), dx(x.shape(), DType::f32);
+#include "example_of/kernels/normalize.h"
+  CHECK(norm.item() == Approx(5));
+  CHECK(values_of(y)[0] == Approx(0.6));
+}
+
+EXAMPLE("kernels/pool.h") {
+  Cpu cpu(1);
+  const Tensor x = drawn({1, 7, 7, 2}), dx(x.shape(), DType::f32), dy = drawn({1, 3, 3, 2});
+#include "example_of/kernels/pool.h"
+}
+
+EXAMPLE("kernels/prelu.h") {
+  Cpu cpu(1);
+  const Tensor x = Tensor::of<float>({2}, {-2, 3}), slope = Tensor::of<float>({1}, {0.5}), y({2}, DType::f32), dy = drawn({2});
+  const Tensor dx({2}, DType::f32), dslope({1}, DType::f32);
+#include "example_of/kernels/prelu.h"
+  CHECK(values_of(y) == std::vector<double>{-1, 3});
+}
+
+EXAMPLE("kernels/relu.h") {
+  Cpu cpu(1);
+  const Tensor x = Tensor::of<float>({2}, {-2, 3}), y({2}, DType::f32), dy = drawn({2}), dx({2}, DType::f32);
+#include "example_of/kernels/relu.h"
+  CHECK(values_of(y) == std::vector<double>{0, 3});
+}
+
+EXAMPLE("kernels/replay.h") {
+  Cpu cpu(1);
+  const Tensor x({1}, DType::f32), y({1}, DType::f32);
+#include "example_of/kernels/replay.h"
+  CHECK(y.item() == 2);
+}
+
+EXAMPLE("kernels/scale_shift.h") {
+  Cpu cpu(1);
+  const Tensor x = Tensor::of<float>({2}, {-2, 3}), scale = Tensor::of<float>({1}, {2}), shift = Tensor::of<float>({1}, {1});
+  const Tensor y({2}, DType::f32), dy = drawn({2}), dx({2}, DType::f32), dscale({1}, DType::f32), dshift({1}, DType::f32);
+#include "example_of/kernels/scale_shift.h"
+  CHECK(values_of(y) == std::vector<double>{-3, 7});
+}
+
+EXAMPLE("kernels/sgd.h") {
+  Cpu cpu(1);
+  const Tensor weight = Tensor::of<float>({1}, {1}), gradient = Tensor::of<float>({1}, {5}), momentum = Tensor::zeros({1}, DType::f32);
+#include "example_of/kernels/sgd.h"
+  CHECK(weight.item() == Approx(0.5));
+}
+
+EXAMPLE("kernels/softmax_cross_entropy.h") {
+  Cpu cpu(1);
+  const Tensor cosines = Tensor::of<float>({1, 2}, {0.5, 0.4F}), labels = Tensor::of<std::int64_t>({1}, {0});
+  const Tensor normalisers({1, 2}, DType::f32), loss({1}, DType::f32), dloss = Tensor::of<float>({1}, {1}), dcosines({1, 2}, DType::f32);
+#include "example_of/kernels/softmax_cross_entropy.h"
+  CHECK(loss.item() == Approx(std::log1p(std::exp(30 * (0.4 - 0.15)))));
+}
+
+EXAMPLE("kernels/sum_of_squares.h") {
+  Cpu cpu(1);
+#include "example_of/kernels/sum_of_squares.h"
+  CHECK(sum.item() == 25);
+}
+
+EXAMPLE("kernels/transfer.h") {
+  Cpu cpu(1);
+  const Tensor logits = drawn({2, 3}), labels = Tensor::zeros({2}, DType::i64), accuracy({1}, DType::f32);
+#include "example_of/kernels/transfer.h"
+  CHECK(numbers[0].item() == accuracy.item());
+}

@@ -1,0 +1,136 @@
+#include "example.h"
+
+using namespace amnet;
+
+namespace {
+
+/// A net, with the values that examples read.
+struct Inputs {
+  Net net;
+  Value image = net.input("image", {1, 16, 12, 3}), conv = net.input("conv", {1, 8, 6, 16}), other = net.input("other", {1, 8, 6, 16});
+  Value feature = net.input("feature", {1, 32}), logits = net.input("logits", {1, 10}), labels = net.input("labels", {1}, DType::i64);
+  Value norm = net.input("length", {1, 1});
+};
+
+}  // namespace
+
+EXAMPLE("layers/accuracy.h") {
+  auto [net, image, conv, other, feature, logits, labels, norm] = Inputs();
+#include "example_of/layers/accuracy.h"
+  CHECK(net.spec(accuracy).shape == Shape{1});
+}
+
+EXAMPLE("layers/add.h") {
+  auto [net, image, shortcut, branch, feature, logits, labels, norm] = Inputs();
+#include "example_of/layers/add.h"
+  CHECK(net.spec(joined).shape == Shape{1, 8, 6, 16});
+}
+
+EXAMPLE("layers/batch_norm.h") {
+  auto [net, image, conv, other, feature, logits, labels, norm] = Inputs();
+#include "example_of/layers/batch_norm.h"
+  CHECK(net.spec(normal).shape == Shape{1, 8, 6, 16});
+}
+
+EXAMPLE("layers/conv2d.h") {
+  auto [net, image, input, other, feature, logits, labels, norm] = Inputs();
+#include "example_of/layers/conv2d.h"
+  CHECK(net.spec(conv).shape == Shape{1, 8, 6, 64});
+}
+
+EXAMPLE("layers/dropout.h") {
+  auto [net, image, conv, other, feature, logits, labels, norm] = Inputs();
+#include "example_of/layers/dropout.h"
+  CHECK(net.spec(dropped).shape == Shape{1, 32});
+}
+
+EXAMPLE("layers/flatten.h") {
+  auto [net, image, conv, other, feature, logits, labels, norm] = Inputs();
+#include "example_of/layers/flatten.h"
+  CHECK(net.spec(row).shape == Shape{1, 768});
+}
+
+EXAMPLE("layers/flip.h") {
+  auto [net, image, conv, other, feature, logits, labels, norm] = Inputs();
+#include "example_of/layers/flip.h"
+  CHECK(net.spec(mirrored).shape == Shape{1, 16, 12, 3});
+}
+
+EXAMPLE("layers/fully_connected.h") {
+  auto [net, image, conv, other, flat, logits, labels, norm] = Inputs();
+#include "example_of/layers/fully_connected.h"
+  CHECK(net.spec(features).shape == Shape{1, 512});
+}
+
+EXAMPLE("layers/fused_conv2d.h") {
+  auto [net, image, x, other, feature, logits, labels, norm] = Inputs();
+#include "example_of/layers/fused_conv2d.h"
+  CHECK(Plan(net, {.keep = {joined}}).steps()[0].layers == std::vector<std::string>{"conv1", "relu1", "add1"});
+}
+
+EXAMPLE("layers/fusion.h") {
+  Conv2d conv(16, 3, {.pad = 1});
+  PRelu prelu;
+  Add add;
+#include "example_of/layers/fusion.h"
+  REQUIRE(one != nullptr);
+  CHECK(one->type() == "conv2d+prelu+add");
+}
+
+EXAMPLE("layers/layer.h") {
+#include "example_of/layers/layer.h"
+  Same same;
+  const Tensor x = random_normal({2, 3}, 1);
+  const GradcheckResult result = gradcheck(same, {&x, 1});
+  INFO(result.report());
+  CHECK(result.passed());
+}
+
+EXAMPLE("layers/normalize.h") {
+  auto [net, image, conv, other, feature, logits, labels, norm] = Inputs();
+#include "example_of/layers/normalize.h"
+  CHECK(net.spec(unit).shape == Shape{1, 32});
+}
+
+EXAMPLE("layers/pool.h") {
+  auto [net, image, conv, other, feature, logits, labels, norm] = Inputs();
+#include "example_of/layers/pool.h"
+  CHECK(net.spec(halved).shape == Shape{1, 4, 3, 16});
+  CHECK(net.spec(pooled).shape == Shape{1, 1, 1, 16});
+}
+
+EXAMPLE("layers/prelu.h") {
+  auto [net, image, conv, other, feature, logits, labels, norm] = Inputs();
+#include "example_of/layers/prelu.h"
+  CHECK(net.spec(active).shape == Shape{1, 8, 6, 16});
+}
+
+EXAMPLE("layers/prepared_forms.h") {
+  Cpu cpu(1);
+  PreparedForms kept;
+  const Conv2dGeometry geometry{.kernel = 3, .pad = 1};
+  const Tensor x = random_normal({2, 8, 8, 4}, 1).cast(DType::f32);
+  Parameter weight;
+  weight.value = random_normal({4, 3, 3, 4}, 2).cast(DType::f32);
+#include "example_of/layers/prepared_forms.h"
+  CHECK(!form->is_old(weight));
+}
+
+EXAMPLE("layers/relu.h") {
+  auto [net, image, conv, other, feature, logits, labels, norm] = Inputs();
+#include "example_of/layers/relu.h"
+  CHECK(net.spec(active).shape == Shape{1, 8, 6, 16});
+}
+
+EXAMPLE("layers/scale_shift.h") {
+  auto [net, image, conv, other, feature, cosines, labels, norm] = Inputs();
+#include "example_of/layers/scale_shift.h"
+  CHECK(net.spec(scaled).shape == Shape{1, 10});
+}
+
+EXAMPLE("layers/softmax_cross_entropy.h") {
+  auto [net, image, conv, other, feature, logits, labels, norm] = Inputs();
+  const Value cosines = logits;
+#include "example_of/layers/softmax_cross_entropy.h"
+  CHECK(net.spec(scaled).shape == Shape{1});
+}
