@@ -89,10 +89,16 @@ std::string Trainer::refusal() const { return passes_ ? passes_->refusal() : std
 // All of a step's batches, before the first of them changes anything: data that cannot be used leave a whole step behind.
 std::vector<Batch> Trainer::next_batches() {
   const Stopwatch taken;
+  const std::int64_t begin = source_.cursor();
   std::vector<Batch> batches;
-  for (std::int64_t micro = 0; micro < options_.accumulate; ++micro) {
-    batches.push_back(source_.next());
-    passes_->require_usable(batches.back());
+  try {
+    for (std::int64_t micro = 0; micro < options_.accumulate; ++micro) {
+      batches.push_back(source_.next());
+      passes_->require_usable(batches.back());
+    }
+  } catch (const std::exception&) {
+    source_.seek(begin);  // the step that did not come begins there
+    throw;
   }
   clock_.add_wait(taken.seconds());
   return batches;

@@ -227,10 +227,19 @@ TEST_CASE("trainer: a batch that cannot be used is refused before it changes any
   Trainer trainer(small.device, small.model, small.source, {.steps = 10});
   trainer.run_step();
   const auto before = bits_of(small.model.net);
+  const std::string state = trainer.state();
   CHECK_THROWS_AS(trainer.run_step(), DataError);
   CHECK(trainer.whole());
   CHECK(trainer.step() == 1);
   CHECK(bits_of(small.model.net) == before);
+  CHECK(trainer.state() == state);
+
+  SmallTraining of_three;
+  of_three.source = small.source;
+  of_three.source.seek(0);
+  Trainer accumulating(of_three.device, of_three.model, of_three.source, {.steps = 10, .accumulate = 3});
+  CHECK_THROWS_AS(accumulating.run_step(), DataError);  // its second batch
+  CHECK(of_three.source.cursor() == 0);
 
   Model lossless{.roles = {.labels = "labels"}};
   CHECK_THROWS_WITH(Trainer(small.device, lossless, small.source, {}), Contains("no loss"));
