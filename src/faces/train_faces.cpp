@@ -46,12 +46,13 @@ Model face_model(const FaceTraining& options, std::int64_t classes, DType dtype)
 }
 
 TrainerOptions trainer_options(const FaceTraining& options, std::int64_t steps) {
+  const auto is_logged = [every = options.log_every, steps](std::int64_t step) { return (step + 1) % every == 0 || step + 1 == steps; };
   return {.steps = steps,
           .accumulate = options.accumulate,
           .schedule = schedule_of(options, steps),
           .solver = options.solver,
           .seed = options.seed,
-          .probes = {std::make_shared<FeatureProbe>(), std::make_shared<GradientNorm>()}};
+          .probes = {std::make_shared<FeatureProbe>(), std::make_shared<GradientNorm>(is_logged)}};
 }
 
 CheckpointsOptions checkpoint_options(const FaceTraining& options, const FaceHooks& hooks, const FaceList& list,

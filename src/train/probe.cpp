@@ -21,6 +21,7 @@ void FeatureProbe::look(const ProbeArgs& args) const {
 }
 
 void GradientNorm::look(const ProbeArgs& args) const {
+  if (when_ && !when_(args.step)) return;
   on(args.device, [&](auto& backend) { sum_of_squares(backend, args.plan.gradients(), args.numbers); });
 }
 

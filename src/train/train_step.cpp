@@ -84,10 +84,10 @@ void TrainStep::bring(const Batch& batch) {
   source_.feed(device_, batch, upload_->bring(tensors), plan_);
 }
 
-void TrainStep::look(Probe::Moment moment, std::int64_t samples) {
+void TrainStep::look(Probe::Moment moment, std::int64_t step, std::int64_t samples) {
   for (std::size_t i = 0; i < probes_.size(); ++i) {
     if (probes_[i]->moment() != moment) continue;
-    probes_[i]->look({.device = device_, .model = model_, .plan = plan_, .samples = samples, .numbers = probed_[i]});
+    probes_[i]->look({.device = device_, .model = model_, .plan = plan_, .step = step, .samples = samples, .numbers = probed_[i]});
   }
 }
 
@@ -96,7 +96,7 @@ void TrainStep::passes(const Batch& batch, Step step, bool first, bool last) {
   const auto work = [&] {
     plan_.forward(device_, {.step = step, .samples = samples});
     on(device_, [&](auto& backend) { raise_unless_finite(backend, plan_.value(model_.loss()), halted_); });
-    look(Probe::Moment::after_forward, samples);
+    look(Probe::Moment::after_forward, step.number, samples);
     plan_.backward(device_, {.parameters = first ? Write::assign : Write::add, .last = last});
     return plan_.repeats();
   };
@@ -117,7 +117,7 @@ void TrainStep::run(std::vector<Batch> micro_batches, Step step, double learning
     const bool last = i + 1 == count;
     bring(batch);
     passes(batch, step, i == 0, last);
-    if (last) look(Probe::Moment::before_update, batch.size());
+    if (last) look(Probe::Moment::before_update, step.number, batch.size());
     std::vector<Tensor> numbers = {plan_.value(model_.loss())};
     for (const MetricRole& metric : model_.roles.metrics) numbers.push_back(plan_.value(model_.net.find(metric.value)));
     std::ranges::copy(probed_, std::back_inserter(numbers));

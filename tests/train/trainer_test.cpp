@@ -272,6 +272,15 @@ TEST_CASE("trainer: probes tell of a step beside it", "[trainer]") {
   });
   CHECK(trainer.latest("gradient_norm") == Approx(std::sqrt(squares)).epsilon(1e-12));
   CHECK(trainer.latest("gradient_norm") > 0);
+
+  // One that looks at every third step alone: what it has told stays until then.
+  SmallTraining other;
+  const auto third = [](std::int64_t step) { return step % 3 == 2; };
+  Trainer rarely(other.device, other.model, other.source, {.steps = 9, .probes = {std::make_shared<GradientNorm>(third)}});
+  std::vector<double> told;
+  while (rarely.run_step()) told.push_back(rarely.latest("gradient_norm"));
+  CHECK(told[0] == 0);
+  CHECK((told[2] > 0 && told[3] == told[2] && told[4] == told[2] && told[5] != told[2]));
 }
 
 TEST_CASE("tensor source: each sample once an epoch, in an order of its own, from wherever one begins", "[trainer]") {

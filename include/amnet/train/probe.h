@@ -10,8 +10,10 @@
 #include <amnet/net/plan.h>
 
 #include <cstdint>
+#include <functional>
 #include <span>
 #include <string>
+#include <utility>
 #include <vector>
 
 namespace amnet {
@@ -20,6 +22,7 @@ struct ProbeArgs {
   Device& device;
   const Model& model;
   const Plan& plan;
+  std::int64_t step;      ///< Step::number of the step that is under way
   std::int64_t samples;   ///< the first rows of the plan's values
   const Tensor& numbers;  ///< f64 (names().size()), where the device computes: to be written
 };
@@ -35,7 +38,7 @@ class Probe {
   virtual std::vector<std::string> names() const = 0;
   /// The values that it reads, which the plan then keeps. Throws UsageError where the model has none.
   virtual std::vector<Value> reads(const Model&) const { return {}; }
-  /// Launches kernels, always the same ones, and waits for nothing: they may be recorded and repeated.
+  /// Launches kernels and waits for nothing. After a forward pass always the same ones, whatever the step: they are recorded and repeated.
   virtual void look(const ProbeArgs& args) const = 0;
   /// On the host, when they are there: makes of what the device has written the numbers to tell.
   virtual void conclude(std::span<double> /*numbers*/) const {}
@@ -49,13 +52,20 @@ class FeatureProbe final : public Probe {
   void look(const ProbeArgs& args) const override;
 };
 
-/// "gradient_norm": the root of the sum of squares over all gradients of a step, the sum of its micro-batches.
+/// "gradient_norm": the root of the sum of squares over all gradients of a step, the sum of its micro-batches. It reads them all, which on
+/// a CPU takes a hundredth of a step of few samples: where only some steps are told, let it look at those.
 class GradientNorm final : public Probe {
  public:
+  /// Looks in the steps whose Step::number `when` says; what it tells in others is of the last of those. Empty: in every step.
+  explicit GradientNorm(std::function<bool(std::int64_t step)> when = {}) : when_(std::move(when)) {}
+
   Moment moment() const override { return Moment::before_update; }
   std::vector<std::string> names() const override { return {"gradient_norm"}; }
   void look(const ProbeArgs& args) const override;
   void conclude(std::span<double> numbers) const override;
+
+ private:
+  std::function<bool(std::int64_t step)> when_;
 };
 
 }  // namespace amnet

@@ -73,7 +73,7 @@ class TrainStep {
 
   void bring(const Batch& batch);
   void passes(const Batch& batch, Step step, bool first, bool last);
-  void look(Probe::Moment moment, std::int64_t samples);
+  void look(Probe::Moment moment, std::int64_t step, std::int64_t samples);
 
   Device& device_;
   const Model& model_;
