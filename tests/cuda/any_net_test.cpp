@@ -25,7 +25,7 @@ using namespace amnet;
 
 namespace {
 
-constexpr std::int64_t samples = 22, classes = 3;
+constexpr std::int64_t samples = 22, classes = 3, steps = 5;
 
 /// Each sample once an epoch, in their order; the last batch of an epoch has what is left.
 class Epochs final : public BatchSource {
@@ -71,12 +71,12 @@ struct Training {
         model(model_of(activation_dtype(device), draws)),
         source({{"x", memory_of(device) == Memory::host ? x.host : x.device.to(Memory::host)}, {"labels", labels()}}),
         trainer(device, model, source,
-                {.steps = 9, .accumulate = 2, .schedule = {.base = 0.02}, .probes = {std::make_shared<GradientNorm>()}}),
+                {.steps = steps, .accumulate = 2, .schedule = {.base = 0.02}, .probes = {std::make_shared<GradientNorm>()}}),
         log(folder / "train.log"),
         checkpoints(folder, log) {}
 
   /// To the end, or until so many steps are done.
-  void run(std::int64_t until = 9) {
+  void run(std::int64_t until = steps) {
     train(trainer, {&checkpoints}, {.poll = [&] { return trainer.step() >= until ? TrainRequest::stop : TrainRequest::none; }});
   }
 
@@ -106,21 +106,22 @@ TEMPLATE_TEST_CASE("trainer: a net of one's own trains on the GPU and goes on to
   for_each_machine<TestType>("trainer: any net", [](Parity& parity) {
     const Both x = parity.activation({samples, 7, 6, 4});
     const CudaOptions options{.precision = TestType::precision, .deterministic = true};
+    // With dropout no step is the same as the last: it is launched kernel by kernel.
     for (const bool draws : {false, true}) {
       INFO("dropout " << draws);
       const test_images::TemporaryFolder folder;
       Training whole(Cuda(options), x, draws, folder.path() / "whole");
       whole.run();
-      CHECK(whole.trainer.step() == 9);
+      CHECK(whole.trainer.step() == steps);
       CHECK(whole.trainer.refusal().empty());
       {
         Training begun(Cuda(options), x, draws, folder.path() / "halves");
-        begun.run(4);
-        CHECK(begun.trainer.step() == 4);
+        begun.run(2);
+        CHECK(begun.trainer.step() == 2);
       }
       Training resumed(Cuda(options), x, draws, folder.path() / "halves");
       resumed.run();
-      CHECK(resumed.trainer.step() == 9);
+      CHECK(resumed.trainer.step() == steps);
       CHECK(resumed.bytes() == whole.bytes());
       CHECK(resumed.trainer.latest("gradient_norm") == whole.trainer.latest("gradient_norm"));
 

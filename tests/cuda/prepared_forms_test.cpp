@@ -125,8 +125,8 @@ TEST_CASE("prepared forms: on the GPU they follow the parameters, whoever writes
     load_tensors(net, model_content(other.model.net), "a file");
     inferences.check_that_it_is_new("a file");
     other.model.net.initialise(19);
-    const std::vector<std::string> head = {"classes"};
-    load_backbone(net, model_content(other.model.net), "a file", head);
+    const std::vector<std::string> classes = {there.model.roles.class_weights};
+    load_backbone(net, model_content(other.model.net), "a file", classes);
     inferences.check_that_it_is_new("a backbone");
   });
 }

@@ -15,11 +15,15 @@ using namespace amnet;
 
 namespace {
 
+TraineeForm small() {
+  return {.network = {.depth = 4, .width = 0.0625, .embedding = 8}, .format = {.height = 16, .width = 16}, .batch = 4, .classes = 5};
+}
+
 /// The sizes of the micro-batches of each step.
 using Sizes = std::vector<std::vector<std::int64_t>>;
 
-/// Every place of a step has a smaller batch once, before, between and after those that are prepared, recorded and repeated.
-const Sizes uneven = {{3, 4}, {4, 4}, {4, 4}, {4, 3}, {1, 4}, {4, 4}, {2, 2}, {4, 4}};
+/// Smaller batches before, between and after those that are prepared, recorded and repeated, in either place of a step.
+const Sizes uneven = {{3, 4}, {4, 4}, {4, 4}, {4, 3}, {1, 4}, {2, 2}, {4, 4}};
 
 std::vector<TrainStep::Told> run(Trainee& trainee, const Sizes& steps) {
   std::vector<TrainStep::Told> all;
@@ -52,7 +56,7 @@ double norm_of(const Plan& plan) {
 
 TEMPLATE_TEST_CASE("train step: batches smaller than planned go as on the CPU", "[gpu]", F32, Tf32, Bf16) {
   for_each_machine<TestType>("train step: few samples", [](Parity& parity) {
-    Trainee here(Cpu(1, ConvolutionAlgorithm::direct)), there(parity.cuda);
+    Trainee here(Cpu(1, ConvolutionAlgorithm::direct), small()), there(parity.cuda, small());
     const std::vector<TrainStep::Told> wanted = run(here, uneven), found = run(there, uneven);
     REQUIRE(found.size() == wanted.size());
     const double bound = bound_of_steps<TestType>;
@@ -67,7 +71,7 @@ TEMPLATE_TEST_CASE("train step: batches smaller than planned go as on the CPU", 
 
 TEST_CASE("train step: recorded among batches smaller than planned, it gives the bits of a launched one", "[gpu]") {
   for_each_machine<F32>("train step: few samples, recorded", [](Parity&) {
-    Trainee launched(Cuda({.deterministic = true, .graphs = false})), recorded(Cuda({.deterministic = true}));
+    Trainee launched(Cuda({.deterministic = true, .graphs = false}), small()), recorded(Cuda({.deterministic = true}), small());
     CHECK(same_numbers(run(launched, uneven), run(recorded, uneven)));
     CHECK(same_bits(launched.parameters(), recorded.parameters()));
     CHECK(recorded.step->refusal().empty());
@@ -77,7 +81,7 @@ TEST_CASE("train step: recorded among batches smaller than planned, it gives the
 TEST_CASE("train step: a step's first, middle and last micro-batch are three recordings that give the bits of launched ones", "[gpu]") {
   for_each_machine<F32>("train step: three micro-batches", [](Parity&) {
     const Sizes steps(5, {4, 4, 4});
-    Trainee launched(Cuda({.deterministic = true, .graphs = false})), recorded(Cuda({.deterministic = true}));
+    Trainee launched(Cuda({.deterministic = true, .graphs = false}), small()), recorded(Cuda({.deterministic = true}), small());
     const std::vector<TrainStep::Told> wanted = run(launched, steps);
     REQUIRE(wanted.size() == 15);
     CHECK(same_numbers(wanted, run(recorded, steps)));
@@ -89,7 +93,7 @@ TEST_CASE("train step: a step's first, middle and last micro-batch are three rec
 TEMPLATE_TEST_CASE("train step: probes tell what they tell on the CPU", "[gpu]", F32, Bf16) {
   for_each_machine<TestType>("train step: probes", [](Parity& parity) {
     const Sizes steps = {{4, 4, 4}, {4, 4, 4}, {4, 2, 4}, {4, 4, 3}, {4, 4, 4}};
-    Trainee here(Cpu(1, ConvolutionAlgorithm::direct)), there(parity.cuda);
+    Trainee here(Cpu(1, ConvolutionAlgorithm::direct), small()), there(parity.cuda, small());
     const std::vector<std::string> names = numbers_of_batch(there.model, there.probes);
     REQUIRE(names == std::vector<std::string>{"loss", "accuracy", "target_cosine", "feature_norm"});
     const std::vector<TrainStep::Told> wanted = run(here, steps), found = run(there, steps);
@@ -114,7 +118,7 @@ TEMPLATE_TEST_CASE("train step: probes tell what they tell on the CPU", "[gpu]",
 TEST_CASE("train step: gradients are told in a step's last micro-batch alone, and what that enqueues is repeated", "[gpu]") {
   for_each_machine<F32>("train step: on_gradients", [](Parity&) {
     for (const bool graphs : {false, true}) {
-      Trainee there(Cuda({.deterministic = true, .graphs = graphs}));
+      Trainee there(Cuda({.deterministic = true, .graphs = graphs}), small());
       const Tensor& gradients = there.plan->gradients();
       const Tensor seen(gradients.shape(), gradients.dtype(), Memory::cuda);
       std::size_t end_of_last = 0;
