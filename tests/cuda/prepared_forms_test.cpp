@@ -112,9 +112,9 @@ TEST_CASE("prepared forms: on the GPU they follow the parameters, whoever writes
     inferences.check_that_it_is_new("an update");
 
     net.visit([](const std::string&, Parameter& parameter) {
-      const Tensor half = parameter.value.to(Memory::host);
-      for (float& value : half.data<float>()) value *= 0.5F;
-      parameter.value.copy_from(half);
+      const Tensor halved = parameter.value.to(Memory::host);
+      for (float& value : halved.data<float>()) value *= 0.5F;
+      parameter.value.copy_from(halved);
     });
     inferences.check_that_it_is_new("a visitor");
     net.initialise(17);
