@@ -45,7 +45,7 @@ RunLog::RunLog(std::filesystem::path path, Echo echo, Wording wording) : echo_(s
 RunLog::~RunLog() = default;
 
 void RunLog::line(std::string_view text) {
-  has_said_ = true;
+  in_use_ = true;
   const std::string full = stamped(wording_ ? wording_(text) : std::string(text));
   file_->append(full);
   if (echo_) echo_(full);
@@ -60,6 +60,7 @@ void RunLog::last_words(std::string_view text) noexcept {
 }
 
 void RunLog::cut_after(std::int64_t step) {
+  in_use_ = true;
   file_->rewrite([step](const std::string& content) {
     std::stringstream text(content);
     std::string kept;

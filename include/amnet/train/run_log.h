@@ -37,13 +37,13 @@ class RunLog {
   void line(std::string_view text);
   /// The same for an error that the caller is going to show: not echoed.
   void last_words(std::string_view text) noexcept;
-  /// Does `work`; what that throws is the last that the log says, where it has said anything: a run that is refused at once is none.
+  /// Does `work`; what that throws is the last that the log says, once it is in use: a run that is refused before is none.
   template <class Work>
   auto with_last_words(Work&& work) {
     try {
       return std::forward<Work>(work)();
     } catch (const std::exception& error) {
-      if (has_said_) last_words(std::string("Ended by an error: ") + error.what());
+      if (in_use_) last_words(std::string("Ended by an error: ") + error.what());
       throw;
     }
   }
@@ -54,7 +54,7 @@ class RunLog {
   std::unique_ptr<LineFile> file_;
   Echo echo_;
   Wording wording_;
-  bool has_said_ = false;
+  bool in_use_ = false;
 };
 
 }  // namespace amnet

@@ -47,7 +47,7 @@ TEST_CASE("trainer: a batch that is too large is refused with the largest that f
   for (const std::int64_t batch : {7, 8, 31, 256}) {
     const FaceTraining options = trainings.options(fmt::format("b{}", batch), batch);
     CHECK_THAT(message_of([&] { trainings.run(options); }),
-               Catch::StartsWith(fmt::format("[train] a batch of {} wants ", batch)) && Catch::Contains(" MB are free; pass --batch 6,"));
+               Catch::StartsWith(fmt::format("[train] a batch of {} wants ", batch)) && Catch::Contains(" MB are free; pass .batch 6,"));
     CHECK_THAT(read_file(options.out / "train.log"), Catch::Contains("Ended by an error: [train] a batch of"));
     CHECK(fake::allocations() == before);
   }
@@ -61,7 +61,7 @@ TEST_CASE("trainer: memory that is gone when it is wanted is told with the batch
     if (line.find(" GPU memory: ") != std::string_view::npos) fake::fail("cudaMalloc", 1, cudaErrorMemoryAllocation);
   };
   CHECK_THAT(message_of([&] { trainings.run(trainings.options("a"), {}, take_away); }),
-             Catch::StartsWith("[train] a batch of 4 wants ") && Catch::Contains("pass --batch 3, the largest that fits."));
+             Catch::StartsWith("[train] a batch of 4 wants ") && Catch::Contains("pass .batch 3, the largest that fits."));
   fake::fail_nothing();
   // Really gone, and all but the network with it.
   std::optional<Capacity> nothing_left;
@@ -69,7 +69,7 @@ TEST_CASE("trainer: memory that is gone when it is wanted is told with the batch
     if (line.find(" GPU memory: ") != std::string_view::npos) nothing_left.emplace(0);
   };
   CHECK_THAT(message_of([&] { trainings.run(trainings.options("b"), {}, fill); }),
-             Catch::StartsWith("[train] a batch of 4 wants ") && Catch::Contains(" but 0.0 MB are free; pass --batch "));
+             Catch::StartsWith("[train] a batch of 4 wants ") && Catch::Contains(" but 0.0 MB are free; pass .batch "));
   CHECK(fake::allocations() == before);
 }
 
@@ -81,7 +81,7 @@ TEST_CASE("trainer: a training set that does not fit is refused before it is rea
   {
     const Capacity capacity(enough - 1);
     CHECK_THAT(message_of([&] { trainings.run(options); }),
-               Catch::StartsWith("--cache: the 12 images of the training set want 0.0 MB of the GPU's memory but training leaves 0.0 MB"));
+               Catch::StartsWith(".cache: the 12 images of the training set want 0.0 MB of the GPU's memory but training leaves 0.0 MB"));
     CHECK_FALSE(trainings.told("Cached"));
   }
   CHECK(fake::allocations() == before);
