@@ -1,7 +1,6 @@
 #include <amnet/train/train_run.h>
 
 #include <algorithm>
-#include <ranges>
 #include <utility>
 
 namespace amnet {
@@ -23,7 +22,7 @@ bool TrainRun::observed() {
   for (Observer* observer : observers_) observer->open(*this);
   for (Observer* observer : observers_) observer->start(*this);
   const bool stopped = request_ == TrainRequest::stop || steps();
-  for (Observer* observer : observers_ | std::views::reverse) observer->finish(*this, stopped);
+  for (auto observer = observers_.rbegin(); observer != observers_.rend(); ++observer) (*observer)->finish(*this, stopped);
   return stopped;
 }
 
@@ -51,7 +50,7 @@ NonFiniteError TrainRun::with_batch_kept(const NonFiniteStep& error) {
 }
 
 void TrainRun::tell(const std::exception& error) noexcept {
-  for (Observer* observer : observers_ | std::views::reverse) observer->fail(*this, error);
+  for (auto observer = observers_.rbegin(); observer != observers_.rend(); ++observer) (*observer)->fail(*this, error);
 }
 
 void TrainRun::ask(TrainRequest request) {

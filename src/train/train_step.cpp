@@ -3,7 +3,6 @@
 #include <amnet/train/train_step.h>
 
 #include <algorithm>
-#include <ranges>
 #include <utility>
 
 namespace amnet {
@@ -135,7 +134,7 @@ std::optional<TrainStep::Told> TrainStep::told(bool wait) {
   begun_.pop_front();
   Told told{.batch = std::move(begun.batch), .step = begun.step, .numbers = {}, .of_the_step = {}};
   const std::size_t values = results.size() - probes_.size();
-  for (const Tensor& value : results | std::views::take(values)) told.numbers.push_back(value.item());
+  for (std::size_t i = 0; i < values; ++i) told.numbers.push_back(results[i].item());
   for (std::size_t i = 0; i < probes_.size(); ++i) {
     const bool of_the_step = probes_[i]->moment() == Probe::Moment::before_update;
     if (of_the_step && !begun.ends_step) continue;

@@ -388,7 +388,7 @@ MUTANTS = [
            "    on(device_, [&](auto& backend) { raise_unless_finite(backend, plan_.value(model_.loss()), halted_); });\n", "",
            "trainer: what is not finite ends it at its step, and its update changes nothing"),
     Mutant("train_run_closes_in_order", "src/train/train_run.cpp",
-           "for (Observer* observer : observers_ | std::views::reverse) observer->finish(*this, stopped);",
+           "for (auto observer = observers_.rbegin(); observer != observers_.rend(); ++observer) (*observer)->finish(*this, stopped);",
            "for (Observer* observer : observers_) observer->finish(*this, stopped);",
            "train run: observers are called in their order, at the end in the opposite one"),
     Mutant("train_run_owes_nothing", "src/train/train_run.cpp", "(!trainer_.is_last() || owes)", "!trainer_.is_last()",
