@@ -47,6 +47,13 @@ bool same_numbers(const std::vector<TrainStep::Told>& a, const std::vector<Train
   });
 }
 
+/// What the solver remembers: at a low rate the sum of all gradients so far, where parameters would hardly show a wrong one.
+std::vector<Tensor> momenta_of(Trainee& trainee) {
+  std::vector<Tensor> all;
+  for (const Solver::Momentum& one : trainee.solver->state()) all.push_back(one.value.to(Memory::host).clone());
+  return all;
+}
+
 /// The root of the sum of squares of all gradients that a plan holds.
 double norm_of(const Plan& plan) {
   double squares = 0;
@@ -68,7 +75,7 @@ TEMPLATE_TEST_CASE("train step: batches smaller than planned go as on the CPU", 
       CHECK(found[i].batch.size() == wanted[i].batch.size());
       CHECK(found[i].numbers.front() == Approx(wanted[i].numbers.front()).epsilon(bound));
     }
-    CHECK(relative_difference(here.parameters(), there.parameters()) < bound);
+    CHECK(relative_difference(momenta_of(here), momenta_of(there)) < bound);
   });
 }
 
