@@ -8,8 +8,20 @@
 #include <utility>
 
 namespace amnet {
+namespace {
 
-FaceSource::FaceSource(FaceList list, LoaderOptions options) : list_(std::move(list)), options_(std::move(options)) {
+std::uint64_t fingerprint_of(const FaceList& list) {
+  std::uint64_t hash = stream_of("training set");
+  for (std::int64_t i = 0; i < list.size(); ++i) {
+    hash = (hash ^ stream_of(list.path(i)) ^ static_cast<std::uint64_t>(list.label(i))) * 1099511628211ULL;
+  }
+  return hash;
+}
+
+}  // namespace
+
+FaceSource::FaceSource(FaceList list, LoaderOptions options)
+    : list_(std::move(list)), options_(std::move(options)), fingerprint_(fingerprint_of(list_)) {
   options_.first_sample = 0;
 }
 
@@ -34,14 +46,6 @@ void FaceSource::feed(Device& device, const Batch& batch, std::span<const Tensor
     image_input(backend, {options_.format.mean, options_.format.scale}, pixels, there[1], images);
     copy(backend, there[2], labels);
   });
-}
-
-std::uint64_t FaceSource::fingerprint() const {
-  std::uint64_t hash = stream_of("training set");
-  for (std::int64_t i = 0; i < list_.size(); ++i) {
-    hash = (hash ^ stream_of(list_.path(i)) ^ static_cast<std::uint64_t>(list_.label(i))) * 1099511628211ULL;
-  }
-  return hash;
 }
 
 Options FaceSource::facts() const {

@@ -31,7 +31,7 @@ class FaceSource final : public BatchSource {
   std::int64_t cursor() const override { return cursor_; }
   void seek(std::int64_t cursor) override;
   /// Of paths and labels: the same list elsewhere, or in a packed file, has the same.
-  std::uint64_t fingerprint() const override;
+  std::uint64_t fingerprint() const override { return fingerprint_; }
   Options facts() const override;
   std::string remedy() const override { return "give the list (.root and .train_list, or .pack) and .classes as before"; }
   std::string where(std::int64_t sample) const override { return list_.where(sample); }
@@ -44,6 +44,7 @@ class FaceSource final : public BatchSource {
  private:
   FaceList list_;
   LoaderOptions options_;
+  std::uint64_t fingerprint_;  // of millions of paths: taken once, and not for every state
   std::optional<Loader> loader_;
   Tensor held_;  // u8 (images,H,W,3), of the whole list
   std::int64_t cursor_ = 0;
