@@ -123,7 +123,8 @@ class Plan {
   /// Shows every parameter that has a gradient, in the order of the net, to somebody who may change it.
   void visit(const std::function<void(const std::string& name, Parameter& parameter, const Tensor& gradient)>& visitor);
   /// Is told of each layer's part of gradients() as soon as it is done, in bytes and in order, in a step's last backward. On a GPU it is
-  /// called when the work is launched, also within a recording: it may enqueue work and must not wait.
+  /// called when the work is launched, also within a recording: it may enqueue work and must not wait. A recording that is there
+  /// already knows nothing of it: say so before the first step.
   void on_gradients(std::function<void(std::size_t begin, std::size_t end)> hook);
   /// Keeps all plans of the net from running, in any thread, while parameters are written.
   std::unique_lock<std::shared_mutex> alone();
