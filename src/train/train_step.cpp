@@ -72,6 +72,8 @@ void TrainStep::require_usable(const Batch& batch) const {
   require(!batch.tensors.empty() && batch.size() >= 1 && batch.size() <= plan_.options().batch,
           "[train] expected a batch of 1 to {} samples but got {}.", plan_.options().batch, batch.tensors.empty() ? 0 : batch.size());
   for (const NamedTensor& one : batch.tensors) {
+    require(one.tensor.defined() && one.tensor.rank() >= 1 && one.tensor.extent(0) == batch.size(),
+            "[train] expected a row of '{}' for each of {} samples but got {}.", one.name, batch.size(), one.tensor.shape());
     if (one.name != model_.roles.labels) continue;
     if (const std::int64_t classes = classes_of(model_); classes > 0) check_labels(one.tensor, batch.size(), classes, "train");
   }

@@ -8,6 +8,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <cstddef>
 #include <nlohmann/json.hpp>
 #include <utility>
 
@@ -22,10 +23,14 @@ TrainerOptions checked(TrainerOptions options) {
   return options;
 }
 
-// Every writer raises the version of what it writes.
+// By the values, which begin as zeros: somebody who only freezes a parameter has filled none.
 bool nobody_has_filled(const Net& net) {
   bool untouched = true;
-  net.look([&](const std::string&, const Parameter& parameter) { untouched = untouched && parameter.version == 1; });
+  net.look([&](const std::string&, const Parameter& parameter) {
+    if (!untouched || parameter.buffer) return;
+    const Tensor value = parameter.value.to(Memory::host);
+    untouched = std::all_of(value.raw(), value.raw() + value.size_bytes(), [](std::byte byte) { return byte == std::byte{0}; });
+  });
   return untouched;
 }
 
@@ -73,7 +78,9 @@ Trainer::Trainer(Device& device, Model& model, BatchSource& source, TrainerOptio
       source_(source),
       options_(checked(std::move(options))),
       solver_(prepared(device, model, options_.seed), options_.solver),
-      meters_(numbers_of_batch(model, options_.probes)) {}
+      meters_(numbers_of_batch(model, options_.probes)) {
+  static_cast<void>(values_of_step(model, options_.probes));  // what a role lacks is said now
+}
 
 Plan& Trainer::plan() {
   if (!plan_) {
@@ -209,15 +216,18 @@ Options Trainer::restore(const std::string& state, std::string_view source) {
   const Json meters = member<Json>(json, "meters", source);
   const std::vector<std::string> names = meters_.names();
   for (const std::string& name : names) sums.push_back(member<double>(meters, name.c_str(), source));
-  meters_ = Meters(names, std::move(sums), member<std::int64_t>(meters, "count", source));
-  step_ = member<std::int64_t>(json, "step", source);
-  source_.seek(member<std::int64_t>(json, "samples", source));
-
+  const auto count = member<std::int64_t>(meters, "count", source), step = member<std::int64_t>(json, "step", source),
+             samples = member<std::int64_t>(json, "samples", source);
   for (const char* own : {"version", "step", "samples", "seed", "batch", "accumulate", "data_fingerprint", "meters"}) json.erase(own);
   for (const auto& [name, value] : facts.items()) json.erase(name);
-  return options_of_json(json, "the state", [&](const std::string& where, std::string_view expected) {
+  Options more = options_of_json(json, "the state", [&](const std::string& where, std::string_view expected) {
     throw DataError(fmt::format("{}: this is no training state ({} is not {}).", source, where, expected));
   });
+  // All of it was there: nothing is half restored.
+  meters_ = Meters(names, std::move(sums), count);
+  step_ = step;
+  source_.seek(samples);
+  return more;
 }
 
 }  // namespace amnet

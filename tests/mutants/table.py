@@ -370,7 +370,7 @@ MUTANTS = [
     Mutant("trainer_step_stands_still", "src/train/trainer.cpp", "{.number = step_, .seed = options_.seed}",
            "{.number = 0, .seed = options_.seed}", "trainer: the number of the step goes on, so that dropout draws anew"),
     Mutant("trainer_resume_begins_the_data_anew", "src/train/trainer.cpp",
-           "  source_.seek(member<std::int64_t>(json, \"samples\", source));\n", "",
+           "  source_.seek(samples);\n", "",
            "trainer: the state and the tensors are all that a run goes on from"),
     Mutant("trainer_loses_the_batches_of_a_step_that_fails", "src/train/trainer.cpp",
            "    source_.seek(begin);  // the step that did not come begins there\n", "",

@@ -84,6 +84,11 @@ TEST_CASE("trainer: a net that nobody has filled is drawn from the seed, another
   CHECK(bits_of(drawn.model.net) == bits_of(filled.model.net));
   const Trainer of_filled(filled.device, filled.model, filled.source, {.seed = 6});
   CHECK(bits_of(drawn.model.net) == bits_of(filled.model.net));
+  // Who freezes a parameter has filled none.
+  SmallTraining frozen;
+  frozen.model.net.visit([](const std::string& name, Parameter& parameter) { parameter.lr_mult = name == "fc1.bias" ? 0 : 1; });
+  const Trainer of_frozen(frozen.device, frozen.model, frozen.source, {.seed = 5});
+  CHECK(bits_of(drawn.model.net) == bits_of(frozen.model.net));
 }
 
 TEST_CASE("trainer: the number of the step goes on, so that dropout draws anew", "[trainer]") {
@@ -185,7 +190,11 @@ TEST_CASE("trainer: a state of other data or settings is refused by name", "[tra
     INFO(key);
     std::string without = state;
     without.replace(without.find("\"" + std::string(key) + "\""), std::string(key).size() + 2, "\"other\"");
-    CHECK_THROWS_AS(trainer.restore(without, "x"), DataError);
+    SmallTraining fresh;
+    Trainer untouched(fresh.device, fresh.model, fresh.source, {.seed = 11});
+    const std::string before = untouched.state();
+    CHECK_THROWS_AS(untouched.restore(without, "x"), DataError);
+    CHECK(untouched.state() == before);  // nothing is half restored
   }
   CHECK_THROWS_WITH(trainer.restore("{", "state.json"), Contains("state.json: this is no training state"));
   CHECK_THROWS_WITH(trainer.restore("{}", "state.json"), Contains("state.json: this is no training state"));
@@ -240,6 +249,21 @@ TEST_CASE("trainer: a batch that cannot be used is refused before it changes any
   Trainer accumulating(of_three.device, of_three.model, of_three.source, {.steps = 10, .accumulate = 3});
   CHECK_THROWS_AS(accumulating.run_step(), DataError);  // its second batch
   CHECK(of_three.source.cursor() == 0);
+
+  struct OfOther final : BatchSource {
+    Batch next() override { return {.tensors = circle(), .samples = {0, 1, 2}}; }
+    std::int64_t batch() const override { return 20; }
+    std::int64_t epoch() const override { return 300; }
+    std::int64_t cursor() const override { return 0; }
+    void seek(std::int64_t) override {}
+    std::uint64_t fingerprint() const override { return 0; }
+  } of_other;
+  SmallTraining uneven;
+  Trainer mistaken(uneven.device, uneven.model, of_other, {});
+  CHECK_THROWS_WITH(mistaken.run_step(), Contains("a row of 'points' for each of 3 samples but got (300,2)"));
+  CHECK(mistaken.whole());
+  CHECK_THROWS_WITH(Trainer(small.device, small.model, small.source, {.probes = {std::make_shared<FeatureProbe>()}}),
+                    Contains("no class weights"));
 
   Model lossless{.roles = {.labels = "labels"}};
   CHECK_THROWS_WITH(Trainer(small.device, lossless, small.source, {}), Contains("no loss"));

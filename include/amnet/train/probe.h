@@ -48,7 +48,7 @@ class Probe {
 class FeatureProbe final : public Probe {
  public:
   std::vector<std::string> names() const override { return {"target_cosine", "feature_norm"}; }
-  std::vector<Value> reads(const Model& model) const override { return {model.embedding()}; }
+  std::vector<Value> reads(const Model& model) const override;
   void look(const ProbeArgs& args) const override;
 };
 

@@ -44,7 +44,8 @@ class TrainStep {
   /// All of it must outlive the step; `plan` is for the model's loss and keeps values_of_step().
   TrainStep(Device& device, const Model& model, Plan& plan, Solver& solver, const BatchSource& source, Probes probes = {});
 
-  /// Throws DataError for a batch with a label out of range, UsageError for one of more samples than the plan has.
+  /// Throws DataError for a batch with a label out of range, UsageError for one of more samples
+  /// than the plan has, or whose tensors are not of so many.
   void require_usable(const Batch& batch) const;
   /// Forward and backward of each batch, gradients added up, and the update, by their mean. The batches are usable.
   void run(std::vector<Batch> micro_batches, Step step, double learning_rate);

@@ -48,8 +48,8 @@ class NonFiniteStep : public NonFiniteError {
 
 class Trainer {
  public:
-  /// Moves the model's net to where the device computes; all three must outlive this. Draws the parameters from the seed where nobody has
-  /// written one. Throws UsageError for a model without a loss, and options out of range.
+  /// Moves the model's net to where the device computes; all three must outlive this. Draws the parameters from the seed where all
+  /// of them are still zero. Throws UsageError for a model without a loss or without what a probe reads, and options out of range.
   Trainer(Device& device, Model& model, BatchSource& source, TrainerOptions options);
 
   /// One update; false, and nothing done, after the last. Throws DataError for a batch that cannot be used, before it changes anything;
@@ -94,7 +94,8 @@ class Trainer {
   bool whole() const { return !within_step_; }
   /// Throws NonFiniteStep that names the first parameter which is not finite.
   void require_finite();
-  /// Everything beside tensors that a resume must bring back, as JSON: step, cursor, meters. `more` is kept with it, under its own names.
+  /// Everything beside tensors that a resume must bring back, as JSON: step, cursor, meters, which are
+  /// whole after settle(). `more` is kept with it, under its own names.
   std::string state(const Options& more = {}) const;
   /// Goes on from such a state, whose tensors are the caller's to bring back; answers what was kept with it. Throws DataError naming
   /// `source` for a text that is none, UsageError where the training was started with other data, or settings that its steps depend on.
