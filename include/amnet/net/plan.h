@@ -100,8 +100,9 @@ class Plan {
   /// That of an input or of a layer, by its name.
   const Tensor& value(std::string_view name) const;
   /// Runs the layers. Other inferences of the net may run meanwhile, each on a Device of its own; a run that trains (or draws batch
-  /// statistics) waits until it is alone. Throws UsageError where the device computes in another memory, or for more samples than planned;
-  /// errors of a layer name it.
+  /// statistics) waits until it is alone. On GPUs that orders the launches and not the work: between two Cuda devices of one net, wait()
+  /// for the one that wrote parameters or prepared them before the other reads. Throws UsageError where the device computes in another
+  /// memory, or for more samples than planned; errors of a layer name it.
   void forward(Device& device, const RunOptions& options = {});
   /// After each forward of a plan that trains, once, for the same samples, step and phase: it overwrites what forward left.
   void backward(Device& device, const BackwardOptions& options = {});
