@@ -3,7 +3,7 @@
 #include <limits>
 
 #include "kernel.h"
-#include "kernels/accuracy_arguments.h"
+#include "kernels/arguments.h"
 
 namespace amnet {
 namespace {

@@ -1,7 +1,7 @@
 #include <amnet/kernels/batch_norm.h>
 
 #include "column_sums.h"
-#include "kernels/batch_norm_arguments.h"
+#include "kernels/arguments.h"
 #include "rows.h"
 
 namespace amnet {

@@ -2,7 +2,7 @@
 
 #include "column_sums.h"
 #include "elementwise.h"
-#include "kernels/bias_arguments.h"
+#include "kernels/arguments.h"
 
 namespace amnet {
 namespace {

@@ -3,7 +3,7 @@
 #include "conv2d_kernels.h"
 #include "conv2d_plans.h"
 #include "conv2d_proof.h"
-#include "kernels/conv2d_arguments.h"
+#include "kernels/arguments.h"
 
 namespace amnet {
 namespace {

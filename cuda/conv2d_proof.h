@@ -27,7 +27,7 @@ struct CompareSamples {
   std::int64_t count;  // of the elements that were written
   const T *x, *w, *y;
   const float *bias, *slopes;
-  std::int64_t slope_step;
+  std::int64_t slope_stride;
   const T *residual, *kept;
   double times;  // that the sums were added to zeros
   Found* out;
@@ -131,7 +131,7 @@ struct CompareSamples {
       const std::int64_t channel = element % outputs;
       if (bias != nullptr) sum.add(bias[channel]);
       if (kept != nullptr) compare(kept);
-      if (slopes != nullptr && sum.value < 0) sum.value *= slopes[channel * slope_step];
+      if (slopes != nullptr && sum.value < 0) sum.value *= slopes[channel * slope_stride];
       if (residual != nullptr) sum.add(to_float(residual[element]));
     }
     compare(pass == dnn::Convolution::forward ? y : pass == dnn::Convolution::data_gradient ? x : w);
@@ -165,7 +165,7 @@ double difference_of_samples(Cuda& cuda, const ConvolutionGraph& graph, const Co
                 .y = static_cast<const T*>(places[y_id]),
                 .bias = static_cast<const float*>(places[bias_id]),
                 .slopes = static_cast<const float*>(places[slope_id]),
-                .slope_step = graph.slope == Slope::each ? 1 : 0,
+                .slope_stride = graph.slope == Slope::each ? 1 : 0,
                 .residual = static_cast<const T*>(places[residual_id]),
                 .kept = static_cast<const T*>(places[sums_id]),
                 .times = graph.adds ? 2.0 : 1.0,

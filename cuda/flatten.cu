@@ -1,7 +1,7 @@
 #include <amnet/kernels/flatten.h>
 
 #include "elementwise.h"
-#include "kernels/flatten_arguments.h"
+#include "kernels/arguments.h"
 
 namespace amnet {
 namespace {

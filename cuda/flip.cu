@@ -1,7 +1,7 @@
 #include <amnet/kernels/flip.h>
 
 #include "elementwise.h"
-#include "kernels/flip_arguments.h"
+#include "kernels/arguments.h"
 
 namespace amnet {
 namespace {

@@ -5,7 +5,7 @@
 // their gradients; there is no second matrix of weights. In bf16 the factors are rounded copies anyway, and the copy is the unit rows'.
 #include <amnet/kernels/fully_connected.h>
 
-#include "kernels/fully_connected_arguments.h"
+#include "kernels/arguments.h"
 #include "rows.h"
 
 namespace amnet {

@@ -1,7 +1,7 @@
 #include <amnet/kernels/image_input.h>
 
 #include "elementwise.h"
-#include "kernels/image_input_arguments.h"
+#include "kernels/arguments.h"
 
 namespace amnet {
 namespace {

@@ -1,6 +1,6 @@
 #include <amnet/kernels/normalize.h>
 
-#include "kernels/normalize_arguments.h"
+#include "kernels/arguments.h"
 #include "rows.h"
 
 namespace amnet {

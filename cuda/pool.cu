@@ -2,8 +2,8 @@
 
 #include <limits>
 
-#include "cpu/pool_windows.h"
 #include "elementwise.h"
+#include "kernels/pool_windows.h"
 
 namespace amnet {
 namespace {

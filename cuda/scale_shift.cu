@@ -2,7 +2,7 @@
 
 #include "column_sums.h"
 #include "elementwise.h"
-#include "kernels/scale_shift_arguments.h"
+#include "kernels/arguments.h"
 
 namespace amnet {
 namespace {

@@ -3,7 +3,7 @@
 #include <amnet/kernels/softmax_cross_entropy.h>
 
 #include "elementwise.h"
-#include "kernels/softmax_cross_entropy_arguments.h"
+#include "kernels/arguments.h"
 
 #include <cmath>
 #include <limits>

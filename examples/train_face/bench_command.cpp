@@ -159,7 +159,7 @@ int bench_command(Arguments arguments) {
                            {"peak_rss_mb", peak_megabytes()},
                            {"batch", options.batch},
                            {"device", description_of(device)},
-                           {"precision", options.compute.precision},
+                           {"precision", name_of(options.compute.precision)},
                            {"width", options.width},
                            {"depth", options.depth},
                            {"classes", options.forward_only ? 0 : options.classes},

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <amnet/core/image_format.h>
+#include <amnet/core/named.h>
 #include <amnet/data/image_source.h>
 
 #include <CLI/CLI.hpp>
@@ -33,6 +34,17 @@ void use_our_style(CLI::App& app, const std::string& examples);
 
 /// The options that are added from now on, until the next call, stand under this title in --help.
 void begin_group(CLI::App& app, const std::string& title);
+
+/// An option that takes the names of an enumeration's values; `--help` lists them, and shows the value that is there as its default.
+template <amnet::NamedEnum E>
+CLI::Option* add_named(CLI::App& app, const std::string& flag, E& value, const std::string& description) {
+  const auto names = names_of(value);
+  return app
+      .add_option_function<std::string>(
+          flag, [&value](const std::string& name) { value = *amnet::find_named<E>(name); }, description)
+      ->check(CLI::IsMember(std::vector<std::string>(names.begin(), names.end())))
+      ->default_str(std::string(amnet::name_of(value)));
+}
 
 /// The depths a network can have, as a check of an option.
 CLI::Validator depths();

@@ -144,7 +144,8 @@ void try_drawings(Outputs& outputs, const fs::path& folder) {
 int compare_command(Arguments arguments) {
   std::vector<fs::path> a, b;
   fs::path pairs_file, root, pack, json, report, drawings;
-  std::string protocol = "amsoftmax", bad_images = "fail";
+  Protocol protocol = Protocol::amsoftmax;
+  BadImages bad_images = BadImages::fail;
   int workers = default_workers();
   ComputeOptions compute;
   std::uint64_t seed = 1;
@@ -157,9 +158,8 @@ int compare_command(Arguments arguments) {
   app.add_option("--pairs", pairs_file, "Pairs in the format of LFW's pairs.txt")->required();
   app.add_option("--root", root, "Folder of their images");
   app.add_option("--pack", pack, "Packed file of their images, instead of --root");
-  app.add_option("--protocol", protocol, "amsoftmax or sphereface")->check(CLI::IsMember({"amsoftmax", "sphereface"}));
-  app.add_option("--bad-images", bad_images, "What a missing or unreadable image does: fail, or skip (its pairs are left out)")
-      ->check(CLI::IsMember({"fail", "skip"}));
+  add_named(app, "--protocol", protocol, "amsoftmax or sphereface");
+  add_named(app, "--bad-images", bad_images, "What a missing or unreadable image does: fail, or skip (its pairs are left out)");
   app.add_option("--seed", seed, "Of the bootstrap's draws")->check(seeds());
   begin_group(app, "Results");
   app.add_option("--json", json, "File for the numbers");
@@ -170,12 +170,11 @@ int compare_command(Arguments arguments) {
   if (!parse_arguments(app, std::move(arguments))) return 0;
 
   const std::shared_ptr<const ImageSource> images = open_images("train_face compare", root, pack);
-  const BadImages policy = bad_images == "skip" ? BadImages::skip : BadImages::fail;
   Measure on{.list = pairs_file.string(),
-             .pairs = read_pairs(pairs_file, *images, policy),
+             .pairs = read_pairs(pairs_file, *images, bad_images),
              .images = images,
-             .protocol = protocol_of(protocol),
-             .bad_images = policy,
+             .protocol = protocol,
+             .bad_images = bad_images,
              .workers = workers};
   Outputs outputs;
   for (const fs::path& model : a) outputs.reads("--a", model);

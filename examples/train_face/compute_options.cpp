@@ -59,20 +59,16 @@ int gpu_of(const std::string& device) {
 }
 
 Device make_cpu(const ComputeOptions& options, Purpose purpose) {
-  const ProductPrecision precision = product_precision(options.precision);
-  require(precision != ProductPrecision::bf16 || purpose == Purpose::embedding,
+  require(options.precision != ProductPrecision::bf16 || purpose == Purpose::embedding,
           "--precision: a CPU takes bf16 for embedding alone (eval, extract, bench --forward-only); train in f32, or on a GPU.");
-  return Cpu(options.threads, convolution_algorithm(options.convolution), precision);
+  return Cpu(options.threads, options.convolution, options.precision);
 }
 
 Device make_cuda([[maybe_unused]] int index, const ComputeOptions& options) {
-  require(options.convolution == "automatic", "--convolution: {} is an algorithm of the CPU; add --device cpu, or leave it out.",
-          options.convolution);
+  require(options.convolution == ConvolutionAlgorithm::automatic,
+          "--convolution: {} is an algorithm of the CPU; add --device cpu, or leave it out.", name_of(options.convolution));
 #if defined(AMNET_CUDA)
-  return Cuda({.index = index,
-               .precision = product_precision(options.precision),
-               .deterministic = options.deterministic,
-               .graphs = !options.no_graphs});
+  return Cuda({.index = index, .precision = options.precision, .deterministic = options.deterministic, .graphs = !options.no_graphs});
 #else
   throw UsageError("--device: this train_face was built without CUDA; build it where nvcc and cuDNN are, or take --device cpu.");
 #endif
@@ -90,19 +86,16 @@ void add_compute_options(CLI::App& app, ComputeOptions& options) {
             return numbered || text == "cpu" || text == "cuda" || text == "auto" ? "" : "expected cpu, cuda, cuda:N or auto";
           },
           "cpu|cuda|cuda:N|auto"));
-  app.add_option("--precision", options.precision,
-                 "What matrix products take; sums are f32. On a GPU: f32, tf32, or bf16, with activations of bf16 too. On a CPU: f32, and "
-                 "for embedding bf16 in the 3x3 convolutions, for processors with AVX512-BF16")
-      ->check(CLI::IsMember({"f32", "tf32", "bf16"}));
+  add_named(app, "--precision", options.precision,
+            "What matrix products take; sums are f32. On a GPU: f32, tf32, or bf16, with activations of bf16 too. On a CPU: f32, and "
+            "for embedding bf16 in the 3x3 convolutions, for processors with AVX512-BF16");
   app.add_flag("--deterministic", options.deterministic, "The same bits in every run on a GPU, or an error; a CPU's always are");
   app.add_flag("--no-graphs", options.no_graphs, "Give a GPU every kernel by itself, and not whole steps as graphs: for profilers");
   app.add_option("--threads", options.threads, "Compute threads of a CPU; 0: all processors that the process may use")
       ->check(CLI::Range(0, 1024));
-  app.add_option(
-         "--convolution", options.convolution,
-         "Algorithm of convolutions on a CPU; automatic: the fastest for each shape. They differ in rounding alone, and no checkpoint "
-         "holds which it was: a resumed run may have another")
-      ->check(CLI::IsMember({"automatic", "direct", "tiles-2", "tiles-3", "tiles-4", "tiles-5", "tiles-6"}));
+  add_named(app, "--convolution", options.convolution,
+            "Algorithm of convolutions on a CPU; automatic: the fastest for each shape. They differ in rounding alone, and no checkpoint "
+            "holds which it was: a resumed run may have another");
   app.add_flag("--verbose", options.verbose, "Tell at the end which algorithm each convolution took");
 }
 

@@ -15,11 +15,11 @@
 
 struct ComputeOptions {
   std::string device = "auto";
-  std::string precision = "f32";
+  amnet::ProductPrecision precision = amnet::ProductPrecision::f32;
   bool deterministic = false;
   bool no_graphs = false;
   int threads = 0;  // of a CPU; 0: all that the process may use
-  std::string convolution = "automatic";
+  amnet::ConvolutionAlgorithm convolution = amnet::ConvolutionAlgorithm::automatic;
   bool verbose = false;
 };
 

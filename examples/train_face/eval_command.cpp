@@ -25,7 +25,8 @@ namespace {
 
 struct EvalOptions {
   fs::path model, pairs, root, pack, json, report;
-  std::string protocol = "amsoftmax", bad_images = "fail";
+  Protocol protocol = Protocol::amsoftmax;
+  BadImages bad_images = BadImages::fail;
   std::string input = "112x96";
   bool raw_pixels = false, report_beside_json = false;
   int workers = default_workers();
@@ -87,9 +88,8 @@ int eval_command(Arguments arguments) {
   app.add_option("--pairs", options.pairs, "Pairs in the format of LFW's pairs.txt")->required();
   app.add_option("--root", options.root, "Folder of their images");
   app.add_option("--pack", options.pack, "Packed file of their images, instead of --root");
-  app.add_option("--protocol", options.protocol, "amsoftmax or sphereface")->check(CLI::IsMember({"amsoftmax", "sphereface"}));
-  app.add_option("--bad-images", options.bad_images, "What a missing or unreadable image does: fail, or skip (its pairs are left out)")
-      ->check(CLI::IsMember({"fail", "skip"}));
+  add_named(app, "--protocol", options.protocol, "amsoftmax or sphereface");
+  add_named(app, "--bad-images", options.bad_images, "What a missing or unreadable image does: fail, or skip (its pairs are left out)");
   begin_group(app, "Results");
   app.add_option("--json", options.json, "File for the numbers; the HTML report is written beside it");
   app.add_option("--report", options.report, "File for the HTML report (default: the --json file with .html)");
@@ -105,14 +105,13 @@ int eval_command(Arguments arguments) {
           options.json.string());
 
   const std::shared_ptr<const ImageSource> images = open_images("train_face eval", options.root, options.pack);
-  const BadImages bad_images = options.bad_images == "skip" ? BadImages::skip : BadImages::fail;
-  const Pairs pairs = read_pairs(options.pairs, *images, bad_images);
+  const Pairs pairs = read_pairs(options.pairs, *images, options.bad_images);
   try_outputs(options, pairs);
   ProgressBar bar;
   const EmbedRequest request{.images = images,
                              .paths = pairs.images,
                              .where = [&](std::size_t i) { return where_of(options, *images, pairs, i); },
-                             .skip_bad_images = bad_images == BadImages::skip,
+                             .skip_bad_images = options.bad_images == BadImages::skip,
                              .workers = options.workers,
                              .progress =
                                  [&](std::int64_t done, std::int64_t all) {
@@ -124,18 +123,17 @@ int eval_command(Arguments arguments) {
   if (options.raw_pixels) {
     ImageFormat format;
     read_size(app, options.input, options.pack, format);
-    tell_memory({{"verification", verification_bytes(pairs, format.height * format.width * 3, protocol_of(options.protocol))}});
+    tell_memory({{"verification", verification_bytes(pairs, format.height * format.width * 3, options.protocol)}});
     views = pixel_views(format, request);
   } else {
     Embedder embedder(load_model(options.model, {.until = Until::embedding}));
-    tell_memory({{"verification", verification_bytes(pairs, embedder.size(), protocol_of(options.protocol))}});
+    tell_memory({{"verification", verification_bytes(pairs, embedder.size(), options.protocol)}});
     views = embedder.embed(device, request);
   }
   bar.clear();
   for (const std::string& reason : views.reasons) tell("skipped: " + reason);
 
-  const Verification result =
-      verify(pairs, views.plain, views.mirrored, {.protocol = protocol_of(options.protocol), .failed = views.failed});
+  const Verification result = verify(pairs, views.plain, views.mirrored, {.protocol = options.protocol, .failed = views.failed});
   stop_if_asked();  // before the first of its outputs: all or none
   print_result(result);
   if (!options.json.empty()) write_durably(options.json, verification_json(result) + "\n");

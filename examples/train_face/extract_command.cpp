@@ -87,8 +87,8 @@ std::size_t embedding_bytes(std::size_t images, std::int64_t size, FlipMode flip
 
 int extract_command(Arguments arguments) {
   fs::path model, root, pack, list, out;
-  std::string flip = "sum";
-  std::string bad_images = "fail";
+  FlipMode flip = FlipMode::sum;
+  BadImages bad_images = BadImages::fail;
   bool normalise = false;
   int workers = default_workers();
   ComputeOptions compute;
@@ -101,11 +101,9 @@ int extract_command(Arguments arguments) {
   app.add_option("--list", list, "Lines `path` or `path label`; without it every image of the pack or of the sub-folders of --root");
   begin_group(app, "Embeddings");
   app.add_option("--out", out, "The .npy file, (images, D) of f32; names go to the same name with .txt")->required();
-  app.add_option("--flip", flip, "none: f(x); sum: f(x) + f(mirror x); concat: both, (images, 2D)")
-      ->check(CLI::IsMember({"none", "sum", "concat"}));
+  add_named(app, "--flip", flip, "none: f(x); sum: f(x) + f(mirror x); concat: both, (images, 2D)");
   app.add_flag("--normalize", normalise, "Rows of length 1");
-  app.add_option("--bad-images", bad_images, "What an unreadable image does: fail, or skip (a row of zeros, named on stderr)")
-      ->check(CLI::IsMember({"fail", "skip"}));
+  add_named(app, "--bad-images", bad_images, "What an unreadable image does: fail, or skip (a row of zeros, named on stderr)");
   add_compute_options(app, compute);
   add_workers(app, workers);
   if (!parse_arguments(app, std::move(arguments))) return 0;
@@ -134,13 +132,13 @@ int extract_command(Arguments arguments) {
     const std::string file = (images->place() / listed.paths[i]).string();
     return listed.lines.empty() ? file : fmt::format("{}:{}: {}", list.string(), listed.lines[i], file);
   };
-  tell_memory({{"names", bytes_of(listed)}, {"embeddings", embedding_bytes(listed.paths.size(), embedder.size(), flip_of(flip))}});
+  tell_memory({{"names", bytes_of(listed)}, {"embeddings", embedding_bytes(listed.paths.size(), embedder.size(), flip)}});
   ProgressBar bar;
   const Views views = embedder.embed(device, {.images = images,
                                               .paths = listed.paths,
                                               .where = where,
-                                              .mirrored = flip_of(flip) != FlipMode::none,
-                                              .skip_bad_images = bad_images == "skip",
+                                              .mirrored = flip != FlipMode::none,
+                                              .skip_bad_images = bad_images == BadImages::skip,
                                               .workers = workers,
                                               .progress = [&](std::int64_t done, std::int64_t all) {
                                                 bar.show("embedding", done, all, -1);
@@ -148,7 +146,7 @@ int extract_command(Arguments arguments) {
                                               }});
   bar.clear();
   for (const std::string& reason : views.reasons) tell("skipped: " + reason);
-  const Tensor features = combine(views, flip_of(flip), normalise);
+  const Tensor features = combine(views, flip, normalise);
   stop_if_asked();  // before the first of its outputs: all or none
   write_npy(out, features);
   std::string names;

@@ -18,8 +18,7 @@ namespace fs = std::filesystem;
 int pack_command(Arguments arguments) {
   fs::path root, list_file, exclude, out;
   std::string input = "112x96";
-  std::string bad_images = "fail";
-  int workers = default_workers();
+  PackOptions options{.workers = default_workers()};
   bool relabel = false;
   CLI::App app("Packs a training set into one file, for train --pack: quicker to open, copy and check than a folder of many.",
                "train_face pack");
@@ -32,17 +31,14 @@ int pack_command(Arguments arguments) {
   app.add_option("--exclude", exclude, "File of names of people to leave out");
   app.add_flag("--relabel", relabel, "Number the labels of the list from 0 on, in their order; --out with .labels.csv keeps the old ones");
   app.add_option("--input", input, "Image size, height x width");
-  app.add_option("--bad-images", bad_images, "What an unreadable image does: fail, or skip (left out, named on stderr)")
-      ->check(CLI::IsMember({"fail", "skip"}));
+  add_named(app, "--bad-images", options.bad_images, "What an unreadable image does: fail, or skip (left out, named on stderr)");
   begin_group(app, "Pack");
   app.add_option("--out", out, "The packed file")->required();
   begin_group(app, computing);
-  add_workers(app, workers);
+  add_workers(app, options.workers);
   if (!parse_arguments(app, std::move(arguments))) return 0;
 
-  PackOptions options{.workers = workers};
   read_size_option(input, options.format);
-  options.bad_images = bad_images == "skip" ? BadImages::skip : BadImages::fail;
   require(!relabel || !list_file.empty(), "--relabel: is for the labels of --train-list.");
   const ListOptions list_options{.exclude = exclude, .relabel = relabel};
   const FaceList list = list_file.empty() ? list_folder(root, list_options) : read_face_list(list_file, root, list_options);

@@ -17,33 +17,24 @@ namespace {
 
 // What the command line spells as words.
 struct Words {
-  std::string loss, margin_rule, feature_norm, rows, input, order, bad_images, cache, protocol;
+  std::string feature_norm, rows, input;
+  BadImages bad_images;
 };
 
 Words words_of(const FaceTraining& options) {
   Words words;
-  words.loss = options.head.loss == LossKind::softmax ? "softmax" : options.head.loss == LossKind::normface ? "normface" : "amsoftmax";
-  words.margin_rule = options.head.margin_rule == MarginRule::always ? "always" : "cos_gt_m";
   words.feature_norm = options.head.feature_norm ? "on" : "off";
   words.rows = options.head.rows == RowNorm::in_place ? "in-place" : "projected";
   words.input = size_text(options.input);
-  words.order = name_of(options.input.order);
-  words.bad_images = options.skip_bad_images ? "skip" : "fail";
-  words.cache = options.cache == ImageCache::device ? "device" : "none";
-  words.protocol = name_of(options.protocol);
+  words.bad_images = options.skip_bad_images ? BadImages::skip : BadImages::fail;
   return words;
 }
 
 void understand(const Words& words, FaceTraining& options) {
-  options.head.loss = words.loss == "softmax" ? LossKind::softmax : words.loss == "normface" ? LossKind::normface : LossKind::amsoftmax;
-  options.head.margin_rule = words.margin_rule == "always" ? MarginRule::always : MarginRule::cos_gt_m;
   options.head.feature_norm = words.feature_norm == "on";
   options.head.rows = words.rows == "in-place" ? RowNorm::in_place : RowNorm::projected;
   read_size_option(words.input, options.input);
-  options.input.order = parse_channel_order(words.order);
-  options.skip_bad_images = words.bad_images == "skip";
-  options.cache = words.cache == "device" ? ImageCache::device : ImageCache::none;
-  options.protocol = protocol_of(words.protocol);
+  options.skip_bad_images = words.bad_images == BadImages::skip;
 }
 
 // "caf\xe9": bytes that are no printable ASCII by their numbers.
@@ -64,7 +55,7 @@ class Parser {
                   "  train_face train --config runs/a/config.toml --out runs/a --resume auto\n");
     begin_group(app_, "Recipes and settings from a file");
     app_.add_option("--config", config_, "TOML file with any of these options; the command line overrides it");
-    app_.add_option("--preset", preset_, "A whole recipe: amsoftmax (the seed's) or small (hundreds to thousands of people)")
+    app_.add_option("--preset", preset_, "A whole recipe: amsoftmax (the reference code's) or small (hundreds to thousands of people)")
         ->check(CLI::IsMember({"amsoftmax", "small"}));
     add_data();
     add_validation();
@@ -92,7 +83,6 @@ class Parser {
     const std::vector<std::string> notes = complete_input(
         options_, {.size = given("input"), .order = given("channel-order"), .mean = given("mean"), .scale = given("pixel-scale")});
     words_.input = size_text(options_.input);
-    words_.order = name_of(options_.input.order);
     return {options_, compute_, config_, toml(), notes};
   }
 
@@ -108,13 +98,23 @@ class Parser {
   template <class T>
   CLI::Option* add(const std::string& name, T& value, const std::string& description) {
     keep(name, value);
-    return app_.add_option("--" + name, value, description)->group(group_);
+    if constexpr (NamedEnum<T>) {
+      return add_named(app_, "--" + name, value, description)->group(group_);
+    } else {
+      return app_.add_option("--" + name, value, description)->group(group_);
+    }
   }
 
   // Makes it a setting of the configuration file.
   template <class T>
   void keep(const std::string& name, T& value) {
-    settings_.push_back({group_, name, [&value] { return toml_text(value); }});
+    settings_.push_back({group_, name, [&value] {
+                           if constexpr (NamedEnum<T>) {
+                             return toml_text(std::string(name_of(value)));
+                           } else {
+                             return toml_text(value);
+                           }
+                         }});
   }
   // A path may hold bytes that TOML cannot: then a comment says so, for there is no other name for that file.
   void keep(const std::string& name, std::filesystem::path& value) {
@@ -135,18 +135,17 @@ class Parser {
     add("pack", options_.pack, "Packed file (train_face pack), instead of --root and --train-list");
     add("exclude", options_.exclude, "File of names of people to leave out");
     add("classes", options_.classes, "Number of people; 0: the largest label + 1");
-    add("bad-images", words_.bad_images, "What an unreadable image does: fail or skip (logged)")->check(CLI::IsMember({"fail", "skip"}));
+    add("bad-images", words_.bad_images, "What an unreadable image does: fail or skip (logged)");
     app_.add_flag("--relabel", options_.relabel, "Number the labels of the list from 0 on, in their order; labels.csv keeps the old ones")
         ->group(group_);
     keep("relabel", options_.relabel);
     add("input", words_.input, "Image size, height x width (default: that of --pack or of the model of --init-from, else 112x96)");
-    add("channel-order", words_.order, "bgr (the seed's) or rgb")->check(CLI::IsMember({"bgr", "rgb"}));
+    add("channel-order", options_.input.order, "bgr (the reference code's) or rgb");
     add("mean", options_.input.mean, "Subtracted from every pixel in [0,255]");
     add("pixel-scale", options_.input.scale, "Multiplies what is left of it; 0.0078125 is 1/128");
     add("mirror", options_.mirror, "Mirror half of the images");
     add("workers", options_.workers, "Decoding threads; by default those the process may use, at most 8");
-    add("cache", words_.cache, "device: all images are decoded once, into the memory of the GPU that trains; none: in every epoch")
-        ->check(CLI::IsMember({"none", "device"}));
+    add("cache", options_.cache, "device: all images are decoded once, into the memory of the GPU that trains; none: in every epoch");
   }
 
   void add_validation() {
@@ -155,7 +154,7 @@ class Parser {
     add("val-root", options_.val_root, "Folder of their images");
     add("val-pack", options_.val_pack, "Packed file of their images, instead of --val-root");
     add("val-every", options_.val_every, "Steps between verifications; 0 never, -1 once an epoch");
-    add("protocol", words_.protocol, "amsoftmax or sphereface")->check(CLI::IsMember({"amsoftmax", "sphereface"}));
+    add("protocol", options_.protocol, "amsoftmax or sphereface");
   }
 
   void add_model() {
@@ -163,14 +162,13 @@ class Parser {
     add("depth", options_.network.depth, "Layers")->check(depths());
     add("width", options_.network.width, "Multiplies the channels 64, 128, 256, 512");
     add("embedding", options_.network.embedding, "Size of the embedding");
-    add("loss", words_.loss, "amsoftmax, softmax or normface")->check(CLI::IsMember({"amsoftmax", "softmax", "normface"}));
+    add("loss", options_.head.loss, "amsoftmax, softmax or normface");
     add("scale", options_.head.scale, "s, multiplies the cosines");
     add("margin", options_.head.margin, "m, subtracted from the target cosine");
-    add("margin-rule", words_.margin_rule, "always (the paper) or cos_gt_m (the seed: only where cos > m)")
-        ->check(CLI::IsMember({"always", "cos_gt_m"}));
+    add("margin-rule", options_.head.margin_rule, "always (the paper) or cos_gt_m (the reference code: only where cos > m)");
     add("feature-norm", words_.feature_norm, "on, or off: cosines times the feature's norm, margin annealed")
         ->check(CLI::IsMember({"on", "off"}));
-    add("weight-norm", words_.rows, "Class weights: projected (true gradient) or in-place (the seed's rule)")
+    add("weight-norm", words_.rows, "Class weights: projected (true gradient) or in-place (the reference code's rule)")
         ->check(CLI::IsMember({"projected", "in-place"}));
   }
 

@@ -11,6 +11,7 @@
 #include <amnet/core/image_format.h>
 #include <amnet/core/memory.h>
 #include <amnet/core/memory_use.h>
+#include <amnet/core/named.h>
 #include <amnet/core/options.h>
 #include <amnet/core/path_hint.h>
 #include <amnet/core/processors.h>
@@ -81,8 +82,6 @@
 #include <amnet/layers/flatten.h>
 #include <amnet/layers/flip.h>
 #include <amnet/layers/fully_connected.h>
-#include <amnet/layers/fused_conv2d.h>
-#include <amnet/layers/fusion.h>
 #include <amnet/layers/layer.h>
 #include <amnet/layers/normalize.h>
 #include <amnet/layers/pool.h>
@@ -96,12 +95,10 @@
 #include <amnet/model/model.h>
 #include <amnet/model/model_file.h>
 #include <amnet/model/net_description.h>
-#include <amnet/net/memory_plan.h>
 #include <amnet/net/net.h>
 #include <amnet/net/plan.h>
 #include <amnet/net/plan_cache.h>
 #include <amnet/report/html.h>
-#include <amnet/report/markup.h>
 #include <amnet/report/svg.h>
 #include <amnet/testing/gradcheck.h>
 #include <amnet/train/batch_source.h>

@@ -2,43 +2,9 @@
 #include <amnet/core/error.h>
 #include <amnet/core/processors.h>
 
-#include <algorithm>
-#include <array>
 #include <cstdlib>
 
 namespace amnet {
-namespace {
-
-// In the order of ConvolutionAlgorithm.
-constexpr std::array<std::string_view, 7> convolution_algorithm_names = {"automatic", "direct",  "tiles-2", "tiles-3",
-                                                                         "tiles-4",   "tiles-5", "tiles-6"};
-
-}  // namespace
-
-ConvolutionAlgorithm convolution_algorithm(std::string_view name) {
-  const auto* known = std::ranges::find(convolution_algorithm_names, name);
-  if (known != convolution_algorithm_names.end()) return static_cast<ConvolutionAlgorithm>(known - convolution_algorithm_names.begin());
-  throw UsageError(fmt::format("[cpu] expected a convolution algorithm (automatic, direct, tiles-2 … tiles-6) but got '{}'.", name));
-}
-
-std::string_view name_of(ConvolutionAlgorithm algorithm) { return convolution_algorithm_names.at(static_cast<std::size_t>(algorithm)); }
-
-ProductPrecision product_precision(std::string_view name) {
-  for (const ProductPrecision precision : {ProductPrecision::f32, ProductPrecision::tf32, ProductPrecision::bf16}) {
-    if (name == name_of(precision)) return precision;
-  }
-  throw UsageError(fmt::format("[device] expected a precision of products, f32, tf32 or bf16, but got '{}'.", name));
-}
-
-std::string_view name_of(ProductPrecision precision) {
-  switch (precision) {
-    case ProductPrecision::f32: return "f32";
-    case ProductPrecision::tf32: return "tf32";
-    case ProductPrecision::bf16: return "bf16";
-  }
-  return "?";
-}
-
 bool has_bf16_products() {
 #if defined(__AVX512BF16__)
   return true;
@@ -56,7 +22,8 @@ Cpu::Cpu(int threads, ConvolutionAlgorithm convolution, ProductPrecision precisi
           "[cpu] expected a build for a processor with bf16 dot products (AVX512-BF16) but got {}; build on such a machine, or use f32.",
           simd_level());
   const char* wanted = std::getenv("AMNET_CONVOLUTION");
-  if (convolution == ConvolutionAlgorithm::automatic && wanted != nullptr) convolution_ = convolution_algorithm(wanted);
+  if (convolution == ConvolutionAlgorithm::automatic && wanted != nullptr)
+    convolution_ = named<ConvolutionAlgorithm>(wanted, "AMNET_CONVOLUTION");
   scratch_.resize(static_cast<std::size_t>(threads_));
 }
 

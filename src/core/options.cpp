@@ -57,12 +57,4 @@ void OptionReader::finish() const {
   }
 }
 
-std::string OptionReader::one_of(const std::vector<std::string_view>& names) {
-  std::string text;
-  for (std::size_t i = 0; i < names.size(); ++i) {
-    text += fmt::format("{}'{}'", i == 0 ? "" : i + 1 == names.size() ? " or " : ", ", names[i]);
-  }
-  return text;
-}
-
 }  // namespace amnet

@@ -2,7 +2,7 @@
 
 #include <vector>
 
-#include "kernels/accuracy_arguments.h"
+#include "kernels/arguments.h"
 #include "lanes.h"
 
 namespace amnet {

@@ -3,7 +3,7 @@
 #include <cmath>
 #include <vector>
 
-#include "kernels/batch_norm_arguments.h"
+#include "kernels/arguments.h"
 #include "lanes.h"
 
 namespace amnet {

@@ -61,13 +61,13 @@ template <class T>
 void store_factors(T* to, Vector<T> values) {
   store(to, values);
 }
-/// One row of factors for each lane's step, from as many rows of channels, `row_step` apart.
+/// One row of factors for each lane's step, from as many rows of channels, `row_stride` apart.
 template <class Factor, class T>
-Vector<Factor> load_factors(const T* rows, std::int64_t row_step) {
+Vector<Factor> load_factors(const T* rows, std::int64_t row_stride) {
   if constexpr (std::is_same_v<Factor, T>) {
     return load(rows);
   } else {
-    return pair_factors(load(rows), load(rows + row_step));
+    return pair_factors(load(rows), load(rows + row_stride));
   }
 }
 

@@ -1,4 +1,4 @@
-#include "kernels/bias_arguments.h"
+#include "kernels/arguments.h"
 #include "parallel.h"
 
 #include <amnet/kernels/bias.h>

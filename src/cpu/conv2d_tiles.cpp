@@ -47,7 +47,7 @@ Conv2dTiles choose_tiles(ConvolutionAlgorithm algorithm, const Conv2dGeometry& g
   const Shape y = geometry.output_shape(x, outputs);
   const int largest = geometry.stride.height == 1 && products == ProductPrecision::f32 ? 6 : 4;
   if (algorithm != ConvolutionAlgorithm::automatic) {
-    const int forced = 2 + static_cast<int>(algorithm) - static_cast<int>(ConvolutionAlgorithm::tiles_2);
+    const int forced = 2 + static_cast<int>(algorithm) - static_cast<int>(ConvolutionAlgorithm::winograd_2);
     return {std::min(forced, largest), std::min(forced, largest), products};
   }
   double best = direct_cost_of(x, y);

@@ -64,7 +64,7 @@ template <class T>
 KernelView<T> data_kernels(const Conv2dGeometry& geometry, const Tensor& w) {
   const std::int64_t channels = w.extent(3);
   KernelView<T> view{w.data<T>().data(), 3 * channels, channels, 9 * channels, 1};
-  if (geometry.stride.height == 1) view = {view.data + 8 * channels, -view.row_step, -view.column_step, view.source_step, 1};
+  if (geometry.stride.height == 1) view = {view.data + 8 * channels, -view.row_stride, -view.column_stride, view.source_stride, 1};
   return view;
 }
 

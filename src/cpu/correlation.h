@@ -3,7 +3,7 @@
 // multiplies it by all weights of that block (matrix_product.h), then takes the next block of channels.
 #pragma once
 
-#include "convolution_tiles.h"
+#include "direct_tiles.h"
 #include "epilogue.h"
 #include "matrix_product.h"
 #include "parallel.h"
@@ -15,13 +15,13 @@ namespace amnet {
 template <class T>
 struct WeightView {
   const T* data;
-  std::int64_t tap_row_step, tap_column_step, source_step, target_step;
+  std::int64_t tap_row_stride, tap_column_stride, source_stride, target_stride;
 };
 
-/// The target pixels (i,j) of a tensor (N,H,W,C): pixel (i,j) of image n lies n * image_step + i * row_step + j * column_step after
+/// The target pixels (i,j) of a tensor (N,H,W,C): pixel (i,j) of image n lies n * image_stride + i * row_stride + j * column_stride after
 /// the epilogue's y.
 struct Target {
-  std::int64_t image_step, row_step, column_step;
+  std::int64_t image_stride, row_stride, column_stride;
   std::int64_t channels;  // to be written
 };
 
@@ -54,11 +54,11 @@ void pack_panel(const Window& window, const WeightView<T>& weights, std::int64_t
                 std::int64_t target_begin, std::int64_t used, std::int64_t padded, T* to) {
   for (std::int64_t row = 0; row < window.taps_h; ++row) {
     for (std::int64_t column = 0; column < window.taps_w; ++column, to += sources * padded) {
-      const T* from = weights.data + row * weights.tap_row_step + column * weights.tap_column_step + source_begin * weights.source_step +
-                      target_begin * weights.target_step;
+      const T* from = weights.data + row * weights.tap_row_stride + column * weights.tap_column_stride +
+                      source_begin * weights.source_stride + target_begin * weights.target_stride;
       for (std::int64_t c = 0; c < sources; ++c) std::fill_n(to + c * padded + used, padded - used, T{0});
-      if (weights.target_step == 1) {
-        for (std::int64_t c = 0; c < sources; ++c) std::copy_n(from + c * weights.source_step, used, to + c * padded);
+      if (weights.target_stride == 1) {
+        for (std::int64_t c = 0; c < sources; ++c) std::copy_n(from + c * weights.source_stride, used, to + c * padded);
       } else {
         // A transposition, a few rows of the panel at a time: they stay in cache while every column fills them. No hardware
         // prefetcher follows that many streams; with ours, weights 10516 x 512 take 5.0 ms instead of 11.6 (batch 32, a Zen 5 core).
@@ -66,8 +66,8 @@ void pack_panel(const Window& window, const WeightView<T>& weights, std::int64_t
         for (std::int64_t begin = 0; begin < sources; begin += strip) {
           const std::int64_t end = std::min(sources, begin + strip);
           for (std::int64_t j = 0; j < used; ++j) {
-            __builtin_prefetch(from + j * weights.target_step + end * weights.source_step);
-            for (std::int64_t c = begin; c < end; ++c) to[c * padded + j] = from[j * weights.target_step + c * weights.source_step];
+            __builtin_prefetch(from + j * weights.target_stride + end * weights.source_stride);
+            for (std::int64_t c = begin; c < end; ++c) to[c * padded + j] = from[j * weights.target_stride + c * weights.source_stride];
           }
         }
       }
@@ -92,9 +92,9 @@ struct PixelGroups {
       const std::int64_t row = line % tile.rows;
       const std::int64_t source = image * footprint.image_pitch() + row * window.stride_h * footprint.row_pitch();
       const std::int64_t to =
-          (tile.image + image) * target.image_step + (tile.row + row) * target.row_step + tile.column * target.column_step;
+          (tile.image + image) * target.image_stride + (tile.row + row) * target.row_stride + tile.column * target.column_stride;
       for (std::int64_t j = 0; j < tile.columns; j += group_rows) {
-        groups[static_cast<std::size_t>(count++)] = {source + j * window.stride_w * footprint.channels, to + j * target.column_step,
+        groups[static_cast<std::size_t>(count++)] = {source + j * window.stride_w * footprint.channels, to + j * target.column_stride,
                                                      std::min<std::int64_t>(group_rows, tile.columns - j)};
       }
     }
@@ -182,10 +182,10 @@ void correlate(Cpu& cpu, const Correlation<T>& task) {
       for (std::int64_t panel = panels.count() * split / splits; panel < panels.count() * (split + 1) / splits; ++panel) {
         const Epilogue<T> epilogue = block_epilogue(block).from_channel(panels.begin(panel));
         if (panels.padded(panel) == Panels<T>::width) {
-          correlate_panel<T, 2>(pixels, copied, stride, shape, packed_panel(block, panel), epilogue, task.target.column_step,
+          correlate_panel<T, 2>(pixels, copied, stride, shape, packed_panel(block, panel), epilogue, task.target.column_stride,
                                 panels.used(panel));
         } else {
-          correlate_panel<T, 1>(pixels, copied, stride, shape, packed_panel(block, panel), epilogue, task.target.column_step,
+          correlate_panel<T, 1>(pixels, copied, stride, shape, packed_panel(block, panel), epilogue, task.target.column_stride,
                                 panels.used(panel));
         }
       }

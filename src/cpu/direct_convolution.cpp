@@ -10,18 +10,19 @@ void direct_forward(Cpu& cpu, const Conv2dGeometry& geometry, const Tensor& x, c
   const std::int64_t outputs = w.extent(0), group_outputs = outputs / geometry.groups, group_channels = w.extent(3);
   for (std::int64_t group = 0; group < geometry.groups; ++group) {
     const std::int64_t first = group * group_outputs;
-    correlate<T>(cpu,
-                 {.window = forward_window(geometry, x.shape(), y),
-                  .images = x.extent(0),
-                  .source = {x.data<T>().data() + group * group_channels, x.extent(3)},
-                  .source_channels = group_channels,
-                  .weights = {.data = w.data<T>().data() + first * w.shape().count_from(1),
-                              .tap_row_step = w.shape().count_from(2),
-                              .tap_column_step = group_channels,
-                              .source_step = 1,
-                              .target_step = w.shape().count_from(1)},
-                  .target = {.image_step = y.count_from(1), .row_step = y.count_from(2), .column_step = outputs, .channels = group_outputs},
-                  .epilogue = epilogue.from_channel(first)});
+    correlate<T>(
+        cpu,
+        {.window = forward_window(geometry, x.shape(), y),
+         .images = x.extent(0),
+         .source = {x.data<T>().data() + group * group_channels, x.extent(3)},
+         .source_channels = group_channels,
+         .weights = {.data = w.data<T>().data() + first * w.shape().count_from(1),
+                     .tap_row_stride = w.shape().count_from(2),
+                     .tap_column_stride = group_channels,
+                     .source_stride = 1,
+                     .target_stride = w.shape().count_from(1)},
+         .target = {.image_stride = y.count_from(1), .row_stride = y.count_from(2), .column_stride = outputs, .channels = group_outputs},
+         .epilogue = epilogue.from_channel(first)});
   }
 }
 
@@ -77,13 +78,13 @@ void direct_backward_data(Cpu& cpu, const Conv2dGeometry& geometry, const Tensor
                              .source = {dy.data<T>().data() + group * group_outputs, outputs},
                              .source_channels = group_outputs,
                              .weights = {.data = weights + (rows.last_tap * geometry.kernel.width + columns.last_tap) * group_channels,
-                                         .tap_row_step = -geometry.stride.height * geometry.kernel.width * group_channels,
-                                         .tap_column_step = -geometry.stride.width * group_channels,
-                                         .source_step = w.shape().count_from(1),
-                                         .target_step = 1},
-                             .target = {.image_step = x.shape().count_from(1),
-                                        .row_step = geometry.stride.height * x.shape().count_from(2),
-                                        .column_step = geometry.stride.width * x.extent(3),
+                                         .tap_row_stride = -geometry.stride.height * geometry.kernel.width * group_channels,
+                                         .tap_column_stride = -geometry.stride.width * group_channels,
+                                         .source_stride = w.shape().count_from(1),
+                                         .target_stride = 1},
+                             .target = {.image_stride = x.shape().count_from(1),
+                                        .row_stride = geometry.stride.height * x.shape().count_from(2),
+                                        .column_stride = geometry.stride.width * x.extent(3),
                                         .channels = group_channels},
                              .epilogue = {.y = target, .write = dx.write}});
         }

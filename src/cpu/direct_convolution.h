@@ -2,7 +2,7 @@
 // only one that is exact on integers. Shapes are checked by the caller (conv2d.cpp).
 #pragma once
 
-#include "convolution_tiles.h"
+#include "direct_tiles.h"
 #include "epilogue.h"
 
 #include <amnet/kernels/conv2d.h>

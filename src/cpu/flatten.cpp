@@ -1,6 +1,6 @@
 #include <amnet/kernels/flatten.h>
 
-#include "kernels/flatten_arguments.h"
+#include "kernels/arguments.h"
 #include "lanes.h"
 
 namespace amnet {

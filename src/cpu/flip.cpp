@@ -1,6 +1,6 @@
 #include <amnet/kernels/flip.h>
 
-#include "kernels/flip_arguments.h"
+#include "kernels/arguments.h"
 #include "lanes.h"
 
 namespace amnet {

@@ -13,7 +13,7 @@
 // of w(o). Each pass says beside it how much scratch it takes.
 #pragma once
 
-#include "kernels/fully_connected_arguments.h"
+#include "kernels/arguments.h"
 #include "panel_product.h"
 #include "parallel.h"
 #include "workspace.h"

@@ -1,6 +1,6 @@
 #include <amnet/kernels/image_input.h>
 
-#include "kernels/image_input_arguments.h"
+#include "kernels/arguments.h"
 #include "lanes.h"
 
 #include <algorithm>

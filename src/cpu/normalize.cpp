@@ -2,7 +2,7 @@
 
 #include <cmath>
 
-#include "kernels/normalize_arguments.h"
+#include "kernels/arguments.h"
 #include "lanes.h"
 
 namespace amnet {

@@ -4,7 +4,7 @@
 #include <numeric>
 #include <vector>
 
-#include "kernels/prelu_arguments.h"
+#include "kernels/arguments.h"
 #include "lanes.h"
 
 namespace amnet {

@@ -2,7 +2,7 @@
 
 #include <vector>
 
-#include "kernels/scale_shift_arguments.h"
+#include "kernels/arguments.h"
 #include "lanes.h"
 #include "matrix_product.h"
 

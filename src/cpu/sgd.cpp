@@ -1,6 +1,6 @@
 #include <amnet/kernels/sgd.h>
 
-#include "kernels/sgd_arguments.h"
+#include "kernels/arguments.h"
 #include "lanes.h"
 
 namespace amnet {

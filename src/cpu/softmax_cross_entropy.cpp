@@ -5,7 +5,7 @@
 #include <vector>
 
 #include "exponential.h"
-#include "kernels/softmax_cross_entropy_arguments.h"
+#include "kernels/arguments.h"
 #include "lanes.h"
 
 namespace amnet {

@@ -24,23 +24,23 @@ void analyse_height(const T* const* rows, std::ptrdiff_t first, std::ptrdiff_t s
 }
 
 template <class T, const auto& M, class Factor = T>
-void analyse_width(const T* buffer, int lines, Factor* out, std::ptrdiff_t product_step) {
+void analyse_width(const T* buffer, int lines, Factor* out, std::ptrdiff_t product_stride) {
   for (int i = 0; i < lines; ++i) {
     Vector<T> in[M.columns], products[M.rows];
 #pragma GCC unroll 16
     for (int j = 0; j < M.columns; ++j) in[j] = load(buffer + (i * M.columns + j) * lanes<T>);
     analyse<T, M>(in, products);
 #pragma GCC unroll 16
-    for (int j = 0; j < M.rows; ++j) store_factors(out + (i * M.rows + j) * product_step, products[j]);
+    for (int j = 0; j < M.rows; ++j) store_factors(out + (i * M.rows + j) * product_stride, products[j]);
   }
 }
 
 template <class T, const auto& M>
-void synthesise_height(const T* in, std::ptrdiff_t product_step, int columns, T* buffer) {
+void synthesise_height(const T* in, std::ptrdiff_t product_stride, int columns, T* buffer) {
   for (int j = 0; j < columns; ++j) {
     Vector<T> products[M.columns], out[M.rows];
 #pragma GCC unroll 16
-    for (int i = 0; i < M.columns; ++i) products[i] = load(in + (i * columns + j) * product_step);
+    for (int i = 0; i < M.columns; ++i) products[i] = load(in + (i * columns + j) * product_stride);
     synthesise<T, M>(products, out);
 #pragma GCC unroll 16
     for (int i = 0; i < M.rows; ++i) store(buffer + (i * columns + j) * lanes<T>, out[i]);

@@ -16,15 +16,15 @@ struct AnalysisPass {
   /// Along the height. The value of row i and column j is the line at rows[i] + first + j * step; columns outside of
   /// [begin, end) are zero and not read. buffer: (products, columns, line).
   void (*height)(const T* const* rows, std::ptrdiff_t first, std::ptrdiff_t step, int begin, int end, int columns, T* buffer);
-  /// Along the width: buffer (lines, inputs, line) to the products (i, j) at out + (i * products + j) * product_step.
-  void (*width)(const T* buffer, int lines, T* out, std::ptrdiff_t product_step);
+  /// Along the width: buffer (lines, inputs, line) to the products (i, j) at out + (i * products + j) * product_stride.
+  void (*width)(const T* buffer, int lines, T* out, std::ptrdiff_t product_stride);
 };
 
 /// in (products) -> out (outputs), for a matrix of (outputs, products).
 template <class T>
 struct SynthesisPass {
-  /// The product of row i and column j lies at in + (i * columns + j) * product_step. buffer: (outputs, columns, line).
-  void (*height)(const T* in, std::ptrdiff_t product_step, int columns, T* buffer);
+  /// The product of row i and column j lies at in + (i * columns + j) * product_stride. buffer: (outputs, columns, line).
+  void (*height)(const T* in, std::ptrdiff_t product_stride, int columns, T* buffer);
   /// buffer (lines, products, line) to out (lines, outputs, line).
   void (*width)(const T* buffer, int lines, T* out);
 };
@@ -40,7 +40,7 @@ struct BilinearPasses {
   SynthesisPass<T> weights;  // the weights' gradient, by G^T
 
   /// As input.width, with the products rounded to bf16; null where no product takes them.
-  void (*rounded_input_width)(const T* buffer, int lines, BFloat16* out, std::ptrdiff_t product_step);
+  void (*rounded_input_width)(const T* buffer, int lines, BFloat16* out, std::ptrdiff_t product_stride);
 };
 
 /// No algorithm of bilinear.h has more of these.

@@ -25,13 +25,13 @@ template <class T, bool upper>
   (std::make_integer_sequence<int, lanes<T>>());
 }
 
-/// to[column][row] = from[row][column] for a square; rows are `from_step` and `to_step` elements apart.
+/// to[column][row] = from[row][column] for a square; rows are `from_stride` and `to_stride` elements apart.
 template <class T>
-void transpose_square(const T* from, std::int64_t from_step, T* to, std::int64_t to_step) {
+void transpose_square(const T* from, std::int64_t from_stride, T* to, std::int64_t to_stride) {
   constexpr int size = lanes<T>;
   Vector<T> rows[size], next[size];
 #pragma GCC unroll 16
-  for (int i = 0; i < size; ++i) rows[i] = load(from + i * from_step);
+  for (int i = 0; i < size; ++i) rows[i] = load(from + i * from_stride);
 #pragma GCC unroll 4
   for (int round = 1; round < size; round *= 2) {
 #pragma GCC unroll 16
@@ -43,22 +43,22 @@ void transpose_square(const T* from, std::int64_t from_step, T* to, std::int64_t
     for (int i = 0; i < size; ++i) rows[i] = next[i];
   }
 #pragma GCC unroll 16
-  for (int i = 0; i < size; ++i) store(to + i * to_step, rows[i]);
+  for (int i = 0; i < size; ++i) store(to + i * to_stride, rows[i]);
 }
 
 /// The same for rows x columns of any size.
 template <class T>
-void transpose(std::int64_t rows, std::int64_t columns, const T* from, std::int64_t from_step, T* to, std::int64_t to_step) {
+void transpose(std::int64_t rows, std::int64_t columns, const T* from, std::int64_t from_stride, T* to, std::int64_t to_stride) {
   constexpr std::int64_t width = lanes<T>;
   const std::int64_t square_rows = rows - rows % width, square_columns = columns - columns % width;
   for (std::int64_t row = 0; row < square_rows; row += width) {
     for (std::int64_t column = 0; column < square_columns; column += width) {
-      transpose_square(from + row * from_step + column, from_step, to + column * to_step + row, to_step);
+      transpose_square(from + row * from_stride + column, from_stride, to + column * to_stride + row, to_stride);
     }
   }
   for (std::int64_t row = 0; row < rows; ++row) {
     for (std::int64_t column = row < square_rows ? square_columns : 0; column < columns; ++column) {
-      to[column * to_step + row] = from[row * from_step + column];
+      to[column * to_stride + row] = from[row * from_stride + column];
     }
   }
 }

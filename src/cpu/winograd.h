@@ -51,11 +51,11 @@ TilePosition position_of(const TileGrid<T>& grid, std::int64_t tile) {
 }
 
 /// The weights as 3x3 kernels from source channel k to target channel n: tap (a, b) lies at
-/// data + a * row_step + b * column_step + k * source_step + n * target_step; source_step or target_step is 1.
+/// data + a * row_stride + b * column_stride + k * source_stride + n * target_stride; source_stride or target_stride is 1.
 template <class T>
 struct KernelView {
   const T* data;
-  std::int64_t row_step, column_step, source_step, target_step;
+  std::int64_t row_stride, column_stride, source_stride, target_stride;
 };
 
 template <class T, class Factor = T>

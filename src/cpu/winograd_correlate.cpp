@@ -10,12 +10,12 @@ namespace {
 template <class T, class Factor>
 struct Layout {
   std::int64_t source_channels, target_channels;
-  std::int64_t u_step;  // from one product to the next
+  std::int64_t u_stride;  // from one product to the next
 
   explicit Layout(const WinogradCorrelation<T, Factor>& task)
       : source_channels(task.source_channels),
         target_channels(task.target_channels),
-        u_step(task.source_channels * task.target_channels + line_elements<Factor>) {}
+        u_stride(task.source_channels * task.target_channels + line_elements<Factor>) {}
   static std::int64_t blocks(std::int64_t tiles) { return (tiles + tile_rows - 1) / tile_rows; }
   /// From one product to the next of a chunk, in V or M.
   template <class Element>
@@ -43,27 +43,27 @@ void transform_kernels(const WinogradCorrelation<T, Factor>& task, const Layout<
   const std::int64_t width = panels.width_of(panel);
   for (std::int64_t vector = 0; vector < width; vector += lanes<T>) {
     const std::int64_t n = panel * VectorPanels<T>::width + vector;
-    KernelView<T> view{kernels.data + k * kernels.source_step + n * kernels.target_step, kernels.row_step, kernels.column_step,
-                       kernels.source_step, kernels.target_step};
-    if (kernels.target_step != 1) {
+    KernelView<T> view{kernels.data + k * kernels.source_stride + n * kernels.target_stride, kernels.row_stride, kernels.column_stride,
+                       kernels.source_stride, kernels.target_stride};
+    if (kernels.target_stride != 1) {
       for (int tap = 0; tap < 9; ++tap) {
-        transpose_square(view.data + tap / 3 * kernels.row_step + tap % 3 * kernels.column_step, kernels.target_step,
+        transpose_square(view.data + tap / 3 * kernels.row_stride + tap % 3 * kernels.column_stride, kernels.target_stride,
                          transposed + tap * square, lanes<T>);
       }
       view = {transposed, 3 * square, square, lanes<T>, 1};
     }
     for (int lane = 0; lane < lanes<T>; ++lane) {
-      const T* first = view.data + lane * view.source_step;
-      const T* rows[3] = {first, first + view.row_step, first + 2 * view.row_step};
-      h.kernel.height(rows, 0, view.column_step, 0, 3, 3, buffer.lines);
+      const T* first = view.data + lane * view.source_stride;
+      const T* rows[3] = {first, first + view.row_stride, first + 2 * view.row_stride};
+      h.kernel.height(rows, 0, view.column_stride, 0, 3, 3, buffer.lines);
       w.kernel.width(buffer.lines, h.products, runs + lane * width + vector, run_step);
     }
   }
   const int products = task.grid.products();
-  const bool streams = products * layout.u_step * static_cast<std::int64_t>(sizeof(Factor)) > too_large;
+  const bool streams = products * layout.u_stride * static_cast<std::int64_t>(sizeof(Factor)) > too_large;
   for (int product = 0; product < products; ++product) {
     const T* run = runs + product * run_step;
-    Factor* to = u + product * layout.u_step + panel * VectorPanels<T>::width * layout.source_channels + k * width;
+    Factor* to = u + product * layout.u_stride + panel * VectorPanels<T>::width * layout.source_channels + k * width;
     for (int lane = 0; lane < lanes<T>; lane += factors_per_lane<T, Factor>, run += factors_per_lane<T, Factor> * width) {
       for (std::int64_t n = 0; n < width; n += lanes<T>, to += lanes<Factor>) {
         const Vector<Factor> factors = load_factors<Factor>(run + n, width);
@@ -76,7 +76,7 @@ void transform_kernels(const WinogradCorrelation<T, Factor>& task, const Layout<
 
 template <class T, class Factor>
 void transform_source(const WinogradCorrelation<T, Factor>& task, std::int64_t first_tile, std::int64_t tiles, const T* zeros, Factor* v,
-                      std::int64_t v_step) {
+                      std::int64_t v_stride) {
   const TileGrid<T>& grid = task.grid;
   const auto& h = *grid.h.passes;
   const auto& w = *grid.w.passes;
@@ -91,9 +91,9 @@ void transform_source(const WinogradCorrelation<T, Factor>& task, std::int64_t f
     for (std::int64_t c = 0; c < channels; c += lanes<T>, to += tile_rows * lanes<T>) {
       h.input.height(lines.rows, columns.first * channels + c, channels, columns.begin, columns.end, w.inputs, buffer.lines);
       if constexpr (std::is_same_v<Factor, T>) {
-        w.input.width(buffer.lines, h.products, to, v_step);
+        w.input.width(buffer.lines, h.products, to, v_stride);
       } else {
-        w.rounded_input_width(buffer.lines, h.products, to, v_step);
+        w.rounded_input_width(buffer.lines, h.products, to, v_stride);
       }
     }
   }
@@ -101,7 +101,7 @@ void transform_source(const WinogradCorrelation<T, Factor>& task, std::int64_t f
 
 template <class T, class Factor>
 void transform_products(const WinogradCorrelation<T, Factor>& task, std::int64_t first_tile, std::int64_t tiles, std::int64_t first_channel,
-                        std::int64_t end_channel, const T* m, std::int64_t m_step) {
+                        std::int64_t end_channel, const T* m, std::int64_t m_stride) {
   const TileGrid<T>& grid = task.grid;
   const auto& h = *grid.h.passes;
   const auto& w = *grid.w.passes;
@@ -117,7 +117,7 @@ void transform_products(const WinogradCorrelation<T, Factor>& task, std::int64_t
     const std::int64_t offset = (position.image * grid.h.target + row) * row_elements + column * channels;
     const T* from = m + (t / tile_rows * channels + first_channel) * tile_rows + t % tile_rows * lanes<T>;
     for (std::int64_t c = first_channel; c < end_channel; c += lanes<T>, from += tile_rows * lanes<T>) {
-      h.output.height(from, m_step, w.products, half.lines);
+      h.output.height(from, m_stride, w.products, half.lines);
       w.output.width(half.lines, rows, values.lines);
       const auto for_each_pixel = [&](auto&& use) {
         for (int i = 0; i < rows; ++i) {
@@ -140,20 +140,20 @@ void transform_products(const WinogradCorrelation<T, Factor>& task, std::int64_t
 /// M of a chunk. The weights are the part that no cache holds: a panel of them is read while the one before is multiplied with all blocks.
 template <class T, class Factor>
 void multiply(const WinogradCorrelation<T, Factor>& task, const Layout<T, Factor>& layout, std::int64_t blocks, std::int64_t first_panel,
-              std::int64_t end_panel, const Factor* u, const Factor* v, std::int64_t v_step, T* m, std::int64_t m_step) {
+              std::int64_t end_panel, const Factor* u, const Factor* v, std::int64_t v_stride, T* m, std::int64_t m_stride) {
   const VectorPanels<T> panels{layout.target_channels};
   const std::int64_t channels = layout.source_channels;
   for (int product = 0; product < task.grid.products(); ++product) {
     for (std::int64_t panel = first_panel; panel < end_panel; ++panel) {
       const std::int64_t n = panel * VectorPanels<T>::width, width = panels.width_of(panel);
-      const Factor* weights = u + product * layout.u_step + n * channels;
+      const Factor* weights = u + product * layout.u_stride + n * channels;
       for (std::int64_t k = 0; k < channels; k += product_depth<Factor>) {
         const std::int64_t depth = std::min(product_depth<Factor>, channels - k);
         const auto lines = static_cast<int>((width * lanes<T> / line_elements<Factor> + blocks - 1) / blocks);
         const Factor* next = weights + (k + depth) * width;
         for (std::int64_t block = 0; block < blocks; ++block) {
-          const Factor* values = v + product * v_step + (block * channels + k) * tile_rows;
-          T* to = m + product * m_step + (block * layout.target_channels + n) * tile_rows;
+          const Factor* values = v + product * v_stride + (block * channels + k) * tile_rows;
+          T* to = m + product * m_stride + (block * layout.target_channels + n) * tile_rows;
           const Ahead<Factor> ahead{next + block * lines * line_elements<Factor> * (depth / lanes<T>), lines};
           if (panels.whole(panel)) {
             multiply_tiles<T, Factor, 2>(values, weights + k * width, depth, to, tile_rows * lanes<T>, k > 0, ahead);
@@ -186,7 +186,7 @@ template <class T, class Factor>
 struct Room {
   bool shared;
   std::int64_t chunk;                                              // tiles
-  std::int64_t v_step, m_step;                                     // from one product to the next
+  std::int64_t v_stride, m_stride;                                 // from one product to the next
   std::int64_t u_elements, v_elements, m_elements, zero_elements;  // of T: the room they take
   WorkspaceSize<T> size;
 
@@ -195,12 +195,12 @@ struct Room {
     chunk = chunk_tiles(task, threads);
     shared = threads > 1 && chunk * threads >= tiles;
     if (shared) chunk = layout.blocks(tiles) * tile_rows;
-    v_step = layout.template step<Factor>(chunk, layout.source_channels);
-    m_step = layout.template step<T>(chunk, layout.target_channels);
-    v_elements = task.grid.products() * v_step / factors_per_lane<T, Factor>;
-    m_elements = task.grid.products() * m_step;
+    v_stride = layout.template step<Factor>(chunk, layout.source_channels);
+    m_stride = layout.template step<T>(chunk, layout.target_channels);
+    v_elements = task.grid.products() * v_stride / factors_per_lane<T, Factor>;
+    m_elements = task.grid.products() * m_stride;
     zero_elements = (task.grid.w.source * layout.source_channels + line_elements<T> - 1) / line_elements<T> * line_elements<T>;
-    u_elements = task.transformed == nullptr ? task.grid.products() * layout.u_step / factors_per_lane<T, Factor> : 0;
+    u_elements = task.transformed == nullptr ? task.grid.products() * layout.u_stride / factors_per_lane<T, Factor> : 0;
     const std::int64_t of_tiles = zero_elements + v_elements + m_elements;
     size = shared ? WorkspaceSize<T>{u_elements + of_tiles, 0} : WorkspaceSize<T>{u_elements, of_tiles};
   }
@@ -228,7 +228,7 @@ ScratchBytes winograd_correlate_scratch(int threads, const WinogradCorrelation<T
 
 template <class T, class Factor>
 std::int64_t winograd_kernel_elements(const WinogradCorrelation<T, Factor>& task) {
-  return task.grid.products() * Layout<T, Factor>(task).u_step;
+  return task.grid.products() * Layout<T, Factor>(task).u_stride;
 }
 
 template <class T, class Factor>
@@ -259,21 +259,21 @@ void winograd_correlate(Cpu& cpu, const WinogradCorrelation<T, Factor>& task) {
     parallel_for(cpu, blocks, [&](std::int64_t block, int) {
       const std::int64_t begin = block * tile_rows;
       transform_source(task, begin, std::min<std::int64_t>(tile_rows, tiles - begin), buffers.zeros,
-                       buffers.v + begin * layout.source_channels, room.v_step);
+                       buffers.v + begin * layout.source_channels, room.v_stride);
     });
     parallel_for(cpu, parts, [&](std::int64_t part, int) {
       const std::int64_t begin = panels * part / parts, end = panels * (part + 1) / parts, width = VectorPanels<T>::width;
-      multiply(task, layout, blocks, begin, end, u, buffers.v, room.v_step, buffers.m, room.m_step);
-      transform_products(task, 0, tiles, begin * width, std::min(end * width, layout.target_channels), buffers.m, room.m_step);
+      multiply(task, layout, blocks, begin, end, u, buffers.v, room.v_stride, buffers.m, room.m_stride);
+      transform_products(task, 0, tiles, begin * width, std::min(end * width, layout.target_channels), buffers.m, room.m_stride);
     });
     return;
   }
   parallel_for(cpu, (tiles + chunk - 1) / chunk, [&](std::int64_t piece, int worker) {
     const ChunkBuffers<T, Factor> buffers(room, workspace.local(worker));
     const std::int64_t first = piece * chunk, count = std::min(chunk, tiles - first);
-    transform_source(task, first, count, buffers.zeros, buffers.v, room.v_step);
-    multiply(task, layout, layout.blocks(count), 0, panels, u, buffers.v, room.v_step, buffers.m, room.m_step);
-    transform_products(task, first, count, 0, layout.target_channels, buffers.m, room.m_step);
+    transform_source(task, first, count, buffers.zeros, buffers.v, room.v_stride);
+    multiply(task, layout, layout.blocks(count), 0, panels, u, buffers.v, room.v_stride, buffers.m, room.m_stride);
+    transform_products(task, first, count, 0, layout.target_channels, buffers.m, room.m_stride);
   });
 }
 

@@ -25,10 +25,10 @@ struct Ahead {
 };
 
 /// m[row][n] (+)= the sum over k of v[row][k] * u[k][n] for one block of tiles and one panel of `Vectors` vectors.
-/// v: [k / L][tile_rows][L], u: [k / S][Vectors * L][S], m: [n / L] at m_step, each [tile_rows][L]; L = lanes<T>,
+/// v: [k / L][tile_rows][L], u: [k / S][Vectors * L][S], m: [n / L] at m_stride, each [tile_rows][L]; L = lanes<T>,
 /// S = factors_per_lane<T, Factor>.
 template <class T, class Factor, int Vectors>
-void multiply_tiles(const Factor* v, const Factor* u, std::int64_t channels, T* m, std::int64_t m_step, bool add, Ahead<Factor> ahead) {
+void multiply_tiles(const Factor* v, const Factor* u, std::int64_t channels, T* m, std::int64_t m_stride, bool add, Ahead<Factor> ahead) {
   constexpr int step = factors_per_lane<T, Factor>;
   Vector<T> sums[tile_rows][Vectors] = {};
   for (std::int64_t k = 0; k < channels; k += lanes<T>, v += tile_rows * lanes<T>) {
@@ -49,7 +49,7 @@ void multiply_tiles(const Factor* v, const Factor* u, std::int64_t channels, T* 
   for (int j = 0; j < Vectors; ++j) {
 #pragma GCC unroll 8
     for (int row = 0; row < tile_rows; ++row) {
-      T* to = m + j * m_step + row * lanes<T>;
+      T* to = m + j * m_stride + row * lanes<T>;
       store(to, add ? load(to) + sums[row][j] : sums[row][j]);
     }
   }
@@ -63,14 +63,14 @@ template <class T>
 inline constexpr int gradient_group = std::lcm(gradient_rows, lanes<T>);
 
 /// m[row][n] (+)= the sum over tiles of d[tile][row] * v[tile][n]. d: a group of channels from one tile to the next, of which `Rows` are
-/// used; v: `Vectors` lines at v_step, each a line from one tile to the next; m: [row][Vectors * L].
+/// used; v: `Vectors` lines at v_stride, each a line from one tile to the next; m: [row][Vectors * L].
 template <class T, int Rows, int Vectors>
-void add_tile_products(const T* d, const T* v, std::int64_t v_step, std::int64_t tiles, T* m, bool add) {
+void add_tile_products(const T* d, const T* v, std::int64_t v_stride, std::int64_t tiles, T* m, bool add) {
   Vector<T> sums[Rows][Vectors] = {};
   for (std::int64_t tile = 0; tile < tiles; ++tile, d += gradient_group<T>, v += lanes<T>) {
     Vector<T> columns[Vectors];
 #pragma GCC unroll 8
-    for (int j = 0; j < Vectors; ++j) columns[j] = load(v + j * v_step);
+    for (int j = 0; j < Vectors; ++j) columns[j] = load(v + j * v_stride);
 #pragma GCC unroll 8
     for (int row = 0; row < Rows; ++row) {
       const Vector<T> value = broadcast(d[row]);

@@ -82,17 +82,6 @@ void count_identities(const FaceList& list, CheckReport& report) {
 
 }  // namespace
 
-std::string_view name_of(Problem problem) {
-  switch (problem) {
-    case Problem::unreadable: return "unreadable";
-    case Problem::damaged: return "damaged";
-    case Problem::wrong_size: return "wrong size";
-    case Problem::duplicate: return "duplicate";
-    case Problem::listed_twice: return "listed twice";
-  }
-  return "?";
-}
-
 std::int64_t CheckReport::count(Problem problem) const { return std::ranges::count(findings, problem, &Finding::problem); }
 
 CheckReport check_data(const FaceList& list, const ImageFormat& format, const CheckOptions& options) {

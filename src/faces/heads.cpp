@@ -45,7 +45,7 @@ Head add_head(Net& net, Value features, Value labels, const HeadOptions& options
       if (options.feature_norm) {
         loss.scale = options.scale;
       } else {
-        // The seed's face_train_test_wo_fn.prototxt: the margin grows by 5e-5 a step up to its full size.
+        // The reference code's face_train_test_wo_fn.prototxt: the margin grows by 5e-5 a step up to its full size.
         loss.schedule = MarginSchedule{.base = 0, .gamma = -5e-5, .power = 1, .min = -options.margin, .max = 0};
         loss.sample_scale = true;
         loss_inputs.push_back(net.output(unit, 1));

@@ -22,6 +22,16 @@ fs::path model_of(const FaceTraining& options) {
   return model_file_of(options.init_from);
 }
 
+// As a sentence has it.
+template <class T>
+auto told(const T& value) {
+  if constexpr (NamedEnum<T>) {
+    return name_of(value);
+  } else {
+    return value;
+  }
+}
+
 class Differences {
  public:
   explicit Differences(std::string model) : model_(std::move(model)) {}
@@ -31,8 +41,9 @@ class Differences {
   void settle(bool given, std::string_view name, std::string_view flag, T& wanted, const T& expected) {
     if (wanted == expected) return;
     notes_.push_back(
-        given ? fmt::format("{} {} as {} says; {} expects {}, and its weights know nothing else", name, wanted, flag, model_, expected)
-              : fmt::format("{} {} as {} expects, in the place of {}; {} overrides it", name, expected, model_, wanted, flag));
+        given ? fmt::format("{} {} as {} says; {} expects {}, and its weights know nothing else", name, told(wanted), flag, model_,
+                            told(expected))
+              : fmt::format("{} {} as {} expects, in the place of {}; {} overrides it", name, told(expected), model_, told(wanted), flag));
     if (!given) wanted = expected;
   }
 
@@ -45,13 +56,12 @@ class Differences {
 
 std::vector<std::string> take_over(const InputGiven& given, const std::string& model, const ImageFormat& expected, ImageFormat& input) {
   Differences differences(model);
-  std::string size = size_text(input), order(name_of(input.order));
+  std::string size = size_text(input);
   if (!given.size) differences.settle(false, "image size", ".input", size, size_text(expected));  // another is refused: see run_checkpoints
-  differences.settle(given.order, "channel order", ".input.order", order, std::string(name_of(expected.order)));
+  differences.settle(given.order, "channel order", ".input.order", input.order, expected.order);
   differences.settle(given.mean, "mean", ".input.mean", input.mean, expected.mean);
   differences.settle(given.scale, "pixel scale", ".input.scale", input.scale, expected.scale);
   parse_size(size, input);
-  input.order = parse_channel_order(order);
   return differences.notes();
 }
 

@@ -35,10 +35,11 @@ std::optional<NetDescription> description_of_older(const Metadata& metadata, con
   const std::string& embedding = entry(metadata, "amnet.embedding", source);
   require<DataError>(!embedding.empty(), "{}: the metadata 'amnet.embedding' is empty, not the name of a layer.", source);
   const std::string& order = entry(metadata, "amnet.channel_order", source);
-  require<DataError>(order == "bgr" || order == "rgb", "{}: the channel order is '{}', neither 'bgr' nor 'rgb'.", source, order);
+  const std::optional<ChannelOrder> known_order = find_named<ChannelOrder>(order);
+  require<DataError>(known_order.has_value(), "{}: the channel order is '{}', neither 'bgr' nor 'rgb'.", source, order);
   const ImageFormat input{.height = number<std::int64_t>(metadata, "amnet.input_height", source),
                           .width = number<std::int64_t>(metadata, "amnet.input_width", source),
-                          .order = parse_channel_order(order),
+                          .order = *known_order,
                           .mean = number<double>(metadata, "amnet.mean", source),
                           .scale = number<double>(metadata, "amnet.scale", source)};
   try {

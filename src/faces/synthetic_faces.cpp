@@ -10,14 +10,6 @@ namespace {
 
 using namespace synthetic;
 
-constexpr std::array<std::string_view, face_trait_count> trait_names = {
-    "face_width",    "face_length",   "jaw_squareness",  "chin_breadth", "forehead_height", "cheekbones",  "ear_size",       "eye_distance",
-    "eye_level",     "eye_width",     "eye_opening",     "eye_tilt",     "iris_size",       "iris_hue",    "iris_lightness", "lid_crease",
-    "lash_weight",   "brow_height",   "brow_thickness",  "brow_tilt",    "brow_arch",       "brow_length", "brow_darkness",  "nose_length",
-    "nose_width",    "nose_bridge",   "nose_prominence", "mouth_level",  "mouth_width",     "upper_lip",   "lower_lip",      "mouth_curve",
-    "lip_redness",   "hairline",      "hair_volume",     "hair_length",  "hair_parting",    "hair_fringe", "hair_lightness", "hair_redness",
-    "hair_greyness", "hair_waviness", "skin_lightness",  "skin_warmth",  "blush",           "freckles",    "beard",          "age_lines"};
-
 /// The background's colour: a gradient with a few blurred things in it.
 Colour backdrop(const Shot& shot, float x, float y) {
   Colour colour = mix(shot.sky, shot.ground, clamp01(0.5F + shot.backdrop.x * (x - 48) + shot.backdrop.y * (y - 56)));
@@ -130,8 +122,6 @@ Image photograph(const FaceIdentity& person, const Shot& shot) {
 }
 
 }  // namespace
-
-std::string_view name_of(FaceTrait trait) { return trait_names[static_cast<std::size_t>(trait)]; }
 
 FaceIdentity synthetic_identity(std::uint64_t seed, std::uint64_t index) {
   const Random random(seed, stream_of("synthetic face identity"), index);

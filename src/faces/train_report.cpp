@@ -73,10 +73,10 @@ void add_training_curves(HtmlReport& report, const fs::path& run) {
   const Table metrics = metrics_of(run);
   const std::vector<double>& steps = metrics.column("step");
   const std::vector<Mark> marks = rate_drops(metrics);
-  add_curve(
-      report, steps, {"Loss", "loss", metrics.column("loss")}, marks,
-      "Its level depends on scale and margin; with the seed's margin rule it rises at first, while more and more targets come under the "
-      "margin. Means between two lines of the log; in long runs pale, with a smoothed curve before them.");
+  add_curve(report, steps, {"Loss", "loss", metrics.column("loss")}, marks,
+            "Its level depends on scale and margin; with the reference code's margin rule it rises at first, while more and more targets "
+            "come under the "
+            "margin. Means between two lines of the log; in long runs pale, with a smoothed curve before them.");
   add_curve(report, steps, {"Training accuracy", "%", percent(metrics.column("accuracy"))}, marks,
             "Share of training images whose largest logit, without margin, is their own class.");
   add_curve(report, steps, {"Cosine to the own class", "mean cosine", metrics.column("target_cosine")}, marks,

@@ -308,13 +308,6 @@ class Verifier {
 
 }  // namespace
 
-std::string_view name_of(Protocol protocol) { return protocol == Protocol::amsoftmax ? "amsoftmax" : "sphereface"; }
-
-Protocol protocol_of(std::string_view name) {
-  require(name == "amsoftmax" || name == "sphereface", "[verification] expected the protocol amsoftmax or sphereface but got `{}`.", name);
-  return name == "amsoftmax" ? Protocol::amsoftmax : Protocol::sphereface;
-}
-
 Verification verify(const Pairs& pairs, const Tensor& features, const Tensor& mirrored, const VerificationOptions& options) {
   check(pairs, features, mirrored, options);
   return Verifier(pairs, features, mirrored, options).run();

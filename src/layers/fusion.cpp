@@ -1,6 +1,8 @@
+#include "fusion.h"
+
+#include "fused_conv2d.h"
+
 #include <amnet/layers/add.h>
-#include <amnet/layers/fused_conv2d.h>
-#include <amnet/layers/fusion.h>
 
 namespace amnet {
 

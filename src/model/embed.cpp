@@ -141,22 +141,6 @@ void clear_failed(const Views& views, const Tensor& rows) {
 
 }  // namespace
 
-std::string_view name_of(FlipMode flip) {
-  switch (flip) {
-    case FlipMode::none: return "none";
-    case FlipMode::sum: return "sum";
-    case FlipMode::concat: return "concat";
-  }
-  return "?";
-}
-
-FlipMode flip_of(std::string_view name) {
-  for (const FlipMode flip : {FlipMode::none, FlipMode::sum, FlipMode::concat}) {
-    if (name == name_of(flip)) return flip;
-  }
-  throw UsageError(fmt::format("[embed] expected 'none', 'sum' or 'concat' but got '{}'.", name));
-}
-
 Embedder::Embedder(Model model, std::int64_t batch) : model_(std::move(model)), batch_(batch) { find_values(); }
 
 Embedder::Embedder(const Net& net, Roles roles, std::int64_t batch) : of_others_(&net), batch_(batch) {

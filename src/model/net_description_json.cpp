@@ -116,9 +116,7 @@ class Reader {
       input.shape.push_back(integer(extent, "an extent of " + where));
     const std::string dtype = text(json.at("dtype"), "the dtype of " + where);
     if (dtype == "activations") return input;
-    for (const DType known : {DType::f32, DType::f64, DType::bf16, DType::i64, DType::u8}) {
-      if (name_of(known) == dtype) input.dtype = known;
-    }
+    input.dtype = find_named<DType>(dtype);
     require<DataError>(input.dtype.has_value(), "{}: the dtype of {} is '{}', which there is not.", source_, where, dtype);
     return input;
   }
@@ -158,7 +156,7 @@ class Reader {
     image.format.mean = number(json.at("mean"), "the mean of the images");
     image.format.scale = number(json.at("scale"), "the scale of the images");
     try {
-      image.format.order = parse_channel_order(text(json.at("order"), "the channel order of the images"));
+      image.format.order = named<ChannelOrder>(text(json.at("order"), "the channel order of the images"), "[image format] channel order");
       check_image_format(image.format);
     } catch (const UsageError& error) {
       throw DataError(fmt::format("{}: the role 'image': {}", source_, error.what()));

@@ -1,12 +1,11 @@
-// Where every tensor of a plan lies. Moments: step i runs forward at i and backward at 2S - i, S being the number of steps.
+// Where every tensor of a plan lies. Moments: operation i runs forward at i and backward at 2S - i, S being the number of operations.
 //
-// Groups of samples turn the first steps into loops: the steps that run on groups of g or fewer are gone through once for every g
-// samples, from the first step on. A tensor that is written and read within one such round needs room for g samples only, and tensors
-// with rooms for the same g share memory by their steps, as if there were one round. A tensor that outlives the round in
-// which it is written (it has room for more samples than its writer's group) is alive in all of the loop's steps.
+// Groups of samples turn the first operations into loops: the operations that run on groups of g or fewer are gone through once for every g
+// samples, from the first operation on. A tensor that is written and read within one such round needs room for g samples only, and tensors
+// with rooms for the same g share memory by their operations, as if there were one round. A tensor that outlives the round in
+// which it is written (it has room for more samples than its writer's group) is alive in all of the loop's operations.
+#include "memory_plan.h"
 #include "planning.h"
-
-#include <amnet/net/memory_plan.h>
 
 #include <algorithm>
 #include <numeric>
@@ -17,11 +16,11 @@ namespace {
 class Planner {
  public:
   Planner(const Graph& graph, const PlanRequest& request, const Demand& demand, const PlanShapes& shapes,
-          const std::vector<PlannedStep>& steps)
-      : graph_(graph), request_(request), demand_(demand), shapes_(shapes), steps_(steps), uses_(graph.values.size()) {
+          const std::vector<PlannedOperation>& operations)
+      : graph_(graph), request_(request), demand_(demand), shapes_(shapes), operations_(operations), uses_(graph.values.size()) {
     layout_.values.resize(graph.values.size());
     layout_.gradients.resize(graph.values.size());
-    layout_.steps.resize(steps.size());
+    layout_.operations.resize(operations.size());
   }
 
   Layout run() {
@@ -29,53 +28,53 @@ class Planner {
     find_overwritten();
     place_values();
     share_gradients();
-    place_step_tensors();
+    place_operation_tensors();
     hand_out();
     return std::move(layout_);
   }
 
  private:
-  /// Who touches a value, by steps and moments.
+  /// Who touches a value, by operations and moments.
   struct Use {
-    int maker = -1;            // step
+    int maker = -1;            // operation
     int last_read = -1;        // moment
     int first_gradient = -1;   // moment of the backward pass that writes the gradient first, or -1
-    std::int64_t samples = 0;  // the largest group of a step that touches it
+    std::int64_t samples = 0;  // the largest group of an operation that touches it
     bool used = false;
     bool overwritten = false;  // by its own gradient
   };
 
   bool trains() const { return request_.loss >= 0; }
-  int count() const { return static_cast<int>(steps_.size()); }
+  int count() const { return static_cast<int>(operations_.size()); }
   int end() const { return 2 * count() + 1; }
-  int backward_moment(int step) const { return 2 * count() - step; }
-  std::int64_t group(int step) const { return steps_[static_cast<std::size_t>(step)].group; }
+  int backward_moment(int operation) const { return 2 * count() - operation; }
+  std::int64_t group(int operation) const { return operations_[static_cast<std::size_t>(operation)].group; }
   Use& use(int value) { return uses_[static_cast<std::size_t>(value)]; }
 
-  /// When a tensor with room for `samples`, written by `step` on its way forward, comes to life.
-  int alive_from(int step, std::int64_t samples) const { return group(step) < samples ? 0 : step; }
-  /// When one that the step's backward pass reads last may be forgotten.
-  int alive_to(int step, std::int64_t samples) const { return group(step) < samples ? end() - 1 : backward_moment(step); }
+  /// When a tensor with room for `samples`, written by `operation` on its way forward, comes to life.
+  int alive_from(int operation, std::int64_t samples) const { return group(operation) < samples ? 0 : operation; }
+  /// When one that the operation's backward pass reads last may be forgotten.
+  int alive_to(int operation, std::int64_t samples) const { return group(operation) < samples ? end() - 1 : backward_moment(operation); }
 
   void find_uses() {
     for (int i = 0; i < count(); ++i) {
-      const PlannedStep& step = steps_[static_cast<std::size_t>(i)];
-      const BackwardNeeds needs = step.layer->needs();
+      const PlannedOperation& operation = operations_[static_cast<std::size_t>(i)];
+      const BackwardNeeds needs = operation.layer->needs();
       const auto touch = [&](int value, bool read_backward) {
         Use& by = use(value);
         by.used = true;
-        by.samples = std::max(by.samples, step.group);
+        by.samples = std::max(by.samples, operation.group);
         by.last_read = std::max(by.last_read, i);
-        if (!step.backward || !read_backward) return;
+        if (!operation.backward || !read_backward) return;
         by.samples = request_.batch;
         by.last_read = std::max(by.last_read, alive_to(i, request_.batch));
       };
-      for (const int input : step.inputs) {
+      for (const int input : operation.inputs) {
         touch(input, needs.inputs);
-        // Later steps run backward earlier: the last reader writes the gradient first.
-        if (step.backward) use(input).first_gradient = backward_moment(i);
+        // Later operations run backward earlier: the last reader writes the gradient first.
+        if (operation.backward) use(input).first_gradient = backward_moment(i);
       }
-      for (const int output : step.outputs) {
+      for (const int output : operation.outputs) {
         touch(output, needs.outputs);
         use(output).maker = i;
       }
@@ -88,14 +87,14 @@ class Planner {
   // A gradient takes the place of its value where one backward pass is the last to read the value and the first to write the gradient.
   void find_overwritten() {
     for (int i = 0; i < count() && trains(); ++i) {
-      const PlannedStep& step = steps_[static_cast<std::size_t>(i)];
-      const int which = step.layer->needs().overwrites;
-      if (!step.backward || which < 0 || step.group < request_.batch) continue;
-      const int input = step.inputs[static_cast<std::size_t>(which)];
+      const PlannedOperation& operation = operations_[static_cast<std::size_t>(i)];
+      const int which = operation.layer->needs().overwrites;
+      if (!operation.backward || which < 0 || operation.group < request_.batch) continue;
+      const int input = operation.inputs[static_cast<std::size_t>(which)];
       Use& by = use(input);
       const auto v = static_cast<std::size_t>(input);
       by.overwritten = demand_.gradient[v] && !demand_.readable[v] && by.maker >= 0 && by.last_read == backward_moment(i) &&
-                       by.first_gradient == backward_moment(i) && std::ranges::count(step.inputs, input) == 1;
+                       by.first_gradient == backward_moment(i) && std::ranges::count(operation.inputs, input) == 1;
     }
   }
 
@@ -111,7 +110,7 @@ class Planner {
         want(spec, placed, -1, end());
         continue;
       }
-      if (by.maker < 0) continue;  // kept, but inside of a step: make_steps leaves none
+      if (by.maker < 0) continue;  // kept, but inside of an operation: make_operations leaves none
       const int from = alive_from(by.maker, by.samples);
       if (by.overwritten) {
         want(spec, placed, from, alive_to(by.maker, by.samples));
@@ -122,9 +121,9 @@ class Planner {
       if (!trains() || !demand_.gradient[v] || (!is_loss && by.first_gradient < 0)) continue;
       PlacedTensor& gradient = layout_.gradients[v];
       gradient.samples = group(by.maker);
-      for (const PlannedStep& step : steps_) {
-        if (step.backward && std::ranges::count(step.inputs, static_cast<int>(v)) > 0) {
-          gradient.samples = std::max(gradient.samples, step.group);
+      for (const PlannedOperation& operation : operations_) {
+        if (operation.backward && std::ranges::count(operation.inputs, static_cast<int>(v)) > 0) {
+          gradient.samples = std::max(gradient.samples, operation.group);
         }
       }
       gradient_requests_[v] = static_cast<int>(requests_.size());
@@ -132,18 +131,18 @@ class Planner {
     }
   }
 
-  // Where a step passes its output's gradient on, one tensor serves both: it lives on until the last of its values has been made.
+  // Where an operation passes its output's gradient on, one tensor serves both: it lives on until the last of its values has been made.
   void share_gradients() {
     shares_.resize(uses_.size());
     std::iota(shares_.begin(), shares_.end(), std::size_t{0});
     for (int i = count(); i-- > 0;) {
-      const PlannedStep& step = steps_[static_cast<std::size_t>(i)];
-      const int passes = step.layer->needs().passes_gradient_to;
-      if (!step.backward || passes < 0) continue;
-      const auto from = static_cast<std::size_t>(step.outputs[0]),
-                 to = static_cast<std::size_t>(step.inputs[static_cast<std::size_t>(passes)]);
+      const PlannedOperation& operation = operations_[static_cast<std::size_t>(i)];
+      const int passes = operation.layer->needs().passes_gradient_to;
+      if (!operation.backward || passes < 0) continue;
+      const auto from = static_cast<std::size_t>(operation.outputs[0]),
+                 to = static_cast<std::size_t>(operation.inputs[static_cast<std::size_t>(passes)]);
       const bool first_writer =
-          uses_[to].first_gradient == backward_moment(i) && std::ranges::count(step.inputs, static_cast<int>(to)) == 1;
+          uses_[to].first_gradient == backward_moment(i) && std::ranges::count(operation.inputs, static_cast<int>(to)) == 1;
       if (!first_writer || gradient_requests_[from] < 0 || gradient_requests_[to] < 0) continue;
       shares_[to] = shares_[from];
       Lifetime& shared = lifetimes_[static_cast<std::size_t>(gradient_requests_[shares_[to]])];
@@ -152,25 +151,25 @@ class Planner {
     }
   }
 
-  void place_step_tensors() {
+  void place_operation_tensors() {
     for (int i = 0; i < count(); ++i) {
-      const PlannedStep& step = steps_[static_cast<std::size_t>(i)];
-      Layout::OfStep& placed = layout_.steps[static_cast<std::size_t>(i)];
-      const bool comes_back = trains() && step.backward;
+      const PlannedOperation& operation = operations_[static_cast<std::size_t>(i)];
+      Layout::OfOperation& placed = layout_.operations[static_cast<std::size_t>(i)];
+      const bool comes_back = trains() && operation.backward;
       const auto want_all = [&](const std::vector<TensorSpec>& specs, std::int64_t samples, int first, int last,
                                 std::vector<PlacedTensor>& targets) {
         targets.assign(specs.size(), {.tensor = {}, .samples = samples});
         for (std::size_t s = 0; s < specs.size(); ++s) want(specs[s], targets[s], first, last);
       };
-      placed.for_backward.resize(step.plan.for_backward.size());
+      placed.for_backward.resize(operation.plan.for_backward.size());
       if (!comes_back) {
-        want_all(step.plan.saved, step.group, i, i, placed.saved);
+        want_all(operation.plan.saved, operation.group, i, i, placed.saved);
         continue;
       }
       const int from = alive_from(i, request_.batch), to = alive_to(i, request_.batch);
-      want_all(step.plan.saved, request_.batch, from, to, placed.saved);
-      want_all(step.plan.for_backward, request_.batch, from, to, placed.for_backward);
-      want_all(step.plan.scratch, step.group, backward_moment(i), backward_moment(i), placed.scratch);
+      want_all(operation.plan.saved, request_.batch, from, to, placed.saved);
+      want_all(operation.plan.for_backward, request_.batch, from, to, placed.for_backward);
+      want_all(operation.plan.scratch, operation.group, backward_moment(i), backward_moment(i), placed.scratch);
     }
   }
 
@@ -206,7 +205,7 @@ class Planner {
   const PlanRequest& request_;
   const Demand& demand_;
   const PlanShapes& shapes_;
-  const std::vector<PlannedStep>& steps_;
+  const std::vector<PlannedOperation>& operations_;
   std::vector<Use> uses_;               // of each value
   std::vector<std::size_t> shares_;     // of each value: whose gradient is its own
   std::vector<int> gradient_requests_;  // of each value, or -1
@@ -224,8 +223,8 @@ Tensor PlacedTensor::of(const ScheduledRun& run) const {
 }
 
 Layout lay_out(const Graph& graph, const PlanRequest& request, const Demand& demand, const PlanShapes& shapes,
-               const std::vector<PlannedStep>& steps) {
-  return Planner(graph, request, demand, shapes, steps).run();
+               const std::vector<PlannedOperation>& operations) {
+  return Planner(graph, request, demand, shapes, operations).run();
 }
 
 }  // namespace amnet

@@ -1,4 +1,4 @@
-#include <amnet/net/memory_plan.h>
+#include "memory_plan.h"
 
 #include <algorithm>
 #include <numeric>

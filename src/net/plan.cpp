@@ -11,16 +11,16 @@ namespace amnet {
 namespace {
 
 /// "layer 'conv1_1'", "layers 'conv1_1' to 'relu1_1'".
-std::string name_of(const Graph& graph, const PlannedStep& step) {
-  const std::string& first = graph.node(step.nodes.front()).name;
-  return step.nodes.size() == 1 ? fmt::format("layer '{}'", first)
-                                : fmt::format("layers '{}' to '{}'", first, graph.node(step.nodes.back()).name);
+std::string name_of(const Graph& graph, const PlannedOperation& operation) {
+  const std::string& first = graph.node(operation.nodes.front()).name;
+  return operation.nodes.size() == 1 ? fmt::format("layer '{}'", first)
+                                     : fmt::format("layers '{}' to '{}'", first, graph.node(operation.nodes.back()).name);
 }
 
-/// Runs a part of a step, so that an error of the device or for want of memory names it.
+/// Runs a part of an operation, so that an error of the device or for want of memory names it.
 template <class Body>
-void naming(const Graph& graph, const PlannedStep& step, Body&& body) {
-  const auto named = [&](const Error& error) { return fmt::format("{}: {}", name_of(graph, step), error.what()); };
+void naming(const Graph& graph, const PlannedOperation& operation, Body&& body) {
+  const auto named = [&](const Error& error) { return fmt::format("{}: {}", name_of(graph, operation), error.what()); };
   try {
     body();
   } catch (const DeviceError& error) {
@@ -55,11 +55,11 @@ PlanRequest request_of(const Graph& graph, const PlanOptions& options) {
 std::size_t kernel_bytes_of(const NetPlan& plan, bool keep_prepared, Device& device) {
   ScratchBytes scratch;
   std::size_t prepared = 0;
-  for (const PlannedStep& step : plan.steps) {
-    scratch = scratch.covering(step.layer->kernel_scratch(device, step.input_specs, step.backward));
-    if (step.group == plan.batch && !keep_prepared) continue;
-    prepared += step.layer->prepared_bytes(device, Pass::forward, step.input_specs);
-    if (step.backward) prepared += step.layer->prepared_bytes(device, Pass::backward, step.input_specs);
+  for (const PlannedOperation& operation : plan.operations) {
+    scratch = scratch.covering(operation.layer->kernel_scratch(device, operation.input_specs, operation.backward));
+    if (operation.group == plan.batch && !keep_prepared) continue;
+    prepared += operation.layer->prepared_bytes(device, Pass::forward, operation.input_specs);
+    if (operation.backward) prepared += operation.layer->prepared_bytes(device, Pass::backward, operation.input_specs);
   }
   return prepared + on(device, [&](auto& backend) { return scratch.total(backend.threads()); });
 }
@@ -76,8 +76,8 @@ KernelSettings settings_of(const Device& device) {
 // Grows with every change of a parameter.
 std::uint64_t versions_of(const NetPlan& plan) {
   std::uint64_t sum = 0;
-  for (const PlannedStep& step : plan.steps) {
-    step.layer->look([&sum](const Parameter& parameter) { sum += parameter.version; });
+  for (const PlannedOperation& operation : plan.operations) {
+    operation.layer->look([&sum](const Parameter& parameter) { sum += parameter.version; });
   }
   return sum;
 }
@@ -104,13 +104,13 @@ std::size_t Plan::bytes() const { return plan_->layout.bytes; }
 
 std::size_t Plan::kernel_bytes(Device& device) const { return kernel_bytes_of(*plan_, !trains() && options_.keep_prepared, device); }
 
-std::vector<PlanStep> Plan::steps() const {
-  std::vector<PlanStep> steps;
-  for (const PlannedStep& step : plan_->steps) {
-    steps.push_back({.layers = {}, .samples = step.group});
-    for (const int node : step.nodes) steps.back().layers.push_back(graph_->node(node).name);
+std::vector<PlanOperation> Plan::operations() const {
+  std::vector<PlanOperation> operations;
+  for (const PlannedOperation& operation : plan_->operations) {
+    operations.push_back({.layers = {}, .samples = operation.group});
+    for (const int node : operation.nodes) operations.back().layers.push_back(graph_->node(node).name);
   }
-  return steps;
+  return operations;
 }
 
 // --- running -------------------------------------------------------------------------------------------------
@@ -153,21 +153,21 @@ void Plan::prepare_kept(Context& context) {
   const KernelSettings settings = settings_of(context.device);
   if (plan_->prepared_versions == versions && plan_->prepared_for == settings) return;
   const std::lock_guard<std::mutex> lock(graph_->preparing);
-  for (PlannedStep& step : plan_->steps) {
-    naming(*graph_, step, [&] { step.layer->prepare({context, Pass::forward, step.plan.state.get(), &graph_->prepared}); });
+  for (PlannedOperation& operation : plan_->operations) {
+    naming(*graph_, operation, [&] { operation.layer->prepare({context, Pass::forward, operation.plan.state.get(), &graph_->prepared}); });
   }
   plan_->prepared_versions = versions;
   plan_->prepared_for = settings;
 }
 
-// A step that runs in groups has its parameters prepared once for all of them.
+// An operation that runs in groups has its parameters prepared once for all of them.
 void Plan::forward_run(Context& context, const PlannedRun& run) {
-  const PlannedStep& step = plan_->step(run);
-  LayerState* const state = step.plan.state.get();
+  const PlannedOperation& operation = plan_->operation(run);
+  LayerState* const state = operation.plan.state.get();
   const bool kept = !trains() && options_.keep_prepared;
-  naming(*graph_, step, [&] {
-    if (step.group < options_.batch && run.at.first && !kept) step.layer->prepare({context, Pass::forward, state, nullptr});
-    step.layer->forward({context, run.inputs, run.outputs, run.saved, run.for_backward, state});
+  naming(*graph_, operation, [&] {
+    if (operation.group < options_.batch && run.at.first && !kept) operation.layer->prepare({context, Pass::forward, state, nullptr});
+    operation.layer->forward({context, run.inputs, run.outputs, run.saved, run.for_backward, state});
   });
 }
 
@@ -206,26 +206,26 @@ void Plan::backward(Device& device, const BackwardOptions& options) {
   const std::vector<PlannedRun>& runs = runs_for(samples_);
   for (std::size_t i = runs.size(); i-- > 0;) {
     const PlannedRun& run = runs[i];
-    const PlannedStep& step = plan_->step(run);
-    if (!step.backward) continue;
-    const NetPlan::OfStep& own = plan_->parameters[static_cast<std::size_t>(run.at.step)];
-    LayerState* const state = step.plan.state.get();
+    const PlannedOperation& operation = plan_->operation(run);
+    if (!operation.backward) continue;
+    const NetPlan::OfOperation& own = plan_->parameters[static_cast<std::size_t>(run.at.operation)];
+    LayerState* const state = operation.plan.state.get();
     const bool passes_gradient = std::ranges::any_of(run.input_gradients, [](const Gradient& gradient) { return bool{gradient}; });
-    naming(*graph_, step, [&] {
-      if (step.group < options_.batch && run.at.last && passes_gradient) {
-        step.layer->prepare({context, Pass::backward, state, nullptr});
+    naming(*graph_, operation, [&] {
+      if (operation.group < options_.batch && run.at.last && passes_gradient) {
+        operation.layer->prepare({context, Pass::backward, state, nullptr});
       }
-      step.layer->backward({.context = context,
-                            .inputs = run.backward_inputs,
-                            .outputs = run.backward_outputs,
-                            .saved = run.saved,
-                            .output_gradients = run.output_gradients,
-                            .input_gradients = run.input_gradients,
-                            .parameters = run.at.last ? options.parameters : Write::add,
-                            .for_backward = run.for_backward,
-                            .scratch = run.scratch,
-                            .parameter_gradients = own.gradients,
-                            .state = state});
+      operation.layer->backward({.context = context,
+                                 .inputs = run.backward_inputs,
+                                 .outputs = run.backward_outputs,
+                                 .saved = run.saved,
+                                 .output_gradients = run.output_gradients,
+                                 .input_gradients = run.input_gradients,
+                                 .parameters = run.at.last ? options.parameters : Write::add,
+                                 .for_backward = run.for_backward,
+                                 .scratch = run.scratch,
+                                 .parameter_gradients = own.gradients,
+                                 .state = state});
     });
     if (on_gradients_ && options.last && run.at.first && own.begin < own.end) on_gradients_(own.begin, own.end);
   }
@@ -246,13 +246,13 @@ std::string Plan::first_non_finite(Device& device, const RunOptions& options) {
     return !is_floating(tensor.dtype()) || on(device, [&](auto& backend) { return all_finite(backend, tensor); });
   };
   for (const PlannedRun& run : runs_for(samples_)) {
-    const PlannedStep& step = plan_->step(run);
+    const PlannedOperation& operation = plan_->operation(run);
     for (const Tensor& input : run.inputs) {
       // Outputs of earlier layers were found finite; what is left are the net's own inputs.
-      if (!finite(input)) return fmt::format("an input of layer '{}'", graph_->node(step.nodes.front()).name);
+      if (!finite(input)) return fmt::format("an input of layer '{}'", graph_->node(operation.nodes.front()).name);
     }
     std::string bad;
-    for (const int member : step.nodes) {
+    for (const int member : operation.nodes) {
       const GraphNode& node = graph_->node(member);
       node.layer->look([&](const Parameter& parameter) {
         if (bad.empty() && !finite(parameter.value)) bad = fmt::format("the {} of layer '{}'", parameter.name, node.name);
@@ -262,7 +262,7 @@ std::string Plan::first_non_finite(Device& device, const RunOptions& options) {
     forward_run(context, run);
     for (const Tensor& output : run.outputs) {
       if (finite(output)) continue;
-      return fmt::format("the output of {}{}", name_of(*graph_, step), step.nodes.size() == 1 ? "" : ", which run as one");
+      return fmt::format("the output of {}{}", name_of(*graph_, operation), operation.nodes.size() == 1 ? "" : ", which run as one");
     }
   }
   return {};

@@ -3,7 +3,7 @@
 //
 //   demand.cpp    which layers run, forward and backward, and which values get a gradient
 //   shapes.cpp    what every layer that runs asks for
-//   steps.cpp     which layers run as one, and on how many samples at a time
+//   operations.cpp     which layers run as one, and on how many samples at a time
 //   layout.cpp    where every tensor lies in one block of memory
 //   planning.cpp  the gradients of parameters, and the runs, with their arguments ready
 #pragma once
@@ -43,7 +43,7 @@ struct PlanShapes {
 PlanShapes find_shapes(const Graph& graph, const PlanRequest& request, const Demand& demand);
 
 /// One layer, or several that run as one (layers/fusion.h): values between those exist only in registers.
-struct PlannedStep {
+struct PlannedOperation {
   std::vector<int> nodes;
   std::unique_ptr<Layer> fused = {};  // of several nodes
   Layer* layer = nullptr;
@@ -54,18 +54,18 @@ struct PlannedStep {
   bool backward = false;
   std::int64_t group = 0;  // samples that go through at a time; the batch: all
 };
-/// Steps in the order of their layers. Groups never shrink from one step to the next, and are powers of two or the batch.
-std::vector<PlannedStep> make_steps(const Graph& graph, const PlanRequest& request, const Demand& demand, PlanShapes& shapes);
+/// Operations in the order of their layers. Groups never shrink from one operation to the next, and are powers of two or the batch.
+std::vector<PlannedOperation> make_operations(const Graph& graph, const PlanRequest& request, const Demand& demand, PlanShapes& shapes);
 
-/// One step on the samples [begin, end).
+/// One operation on the samples [begin, end).
 struct ScheduledRun {
-  int step;
+  int operation;
   std::int64_t begin, end;
-  bool first, last;  // of its step, in the order of the forward pass
+  bool first, last;  // of its operation, in the order of the forward pass
 };
-/// The forward pass of the first so many samples, depth first: before a group runs through a step, it has gone through all earlier ones.
-/// Backward is the reverse.
-std::vector<ScheduledRun> make_schedule(const std::vector<PlannedStep>& steps, std::int64_t samples);
+/// The forward pass of the first so many samples, depth first: before a group runs through an operation, it has gone through all earlier
+/// ones. Backward is the reverse.
+std::vector<ScheduledRun> make_schedule(const std::vector<PlannedOperation>& operations, std::int64_t samples);
 
 /// The tensors of a plan. One per sample with room for fewer `samples` than the batch is used again by each group of so many.
 struct PlacedTensor {
@@ -77,15 +77,15 @@ struct PlacedTensor {
   Tensor of(const ScheduledRun& run) const;
 };
 struct Layout {
-  struct OfStep {
+  struct OfOperation {
     std::vector<PlacedTensor> saved, for_backward, scratch;
   };
   std::vector<PlacedTensor> values, gradients;  // of each value; undefined where there is none
-  std::vector<OfStep> steps;
+  std::vector<OfOperation> operations;
   std::size_t bytes = 0;
 };
 Layout lay_out(const Graph& graph, const PlanRequest& request, const Demand& demand, const PlanShapes& shapes,
-               const std::vector<PlannedStep>& steps);
+               const std::vector<PlannedOperation>& operations);
 
 /// A run with its arguments ready to be handed out.
 struct PlannedRun {
@@ -95,8 +95,8 @@ struct PlannedRun {
   std::vector<Gradient> input_gradients = {};
 };
 
-/// How a step's backward pass writes: one for each input, and for each output whether anybody writes its gradient.
-struct StepWrites {
+/// How an operation's backward pass writes: one for each input, and for each output whether anybody writes its gradient.
+struct OperationWrites {
   std::vector<Write> inputs = {};
   std::vector<char> outputs = {};
 };
@@ -109,17 +109,17 @@ struct KernelSettings {
 
 struct NetPlan {
   std::int64_t batch = 0;
-  std::vector<PlannedStep> steps = {};
+  std::vector<PlannedOperation> operations = {};
   Layout layout = {};
-  std::vector<StepWrites> writes = {};  // of each step, where the plan trains
-  std::vector<Tensor> readable = {};    // of each value; undefined for those that may not be read
+  std::vector<OperationWrites> writes = {};  // of each operation, where the plan trains
+  std::vector<Tensor> readable = {};         // of each value; undefined for those that may not be read
   Tensor loss_gradient = {};
 
-  struct OfStep {
+  struct OfOperation {
     std::vector<ParameterGradient> gradients = {};
     std::size_t begin = 0, end = 0;  // in the buffer of all gradients, in bytes
   };
-  std::vector<OfStep> parameters = {};  // of each step
+  std::vector<OfOperation> parameters = {};  // of each operation
   std::map<const Parameter*, Tensor> gradient_of = {};
   Tensor gradients = {};  // one buffer
 
@@ -130,7 +130,7 @@ struct NetPlan {
   std::uint64_t prepared_versions = 0;  // of all parameters together, when they were prepared for keeps; 0: they were not yet
   KernelSettings prepared_for = {};
 
-  const PlannedStep& step(const PlannedRun& run) const { return steps[static_cast<std::size_t>(run.at.step)]; }
+  const PlannedOperation& operation(const PlannedRun& run) const { return operations[static_cast<std::size_t>(run.at.operation)]; }
 };
 
 /// Plans, or only measures. Throws UsageError for a shape that a layer refuses.

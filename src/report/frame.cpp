@@ -1,6 +1,7 @@
 #include "frame.h"
 
-#include <amnet/report/markup.h>
+#include "markup.h"
+
 #include <fmt/format.h>
 
 #include <algorithm>

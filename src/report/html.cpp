@@ -1,5 +1,6 @@
+#include "markup.h"
+
 #include <amnet/report/html.h>
-#include <amnet/report/markup.h>
 #include <fmt/format.h>
 
 #include <algorithm>

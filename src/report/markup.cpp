@@ -1,5 +1,6 @@
+#include "markup.h"
+
 #include <amnet/core/text.h>
-#include <amnet/report/markup.h>
 
 #include <cstdint>
 

@@ -1,7 +1,7 @@
 #include "frame.h"
+#include "markup.h"
 
 #include <amnet/core/error.h>
-#include <amnet/report/markup.h>
 #include <amnet/report/svg.h>
 #include <fmt/format.h>
 

@@ -26,18 +26,19 @@ TEST_CASE("device: the number of threads is as asked, or all that the process ma
 
 TEST_CASE("device: convolution algorithms have names", "[device]") {
   for (const char* name : {"automatic", "direct", "tiles-2", "tiles-3", "tiles-4", "tiles-5", "tiles-6"}) {
-    CHECK(name_of(convolution_algorithm(name)) == name);
+    CHECK(name_of(named<ConvolutionAlgorithm>(name, "algorithm")) == name);
   }
-  CHECK(convolution_algorithm("direct") == ConvolutionAlgorithm::direct);
-  CHECK(convolution_algorithm("tiles-6") == ConvolutionAlgorithm::tiles_6);
-  CHECK_THROWS_WITH(convolution_algorithm("tiles-7"), Contains("tiles-2 … tiles-6) but got 'tiles-7'"));
+  CHECK(find_named<ConvolutionAlgorithm>("direct") == ConvolutionAlgorithm::direct);
+  CHECK(find_named<ConvolutionAlgorithm>("tiles-6") == ConvolutionAlgorithm::winograd_6);
+  CHECK_THROWS_WITH(named<ConvolutionAlgorithm>("tiles-7", "algorithm"),
+                    Contains("algorithm: expected 'automatic', 'direct', ") && Contains("'tiles-5' or 'tiles-6' but got 'tiles-7'."));
 }
 
 TEST_CASE("device: bf16 is there or refused in one sentence", "[device]") {
   CHECK(Cpu(1).precision() == ProductPrecision::f32);
-  CHECK(product_precision("bf16") == ProductPrecision::bf16);
-  CHECK(name_of(product_precision("f32")) == "f32");
-  CHECK_THROWS_WITH(product_precision("fp16"), Contains("f32 or bf16, but got 'fp16'"));
+  CHECK(find_named<ProductPrecision>("bf16") == ProductPrecision::bf16);
+  CHECK(name_of(ProductPrecision::f32) == "f32");
+  CHECK(find_named<ProductPrecision>("fp16") == std::nullopt);
   const auto make = [] { return Cpu(1, ConvolutionAlgorithm::automatic, ProductPrecision::bf16); };
   if (has_bf16_products()) {
     CHECK(make().precision() == ProductPrecision::bf16);

@@ -24,7 +24,7 @@ FaceTraining usable() {
 
 }  // namespace
 
-TEST_CASE("train options: the amsoftmax preset is the seed's recipe", "[train_options]") {
+TEST_CASE("train options: the amsoftmax preset is the reference code's recipe", "[train_options]") {
   FaceTraining options = usable();
   apply_preset(options, "amsoftmax");
   CHECK_NOTHROW(check_options(options));

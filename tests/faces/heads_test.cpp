@@ -115,9 +115,9 @@ TEST_CASE("gradcheck: normface and softmax heads", "[gradcheck][heads]") {
   check_head({.loss = LossKind::softmax});
 }
 
-TEST_CASE("heads: random features start at the losses that the paper's and the seed's rules imply", "[heads]") {
+TEST_CASE("heads: random features start at the losses that the paper's and the reference code's rules imply", "[heads]") {
   // ln 10516 + 30^2 / (2 * 512) = 10.14, and 30 * 0.35 more where the margin is always subtracted: the target cosines of random
-  // features are mostly below the margin, where the seed's rule subtracts nothing.
+  // features are mostly below the margin, where the reference code's rule subtracts nothing.
   constexpr std::int64_t batch = 256;
   constexpr std::int64_t classes = 10516;
   for (const MarginRule rule : {MarginRule::always, MarginRule::cos_gt_m}) {

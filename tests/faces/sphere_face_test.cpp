@@ -36,7 +36,7 @@ TEST_CASE("sphere_face: a depth is the number of convolutions", "[sphere_face]")
                     "[sphere_face] expected a depth of 4, 10, 20, 36 or 64 but got 18.");
 }
 
-TEST_CASE("sphere_face: maps, fillers and multipliers are the seed's", "[sphere_face]") {
+TEST_CASE("sphere_face: maps, fillers and multipliers are the reference code's", "[sphere_face]") {
   Net net;
   const Value embedding = sphere_face(net, net.input("data", {2, 112, 96, 3}), {.depth = 20});
   CHECK(net.spec(net.find("conv1_1")).shape == Shape{2, 56, 48, 64});

@@ -225,8 +225,8 @@ TEST_CASE("verification: what does not fit is refused", "[verification]") {
   Pairs outside = pairs;
   outside.pairs[0].b = 8;
   CHECK_THROWS_AS(verify(outside, good, good), UsageError);
-  CHECK_THROWS_AS(protocol_of("lfw"), UsageError);
-  for (const Protocol protocol : {Protocol::amsoftmax, Protocol::sphereface}) CHECK(protocol_of(name_of(protocol)) == protocol);
+  CHECK_FALSE(find_named<Protocol>("lfw"));
+  for (const Protocol protocol : {Protocol::amsoftmax, Protocol::sphereface}) CHECK(find_named<Protocol>(name_of(protocol)) == protocol);
 }
 
 TEST_CASE("verification: the JSON has the fields that scripts rely on", "[verification]") {

@@ -1,4 +1,4 @@
-// A net of the seed, in its prototxt, built from layers of ours. In-place layers become consecutive ones.
+// A net of the reference code, in its prototxt, built from layers of ours. In-place layers become consecutive ones.
 // What ours cannot express is thrown as Waits with the reason.
 //
 //   CaffeNet caffe;
@@ -40,7 +40,7 @@ struct Waits {
 
 class Importer {
  public:
-  /// `epsilon` stands under the roots of Normalize and of normalised weights: 1e-6 in the seed's CPU code, 1e-12 in its GPU code.
+  /// `epsilon` stands under the roots of Normalize and of normalised weights: 1e-6 in the reference code's CPU code, 1e-12 in its GPU code.
   Importer(CaffeNet& to, double epsilon, bool gpu, std::set<std::string> taps = {})
       : to_(to), epsilon_(epsilon), gpu_(gpu), taps_(std::move(taps)) {}
 
@@ -62,7 +62,7 @@ class Importer {
   }
 
  private:
-  // Answers whether the next layer of the seed is in ours, too.
+  // Answers whether the next layer of the reference code is in ours, too.
   bool add_layer() {
     if (type_ == "Convolution") return convolution(), false;
     if (type_ == "InnerProduct") return inner_product(), false;
@@ -175,7 +175,7 @@ class Importer {
     top(add_one("prelu_param", {"channel_shared"}, amnet::PRelu(p), {"slope"}));
   }
 
-  // The seed's scale and shift live in a Scale layer behind it, ours in the same layer.
+  // The reference code's scale and shift live in a Scale layer behind it, ours in the same layer.
   bool batch_norm() {
     const Message& p = options("batch_norm_param", {"moving_average_fraction", "eps", "use_global_stats"});
     amnet::BatchNormOptions normal;
@@ -204,7 +204,7 @@ class Importer {
   void normalize() {
     const Message& p = options("normalize_param", {"normalize_type", "bp_norm", "fix_gradient"});
     if (p.text("normalize_type", "L2") != "L2") throw Waits{"Normalize " + p.text("normalize_type")};
-    if (gpu_ && p.flag("fix_gradient", false)) throw Waits{"Normalize with fix_gradient, which the seed has on the GPU alone"};
+    if (gpu_ && p.flag("fix_gradient", false)) throw Waits{"Normalize with fix_gradient, which the reference code has on the GPU alone"};
     expect_bottoms(1);
     const bool with_norm = tops_.size() == 2;
     const amnet::Value value = to_.net.add(name_, amnet::Normalize({.epsilon = epsilon_, .norm_output = with_norm}), {bottom(0)});

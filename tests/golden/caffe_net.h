@@ -1,4 +1,4 @@
-// A net of ours under the names of the seed's: which value and which parameter stand for which blob, and how.
+// A net of ours under the names of the reference code's: which value and which parameter stand for which blob, and how.
 #pragma once
 
 #include <amnet/layers/softmax_cross_entropy.h>
@@ -15,13 +15,13 @@
 
 namespace golden {
 
-/// What of ours holds a blob of the seed, and how.
+/// What of ours holds a blob of the reference code, and how.
 struct Blob {
   enum class Kind : unsigned char {
     plain,       ///< the parameter
     transposed,  ///< the parameter with its two extents exchanged
-    running,     ///< a running statistic of ours times its weight: the seed stores the sum
-    constant     ///< an option of ours, the scale of a loss: the seed has a frozen blob of that value
+    running,     ///< a running statistic of ours times its weight: the reference code stores the sum
+    constant     ///< an option of ours, the scale of a loss: the reference code has a frozen blob of that value
   } kind = Kind::plain;
   std::string parameter = {};  ///< "conv1_1.weight"; of a running statistic also where its weight is
   std::string weight = {};
@@ -34,14 +34,14 @@ struct MarginStep {
   amnet::SoftmaxCrossEntropyOptions options;
 };
 
-/// A net with the seed's names.
+/// A net with the reference code's names.
 struct CaffeNet {
   amnet::Net net;
   std::optional<amnet::Plan> plan;
-  std::map<std::string, amnet::Value> values;                       ///< by the name of the seed's blob; the last writer of it
+  std::map<std::string, amnet::Value> values;                       ///< by the name of the reference code's blob; the last writer of it
   std::map<std::string, Blob> blobs;                                ///< parameters by "layer/index"
   std::map<std::string, MarginStep> margins;                        ///< by the name of the margin step's output
-  std::set<std::string> without_gradient;                           ///< outputs whose gradient the seed ignores
+  std::set<std::string> without_gradient;                           ///< outputs whose gradient the reference code ignores
   std::map<std::string, std::shared_ptr<amnet::Tensor>> gradients;  ///< of the values that were to be tapped
   amnet::Value last;                                                ///< output of the last layer: the loss of a whole net
 
@@ -52,7 +52,7 @@ struct CaffeNet {
     return *found;
   }
 
-  /// Fills the parameters from the seed's arrays; `array_of(name)` has the blob of that name.
+  /// Fills the parameters from the reference code's arrays; `array_of(name)` has the blob of that name.
   template <class ArrayOf>
   void load(ArrayOf&& array_of) {
     for (const auto& [name, blob] : blobs) {
@@ -73,7 +73,8 @@ struct CaffeNet {
     }
   }
 
-  /// A tensor that goes with the parameter behind a blob (its value, gradient or momentum), as the seed's array of `shape` has it.
+  /// A tensor that goes with the parameter behind a blob (its value, gradient or momentum), as the reference code's array of `shape` has
+  /// it.
   amnet::Tensor as_blob(const std::string& name, const amnet::Tensor& tensor, const Array& shape) {
     const Blob& blob = blobs.at(name);
     if (blob.kind == Blob::Kind::transposed) return transposed(tensor);

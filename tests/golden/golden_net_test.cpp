@@ -1,5 +1,5 @@
-// The seed's 20-layer face net at an eighth of its width, forward and backward, built layer by layer from the seed's own prototxt; and
-// sphere_face() with add_head(), which must be that net with its frozen biases at zero.
+// The reference code's 20-layer face net at an eighth of its width, forward and backward, built layer by layer from the reference code's
+// own prototxt; and sphere_face() with add_head(), which must be that net with its frozen biases at zero.
 #include <amnet/faces/heads.h>
 #include <amnet/faces/sphere_face.h>
 #include <amnet/kernels/softmax_cross_entropy.h>
@@ -48,7 +48,7 @@ class Golden {
     }
     return found;
   }
-  /// Parameters that the seed's net never changes: the biases of stride-1 convolutions and the scale.
+  /// Parameters that the reference code's net never changes: the biases of stride-1 convolutions and the scale.
   std::vector<std::string> frozen() const { return json_.at("params_without_gradient_in_real_net"); }
 
  private:
@@ -139,9 +139,9 @@ std::string seeds_name(const std::string& parameter) { return parameter.starts_w
 
 }  // namespace
 
-TEST_CASE("golden: the seed's face net gives its values and gradients", "[golden]") {
+TEST_CASE("golden: the reference code's face net gives its values and gradients", "[golden]") {
   const auto shared = shared_directory();
-  if (!shared) return skip_visibly("golden: the seed's face net gives its values and gradients");
+  if (!shared) return skip_visibly("golden: the reference code's face net gives its values and gradients");
   Device device = Cpu(2);
   const std::vector<std::pair<std::string, int>> nets = {{"face_small_train", 100}, {"face_small_train_gpu", 70}, {"face_small_test", 7}};
   for (const auto& [name, arrays] : nets) {
@@ -155,14 +155,14 @@ TEST_CASE("golden: the seed's face net gives its values and gradients", "[golden
   std::printf("waiting:\n  face_small_auto: GlobalLSEMargin: no such layer yet\n");
 }
 
-TEST_CASE("golden: sphere_face and add_head are the seed's face net", "[golden]") {
+TEST_CASE("golden: sphere_face and add_head are the reference code's face net", "[golden]") {
   const auto shared = shared_directory();
-  if (!shared) return skip_visibly("golden: sphere_face and add_head are the seed's face net");
+  if (!shared) return skip_visibly("golden: sphere_face and add_head are the reference code's face net");
   const Golden the(*shared / "golden", "face_small_train");
   CaffeNet seeds;
   build(seeds, the);
   prepare(seeds, the);
-  // The golden numbers were made with other biases than the zeros that the seed's frozen ones have, and sphere_face has none.
+  // The golden numbers were made with other biases than the zeros that the reference code's frozen ones have, and sphere_face has none.
   for (const std::string& blob : the.frozen()) {
     if (seeds.blobs.at(blob).kind == Blob::Kind::plain) seeds.parameter(seeds.blobs.at(blob).parameter).value.clear();
   }

@@ -1,4 +1,4 @@
-// Runs of the seed's solver on its tiny nets, step by step: parameters, momentum and losses.
+// Runs of the reference code's solver on its tiny nets, step by step: parameters, momentum and losses.
 #include <amnet/train/schedule.h>
 #include <amnet/train/solver.h>
 
@@ -17,7 +17,7 @@ using namespace amnet;
 using namespace golden;
 using Json = nlohmann::json;
 
-/// The learning rate of an iteration. Ours knows steps alone: `by_hand` tells that the test computes the seed's formula itself.
+/// The learning rate of an iteration. Ours knows steps alone: `by_hand` tells that the test computes the reference code's formula itself.
 struct Rate {
   std::function<double(int)> at;
   bool by_hand = false;
@@ -40,7 +40,7 @@ Rate rate_of(const Message& solver) {
   throw Waits{"the learning rate policy " + policy};
 }
 
-/// Samples [begin, end) of the data, which the seed reads round and round.
+/// Samples [begin, end) of the data, which the reference code reads round and round.
 Array batch_of(const Array& all, std::int64_t begin, std::int64_t size) {
   Array batch{all.shape, {}};
   const std::int64_t samples = all.shape[0];
@@ -107,9 +107,9 @@ bool run_solver(const std::string& name, const Json& json, const Npz& file, Devi
 
 }  // namespace
 
-TEST_CASE("golden: the solver's steps agree with the seed's", "[golden]") {
+TEST_CASE("golden: the solver's steps agree with the reference code's", "[golden]") {
   const auto shared = shared_directory();
-  if (!shared) return skip_visibly("golden: the solver's steps agree with the seed's");
+  if (!shared) return skip_visibly("golden: the solver's steps agree with the reference code's");
   const std::filesystem::path folder = *shared / "golden";
   const Json manifest = Json::parse(std::ifstream(folder / "manifest.json"));
   const Npz file(folder / "solver.cpu.npz");

@@ -15,9 +15,9 @@ using namespace amnet;
 using namespace golden;
 using Json = nlohmann::json;
 
-/// What the seed computes otherwise on purpose: not compared.
+/// What the reference code computes otherwise on purpose: not compared.
 const std::map<std::string, std::string> different = {
-    {"sml_extreme@cpu/out/loss", "the seed floors a probability at FLT_MIN, ours is the exact logarithm"}};
+    {"sml_extreme@cpu/out/loss", "the reference code floors a probability at FLT_MIN, ours is the exact logarithm"}};
 
 /// One case: the arrays of its steps, by the names that the manifest explains.
 class Case {
@@ -87,7 +87,7 @@ void run_layers(const Case& the, CaffeNet& caffe, Device& device, Judge& judge) 
     caffe.net.initialise(1);
     caffe.plan.emplace(caffe.net, PlanOptions{.batch = batch, .keep = kept});
   }
-  std::map<std::string, Array> parameters;  // what the seed's are
+  std::map<std::string, Array> parameters;  // what the reference code's are
   caffe.load([&](const std::string& blob) { return parameters[blob] = the.at("param/" + blob); });
   REQUIRE(parameters.size() == the.names("param/").size());
 
@@ -140,8 +140,8 @@ LossResult run_loss(const SoftmaxCrossEntropyOptions& options, Context& context,
 }
 
 /// With us the margin step is a part of the loss layer, whose kernel `margin_logits` is compared with `out`. The layer's loss with the
-/// margin must be the plain loss of the seed's `out`; and since its gradient to each cosine is the plain loss's gradient times the
-/// derivative of the margin step, that derivative is their ratio: times `dout` it is compared with `din`.
+/// margin must be the plain loss of the reference code's `out`; and since its gradient to each cosine is the plain loss's gradient times
+/// the derivative of the margin step, that derivative is their ratio: times `dout` it is compared with `din`.
 void run_margin(const Case& the, const MarginStep& margin, Device& device, Judge& judge) {
   Context context{.device = device, .phase = the.phase()};
   Tensor cosines, labels;
@@ -189,9 +189,9 @@ void run_case(const Case& the, Device& device, Judge& judge) {
 
 }  // namespace
 
-TEST_CASE("golden: layers agree with the seed's", "[golden]") {
+TEST_CASE("golden: layers agree with the reference code's", "[golden]") {
   const auto shared = shared_directory();
-  if (!shared) return skip_visibly("golden: layers agree with the seed's");
+  if (!shared) return skip_visibly("golden: layers agree with the reference code's");
   const std::filesystem::path folder = *shared / "golden";
   const Json manifest = Json::parse(std::ifstream(folder / "manifest.json"));
   Device device = Cpu(2);

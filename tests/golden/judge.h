@@ -1,4 +1,4 @@
-// Compares our tensors with the seed's arrays: N,C,H,W there and N,H,W,C here, which is also what convolution weights need.
+// Compares our tensors with the reference code's arrays: N,C,H,W there and N,H,W,C here, which is also what convolution weights need.
 #pragma once
 
 #include <amnet/core/tensor.h>
@@ -36,7 +36,7 @@ inline amnet::Tensor labels_of(const Array& array) {
   return amnet::Tensor::of(amnet::Shape{std::span<const std::int64_t>(array.shape)}, std::span<const std::int64_t>(labels));
 }
 
-/// The extents without ones: the seed has (N,C,1,1) where we have (N,C).
+/// The extents without ones: the reference code has (N,C,1,1) where we have (N,C).
 inline std::vector<std::int64_t> extents_of(const amnet::Shape& shape) {
   std::vector<std::int64_t> extents;
   for (int i = 0; i < shape.rank(); ++i) {
@@ -45,7 +45,7 @@ inline std::vector<std::int64_t> extents_of(const amnet::Shape& shape) {
   return extents;
 }
 
-/// One CHECK per array at `bar` times the largest magnitude of the seed's array; remembers the worst.
+/// One CHECK per array at `bar` times the largest magnitude of the reference code's array; remembers the worst.
 class Judge {
  public:
   explicit Judge(double bar) : bar_(bar) {}

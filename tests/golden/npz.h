@@ -16,7 +16,7 @@
 
 namespace golden {
 
-/// An array as the seed has it: N,C,H,W.
+/// An array as the reference code has it: N,C,H,W.
 struct Array {
   std::vector<std::int64_t> shape;
   std::vector<float> values;

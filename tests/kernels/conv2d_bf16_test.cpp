@@ -90,7 +90,7 @@ double relative_distance(const Tensor& got, const Tensor& expected) {
 TEST_CASE("conv2d bf16: integers are exact where their transforms are", "[conv2d]") {
   if (skipped("conv2d bf16: integers are exact where their transforms are")) return;
   // F(2,3) adds 4 values of x, and divides sums of 9 weights by 4: at most 8 bits of each.
-  Cpu direct(2, ConvolutionAlgorithm::direct), bf16(2, ConvolutionAlgorithm::tiles_2, ProductPrecision::bf16);
+  Cpu direct(2, ConvolutionAlgorithm::direct), bf16(2, ConvolutionAlgorithm::winograd_2, ProductPrecision::bf16);
   for (const Case& test : cases) {
     INFO(test.str());
     const Tensor x = integers(test.x, 1, 1), w = integers(test.w(), 2, 4);
@@ -104,7 +104,7 @@ TEST_CASE("conv2d bf16: as far from f32 as rounded factors are", "[conv2d]") {
   // Rounding to 8 bits is off by 1.6e-3 in root mean square, by sqrt(2) as much for a product of two: 2.3e-3. What the sums of a tile
   // lose of it by cancelling grows with the tile, in the ratio of the f32 columns of docs/numerics.md. Measured: up to 4.0e-3, 1.5e-2,
   // 2.7e-2; a channel that meets another's weight is off by 1.
-  for (const auto& [algorithm, bar] : {std::pair(tiles_2, 6e-3), std::pair(tiles_3, 2e-2), std::pair(tiles_4, 3.5e-2)}) {
+  for (const auto& [algorithm, bar] : {std::pair(winograd_2, 6e-3), std::pair(winograd_3, 2e-2), std::pair(winograd_4, 3.5e-2)}) {
     Cpu f32(2, algorithm), bf16(2, algorithm, ProductPrecision::bf16);
     for (const Case& test : cases) {
       INFO(test.str() << ", " << name_of(algorithm));
@@ -120,10 +120,10 @@ TEST_CASE("conv2d bf16: the same bits with 1, 2 and 4 threads, and for fewer ima
   if (skipped("conv2d bf16: the same bits with 1, 2 and 4 threads, and for fewer images")) return;
   const Case test{{9, 14, 12, 32}, 48, 1};
   const Tensor x = normals(test.x, 1), w = normals(test.w(), 2);
-  Cpu one(1, ConvolutionAlgorithm::tiles_4, ProductPrecision::bf16);
+  Cpu one(1, ConvolutionAlgorithm::winograd_4, ProductPrecision::bf16);
   const Tensor expected = prepared_forward(one, test, x, w);
   for (const int threads : {2, 4}) {
-    Cpu cpu(threads, ConvolutionAlgorithm::tiles_4, ProductPrecision::bf16);
+    Cpu cpu(threads, ConvolutionAlgorithm::winograd_4, ProductPrecision::bf16);
     CHECK(same(prepared_forward(cpu, test, x, w), expected));
     CHECK(same(prepared_forward(cpu, test, x.slice(4, 5), w), expected.slice(4, 5)));
   }
@@ -133,7 +133,7 @@ TEST_CASE("conv2d bf16: only prepared weights of f32, and only forward", "[conv2
   if (skipped("conv2d bf16: only prepared weights of f32, and only forward")) return;
   const Case test{{2, 14, 12, 32}, 48, 1};
   const Tensor x = normals(test.x, 1), w = normals(test.w(), 2), dy = normals(test.y(), 3);
-  Cpu f32(2, ConvolutionAlgorithm::tiles_4), bf16(2, ConvolutionAlgorithm::tiles_4, ProductPrecision::bf16);
+  Cpu f32(2, ConvolutionAlgorithm::winograd_4), bf16(2, ConvolutionAlgorithm::winograd_4, ProductPrecision::bf16);
   CHECK(same(forward(bf16, test, x, w), forward(f32, test, x, w)));
 
   Conv2dPrepared prepared;
@@ -162,7 +162,7 @@ TEST_CASE("conv2d bf16: tiles end at 4 outputs", "[conv2d]") {
       CHECK((automatic && automatic.h <= 4 && automatic.w <= 4 && automatic.products == ProductPrecision::bf16));
     }
   }
-  const Conv2dTiles forced = tiles(ConvolutionAlgorithm::tiles_6, {2, 14, 12, 32}, 1);
+  const Conv2dTiles forced = tiles(ConvolutionAlgorithm::winograd_6, {2, 14, 12, 32}, 1);
   CHECK((forced.h == 4 && forced.w == 4));
   CHECK_FALSE(tiles(ConvolutionAlgorithm::direct, {2, 14, 12, 32}, 1));
 }

@@ -148,7 +148,7 @@ TEST_CASE("conv2d: rounding errors at the network's shapes and batch 32", "[conv
 
     const Tensor y(dy.shape(), DType::f32), dx(x.shape(), DType::f32), dw(w.shape(), DType::f32);
     for (const char* name : {"automatic", "direct", "tiles-2", "tiles-3", "tiles-4", "tiles-5", "tiles-6"}) {
-      Cpu cpu(2, convolution_algorithm(name));
+      Cpu cpu(2, named<ConvolutionAlgorithm>(name, "algorithm"));
       const Conv2dTiles tiles = choose_tiles(cpu.convolution(), geometry, layer.x, layer.outputs);
       conv2d_forward(cpu, geometry, x, w, {}, y);
       conv2d_backward(cpu, geometry, x, w, {}, dy, {.dx = {dx, Write::assign}, .dw = {dw, Write::assign}});

@@ -19,8 +19,8 @@ using namespace amnet;
 namespace {
 
 constexpr ConvolutionAlgorithm algorithms[] = {
-    ConvolutionAlgorithm::automatic, ConvolutionAlgorithm::direct,  ConvolutionAlgorithm::tiles_2, ConvolutionAlgorithm::tiles_3,
-    ConvolutionAlgorithm::tiles_4,   ConvolutionAlgorithm::tiles_5, ConvolutionAlgorithm::tiles_6};
+    ConvolutionAlgorithm::automatic,  ConvolutionAlgorithm::direct,     ConvolutionAlgorithm::winograd_2, ConvolutionAlgorithm::winograd_3,
+    ConvolutionAlgorithm::winograd_4, ConvolutionAlgorithm::winograd_5, ConvolutionAlgorithm::winograd_6};
 
 Conv2dGeometry three_by_three(std::int64_t stride, std::int64_t pad = 1) { return {.kernel = 3, .stride = stride, .pad = pad}; }
 
@@ -156,7 +156,8 @@ TEST_CASE("conv2d tiles: every algorithm and pass agrees with the direct one", "
 TEST_CASE("conv2d tiles: sums over many chunks", "[conv2d]") {
   // More tiles than a chunk of the weight gradient has: of few channels, where each thread has sums of its own, and of more.
   const Case few{{40, 23, 20, 16}, 16, three_by_three(1)}, more{{6, 23, 20, 64}, 64, three_by_three(1)};
-  for (const auto& [test, algorithm] : {std::pair(few, ConvolutionAlgorithm::tiles_2), std::pair(more, ConvolutionAlgorithm::tiles_6)}) {
+  for (const auto& [test, algorithm] :
+       {std::pair(few, ConvolutionAlgorithm::winograd_2), std::pair(more, ConvolutionAlgorithm::winograd_6)}) {
     INFO(test.str());
     const Data data(test, DType::f64, test.outputs);
     Cpu cpu(2, algorithm);
@@ -167,10 +168,10 @@ TEST_CASE("conv2d tiles: sums over many chunks", "[conv2d]") {
 TEST_CASE("conv2d tiles: the same bits with 1, 2 and 4 threads", "[conv2d]") {
   const Case test{{9, 14, 12, 32}, 32, three_by_three(1)};
   const Data data(test, DType::f32, test.outputs);
-  Cpu one(1, ConvolutionAlgorithm::tiles_4);
+  Cpu one(1, ConvolutionAlgorithm::winograd_4);
   const Results expected = fused(one, test, data, Write::assign);
   for (const int threads : {2, 4}) {
-    Cpu cpu(threads, ConvolutionAlgorithm::tiles_4);
+    Cpu cpu(threads, ConvolutionAlgorithm::winograd_4);
     const Results results = fused(cpu, test, data, Write::assign);
     const auto same = [](const Tensor& a, const Tensor& b) { return std::memcmp(a.raw(), b.raw(), a.size_bytes()) == 0; };
     CHECK(same(results.y, expected.y));
@@ -187,7 +188,7 @@ TEST_CASE("conv2d tiles: prepared weights give the same bits, for fewer images t
                            Case{{2, 14, 12, 32}, 48, three_by_three(2)}}) {
     INFO(test.str());
     const Data data(test, DType::f32, test.outputs);
-    Cpu cpu(2, ConvolutionAlgorithm::tiles_6);
+    Cpu cpu(2, ConvolutionAlgorithm::winograd_6);
     Conv2dPrepared forward, backward;
     conv2d_prepare(cpu, test.geometry, test.x, normals(data.w.shape(), 7, DType::f32), Conv2dPass::forward, forward);
     const void* memory = forward.transformed.raw();
@@ -223,7 +224,7 @@ TEST_CASE("conv2d tiles: prepared weights give the same bits, for fewer images t
 
 TEST_CASE("conv2d tiles: what they do not cover is computed directly", "[conv2d]") {
   const auto tiles = [](const Conv2dGeometry& geometry, std::int64_t channels, std::int64_t outputs) {
-    return static_cast<bool>(choose_tiles(ConvolutionAlgorithm::tiles_4, geometry, {2, 20, 20, channels}, outputs));
+    return static_cast<bool>(choose_tiles(ConvolutionAlgorithm::winograd_4, geometry, {2, 20, 20, channels}, outputs));
   };
   CHECK(tiles(three_by_three(1), 16, 32));
   CHECK(tiles(three_by_three(2), 16, 32));
@@ -242,7 +243,7 @@ TEST_CASE("conv2d tiles: what they do not cover is computed directly", "[conv2d]
 TEST_CASE("conv2d tiles: a backend counts what it ran", "[conv2d]") {
   const Case test{{1, 8, 8, 16}, 16, three_by_three(1)};
   const Data data(test, DType::f32, test.outputs);
-  Cpu cpu(1, ConvolutionAlgorithm::tiles_6);
+  Cpu cpu(1, ConvolutionAlgorithm::winograd_6);
   fused(cpu, test, data, Write::assign);
   fused(cpu, test, data, Write::assign);
   CHECK(cpu.counts() == std::map<std::string, std::int64_t>{{"forward 16->16, 3x3/1 on 8x8, 1 images: tiles 6x6", 2},
@@ -273,7 +274,7 @@ TEST_CASE("conv2d tiles: the scratch memory is what was forecast", "[conv2d]") {
                            Case{{2, 14, 12, 128}, 128, three_by_three(1)}}) {
     INFO(test.str());
     const Data data(test, DType::f32, test.outputs);
-    Cpu cpu(2, ConvolutionAlgorithm::tiles_4);
+    Cpu cpu(2, ConvolutionAlgorithm::winograd_4);
     conv2d_forward(cpu, test.geometry, data.x, data.w, {}, Tensor(test.y(), DType::f32));
     CHECK(cpu.scratch_bytes() == conv2d_scratch(cpu, test.geometry, test.x, test.outputs, DType::f32, false).total(2));
     fused(cpu, test, data, Write::assign);

@@ -230,12 +230,13 @@ TEST_CASE("softmax_cross_entropy: random features at 512 dimensions and 10,516 c
   CHECK(run({.scale = 30, .margin = 0.35, .rule = MarginRule::cos_gt_m}, cosines, labels).loss == Approx(10.14).margin(0.3));
 }
 
-TEST_CASE("softmax_cross_entropy: the annealed margin follows the seed's schedule, and testing has none", "[softmax_cross_entropy]") {
+TEST_CASE("softmax_cross_entropy: the annealed margin follows the reference code's schedule, and testing has none",
+          "[softmax_cross_entropy]") {
   const MarginSchedule seed{.base = 0, .gamma = -5e-5, .power = 1, .min = -0.4, .max = 0, .first_step = 3000};
   CHECK(seed.margin_at(0) == Approx(0.15));
   CHECK(seed.margin_at(1000) == Approx(0.2));
   CHECK(seed.margin_at(100000) == Approx(0.4));
-  CHECK(MarginSchedule{.base = -0.2}.margin_at(5) == 0);  // min = max = 0 clamp it, as in the seed
+  CHECK(MarginSchedule{.base = -0.2}.margin_at(5) == 0);  // min = max = 0 clamp it, as in the reference code
 
   SoftmaxCrossEntropy layer({.scale = 10, .schedule = seed});
   const Tensor cosines = random_values({4, 6}, 5, 0.3);

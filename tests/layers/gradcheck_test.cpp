@@ -6,7 +6,6 @@
 #include <amnet/layers/flatten.h>
 #include <amnet/layers/flip.h>
 #include <amnet/layers/fully_connected.h>
-#include <amnet/layers/fusion.h>
 #include <amnet/layers/normalize.h>
 #include <amnet/layers/pool.h>
 #include <amnet/layers/prelu.h>
@@ -21,6 +20,7 @@
 #include <vector>
 
 #include "catch.h"
+#include "layers/fusion.h"
 
 namespace {
 
@@ -88,7 +88,7 @@ void check_margin(MakeLayer make, double margin, bool sample_scale, GradcheckOpt
       const std::vector<Tensor> tensors = inputs(shape, seed * 101);
       const std::span<const double> cosines = tensors[0].data<double>();
       const std::span<const std::int64_t> labels = tensors[1].data<std::int64_t>();
-      // The seed's rule jumps where a target cosine is the margin.
+      // The reference code's rule jumps where a target cosine is the margin.
       options.near_kink = [&](std::string_view tensor, std::int64_t index, double width) {
         return tensor == "input 0" && labels[static_cast<std::size_t>(index / shape[1])] == index % shape[1] &&
                std::abs(cosines[static_cast<std::size_t>(index)] - margin) <= width;
@@ -205,8 +205,9 @@ TEST_CASE("gradcheck: convolution", "[gradcheck]") {
 
 TEST_CASE("gradcheck: convolution by tiles", "[gradcheck]") {
   const auto conv = [](std::int64_t stride) { return [=] { return Conv2d(16, 3, {.stride = stride, .pad = 1}); }; };
-  for (const ConvolutionAlgorithm algorithm : {ConvolutionAlgorithm::tiles_2, ConvolutionAlgorithm::tiles_3, ConvolutionAlgorithm::tiles_4,
-                                               ConvolutionAlgorithm::tiles_5, ConvolutionAlgorithm::tiles_6}) {
+  for (const ConvolutionAlgorithm algorithm :
+       {ConvolutionAlgorithm::winograd_2, ConvolutionAlgorithm::winograd_3, ConvolutionAlgorithm::winograd_4,
+        ConvolutionAlgorithm::winograd_5, ConvolutionAlgorithm::winograd_6}) {
     const GradcheckOptions options{.convolution = algorithm, .max_elements = 12};
     check_layer(conv(1), {{1, 7, 6, 16}, {2, 5, 3, 16}, {1, 1, 1, 32}, {3, 4, 9, 16}}, options);
     check_layer(conv(2), {{1, 7, 6, 16}, {2, 5, 3, 16}, {1, 1, 1, 32}, {3, 4, 9, 16}}, options);
@@ -224,7 +225,7 @@ TEST_CASE("gradcheck: convolution, PReLU and sum in one step", "[gradcheck]") {
   };
   for (const bool adds : {false, true}) {
     for (const bool shared : {false, true}) {
-      for (const ConvolutionAlgorithm algorithm : {ConvolutionAlgorithm::direct, ConvolutionAlgorithm::tiles_4}) {
+      for (const ConvolutionAlgorithm algorithm : {ConvolutionAlgorithm::direct, ConvolutionAlgorithm::winograd_4}) {
         Conv2d convolution(16, 3, {.pad = 1});
         PRelu prelu({.shared = shared});
         Add add;

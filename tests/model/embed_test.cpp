@@ -91,7 +91,7 @@ double distance(const Tensor& a, const Tensor& b) {
 TEST_CASE("embed: with one algorithm the batch size does not change one bit of an embedding", "[embed]") {
   const TemporaryFolder folder;
   Known known;
-  known.device = Cpu(2, ConvolutionAlgorithm::tiles_4);
+  known.device = Cpu(2, ConvolutionAlgorithm::winograd_4);
   const std::vector<std::string> paths = some_pictures(folder, 7);
   const Views all = known.embed(folder, paths, 64);
   REQUIRE(all.plain.shape() == Shape{7, 6});
@@ -318,6 +318,6 @@ TEST_CASE("combine: none, sum and concat, with and without length 1", "[embed]")
   CHECK_THROWS_WITH(combine(one, FlipMode::sum), Contains("flip sum needs the mirrored view"));
   CHECK_THROWS_AS(combine(one, FlipMode::concat), UsageError);
 
-  for (const FlipMode flip : {FlipMode::none, FlipMode::sum, FlipMode::concat}) CHECK(flip_of(name_of(flip)) == flip);
-  CHECK_THROWS_WITH(flip_of("both"), Contains("'none', 'sum' or 'concat' but got 'both'"));
+  for (const FlipMode flip : {FlipMode::none, FlipMode::sum, FlipMode::concat}) CHECK(find_named<FlipMode>(name_of(flip)) == flip);
+  CHECK_THROWS_WITH(named<FlipMode>("both", "[embed] flip"), "[embed] flip: expected 'none', 'sum' or 'concat' but got 'both'.");
 }

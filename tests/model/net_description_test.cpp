@@ -326,7 +326,7 @@ TEST_CASE("net description: what is wrong with the text of roles is said with it
   says(R"("height":16)", R"("height":16,"depth":3)", "the role 'image' in the net's description has an unknown member 'depth'");
   says(R"("height":16)", R"("height":16.5)", "the height of the images in the net's description is not an integer");
   says(R"("height":16)", R"("height":0)", "the role 'image': [image format] expected a height");
-  says(R"("order":"rgb")", R"("order":"gbr")", "the role 'image': [image format] expected the channel order");
+  says(R"("order":"rgb")", R"("order":"gbr")", "the role 'image': [image format] channel order: expected 'bgr' or 'rgb' but got 'gbr'");
   says(R"("scale":0.3333333333333333)", R"("scale":0.0)", "expected a finite scale");
   says(R"("scale":0.3333333333333333)", R"("scale":"1/3")", "the scale of the images in the net's description is not a number");
   says(R"("scale":0.3333333333333333)", R"("scale":1e999)", "is no JSON");

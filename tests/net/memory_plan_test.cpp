@@ -1,7 +1,7 @@
+#include "net/memory_plan.h"
 #include "catch.h"
 
 #include <amnet/core/random.h>
-#include <amnet/net/memory_plan.h>
 
 #include <algorithm>
 

@@ -27,7 +27,7 @@ struct FaceNet {
     head = add_head(net, embedding, labels, options);
     net.initialise(3);
     net.visit([](const std::string& name, Parameter& parameter) {
-      // Larger than the seed's 0.01, so that every block matters in a small net.
+      // Larger than the reference code's 0.01, so that every block matters in a small net.
       if (name.starts_with("conv") && parameter.filler.kind == Filler::Kind::gaussian) fill_random(parameter.value, stream_of(name));
     });
     replan(batch);
@@ -222,7 +222,7 @@ TEST_CASE("net: copies a subgraph's weights by name and says what is missing", "
 TEST_CASE("net: convolution, PReLU and sum run as one step, unless somebody wants to see what lies between", "[net]") {
   FaceNet face(DType::f32);
   const auto has_step = [&](const std::vector<std::string>& names) {
-    return std::ranges::count(face.plan->steps(), names, &PlanStep::layers) == 1;
+    return std::ranges::count(face.plan->operations(), names, &PlanOperation::layers) == 1;
   };
   CHECK(has_step({"conv1_1", "relu1_1"}));
   CHECK(has_step({"conv1_2", "relu1_2"}));

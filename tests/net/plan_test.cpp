@@ -19,7 +19,7 @@ std::map<std::string, Tensor> gradients_of_residuals(bool fused, std::size_t& by
   ResidualNet residual(6, 5);
   Plan plan(residual.net, {.batch = 2, .loss = residual.head.loss, .keep = fused ? std::vector<Value>{} : residual.values});
   bytes = plan.bytes();
-  CHECK((plan.steps().size() < residual.values.size()) == fused);
+  CHECK((plan.operations().size() < residual.values.size()) == fused);
   Tensor samples({2, 6, 5, 16}, DType::f64);
   fill_random(samples, 9);
   return residual.gradients(plan, samples, Tensor::of<std::int64_t>({2}, {2, 0}));
@@ -60,7 +60,7 @@ TEST_CASE("net: large samples go through in groups, and give what each gives alo
 
   Plan grouped(net, {.batch = batch, .loss = residual.head.loss});
   std::set<std::int64_t> groups;
-  for (const PlanStep& step : grouped.steps()) groups.insert(step.samples);
+  for (const PlanOperation& operation : grouped.operations()) groups.insert(operation.samples);
   REQUIRE(groups.size() == 3);  // of two sizes, and all samples
   check_equal(expected, residual.gradients(grouped, samples, classes), 1.0 / batch);
   check_equal(expected, residual.gradients(grouped, samples, classes), 1.0 / batch);  // and again, over what the first step left behind

@@ -12,7 +12,7 @@ TEST_CASE("net: what was prepared follows the parameters, whoever writes them", 
   ResidualNet residual(6, 5), other(6, 5);
   Net& net = residual.net;
   const Value last = residual.values.back();
-  Device device = Cpu(1, ConvolutionAlgorithm::tiles_2);
+  Device device = Cpu(1, ConvolutionAlgorithm::winograd_2);
   Plan plan(net, {.batch = 1, .keep = {last}}), fresh(net, {.batch = 1, .keep = {last}, .keep_prepared = false});
   CHECK(plan.kernel_bytes(device) > fresh.kernel_bytes(device));
   fill_random(plan.value(residual.images), 3);
@@ -73,7 +73,7 @@ TEST_CASE("net: what was prepared follows the parameters, whoever writes them", 
 
 TEST_CASE("net: plans share what is prepared, where they read it in the same form", "[net]") {
   ResidualNet residual(6, 5);
-  Device device = Cpu(1, ConvolutionAlgorithm::tiles_2);
+  Device device = Cpu(1, ConvolutionAlgorithm::winograd_2);
   const Value last = residual.values.back();
   const PlanOptions options{.batch = 1, .keep = {last}};
   Plan one(residual.net, options), two(residual.net, options);
@@ -128,7 +128,7 @@ TEST_CASE("net: inferences run in parallel, each on a device of its own", "[net]
       });
     }
   });
-  Device device = Cpu(1, ConvolutionAlgorithm::tiles_2);  // prepared or not, the same tiles
+  Device device = Cpu(1, ConvolutionAlgorithm::winograd_2);  // prepared or not, the same tiles
   Plan plan(residual.net, {.batch = 4, .keep = {last}});
   plan.value(residual.images).copy_from(samples);
   for (int round = 0; round < 10; ++round) plan.forward(device);

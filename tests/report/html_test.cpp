@@ -1,11 +1,11 @@
 #include <amnet/report/html.h>
-#include <amnet/report/markup.h>
 #include <amnet/report/svg.h>
 
 #include <string>
 #include <vector>
 
 #include "catch.h"
+#include "report/markup.h"
 #include "well_formed.h"
 
 using namespace amnet;

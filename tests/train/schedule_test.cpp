@@ -4,7 +4,7 @@
 
 using namespace amnet;
 
-TEST_CASE("schedule: the seed's rate drops at 16,000, 24,000 and 28,000, not one step earlier or later", "[schedule]") {
+TEST_CASE("schedule: the reference code's rate drops at 16,000, 24,000 and 28,000, not one step earlier or later", "[schedule]") {
   const Schedule schedule{.base = 0.1, .steps = {16000, 24000, 28000}};
   const auto rate = [&](std::int64_t step, double expected) {
     INFO("step " << step);

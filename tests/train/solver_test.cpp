@@ -52,7 +52,7 @@ struct SmallNet {
 
 }  // namespace
 
-TEST_CASE("solver: steps equal a plain loop over the seed's rule, with its multipliers", "[solver]") {
+TEST_CASE("solver: steps equal a plain loop over the reference code's rule, with its multipliers", "[solver]") {
   SmallNet model;
   Device device = Cpu(2);
   Solver solver(model.net, {.momentum = 0.9, .weight_decay = 0.01});

@@ -9,6 +9,7 @@
 
 #include <amnet/core/dtype.h>
 #include <amnet/core/memory.h>
+#include <amnet/core/named.h>
 
 #include <cstddef>
 #include <cstdint>
@@ -24,20 +25,16 @@ namespace amnet {
 
 /// How a backend is to compute convolutions: as it finds best for each shape, all directly, or all by Winograd tiles of one
 /// size where the shape allows tiles at all. To measure, and to find out whether an algorithm is at fault.
-enum class ConvolutionAlgorithm : unsigned char { automatic, direct, tiles_2, tiles_3, tiles_4, tiles_5, tiles_6 };
-
-/// "automatic", "direct", "tiles-2" ... "tiles-6". Throws UsageError for another name.
-ConvolutionAlgorithm convolution_algorithm(std::string_view name);
-std::string_view name_of(ConvolutionAlgorithm algorithm);
+enum class ConvolutionAlgorithm : unsigned char { automatic, direct, winograd_2, winograd_3, winograd_4, winograd_5, winograd_6 };
+constexpr std::array<std::string_view, 7> names_of(ConvolutionAlgorithm) {
+  return {"automatic", "direct", "tiles-2", "tiles-3", "tiles-4", "tiles-5", "tiles-6"};
+}
 
 /// What matrix products take: f32 values as they are, or rounded to tf32 (10 bits after the point; GPUs) or to bf16 (7 bits) for units that
 /// multiply those faster. Sums are f32 in all three. On a CPU bf16 is for the convolutions of an inference alone; on a GPU activations
 /// are bf16 too, and it trains: parameters, features and logits stay f32.
 enum class ProductPrecision : unsigned char { f32, tf32, bf16 };
-
-/// "f32", "tf32" or "bf16". Throws UsageError for another name.
-ProductPrecision product_precision(std::string_view name);
-std::string_view name_of(ProductPrecision precision);
+constexpr std::array<std::string_view, 3> names_of(ProductPrecision) { return {"f32", "tf32", "bf16"}; }
 /// Whether the library was compiled for a processor with bf16 dot products (AVX512-BF16).
 bool has_bf16_products();
 

@@ -6,6 +6,7 @@
 #pragma once
 
 #include <amnet/core/error.h>
+#include <amnet/core/named.h>
 
 #include <cstddef>
 #include <cstdint>
@@ -21,6 +22,7 @@ struct BFloat16 {
 
 /// f32 trains, f64 checks gradients, bf16 holds prepared weights, i64 holds labels and indices, u8 holds pixels and flags.
 enum class DType : std::uint8_t { f32, f64, bf16, i64, u8 };
+constexpr std::array<std::string_view, 5> names_of(DType) { return {"f32", "f64", "bf16", "i64", "u8"}; }
 
 /// The size of one element in bytes.
 constexpr std::size_t size_of(DType dtype) {
@@ -38,17 +40,6 @@ constexpr std::size_t size_of(DType dtype) {
 constexpr DType exact_dtype(DType dtype) { return dtype == DType::bf16 ? DType::f32 : dtype; }
 
 constexpr bool is_floating(DType dtype) { return dtype == DType::f32 || dtype == DType::f64 || dtype == DType::bf16; }
-
-constexpr std::string_view name_of(DType dtype) {
-  switch (dtype) {
-    case DType::f32: return "f32";
-    case DType::f64: return "f64";
-    case DType::bf16: return "bf16";
-    case DType::i64: return "i64";
-    case DType::u8: return "u8";
-  }
-  return "?";
-}
 
 template <class T>
 constexpr DType dtype_of() {

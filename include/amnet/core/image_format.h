@@ -6,6 +6,7 @@
 #pragma once
 
 #include <amnet/core/error.h>
+#include <amnet/core/named.h>
 
 #include <charconv>
 #include <cmath>
@@ -17,17 +18,9 @@ namespace amnet {
 
 /// The order of the three channels of a pixel in memory.
 enum class ChannelOrder : unsigned char { bgr, rgb };
+constexpr std::array<std::string_view, 2> names_of(ChannelOrder) { return {"bgr", "rgb"}; }
 
-constexpr std::string_view name_of(ChannelOrder order) { return order == ChannelOrder::bgr ? "bgr" : "rgb"; }
-
-/// "bgr" or "rgb"; UsageError for anything else.
-inline ChannelOrder parse_channel_order(std::string_view text) {
-  if (text == name_of(ChannelOrder::bgr)) return ChannelOrder::bgr;
-  require(text == name_of(ChannelOrder::rgb), "[image format] expected the channel order `bgr` or `rgb` but got `{}`.", text);
-  return ChannelOrder::rgb;
-}
-
-/// The defaults are the seed's: 112 high, 96 wide, BGR, (pixel - 127.5) / 128.
+/// The defaults are the reference code's: 112 high, 96 wide, BGR, (pixel - 127.5) / 128.
 struct ImageFormat {
   static constexpr std::int64_t max_side = 8192;
 

@@ -16,6 +16,7 @@
 
 #include <amnet/core/error.h>
 #include <amnet/core/extents.h>
+#include <amnet/core/named.h>
 
 #include <cmath>
 #include <concepts>
@@ -58,12 +59,6 @@ std::string_view kind_of(const OptionValue& value);
 /// A value as people read it: "0.5", "3x2" for extents of an image, "none" for an optional that is not set.
 std::string text_of(const OptionValue& value);
 
-/// An enumeration whose values have names: option_names(E) answers them in order.
-template <class E>
-concept NamedEnum = std::is_enum_v<E> && requires(E value) {
-  option_names(value);
-};
-
 /// Writes the fields of an options struct.
 class OptionWriter {
  public:
@@ -85,7 +80,7 @@ class OptionWriter {
       require(std::isfinite(value), "[options] '{}' is {}, which no description can hold.", name, value);
       return {static_cast<double>(value)};
     } else if constexpr (NamedEnum<T>) {
-      return {std::string(option_names(value)[static_cast<std::size_t>(value)])};
+      return {std::string(name_of(value))};
     } else if constexpr (std::same_as<T, Extents>) {
       return {OptionList{{value.height}, {value.width}}};
     } else if constexpr (requires { value.has_value(); }) {
@@ -140,13 +135,10 @@ class OptionReader {
       const std::int64_t* whole = std::get_if<std::int64_t>(&from.value);
       value = static_cast<T>(whole != nullptr ? static_cast<double>(*whole) : as<double>(name, from, "a number"));
     } else if constexpr (NamedEnum<T>) {
-      const auto names = option_names(value);
       const std::string& text = as<std::string>(name, from, "a text");
-      std::size_t index = 0;
-      while (index < names.size() && names[index] != text) ++index;
-      require<DataError>(index < names.size(), "{}: the option '{}' is '{}'; expected {}.", where_, name, text,
-                         one_of({names.begin(), names.end()}));
-      value = static_cast<T>(index);
+      const std::optional<T> found = find_named<T>(text);
+      require<DataError>(found.has_value(), "{}: the option '{}' is '{}'; expected {}.", where_, name, text, one_of(names_of(value)));
+      value = *found;
     } else if constexpr (std::same_as<T, Extents>) {
       const auto& list = as<OptionList>(name, from, "a list of two integers");
       require<DataError>(list.size() == 2, "{}: the option '{}' has {} values; expected two, for height and width.", where_, name,
@@ -164,8 +156,6 @@ class OptionReader {
       nested.finish();
     }
   }
-
-  static std::string one_of(const std::vector<std::string_view>& names);
 
   const Options& options_;
   std::string where_;

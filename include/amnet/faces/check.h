@@ -19,8 +19,7 @@ namespace amnet {
 /// unreadable: missing, empty or not to be opened. damaged: truncated, or of a kind that amnet refuses. duplicate: the same bytes
 /// as an earlier file. listed_twice: the same path as an earlier line.
 enum class Problem : unsigned char { unreadable, damaged, wrong_size, duplicate, listed_twice };
-
-std::string_view name_of(Problem problem);
+constexpr std::array<std::string_view, 5> names_of(Problem) { return {"unreadable", "damaged", "wrong size", "duplicate", "listed twice"}; }
 
 struct Finding {
   std::int64_t image;  // a position in the list

@@ -27,6 +27,7 @@ namespace amnet {
 /// Who holds the decoded images of the training set from step to step: nobody (they are decoded again and again), or the device that
 /// trains, which must be a GPU. The bytes of a batch are the same.
 enum class ImageCache : unsigned char { none, device };
+constexpr std::array<std::string_view, 2> names_of(ImageCache) { return {"none", "device"}; }
 
 struct FaceTraining {
   // data
@@ -58,7 +59,8 @@ struct FaceTraining {
   std::int64_t iterations = 30000;  ///< steps; ignored where epochs is set
   double epochs = 0;                ///< > 0: ceil(epochs * images / (batch * accumulate)) steps
   double learning_rate = 0.1;
-  /// When the rate drops: values below 1 are fractions of all steps, others are steps. The default is the seed's 16k, 24k, 28k of 30k.
+  /// When the rate drops: values below 1 are fractions of all steps, others are steps. The default is the reference code's 16k, 24k, 28k of
+  /// 30k.
   std::vector<double> lr_steps = {16.0 / 30, 24.0 / 30, 28.0 / 30};
   double lr_gamma = 0.1;
   std::int64_t warm_up = 0;
@@ -74,9 +76,9 @@ struct FaceTraining {
   std::filesystem::path init_from = {};  ///< model file whose tensors a new run starts from
 };
 
-/// Recipes: "amsoftmax" is the seed's (batch 256, 0.1 divided by 10 at 16k, 24k and 28k of 30k steps, margin rule cos_gt_m, weight rows
-/// renormalised in place); "small" is for sets of a few hundred to a few thousand people (docs/training_faces.md has its measurements).
-/// Throws UsageError for another name.
+/// Recipes: "amsoftmax" is the reference code's (batch 256, 0.1 divided by 10 at 16k, 24k and 28k of 30k steps, margin rule cos_gt_m,
+/// weight rows renormalised in place); "small" is for sets of a few hundred to a few thousand people (docs/training_faces.md has its
+/// measurements). Throws UsageError for another name.
 void apply_preset(FaceTraining& options, std::string_view preset);
 
 /// Throws UsageError naming the first option that is out of range.

@@ -16,16 +16,17 @@
 namespace amnet {
 
 enum class LossKind : unsigned char { amsoftmax, softmax, normface };
+constexpr std::array<std::string_view, 3> names_of(LossKind) { return {"amsoftmax", "softmax", "normface"}; }
 
-/// AM-Softmax of arXiv 1801.05599, equation 6; its defaults are the paper's, not the seed's (see facts in docs/numerics.md).
+/// AM-Softmax of arXiv 1801.05599, equation 6; its defaults are the paper's, not the reference code's (see facts in docs/numerics.md).
 struct HeadOptions {
   LossKind loss = LossKind::amsoftmax;
   std::int64_t classes = 0;
   double scale = 30;                            ///< s; for normface the value that learning starts from
   double margin = 0.35;                         ///< m; only am-softmax has one
-  MarginRule margin_rule = MarginRule::always;  ///< the paper's; cos_gt_m is the seed's
+  MarginRule margin_rule = MarginRule::always;  ///< the paper's; cos_gt_m is the reference code's
   bool feature_norm = true;                     ///< off: cosines are multiplied by the feature's norm, and the margin is annealed
-  RowNorm rows = RowNorm::projected;            ///< in_place is the seed's rule
+  RowNorm rows = RowNorm::projected;            ///< in_place is the reference code's rule
   double epsilon = 1e-12;                       ///< under both square roots
 };
 

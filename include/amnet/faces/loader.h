@@ -39,6 +39,7 @@ struct BadImage {
 /// fail: a bad image ends the run. skip: its place is taken by the next good image of the list (cyclically), which so
 /// comes once more in that epoch; lists hold an identity's images together, so it is mostly the same person.
 enum class BadImages : unsigned char { fail, skip };
+constexpr std::array<std::string_view, 2> names_of(BadImages) { return {"fail", "skip"}; }
 
 struct LoaderOptions {
   std::int64_t batch = 256;

@@ -26,7 +26,7 @@ struct SphereFaceOptions {
 std::array<int, 4> sphere_face_blocks(int depth);
 
 /// Adds the network that reads `images` (N,H,W,3), such as 112x96 or 112x112, and answers the embedding (N, options.embedding).
-/// The stride-1 convolutions have no bias: in the seed it is frozen at zero.
+/// The stride-1 convolutions have no bias: in the reference code it is frozen at zero.
 Value sphere_face(Net& net, Value images, const SphereFaceOptions& options);
 
 /// A net of it alone, from the images of such a format, its input "data", to the embedding.

@@ -21,7 +21,7 @@
 
 namespace amnet {
 
-/// The size of every synthesised face, pixels: that of the seed's aligned faces. Eyes, nose tip and mouth corners lie near
+/// The size of every synthesised face, pixels: that of the reference code's aligned faces. Eyes, nose tip and mouth corners lie near
 /// (30.3,51.7) (65.5,51.5) (48.0,71.7) (33.6,92.4) (62.7,92.2), give or take the person and the pose.
 inline constexpr std::int64_t synthetic_face_height = 112;
 inline constexpr std::int64_t synthetic_face_width = 96;
@@ -86,8 +86,16 @@ enum class FaceTrait : std::uint8_t {
 };
 inline constexpr int face_trait_count = 48;
 
-/// The trait's name as in the enumeration, such as "face_width".
-std::string_view name_of(FaceTrait trait);
+/// As in the enumeration: "face_width".
+constexpr std::array<std::string_view, face_trait_count> names_of(FaceTrait) {
+  return {"face_width",     "face_length",   "jaw_squareness", "chin_breadth",   "forehead_height", "cheekbones",      "ear_size",
+          "eye_distance",   "eye_level",     "eye_width",      "eye_opening",    "eye_tilt",        "iris_size",       "iris_hue",
+          "iris_lightness", "lid_crease",    "lash_weight",    "brow_height",    "brow_thickness",  "brow_tilt",       "brow_arch",
+          "brow_length",    "brow_darkness", "nose_length",    "nose_width",     "nose_bridge",     "nose_prominence", "mouth_level",
+          "mouth_width",    "upper_lip",     "lower_lip",      "mouth_curve",    "lip_redness",     "hairline",        "hair_volume",
+          "hair_length",    "hair_parting",  "hair_fringe",    "hair_lightness", "hair_redness",    "hair_greyness",   "hair_waviness",
+          "skin_lightness", "skin_warmth",   "blush",          "freckles",       "beard",           "age_lines"};
+}
 
 /// A person.
 struct FaceIdentity {

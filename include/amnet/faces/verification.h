@@ -26,11 +26,7 @@ namespace amnet {
 /// Both: the threshold of a fold is the mean of all candidates that reach the highest accuracy on the other folds. A pair counts as
 /// the same person if score > threshold, as two people if score < threshold; a score equal to it counts wrong.
 enum class Protocol : unsigned char { amsoftmax, sphereface };
-
-/// "amsoftmax" or "sphereface".
-std::string_view name_of(Protocol protocol);
-/// The protocol of that name. Throws UsageError that lists them.
-Protocol protocol_of(std::string_view name);
+constexpr std::array<std::string_view, 2> names_of(Protocol) { return {"amsoftmax", "sphereface"}; }
 
 struct Fold {
   double accuracy = 0;   // percent of the fold's pairs that were used; NaN where none was, or where none was in the other folds

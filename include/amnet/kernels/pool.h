@@ -18,7 +18,7 @@
 namespace amnet {
 
 enum class PoolKind : unsigned char { max, average };
-constexpr std::array<std::string_view, 2> option_names(PoolKind) { return {"max", "average"}; }
+constexpr std::array<std::string_view, 2> names_of(PoolKind) { return {"max", "average"}; }
 
 /// What is taken of a window, and its geometry in pixels. Padding is smaller than the window, so that no window lies in the padding alone.
 struct PoolWindow {

@@ -19,10 +19,10 @@
 
 namespace amnet {
 
-/// Where the margin is subtracted: from every target (the paper), or from those whose cosine is above m (the seed's code).
+/// Where the margin is subtracted: from every target (the paper), or from those whose cosine is above m (the reference code).
 /// Under either rule the target's derivative is 1.
 enum class MarginRule : unsigned char { always, cos_gt_m };
-constexpr std::array<std::string_view, 2> option_names(MarginRule) { return {"always", "cos_gt_m"}; }
+constexpr std::array<std::string_view, 2> names_of(MarginRule) { return {"always", "cos_gt_m"}; }
 
 struct MarginOptions {
   double scale = 1;   ///< s; not used where a sample_scale is given

@@ -15,9 +15,9 @@ namespace amnet {
 enum class RowNorm : unsigned char {
   none,
   projected,  ///< the gradient passes through the normalisation; the stored weights are left alone
-  in_place    ///< the seed's rule: every forward renormalises the stored rows, and backward knows nothing of it
+  in_place    ///< the reference code's rule: every forward renormalises the stored rows, and backward knows nothing of it
 };
-constexpr std::array<std::string_view, 3> option_names(RowNorm) { return {"none", "projected", "in_place"}; }
+constexpr std::array<std::string_view, 3> names_of(RowNorm) { return {"none", "projected", "in_place"}; }
 
 struct FullyConnectedOptions {
   bool with_bias = true;

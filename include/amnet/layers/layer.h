@@ -86,7 +86,7 @@ struct Filler {
     fields("kind", kind);
     fields("value", value);
   }
-  friend constexpr std::array<std::string_view, 3> option_names(Kind) { return {"constant", "xavier", "gaussian"}; }
+  friend constexpr std::array<std::string_view, 3> names_of(Kind) { return {"constant", "xavier", "gaussian"}; }
 
   static Filler constant(double value) { return {Kind::constant, value}; }
   /// Uniform in +-sqrt(3 / fan_in), fan_in = elements / first extent (Caffe's "xavier").

@@ -15,7 +15,7 @@
 namespace amnet {
 
 /// A margin that changes with the step t = step.number + first_step: minus clip(base + (1 + gamma t)^power - 1, min, max), a bias that
-/// the seed adds to the target. Its wo_fn net: base 0, gamma -5e-5, power 1, min -0.4, max 0.
+/// the reference code adds to the target. Its wo_fn net: base 0, gamma -5e-5, power 1, min -0.4, max 0.
 struct MarginSchedule {
   double base = 0;
   double gamma = 0;

@@ -33,9 +33,7 @@ struct Views {
 
 /// How the two views become one feature.
 enum class FlipMode : unsigned char { none, sum, concat };
-std::string_view name_of(FlipMode flip);
-/// Throws UsageError that lists the names.
-FlipMode flip_of(std::string_view name);
+constexpr std::array<std::string_view, 3> names_of(FlipMode) { return {"none", "sum", "concat"}; }
 
 struct EmbedRequest {
   std::filesystem::path root = {};                 ///< the folder of the images

@@ -57,7 +57,7 @@ struct BackwardOptions {
 };
 
 /// What runs at a time: the names of the layers that run as one, and the samples that go through together.
-struct PlanStep {
+struct PlanOperation {
   std::vector<std::string> layers;
   std::int64_t samples;
 };
@@ -88,9 +88,9 @@ class Plan {
   /// What this plan takes; the kernels' part on `device`.
   std::size_t bytes() const;
   std::size_t kernel_bytes(Device& device) const;
-  /// What runs, in order. Where `samples` is less than the batch, so many go through all steps up to here before the next do: what they
-  /// leave behind is then still in the cache.
-  std::vector<PlanStep> steps() const;
+  /// What runs, in order. Where `samples` is less than the batch, so many go through all operations up to here before the next do: what
+  /// they leave behind is then still in the cache.
+  std::vector<PlanOperation> operations() const;
 
   // --- running --------------------------------------------------------------------------------------------
 

@@ -1,5 +1,6 @@
-// Stochastic gradient descent with momentum and weight decay per parameter, as the seed's Caffe computes it: the learning rate is folded
-// into the momentum buffer, V = momentum V + lr lr_mult (g + decay decay_mult w), w = w - V (sgd_solver.cpp of happynear/caffe-windows).
+// Stochastic gradient descent with momentum and weight decay per parameter, as the reference code's Caffe computes it: the learning rate is
+// folded into the momentum buffer, V = momentum V + lr lr_mult (g + decay decay_mult w), w = w - V (sgd_solver.cpp of
+// happynear/caffe-windows).
 //
 //   Solver solver(net, {.momentum = 0.9, .weight_decay = 5e-4});
 //   solver.step(device, plan, schedule.at(iteration));

@@ -67,6 +67,15 @@ EXAMPLE("core/memory_use.h") {
 }
 
 #define EXAMPLE_BLOCK 1
+#include "example_of/core/named.h"
+EXAMPLE("core/named.h") {
+#define EXAMPLE_BLOCK 2
+#include "example_of/core/named.h"
+  CHECK(name_of(Fruit::pear) == "pear");
+  CHECK_THROWS_WITH(named<Fruit>("plum", "[basket] fruit"), "[basket] fruit: expected 'apple' or 'pear' but got 'plum'.");
+}
+
+#define EXAMPLE_BLOCK 1
 #include "example_of/core/options.h"
 EXAMPLE("core/options.h") {
 #define EXAMPLE_BLOCK 2

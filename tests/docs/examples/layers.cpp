@@ -62,21 +62,6 @@ EXAMPLE("layers/fully_connected.h") {
   CHECK(net.spec(features).shape == Shape{1, 512});
 }
 
-EXAMPLE("layers/fused_conv2d.h") {
-  auto [net, image, x, other, feature, logits, labels, norm] = Inputs();
-#include "example_of/layers/fused_conv2d.h"
-  CHECK(Plan(net, {.keep = {joined}}).steps()[0].layers == std::vector<std::string>{"conv1", "relu1", "add1"});
-}
-
-EXAMPLE("layers/fusion.h") {
-  Conv2d conv(16, 3, {.pad = 1});
-  PRelu prelu;
-  Add add;
-#include "example_of/layers/fusion.h"
-  REQUIRE(one != nullptr);
-  CHECK(one->type() == "conv2d+prelu+add");
-}
-
 EXAMPLE("layers/layer.h") {
 #include "example_of/layers/layer.h"
   Same same;

@@ -2,12 +2,6 @@
 
 using namespace amnet;
 
-EXAMPLE("net/memory_plan.h") {
-#include "example_of/net/memory_plan.h"
-  CHECK(plan.offsets == std::vector<std::size_t>{0, 0});
-  CHECK(plan.bytes == 4096);
-}
-
 EXAMPLE("net/net.h") {
 #include "example_of/net/net.h"
   CHECK(plan.value(active).shape() == Shape{32, 110, 94, 16});

@@ -10,13 +10,6 @@ EXAMPLE("report/html.h") {
   CHECK(is_report_page(page));
 }
 
-EXAMPLE("report/markup.h") {
-  const auto bytes = test_images::bytes_of("Ann");
-#include "example_of/report/markup.h"
-  CHECK(escaped("Ann & Bob <3") == "Ann &amp; Bob &lt;3");
-  CHECK(base64(bytes) == "QW5u");
-}
-
 EXAMPLE("report/svg.h") {
   const std::vector<double> steps = {0, 20, 40}, losses = {5, 4, 3.5};
 #include "example_of/report/svg.h"

@@ -17,7 +17,7 @@ constexpr std::int64_t piece_tiles = 16;
 
 template <class T>
 void transform_x(const WinogradWeightGradient<T>& task, std::int64_t first_tile, std::int64_t begin, std::int64_t end, std::int64_t chunk,
-                 const T* zeros, T* v, std::int64_t v_step) {
+                 const T* zeros, T* v, std::int64_t v_stride) {
   const TileGrid<T>& grid = task.grid;
   const auto& h = *grid.h.passes;
   const auto& w = *grid.w.passes;
@@ -31,7 +31,7 @@ void transform_x(const WinogradWeightGradient<T>& task, std::int64_t first_tile,
     T* to = v + t * lanes<T>;
     for (std::int64_t c = 0; c < channels; c += lanes<T>, to += chunk * lanes<T>) {
       h.input.height(lines.rows, columns.first * channels + c, channels, columns.begin, columns.end, w.inputs, buffer.lines);
-      w.input.width(buffer.lines, h.products, to, v_step);
+      w.input.width(buffer.lines, h.products, to, v_stride);
     }
   }
 }
@@ -57,7 +57,7 @@ class GradientReader {
 
   void read(std::int64_t offset, std::int64_t c, int rows, int columns, T* values) const {
     const int height = task_.grid.h.passes->outputs, width = task_.grid.w.passes->outputs;
-    const std::int64_t row_step = task_.grid.w.target * task_.outputs;
+    const std::int64_t row_stride = task_.grid.w.target * task_.outputs;
     const bool active = task_.sums != nullptr;
     const Vector<T> slope = active ? load(task_.slope + c) : Vector<T>{};
     Vector<T> slope_sum{}, bias_sum{};
@@ -65,7 +65,7 @@ class GradientReader {
       for (int j = 0; j < width; ++j) {
         Vector<T> dz{};
         if (i < rows && j < columns) {
-          const std::int64_t at = offset + i * row_step + j * task_.outputs + c;
+          const std::int64_t at = offset + i * row_stride + j * task_.outputs + c;
           dz = load(task_.dy + at);
           if (active) {
             const Vector<T> sum = load(task_.sums + at);
@@ -83,7 +83,7 @@ class GradientReader {
     // Only now: see the note on addresses in winograd_tiles.h.
     for (int i = 0; i < rows; ++i) {
       for (int j = 0; j < columns; ++j) {
-        store(task_.dz + offset + i * row_step + j * task_.outputs + c, load(values + (i * width + j) * lanes<T>));
+        store(task_.dz + offset + i * row_stride + j * task_.outputs + c, load(values + (i * width + j) * lanes<T>));
       }
     }
   }
@@ -96,7 +96,7 @@ class GradientReader {
 
 template <class T>
 void transform_dy(const WinogradWeightGradient<T>& task, std::int64_t first_tile, std::int64_t begin, std::int64_t end, std::int64_t chunk,
-                  T* partial, T* d, std::int64_t d_step) {
+                  T* partial, T* d, std::int64_t d_stride) {
   const TileGrid<T>& grid = task.grid;
   const auto& h = *grid.h.passes;
   const auto& w = *grid.w.passes;
@@ -115,7 +115,7 @@ void transform_dy(const WinogradWeightGradient<T>& task, std::int64_t first_tile
     for (std::int64_t c = 0; c < outputs; c += lanes<T>) {
       reader.read(offset, c, rows, columns, values.lines);
       h.gradient.height(lines, 0, lanes<T>, 0, w.outputs, w.outputs, buffer.lines);
-      w.gradient.width(buffer.lines, h.products, to + offset_in_d<T>(c, chunk), d_step);
+      w.gradient.width(buffer.lines, h.products, to + offset_in_d<T>(c, chunk), d_stride);
     }
   }
 }
@@ -147,7 +147,7 @@ void multiply(const WinogradWeightGradient<T>& task, const T* d, const T* v, std
 
 /// dw of one output and one panel of channels.
 template <class T>
-void transform_sums(const WinogradWeightGradient<T>& task, std::int64_t output, std::int64_t panel, const T* m, std::int64_t m_step) {
+void transform_sums(const WinogradWeightGradient<T>& task, std::int64_t output, std::int64_t panel, const T* m, std::int64_t m_stride) {
   const VectorPanels<T> panels{task.channels};
   const auto& h = *task.grid.h.passes;
   const auto& w = *task.grid.w.passes;
@@ -155,7 +155,7 @@ void transform_sums(const WinogradWeightGradient<T>& task, std::int64_t output, 
   TileBuffer<T> half, taps;
   for (std::int64_t vector = 0; vector < width; vector += lanes<T>) {
     const std::int64_t c = panel * VectorPanels<T>::width + vector;
-    h.weights.height(m + panel * VectorPanels<T>::width * task.outputs + output * width + vector, m_step, w.products, half.lines);
+    h.weights.height(m + panel * VectorPanels<T>::width * task.outputs + output * width + vector, m_stride, w.products, half.lines);
     w.weights.width(half.lines, 3, taps.lines);
     for (int tap = 0; tap < 9; ++tap) {
       T* to = task.dw + (output * 9 + tap) * task.channels + c;
@@ -189,7 +189,7 @@ struct Division {
 /// Where everything of one pass lies.
 template <class T>
 struct Room {
-  std::int64_t v_step, d_step, m_step;  // from one product to the next
+  std::int64_t v_stride, d_stride, m_stride;  // from one product to the next
   std::int64_t zero_elements, partial_elements;
   WorkspaceSize<T> size;
   T* m = nullptr;         // (parts, M)
@@ -197,12 +197,12 @@ struct Room {
   T* zeros = nullptr;     // a row of x
 
   Room(const WinogradWeightGradient<T>& task, const Division<T>& division)
-      : v_step(division.chunk * task.channels + line_elements<T>),
-        d_step(d_elements<T>(task.outputs, division.chunk) + line_elements<T>),
-        m_step(task.channels * task.outputs + line_elements<T>),
+      : v_stride(division.chunk * task.channels + line_elements<T>),
+        d_stride(d_elements<T>(task.outputs, division.chunk) + line_elements<T>),
+        m_stride(task.channels * task.outputs + line_elements<T>),
         zero_elements(task.grid.w.source * task.channels),
         partial_elements(Division<T>::whole_pieces(task.grid.tiles()) / piece_tiles * 2 * task.outputs) {
-    const std::int64_t vd_elements = task.grid.products() * (v_step + d_step);
+    const std::int64_t vd_elements = task.grid.products() * (v_stride + d_stride);
     const std::int64_t lasting = division.parts * division.m_elements + partial_elements + zero_elements;
     size = division.parts > 1 ? WorkspaceSize<T>{lasting, vd_elements} : WorkspaceSize<T>{lasting + vd_elements, 0};
   }
@@ -213,13 +213,13 @@ template <class T>
 void sum_part(const WinogradWeightGradient<T>& task, const Room<T>& room, std::int64_t chunk, std::int64_t begin, std::int64_t end, T* v,
               T* m) {
   const int products = task.grid.products();
-  T* d = v + products * room.v_step;
+  T* d = v + products * room.v_stride;
   for (std::int64_t first = begin; first < end; first += chunk) {
     const std::int64_t count = std::min(chunk, end - first);
-    transform_x(task, first, 0, count, chunk, room.zeros, v, room.v_step);
-    transform_dy(task, first, 0, count, chunk, room.partials + first / piece_tiles * 2 * task.outputs, d, room.d_step);
+    transform_x(task, first, 0, count, chunk, room.zeros, v, room.v_stride);
+    transform_dy(task, first, 0, count, chunk, room.partials + first / piece_tiles * 2 * task.outputs, d, room.d_stride);
     for (int product = 0; product < products; ++product) {
-      multiply(task, d + product * room.d_step, v + product * room.v_step, chunk, count, m + product * room.m_step, first > begin);
+      multiply(task, d + product * room.d_stride, v + product * room.v_stride, chunk, count, m + product * room.m_stride, first > begin);
     }
   }
 }
@@ -229,16 +229,16 @@ template <class T>
 void sum_together(Cpu& cpu, const WinogradWeightGradient<T>& task, const Room<T>& room, std::int64_t chunk, T* v) {
   const std::int64_t tiles = task.grid.tiles();
   const int products = task.grid.products();
-  T* d = v + products * room.v_step;
+  T* d = v + products * room.v_stride;
   for (std::int64_t first = 0; first < tiles; first += chunk) {
     const std::int64_t count = std::min(chunk, tiles - first);
     parallel_for(cpu, (count + piece_tiles - 1) / piece_tiles, [&](std::int64_t piece, int) {
       const std::int64_t begin = piece * piece_tiles, end = std::min(count, begin + piece_tiles);
-      transform_x(task, first, begin, end, chunk, room.zeros, v, room.v_step);
-      transform_dy(task, first, begin, end, chunk, room.partials + (first / piece_tiles + piece) * 2 * task.outputs, d, room.d_step);
+      transform_x(task, first, begin, end, chunk, room.zeros, v, room.v_stride);
+      transform_dy(task, first, begin, end, chunk, room.partials + (first / piece_tiles + piece) * 2 * task.outputs, d, room.d_stride);
     });
     parallel_for(cpu, products, [&](std::int64_t product, int) {
-      multiply(task, d + product * room.d_step, v + product * room.v_step, chunk, count, room.m + product * room.m_step, first > 0);
+      multiply(task, d + product * room.d_stride, v + product * room.v_stride, chunk, count, room.m + product * room.m_stride, first > 0);
     });
   }
 }
@@ -280,7 +280,7 @@ void winograd_weight_gradient(Cpu& cpu, const WinogradWeightGradient<T>& task) {
       sum_part(task, room, chunk, boundary(part), boundary(part + 1), workspace.local(worker), room.m + part * division.m_elements);
     });
     parallel_for(cpu, products, [&](std::int64_t product, int) {
-      T* first = room.m + product * room.m_step;
+      T* first = room.m + product * room.m_stride;
       for (std::int64_t part = 1; part < division.parts; ++part) {
         const T* next = first + part * division.m_elements;
         for (std::int64_t k = 0; k < task.channels * task.outputs; ++k) first[k] += next[k];
@@ -292,7 +292,7 @@ void winograd_weight_gradient(Cpu& cpu, const WinogradWeightGradient<T>& task) {
 
   const VectorPanels<T> panels{task.channels};
   parallel_for(cpu, task.outputs, [&](std::int64_t output, int) {
-    for (std::int64_t panel = 0; panel < panels.count(); ++panel) transform_sums(task, output, panel, room.m, room.m_step);
+    for (std::int64_t panel = 0; panel < panels.count(); ++panel) transform_sums(task, output, panel, room.m, room.m_stride);
   });
   add_in_pairs(room.partials, room.partial_elements / (2 * task.outputs), 2 * task.outputs);
   if (task.dslope != nullptr) std::copy_n(room.partials, task.outputs, task.dslope);

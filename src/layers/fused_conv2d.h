@@ -4,7 +4,7 @@
 //
 //   Value active = net.add("relu1", PRelu(), {net.add("conv1", Conv2d(16, 3, {.pad = 1}), {x})});
 //   Value joined = net.add("add1", Add(), {x, active});
-//   Plan(net, {.keep = {joined}}).steps()[0].layers;   // {"conv1", "relu1", "add1"}: they run as one
+//   Plan(net, {.keep = {joined}}).operations()[0].layers;   // {"conv1", "relu1", "add1"}: they run as one
 #pragma once
 
 #include <amnet/kernels/add.h>

@@ -1,0 +1,159 @@
+#include "arguments.h"
+
+#include <amnet/kernels/labels.h>
+
+namespace amnet {
+namespace {
+
+// `tensor` has that shape and dtype, or is undefined where it may be.
+void check_tensor(const Tensor& tensor, const Shape& shape, DType dtype, std::string_view what) {
+  require(tensor.defined() && tensor.shape() == shape && tensor.dtype() == dtype, "[conv2d] expected {} {} {} but got {}.", what,
+          name_of(dtype), shape, tensor.defined() ? fmt::format("{} {}", name_of(tensor.dtype()), tensor.shape()) : "none");
+}
+void check_optional(const Tensor& tensor, const Shape& shape, DType dtype, std::string_view what) {
+  if (tensor.defined()) check_tensor(tensor, shape, dtype, what);
+}
+
+void check_slope(const Tensor& slope, std::int64_t outputs) {
+  require(!slope.defined() || slope.count() == 1 || slope.count() == outputs,
+          "[conv2d] expected one slope for each of {} channels, or one in all, but got {}.", outputs, slope.shape());
+}
+
+}  // namespace
+
+void check_accuracy(const Tensor& logits, const Tensor& labels) {
+  require(logits.rank() == 2, "[accuracy] expected logits (N,classes) but got {}.", logits.shape());
+  check_labels(labels, logits.extent(0), logits.extent(1), "accuracy");
+}
+
+void check_batch_norm(const Tensor& x, const Tensor& mean, const Tensor& variance, const Tensor& other) {
+  const std::int64_t channels = x.extent(x.rank() - 1);
+  require(mean.count() == channels && variance.count() == channels,
+          "[batch_norm] expected a mean and a variance for each of {} channels but got {} and {}.", channels, mean.shape(),
+          variance.shape());
+  require(other.shape() == x.shape() && other.dtype() == x.dtype(), "[batch_norm] expected the other side as {} {} but got {} {}.",
+          name_of(x.dtype()), x.shape(), name_of(other.dtype()), other.shape());
+}
+
+void check_bias(const Tensor& dy, const Tensor& dbias) {
+  require(dy.rank() >= 1, "[bias] expected a gradient (..., C) but got {}.", dy.shape());
+  const Shape wanted{dy.extent(dy.rank() - 1)};
+  const DType exact = exact_dtype(dy.dtype());
+  require(dbias.shape() == wanted && dbias.dtype() == exact, "[bias] expected a gradient of {} {} but got {} {}.", name_of(exact), wanted,
+          name_of(dbias.dtype()), dbias.shape());
+}
+
+void check_conv2d_weights(const Conv2dGeometry& geometry, const Shape& x, const Tensor& w, DType dtype) {
+  require(w.rank() == 4, "[conv2d] expected weights (O,kh,kw,C/groups) but got {}.", w.shape());
+  geometry.output_shape(x, w.extent(0));
+  check_tensor(w, geometry.weight_shape(x[3], w.extent(0)), exact_dtype(dtype), "weights");
+}
+
+void check_conv2d_forward(const Conv2dGeometry& geometry, const Tensor& x, const Tensor& w, const Conv2dEpilogue& epilogue,
+                          const Tensor& y) {
+  check_conv2d_weights(geometry, x.shape(), w, x.dtype());
+  const std::int64_t outputs = w.extent(0);
+  const Shape shape = geometry.output_shape(x.shape(), outputs);
+  check_tensor(y, shape, x.dtype(), "outputs");
+  check_optional(epilogue.bias, {outputs}, exact_dtype(x.dtype()), "a bias");
+  check_optional(epilogue.residual, shape, x.dtype(), "a residual");
+  check_optional(epilogue.sums, shape, x.dtype(), "room for the sums,");
+  check_slope(epilogue.slope, outputs);
+}
+
+void check_conv2d_backward(const Conv2dGeometry& geometry, const Tensor& x, const Tensor& w, const Conv2dActivation& activation,
+                           const Tensor& dy, const Conv2dGradients& gradients) {
+  const auto check_pass = [&](const Tensor& input, const Tensor& weights) {
+    check_tensor(input, input.shape(), dy.dtype(), "an input");
+    check_conv2d_weights(geometry, input.shape(), weights, dy.dtype());
+    check_tensor(dy, geometry.output_shape(input.shape(), weights.extent(0)), dy.dtype(), "output gradients");
+  };
+  if (gradients.dx) check_pass(gradients.dx.tensor, w);
+  if (gradients.dw) check_pass(x, gradients.dw.tensor);
+  const std::int64_t outputs = dy.extent(dy.rank() - 1);
+  check_slope(activation.slope, outputs);
+  check_optional(activation.sums, dy.shape(), dy.dtype(), "the sums of the forward pass,");
+  check_optional(activation.dz, dy.shape(), dy.dtype(), "room for dz,");
+  require(!activation.slope.defined() || (activation.sums.defined() && activation.dz.defined() && activation.dz.raw() != dy.raw()),
+          "[conv2d] a backward pass through a PReLU needs the sums that forward kept, and room of its own for dz.");
+  check_optional(gradients.dbias.tensor, {outputs}, exact_dtype(dy.dtype()), "a bias gradient");
+  check_optional(gradients.dslope.tensor, activation.slope.shape(), exact_dtype(dy.dtype()), "a slope gradient");
+}
+
+FlattenedImages::FlattenedImages(const Shape& shape) {
+  require(shape.rank() == 4 || shape.rank() == 2, "[flatten] expected (N,H,W,C) or (N,D) but got {}.", shape);
+  samples = shape[0];
+  pixels = shape.rank() == 4 ? shape[1] * shape[2] : 1;
+  channels = shape[shape.rank() - 1];
+}
+
+void check_flip(const Tensor& from, const Tensor& to) {
+  require(from.rank() == 4 && from.shape() == to.shape(), "[flip] expected two images (N,H,W,C) but got {} and {}.", from.shape(),
+          to.shape());
+}
+
+FullyConnectedSizes fully_connected_sizes(const Tensor& x, const Tensor& w, const Tensor& y) {
+  require(x.rank() == 2 && w.rank() == 2 && w.extent(1) == x.extent(1),
+          "[fully_connected] expected x (N,I) and weights (O,I) with one I but got {} and {}.", x.shape(), w.shape());
+  const Shape wanted{x.extent(0), w.extent(0)};
+  require(y.shape() == wanted, "[fully_connected] expected outputs {} but got {}.", wanted, y.shape());
+  return {x.extent(0), x.extent(1), w.extent(0)};
+}
+
+void check_output_values(const Tensor& values, std::string_view name, const FullyConnectedSizes& sizes) {
+  require(!values.defined() || values.count() == sizes.outputs, "[fully_connected] expected one {} for each of {} outputs but got {}.",
+          name, sizes.outputs, values.shape());
+}
+
+void check_image_input(const ImagePixels& pixels, const Tensor& mirror, const Tensor& y) {
+  const Tensor &values = pixels.values, &indices = pixels.indices;
+  const bool chosen = indices.defined();
+  require(values.rank() == 4 && y.rank() == 4 && y.shape().with(0, values.extent(0)) == values.shape() &&
+              (chosen || y.extent(0) == values.extent(0)),
+          "[image_input] expected pixels and an output (N,H,W,C) but got {} and {}.", values.shape(), y.shape());
+  require(mirror.count() == y.extent(0), "[image_input] expected one mirror flag for each of {} images but got {}.", y.extent(0),
+          mirror.shape());
+  require(!chosen || indices.count() == y.extent(0), "[image_input] expected one index for each of {} images but got {}.", y.extent(0),
+          indices.shape());
+}
+
+void check_normalize(const Tensor& rows, const Tensor& other, const Tensor& norm) {
+  require(rows.rank() >= 1 && other.count() == rows.count() && other.dtype() == rows.dtype(),
+          "[normalize] expected two tensors (..., D) of one dtype but got {} {} and {} {}.", name_of(rows.dtype()), rows.shape(),
+          name_of(other.dtype()), other.shape());
+  const std::int64_t length = rows.extent(rows.rank() - 1), number = length == 0 ? 0 : rows.count() / length;
+  const DType exact = exact_dtype(rows.dtype());
+  require(norm.count() == number && norm.dtype() == exact, "[normalize] expected one {} norm for each of {} rows but got {} {}.",
+          name_of(exact), number, name_of(norm.dtype()), norm.shape());
+}
+
+void check_prelu(const Tensor& x, const Tensor& slope, const Tensor& other) {
+  const std::int64_t channels = x.extent(x.rank() - 1);
+  require(slope.count() == channels || slope.count() == 1, "[prelu] expected one slope for each of {} channels, or one in all, but got {}.",
+          channels, slope.shape());
+  require(other.shape() == x.shape() && other.dtype() == x.dtype(), "[prelu] expected the other side as {} {} but got {} {}.",
+          name_of(x.dtype()), x.shape(), name_of(other.dtype()), other.shape());
+}
+
+void check_scale_shift(const Tensor& value, const Tensor& scale) {
+  const std::int64_t channels = value.rank() == 0 ? 1 : value.extent(value.rank() - 1);
+  require(scale.count() == 1 || scale.count() == channels,
+          "[scale_shift] expected one scale for each of {} channels, or one in all, but got {}.", channels, scale.shape());
+}
+
+void check_sgd(const SgdUpdate& update) {
+  const Shape& value = update.value.shape();
+  require(update.gradient.shape() == value && update.momentum.shape() == value,
+          "[sgd] expected a gradient and a momentum {} but got {} and {}.", value, update.gradient.shape(), update.momentum.shape());
+}
+
+void check_softmax_cross_entropy(const Tensor& logits, const Tensor& labels, const Tensor& sample_scale) {
+  require(logits.rank() == 2, "[softmax_cross_entropy] expected logits (N,classes) but got {}.", logits.shape());
+  const std::int64_t samples = logits.extent(0);
+  require(!sample_scale.defined() || (sample_scale.count() == samples && sample_scale.dtype() == logits.dtype()),
+          "[softmax_cross_entropy] expected one {} scale for each of {} samples but got {} {}.", name_of(logits.dtype()), samples,
+          name_of(sample_scale.dtype()), sample_scale.shape());
+  check_labels(labels, samples, logits.extent(1), "softmax_cross_entropy");
+}
+
+}  // namespace amnet
