@@ -1,4 +1,5 @@
-# Finds CUDA and cuDNN and sets amnet_has_cuda. AMNET_CUDA=AUTO leaves the GPU backend out without a word where something is missing.
+# Finds CUDA and cuDNN and sets amnet_has_cuda. AMNET_CUDA=AUTO leaves the GPU backend out without a
+# word where something is missing.
 if(PROJECT_IS_TOP_LEVEL)
   set(amnet_cuda_default AUTO)
 else()

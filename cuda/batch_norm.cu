@@ -75,8 +75,9 @@ struct alignas(16) ChannelTerms {
   float mean, factor, shift, slope;
 };
 
-/// y = (x - mean) factor + shift: the mean is subtracted first, because folding it into the shift would cancel for a large mean.
-/// dx = factor (dy - shift - (x - mean) slope), and where the statistics are constants dx = factor dy.
+/// y = (x - mean) factor + shift: the mean is subtracted first, because folding it into the shift
+/// would cancel for a large mean. dx = factor (dy - shift - (x - mean) slope), and where the
+/// statistics are constants dx = factor dy.
 struct Normalise {
   const ChannelTerms* channels;
   AMNET_DEVICE float operator()(const float (&x)[1], std::int64_t channel) const {
@@ -114,8 +115,9 @@ struct PrepareForward {
 /// Writes the gradients of scale and shift as well.
 struct PrepareBackward {
   static constexpr int threads = 256;
-  const float *means, *variances, *scales, *sums;  // scales or nullptr; sums (2,channels), or nullptr where nothing needs them
-  float epsilon, share;                            // 1 / m
+  // scales or nullptr; sums (2,channels), or nullptr where nothing needs them
+  const float *means, *variances, *scales, *sums;
+  float epsilon, share;  // 1 / m
   std::int64_t channels;
   float *dscale, *dshift;  // or nullptr
   Write write_scale, write_shift;
@@ -148,7 +150,8 @@ void batch_norm_statistics(Cuda& cuda, const Tensor& x, const Tensor& mean, cons
     const T* in = elements<const T>(x, who);
     float* means = elements<float>(mean, who);
     column_sums<T>(cuda, Sum<T>{in}, rows, channels, starts_a_pack(x), {{.out = means, .factor = share}});
-    // A second pass over the differences: the difference of two large sums would lose a small variance.
+    // A second pass over the differences: the difference of two large sums would lose a small
+    // variance.
     column_sums<T>(cuda, SquaredDifferences<T>{in, means}, rows, channels, starts_a_pack(x),
                    {{.out = elements<float>(variance, who), .factor = share}});
   });

@@ -19,7 +19,8 @@ template <class E>
 void check(cudaError_t answer, std::string_view call, std::source_location where) {
   if (answer == cudaSuccess) [[likely]]
     return;
-  // Told here: libraries that ask for the last error after their own launches are not to find this one.
+  // Told here: libraries that ask for the last error after their own launches are not to find this
+  // one.
   static_cast<void>(cudaGetLastError());
   if (answer == cudaErrorMemoryAllocation) fail<MemoryError>(call, "CUDA", cudaGetErrorString(answer), where);
   fail<DeviceError>(call, "CUDA", cudaGetErrorString(answer), where);

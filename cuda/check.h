@@ -1,4 +1,5 @@
-// Every answer of CUDA, cuBLAS and cuDNN is checked: an error names the call, where it stands and what the library says.
+// Every answer of CUDA, cuBLAS and cuDNN is checked: an error names the call, where it stands and
+// what the library says.
 //
 //   check(cudaMemcpyAsync(to, from, bytes, cudaMemcpyDefault, stream), "cudaMemcpyAsync");
 #pragma once

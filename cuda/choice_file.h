@@ -1,6 +1,7 @@
-// Choices that outlast a process: a text file of one line each, "key<TAB>choice", between a line that says what it is and one with a
-// checksum. A file that is damaged, or is something else, counts as empty; it is replaced as a whole, so that a reader finds the old or the
-// new one. Nothing fails where it cannot be read or written: it only saves time.
+// Choices that outlast a process: a text file of one line each, "key<TAB>choice", between a line
+// that says what it is and one with a checksum. A file that is damaged, or is something else,
+// counts as empty; it is replaced as a whole, so that a reader finds the old or the new one.
+// Nothing fails where it cannot be read or written: it only saves time.
 //
 //   auto choices = read_choices(path);
 //   choices[key] = choice;

@@ -1,6 +1,7 @@
-// Sums down the columns of a matrix (rows, channels), of up to a few quantities at once, while a pass over its elements does its other
-// work: the gradients of slopes and biases, the statistics of a batch. Every thread sums its rows of a few neighbouring columns, a block
-// its threads, and a second kernel the blocks, in double: an order that depends on the shape and the GPU alone.
+// Sums down the columns of a matrix (rows, channels), of up to a few quantities at once, while a
+// pass over its elements does its other work: the gradients of slopes and biases, the statistics of
+// a batch. Every thread sums its rows of a few neighbouring columns, a block its threads, and a
+// second kernel the blocks, in double: an order that depends on the shape and the GPU alone.
 //
 // A Body says what is summed, for `width` elements from i on, of the channels from `channel` on:
 //
@@ -22,7 +23,8 @@
 
 namespace amnet {
 
-/// Where one quantity's sums go: `factor` times each channel's to out (channels), or the sum of all to out (1).
+/// Where one quantity's sums go: `factor` times each channel's to out (channels), or the sum of all
+/// to out (1).
 struct SumTarget {
   float* out = nullptr;  ///< nullptr: nobody wants them
   Write write = Write::assign;
@@ -58,8 +60,9 @@ struct ColumnSums {
         for (int e = 0; e < width; ++e) shared.sums[q][e][thread.index()] = sums[q][e];
       }
       thread.barrier();
-      // All threads share in adding up, a column of a quantity each. In more rounds than one `across` is `threads`, so that each adds up
-      // what it has written itself, and may go on to the next round by itself.
+      // All threads share in adding up, a column of a quantity each. In more rounds than one
+      // `across` is `threads`, so that each adds up what it has written itself, and may go on to
+      // the next round by itself.
       for (int at = thread.index(); at < Body::quantities * width * across; at += threads) {
         const int q = at / (width * across), e = at / across % width, pack = at % across;
         if (base + pack >= packs) continue;
@@ -71,8 +74,8 @@ struct ColumnSums {
   }
 };
 
-/// A block for each warp's width of channels: its warps share out the partial sums. For a quantity whose sums go to one place, the first
-/// block takes all channels.
+/// A block for each warp's width of channels: its warps share out the partial sums. For a quantity
+/// whose sums go to one place, the first block takes all channels.
 template <int quantities>
 struct FinishSums {
   static constexpr int threads = 256, warps = threads / warp_size;
@@ -121,8 +124,9 @@ std::int64_t column_sums_room(Cuda& cuda, std::int64_t rows, std::int64_t channe
   return column_sums_blocks(cuda, rows, channels, ColumnSums<Body, 1>::threads) * Body::quantities * channels;
 }
 
-/// `packed`: what the body reads and writes, of T, begins at 16 bytes. `room`: where a caller keeps something in the scratch memory itself,
-/// column_sums_room floats behind it. Nothing is done for no channels.
+/// `packed`: what the body reads and writes, of T, begins at 16 bytes. `room`: where a caller keeps
+/// something in the scratch memory itself, column_sums_room floats behind it. Nothing is done for
+/// no channels.
 template <class T, class Body>
 void column_sums(Cuda& cuda, const Body& body, std::int64_t rows, std::int64_t channels, bool packed,
                  const SumTarget (&targets)[Body::quantities], float* room = nullptr,

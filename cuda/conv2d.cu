@@ -101,7 +101,8 @@ void* prepared_or_null(const ConvolutionGraph& graph, const Conv2dWeights& w) {
   return made.dtype() == graph.dtype && made.shape() == graph.w() ? made.raw() : nullptr;
 }
 
-/// The weights in the dtype and with the channels of the graph: as they are, prepared, or `copied` now.
+/// The weights in the dtype and with the channels of the graph: as they are, prepared, or `copied`
+/// now.
 template <class T>
 void* weights_for(Cuda& cuda, const ConvolutionGraph& graph, const Conv2dWeights& w, void* copied) {
   if (copied != nullptr) {
@@ -201,7 +202,8 @@ void activation_backward(Cuda& cuda, const Conv2dActivation& activation, const T
                  {sums_to(gradients.dslope, outputs, who), sums_to(gradients.dbias, outputs, who)});
 }
 
-/// Memory for a gradient that is added to, while candidates are timed: the real one must be added to once.
+/// Memory for a gradient that is added to, while candidates are timed: the real one must be added
+/// to once.
 std::byte* trial_room(std::shared_ptr<std::byte>& room, const Gradient& gradient) {
   if (room == nullptr) room = allocate(Memory::cuda, gradient.tensor.size_bytes());
   return room.get();

@@ -83,8 +83,8 @@ std::vector<ConvolutionGraph> ways_of(const ConvolutionGraph& operation) {
   plain.bias = plain.residual = plain.keeps_sums = plain.adds = false;
   plain.slope = Slope::none;
   const bool is_plain = !operation.has_epilogue() && !operation.adds;
-  // Sums that are y as well need no graph of two outputs. And without tensor cores cuDNN has but one engine that fuses: it takes up to
-  // half a minute to compile one kernel.
+  // Sums that are y as well need no graph of two outputs. And without tensor cores cuDNN has but
+  // one engine that fuses: it takes up to half a minute to compile one kernel.
   const bool kept_alone = operation.keeps_sums && operation.slope == Slope::none && !operation.residual;
   const bool exact = operation.dtype == DType::f32 && !operation.tf32;
   if (operation.has_epilogue() && (kept_alone || exact)) ways.clear();

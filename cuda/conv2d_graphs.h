@@ -1,5 +1,6 @@
-// The operation graphs of a convolution, from a small key that says all that decides one. Weights are (O,kh,kw,C/groups) and everything
-// else channels-last, so cuDNN's order of extents is (N,C,H,W) and (O,C/groups,kh,kw) over those bytes.
+// The operation graphs of a convolution, from a small key that says all that decides one. Weights
+// are (O,kh,kw,C/groups) and everything else channels-last, so cuDNN's order of extents is
+// (N,C,H,W) and (O,C/groups,kh,kw) over those bytes.
 //
 //   const ConvolutionGraph key{.pass = dnn::Convolution::forward, .geometry = geometry, .x = {n, h, w, c}, .outputs = o};
 //   std::string why;
@@ -18,9 +19,10 @@ struct ConvolutionGraph {
   Conv2dGeometry geometry = {};
   Shape x = {};  ///< (N,H,W,C)
   std::int64_t outputs = 0;
-  DType dtype = DType::f32;  ///< of activations, weights and their gradients in memory; bias and slope are f32
-  bool tf32 = false;         ///< products of f32 may be rounded to tf32
-  bool aligned = true;       ///< every tensor begins at a multiple of 16 bytes
+  /// of activations, weights and their gradients in memory; bias and slope are f32
+  DType dtype = DType::f32;
+  bool tf32 = false;    ///< products of f32 may be rounded to tf32
+  bool aligned = true;  ///< every tensor begins at a multiple of 16 bytes
 
   // y = residual + prelu(sums + bias), of the forward pass.
   bool bias = false;
@@ -50,12 +52,13 @@ enum ConvolutionTensor : std::int64_t {
 /// The graph, or nothing and cuDNN's reason.
 std::optional<dnn::Descriptor> build(const ConvolutionGraph& key, const dnn::Target& target, std::string& why);
 
-/// The graphs by which an operation may be carried out, where kernels of ours do what a graph leaves: itself; without the epilogue; with
-/// the gradient left in scratch memory; and all of that on channels filled up with zeros to whole packs of 16 bytes.
+/// The graphs by which an operation may be carried out, where kernels of ours do what a graph
+/// leaves: itself; without the epilogue; with the gradient left in scratch memory; and all of that
+/// on channels filled up with zeros to whole packs of 16 bytes.
 std::vector<ConvolutionGraph> ways_of(const ConvolutionGraph& operation);
 
-/// Whether the engine computes what the key asks for: products of f32 that are not rounded unless it says so, and with `deterministic` the
-/// same bits in every run.
+/// Whether the engine computes what the key asks for: products of f32 that are not rounded unless
+/// it says so, and with `deterministic` the same bits in every run.
 bool allowed(const dnn::Engine& engine, const ConvolutionGraph& key, bool deterministic);
 
 /// "forward 64->128, 3x3/2 on 56x48, 256 images", as the CPU's counts have it.

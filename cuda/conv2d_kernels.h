@@ -1,5 +1,5 @@
-// What cuDNN leaves of a convolution: its epilogue where no graph holds it, the derivative of the PReLU behind it, and copies between
-// tensors of different channels and types.
+// What cuDNN leaves of a convolution: its epilogue where no graph holds it, the derivative of the
+// PReLU behind it, and copies between tensors of different channels and types.
 #pragma once
 
 #include "column_sums.h"
@@ -55,7 +55,8 @@ struct FinishForward {
   }
 };
 
-/// dz = dy * prelu'(sums), and the sums of dy * sums where sums <= 0 (of the slope) and of dz (of the bias). Without sums dz is dy.
+/// dz = dy * prelu'(sums), and the sums of dy * sums where sums <= 0 (of the slope) and of dz (of
+/// the bias). Without sums dz is dy.
 template <class T>
 struct ActivationGradient {
   static constexpr int quantities = 2;
@@ -83,7 +84,8 @@ struct ActivationGradient {
   }
 };
 
-/// to (rows, to_channels) from (rows, from_channels): the channels that both have, and zeros in those that only `to` has.
+/// to (rows, to_channels) from (rows, from_channels): the channels that both have, and zeros in
+/// those that only `to` has.
 template <class From, class To>
 struct CopyChannels {
   static constexpr int threads = 256;

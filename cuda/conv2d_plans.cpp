@@ -11,7 +11,8 @@
 namespace amnet {
 namespace {
 
-// An engine that compiles its kernels does so for seconds, and again in every process that takes it.
+// An engine that compiles its kernels does so for seconds, and again in every process that takes
+// it.
 constexpr int most_precompiled = 6, most_compiled = 2;
 
 /// Of the operation on this machine, in the file of choices.
@@ -39,7 +40,8 @@ class Search {
   Search(const CudaState& state, const ConvolutionGraph& operation, std::size_t workspace_limit)
       : target_(state.dnn), operation_(operation), deterministic_(state.options.deterministic), limit_(workspace_limit) {}
 
-  /// The candidates of one graph: up to `precompiled` of one kind and `compiled` of the other, or the one whose engine has the name.
+  /// The candidates of one graph: up to `precompiled` of one kind and `compiled` of the other, or
+  /// the one whose engine has the name.
   std::vector<ConvolutionChoice> candidates(const ConvolutionGraph& way, int precompiled, int compiled, std::string_view name = {}) {
     std::vector<ConvolutionChoice> found;
     const std::optional<dnn::Descriptor> graph = build(way, target_, why_);
@@ -171,7 +173,8 @@ const ConvolutionChoice& ConvolutionPlans::choose(Cuda& cuda, const ConvolutionG
       if (holds(*chosen, run)) return choices_.emplace(name, std::move(*chosen)).first->second;
       candidates.erase(chosen);
     }
-    return choices_.emplace(name, fastest(cuda, search.all(), run)).first->second;  // which says why none holds
+    // which says why none holds
+    return choices_.emplace(name, fastest(cuda, search.all(), run)).first->second;
   }
   const std::string key = key_on_this_machine(state, name);
   const std::filesystem::path path = choices_path();

@@ -1,6 +1,8 @@
-// A few elements of what an engine has written, held against plain sums in double: not every engine of cuDNN computes what it is asked for.
-// Seen: 9.14 on an H200, an engine for tf32 that is to add the gradient to data of a 1x1 convolution of 300 outputs to what is there, and
-// writes over it. Sums that are right but for one product in 4608, as many as the network's longest have, are 1.5 % off.
+// A few elements of what an engine has written, held against plain sums in double: not every engine
+// of cuDNN computes what it is asked for. Seen: 9.14 on an H200, an engine for tf32 that is to add
+// the gradient to data of a 1x1 convolution of 300 outputs to what is there, and writes over it.
+// Sums that are right but for one product in 4608, as many as the network's longest have, are 1.5 %
+// off.
 #pragma once
 
 #include "conv2d_graphs.h"
@@ -11,10 +13,12 @@
 
 namespace amnet {
 
-/// Where the tensors of a graph lie, in the order of ConvolutionTensor; nullptr for those that it has not.
+/// Where the tensors of a graph lie, in the order of ConvolutionTensor; nullptr for those that it
+/// has not.
 using ConvolutionPlaces = std::array<void*, sums_id + 1>;
 
-/// A warp sums each sample up, and writes what was found of it: the squares of the difference and of the products that make it up.
+/// A warp sums each sample up, and writes what was found of it: the squares of the difference and
+/// of the products that make it up.
 template <class T>
 struct CompareSamples {
   static constexpr int threads = 128, samples = 64;
@@ -46,7 +50,8 @@ struct CompareSamples {
         : image(at / all / columns / rows), row(at / all / columns % rows), column(at / all % columns), channel(at % all) {}
   };
 
-  /// They are spread over all elements by chance, the first and the last among them; -1 where there are fewer elements than samples.
+  /// They are spread over all elements by chance, the first and the last among them; -1 where there
+  /// are fewer elements than samples.
   AMNET_DEVICE std::int64_t element_of(std::int64_t sample) const {
     const std::int64_t begin = count * sample / samples, end = count * (sample + 1) / samples;
     if (sample == 0 || begin == end) return begin == end ? -1 : 0;
@@ -140,8 +145,9 @@ struct CompareSamples {
   }
 };
 
-/// How far the elements that were written are from what they should be, over what their products come to: of rounding alone about 1e-7 in
-/// f32, 4e-4 in tf32 and 1e-3 in bf16. A graph that adds was run twice, over zeros at first. Waits for the GPU.
+/// How far the elements that were written are from what they should be, over what their products
+/// come to: of rounding alone about 1e-7 in f32, 4e-4 in tf32 and 1e-3 in bf16. A graph that adds
+/// was run twice, over zeros at first. Waits for the GPU.
 template <class T>
 double difference_of_samples(Cuda& cuda, const ConvolutionGraph& graph, const ConvolutionPlaces& places) {
   using Kernel = CompareSamples<T>;

@@ -10,7 +10,8 @@ namespace {
 
 constexpr std::string_view who = "dropout";
 
-/// Draws which elements are kept, and notes it. As on the CPU one draw of 64 bits decides about two neighbours.
+/// Draws which elements are kept, and notes it. As on the CPU one draw of 64 bits decides about two
+/// neighbours.
 struct Draw {
   std::uint64_t key, step, threshold;
   std::uint8_t* mask;

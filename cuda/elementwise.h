@@ -1,5 +1,6 @@
-// y(i) = f(x_0(i), x_1(i), ..., the channel of i), for tensors of one shape (..., C): the form of every kernel that looks at one element at
-// a time. It moves what must be moved and no more, 16 bytes a thread and step where the tensors allow.
+// y(i) = f(x_0(i), x_1(i), ..., the channel of i), for tensors of one shape (..., C): the form of
+// every kernel that looks at one element at a time. It moves what must be moved and no more, 16
+// bytes a thread and step where the tensors allow.
 //
 //   struct Rectify {
 //     AMNET_DEVICE float operator()(const float (&x)[1], std::int64_t) const { return x[0] > 0 ? x[0] : 0; }

@@ -19,7 +19,8 @@ struct OfEachSample {
     const std::int64_t n = thread.first() / warp_size;
     if (n >= samples) return;
     const std::int64_t label = labels[n];
-    const bool known = label >= 0 && label < classes;  // the host has checked; an index out of range must not be followed
+    // the host has checked; an index out of range must not be followed
+    const bool known = label >= 0 && label < classes;
     const float* feature = features + n * size;
     const float* weight = class_weights + (known ? label : 0) * size;
     double dot = 0, feature_square = 0, weight_square = 0;

@@ -8,8 +8,9 @@ namespace {
 
 constexpr std::string_view who = "flatten";
 
-/// to (columns, rows) = the transpose of from (rows, columns), for every sample. A block turns one tile, by way of its shared memory: so
-/// the threads of a warp read neighbours, and write neighbours.
+/// to (columns, rows) = the transpose of from (rows, columns), for every sample. A block turns one
+/// tile, by way of its shared memory: so the threads of a warp read neighbours, and write
+/// neighbours.
 template <class T>
 struct Transpose {
   static constexpr int threads = 256;

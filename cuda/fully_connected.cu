@@ -1,8 +1,10 @@
-// The products are cuBLAS's. With one stream to a handle its documentation promises the same bits in every run on one kind of GPU ("Results
-// reproducibility"), so that the workspace it brings serves a deterministic run as well.
+// The products are cuBLAS's. With one stream to a handle its documentation promises the same bits
+// in every run on one kind of GPU ("Results reproducibility"), so that the workspace it brings
+// serves a deterministic run as well.
 //
-// A unit row is w(o) / norm(o). In f32 and tf32 the inverse norms multiply the small side of a product: the outputs, or a copy of some of
-// their gradients; there is no second matrix of weights. In bf16 the factors are rounded copies anyway, and the copy is the unit rows'.
+// A unit row is w(o) / norm(o). In f32 and tf32 the inverse norms multiply the small side of a
+// product: the outputs, or a copy of some of their gradients; there is no second matrix of weights.
+// In bf16 the factors are rounded copies anyway, and the copy is the unit rows'.
 #include <amnet/kernels/fully_connected.h>
 
 #include "kernels/arguments.h"
@@ -109,7 +111,8 @@ void copy_columns(Cuda& cuda, const float* from, std::int64_t stride, std::int64
   launch(cuda, blocks_for(cuda, packed ? rows * columns / width : rows * columns, copy.threads), copy);
 }
 
-/// The norms of the rows of w, and the unit rows rounded to bf16 if they are wanted; or those alone, from norms that are known.
+/// The norms of the rows of w, and the unit rows rounded to bf16 if they are wanted; or those
+/// alone, from norms that are known.
 struct UnitRows {
   const float* w;
   float* norms;
@@ -211,7 +214,8 @@ struct Room {
 
 bool rounds(const Cuda& cuda) { return cuda.precision() == ProductPrecision::bf16; }
 
-/// How many outputs a copy of the gradients or of the weights' gradient holds at a time: as much as keeps the GPU busy, 17 MB on a H100.
+/// How many outputs a copy of the gradients or of the weights' gradient holds at a time: as much as
+/// keeps the GPU busy, 17 MB on a H100.
 std::int64_t outputs_at_a_time(const Cuda& cuda, std::int64_t outputs, std::int64_t elements_of_output) {
   constexpr std::int64_t whole_tiles = 256;
   const std::int64_t most = std::int64_t{cuda.state().multiprocessors} << 15;
@@ -264,8 +268,8 @@ Matrix prepared(Cuda& cuda, const Tensor& tensor, std::byte* room) {
   return {rounded, DType::bf16, columns};
 }
 
-/// w as products take it. Where norms are given it stands for its unit rows, which bf16 factors are; `measure`: the norms are written
-/// first.
+/// w as products take it. Where norms are given it stands for its unit rows, which bf16 factors
+/// are; `measure`: the norms are written first.
 Matrix prepared_weights(Cuda& cuda, const Tensor& w, const Tensor& norms, double epsilon, bool measure, std::byte* room) {
   auto* const unit = norms.defined() && rounds(cuda) ? reinterpret_cast<BFloat16*>(room) : nullptr;
   if (norms.defined() && (measure || unit != nullptr)) unit_rows(cuda, w, norms, epsilon, !measure, unit);
@@ -315,8 +319,9 @@ void backward_data(Cuda& cuda, const Tensor& dy, const Tensor& w, const Tensor& 
   }
 }
 
-/// dw (+)= dy^T x, or with w and norms the gradient through the unit rows: du goes to dw itself where that is assigned, and is projected
-/// there; to be added, it goes through the scratch memory, some rows at a time.
+/// dw (+)= dy^T x, or with w and norms the gradient through the unit rows: du goes to dw itself
+/// where that is assigned, and is projected there; to be added, it goes through the scratch memory,
+/// some rows at a time.
 void backward_weights(Cuda& cuda, const Tensor& x, const Tensor& dy, const Tensor& w, const Tensor& norms, const Gradient& dw) {
   const FullyConnectedSizes sizes = fully_connected_sizes(x, dw.tensor, dy);
   check_output_values(norms, "norm", sizes);

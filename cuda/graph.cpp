@@ -131,7 +131,8 @@ void GraphBuilder::convolution(Convolution pass, const Conv2dGeometry& geometry,
   operation.refer(names.x, named(tensors.x));
   operation.refer(names.w, named(tensors.w));
   operation.refer(names.y, named(tensors.y));
-  // Of the type that is summed in: cuDNN takes a double here too, and then reads its first four bytes as a float, which for 1.0 is 0.
+  // Of the type that is summed in: cuDNN takes a double here too, and then reads its first four
+  // bytes as a float, which for 1.0 is 0.
   operation.set(names.alpha, CUDNN_TYPE_FLOAT, 1.0F);
   operation.set(names.beta, CUDNN_TYPE_FLOAT, write == Write::add ? 1.0F : 0.0F);
   operation.finalize();

@@ -1,6 +1,10 @@
-// A thin layer over the descriptors of cuDNN's backend: operation graphs, the engines that may run one, and plans. All tensors are
-// channels-last and packed, and named by a number. What cuDNN cannot do is an answer here (an empty optional, and why), not an error.
-// Graphs can be matched with engines and finalised for a GPU that is described but not there; only run() needs one.
+// A thin layer over the descriptors of cuDNN's backend: operation graphs, the engines that may run
+// one, and plans. All tensors are channels-last and packed, and named by a number. What cuDNN
+// cannot do is an answer here (an empty optional, and why), not an error. Graphs can be matched
+// with engines and finalised for a GPU that is described but not there; only run() needs one.
+//
+// This is cuDNN's C API: Debian has no package of its C++ front end, whose headers would have to be
+// copied.
 //
 //   dnn::GraphBuilder builder;
 //   builder.tensor(1, {n, c, h, w}, DType::f32);

@@ -16,7 +16,8 @@ DeviceMemory device_memory() {
 
 std::shared_ptr<std::byte> allocate_cuda(std::size_t bytes) {
   void* memory = nullptr;
-  const cudaError_t answer = cudaMalloc(&memory, std::max<std::size_t>(bytes, 1));  // never none: an empty tensor is still a defined one
+  // never none: an empty tensor is still a defined one
+  const cudaError_t answer = cudaMalloc(&memory, std::max<std::size_t>(bytes, 1));
   if (answer == cudaErrorMemoryAllocation) {
     static_cast<void>(cudaGetLastError());  // answered here, not by the next call
     const DeviceMemory now = device_memory();

@@ -71,7 +71,8 @@ struct PoolForward {
   }
 };
 
-/// A thread gathers for one pack of dx, from the windows that hold it, in their order: no two write one place.
+/// A thread gathers for one pack of dx, from the windows that hold it, in their order: no two write
+/// one place.
 template <class T, int width, PoolKind kind>
 struct PoolBackward {
   static constexpr int threads = 256;

@@ -48,7 +48,8 @@ std::vector<KernelTime> Profile::times() {
 }
 
 std::string readable_kernel_name(std::string_view function) {
-  // "… [with Kernel = amnet::{anonymous}::FindBad<float>; …]", "… [Kernel = amnet::(anonymous namespace)::FindBad<float>]".
+  // "… [with Kernel = amnet::{anonymous}::FindBad<float>; …]", "… [Kernel = amnet::(anonymous
+  // namespace)::FindBad<float>]".
   constexpr std::string_view before = "Kernel = ";
   const std::size_t begin = function.find(before);
   if (begin == std::string_view::npos) return std::string(function);
@@ -60,7 +61,8 @@ std::string readable_kernel_name(std::string_view function) {
     const auto* const found = std::ranges::find_if(namespaces, [&](std::string_view name) { return type.starts_with(name); });
     if (found != std::end(namespaces)) {
       type.remove_prefix(found->size());
-    } else if (type.starts_with("_GLOBAL__N__")) {  // nvcc gives an anonymous namespace a name of its own
+      // nvcc gives an anonymous namespace a name of its own
+    } else if (type.starts_with("_GLOBAL__N__")) {
       type.remove_prefix(type.find("::") + 2);
     } else {
       readable += type.front();

@@ -1,5 +1,6 @@
-// How long each piece of work takes on the GPU: an event before and one after it in the stream, where somebody asked for that
-// (Cuda::time_kernels). Whatever puts work into the stream does so through timed(), which costs a comparison when nobody did.
+// How long each piece of work takes on the GPU: an event before and one after it in the stream,
+// where somebody asked for that (Cuda::time_kernels). Whatever puts work into the stream does so
+// through timed(), which costs a comparison when nobody did.
 //
 //   timed(cuda.state(), [&] { return choice.name; }, [&] { dnn::run(choice.plan, …); });
 #pragma once
@@ -41,7 +42,8 @@ class Profile {
   std::map<std::string, Sum> sums_;
 };
 
-/// Calls put(), which puts one piece of work into the stream of the state; name() is called where it is timed.
+/// Calls put(), which puts one piece of work into the stream of the state; name() is called where
+/// it is timed.
 template <class Name, class Put>
 void timed(CudaState& state, Name&& name, Put&& put) {
   if (state.profile == nullptr) [[likely]] {

@@ -21,10 +21,13 @@ Counts difference(Counts after, const Counts& before) {
   return after;
 }
 
+/// The first time the work is done as it is, which chooses algorithms and takes memory; the second
+/// time it is recorded, and from then on repeated.
 class CudaReplay final : public Replay {
  public:
   explicit CudaReplay(const Cuda& cuda) : cuda_(cuda) {}
-  ~CudaReplay() override { static_cast<void>(cudaStreamSynchronize(cuda_.state().stream)); }  // before the graph goes
+  // before the graph goes
+  ~CudaReplay() override { static_cast<void>(cudaStreamSynchronize(cuda_.state().stream)); }
   CudaReplay(const CudaReplay&) = delete;
   CudaReplay& operator=(const CudaReplay&) = delete;
 
@@ -37,7 +40,8 @@ class CudaReplay final : public Replay {
       prepared_ = true;
       return;
     }
-    // A recording holds addresses. The tensors stay; the scratch memory moves when anybody wants more of it, and may come back smaller.
+    // A recording holds addresses. The tensors stay; the scratch memory moves when anybody wants
+    // more of it, and may come back smaller.
     if (graph_ == nullptr || scratch_ != state.scratch_memory.get() || scratch_bytes_ > state.scratch_bytes) {
       record(work);
       if (!refusal_.empty()) {
@@ -76,7 +80,8 @@ class CudaReplay final : public Replay {
       check(cudaGraphInstantiate(&runnable, recorded, 0), "cudaGraphInstantiate");
       graph_ = RunnableGraph(runnable);
     } catch (const Error& error) {
-      // Nothing was done yet. What is at fault with the work itself will be thrown again when it is launched.
+      // Nothing was done yet. What is at fault with the work itself will be thrown again when it is
+      // launched.
       refusal_ = error.what();
       static_cast<void>(cudaGetLastError());  // told; the next launch is not to blame
     }

@@ -1,5 +1,6 @@
-// Work on the rows of a matrix (rows, columns), one after the other in memory: a short row is a warp's, a long one a block's, and sums over
-// it have an order that depends on its length alone. What a row is read for a second time comes from the caches.
+// Work on the rows of a matrix (rows, columns), one after the other in memory: a short row is a
+// warp's, a long one a block's, and sums over it have an order that depends on its length alone.
+// What a row is read for a second time comes from the caches.
 //
 //   struct Lengths {
 //     const float* x;
@@ -78,7 +79,8 @@ class Team {
       return block_sum(thread_, value, room_);
     }
   }
-  /// Calls body(Width<n>, i) for each n columns from i on that are this thread's: n = width where rows are packed, else 1.
+  /// Calls body(Width<n>, i) for each n columns from i on that are this thread's: n = width where
+  /// rows are packed, else 1.
   template <int width, class Body>
   AMNET_DEVICE void each(std::int64_t columns, bool packed, Body&& body) const {
     if (packed) {
@@ -125,7 +127,8 @@ void for_rows(Cuda& cuda, std::int64_t rows, std::int64_t columns, const Body& b
 /// Of a tensor (..., C), the number of rows of C.
 inline std::int64_t rows_of(const Tensor& x) { return x.count() / std::max<std::int64_t>(1, channels_of(x)); }
 
-/// Whether the rows of all tensors begin at 16 bytes and are made of whole packs of `width` elements; an undefined one does not matter.
+/// Whether the rows of all tensors begin at 16 bytes and are made of whole packs of `width`
+/// elements; an undefined one does not matter.
 inline bool rows_are_packed(std::int64_t columns, int width, std::initializer_list<Tensor> tensors) {
   return columns % width == 0 && std::ranges::all_of(tensors, [](const Tensor& tensor) { return starts_a_pack(tensor); });
 }

@@ -1,4 +1,5 @@
-// Activations are f32 or bf16 in memory; kernels compute in float. Neighbouring elements travel together, 16 bytes a thread.
+// Activations are f32 or bf16 in memory; kernels compute in float. Neighbouring elements travel
+// together, 16 bytes a thread.
 #pragma once
 
 #include "kernel.h"
@@ -39,7 +40,8 @@ AMNET_DEVICE BFloat16 from_float<BFloat16>(float value) {
 #endif
 }
 
-/// a b, rounded to a float: nvcc makes none of it half of a fused multiply-add. For what has to come out the same in two kernels.
+/// a b, rounded to a float: nvcc makes none of it half of a fused multiply-add. For what has to
+/// come out the same in two kernels.
 AMNET_DEVICE float rounded_product(float a, float b) {
 #if defined(__CUDACC__)
   return __fmul_rn(a, b);
@@ -54,8 +56,8 @@ AMNET_DEVICE void put(T& place, float value, Write write) {
   place = from_float<T>(write == Write::add ? to_float(place) + value : value);
 }
 
-/// Neighbouring elements that travel together, 16 bytes of them unless said otherwise. They begin at a multiple of their size, or of 16
-/// bytes.
+/// Neighbouring elements that travel together, 16 bytes of them unless said otherwise. They begin
+/// at a multiple of their size, or of 16 bytes.
 template <class T, int width = 16 / static_cast<int>(sizeof(T))>
 struct alignas(width * sizeof(T) < 16 ? width * sizeof(T) : 16) Pack {
   static constexpr int size = width;

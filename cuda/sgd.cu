@@ -18,8 +18,9 @@ struct SgdRow {
   float rate, keep, decay, scale;
 };
 
-/// One step of many parameters. Their table travels in the kernel's arguments, of which there are 4 KB on every GPU: no copy to the GPU
-/// precedes a step, and more parameters than the table holds take another launch.
+/// One step of many parameters. Their table travels in the kernel's arguments, of which there are 4
+/// KB on every GPU: no copy to the GPU precedes a step, and more parameters than the table holds
+/// take another launch.
 struct SgdStep {
   static constexpr int threads = 256;
   static constexpr int packs_of_thread = 4;

@@ -1,5 +1,6 @@
-// A row of logits, up to hundreds of thousands, is read once in each direction. Few long rows are shared out among more blocks than there
-// are rows; what the blocks of a row found is put together in their order.
+// A row of logits, up to hundreds of thousands, is read once in each direction. Few long rows are
+// shared out among more blocks than there are rows; what the blocks of a row found is put together
+// in their order.
 #include <amnet/kernels/softmax_cross_entropy.h>
 
 #include "elementwise.h"
@@ -65,7 +66,8 @@ struct RowParts {
 
   AMNET_DEVICE std::int64_t row_of(std::int64_t block) const { return static_cast<int>(block) / parts; }
 
-  /// Elements that a thread takes together: neighbours where rows are packed, else a block's threads apart.
+  /// Elements that a thread takes together: neighbours where rows are packed, else a block's
+  /// threads apart.
   struct Group {
     int first, step, end;
     AMNET_DEVICE int at(int e) const { return first + e * step; }
@@ -197,8 +199,8 @@ struct Differentiate {
     const float largest = normalisers[2 * row], inverse = 1 / normalisers[2 * row + 1];
     const float share = *dloss / static_cast<float>(logits.rows);
     const float factor = share * scale;
-    // sum_j p_j z_j - z_y over the scale: the cosine is offset by the target's, so that nearly equal terms cancel exactly, and the
-    // target's own term is zero.
+    // sum_j p_j z_j - z_y over the scale: the cosine is offset by the target's, so that nearly
+    // equal terms cancel exactly, and the target's own term is zero.
     float target = 0, along = 0;
     if (dscales != nullptr) {
       if (label >= 0) target = logits.less_margin(logits.row(row)[label]);
@@ -279,8 +281,8 @@ void softmax_cross_entropy_backward(Cuda& cuda, const MarginOptions& options, co
                                     const Gradient& dsample_scale) {
   if (!dlogits && !dsample_scale) return;
   const Logits logits = logits_of(options, matrix, labels, sample_scale);
-  // A row's sum is one block's where the scale's gradient is wanted: it needs the target's logit, which another block might have
-  // overwritten.
+  // A row's sum is one block's where the scale's gradient is wanted: it needs the target's logit,
+  // which another block might have overwritten.
   const RowParts parts(cuda, logits.rows, logits.classes, static_cast<bool>(dsample_scale), {matrix, dlogits ? dlogits.tensor : matrix});
   launch(cuda, logits.rows * parts.parts,
          Differentiate{.logits = logits,

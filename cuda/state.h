@@ -1,8 +1,10 @@
-// What a Cuda holds: the GPU, one stream for all of its work, the handles of cuBLAS and cuDNN on that stream, and scratch memory. All work
-// is in the order of the stream, so memory that one kernel has used is the next one's to use, and nothing waits.
+// What a Cuda holds: the GPU, one stream for all of its work, the handles of cuBLAS and cuDNN on
+// that stream, and scratch memory. All work is in the order of the stream, so memory that one
+// kernel has used is the next one's to use, and nothing waits.
 //
-// The stream is an ordinary one, not cudaStreamNonBlocking: copies without a stream (Tensor::copy_from) so come after all work that was
-// begun before them, and before all that is begun later.
+// The stream is an ordinary one, not cudaStreamNonBlocking: copies without a stream
+// (Tensor::copy_from) so come after all work that was begun before them, and before all that is
+// begun later.
 #pragma once
 
 #include "check.h"
@@ -46,8 +48,8 @@ struct CudaState {
   CudaState(const CudaState&) = delete;
   CudaState& operator=(const CudaState&) = delete;
 
-  /// Memory for `bytes`, aligned to 256, until the next call: what was put there by earlier work may be overwritten by later work.
-  /// It grows and is kept.
+  /// Memory for `bytes`, aligned to 256, until the next call: what was put there by earlier work
+  /// may be overwritten by later work. It grows and is kept.
   std::byte* scratch(std::size_t bytes);
   template <class T>
   T* scratch_of(std::int64_t count) {
@@ -68,7 +70,8 @@ struct CudaState {
   std::unique_ptr<Profile> profile;  // where kernels are timed
 };
 
-/// The elements of a tensor in the GPU's memory. Throws UsageError naming `who` for another dtype or memory.
+/// The elements of a tensor in the GPU's memory. Throws UsageError naming `who` for another dtype
+/// or memory.
 template <class T>
 T* elements(const Tensor& tensor, std::string_view who) {
   require(tensor.memory() == Memory::cuda, "[{}] expected a tensor in the GPU's memory but {} lies in the host's; bring it over first.",

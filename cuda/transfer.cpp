@@ -46,7 +46,8 @@ void require_alike(const Tensor& wanted, const Tensor& given, std::string_view w
 class CudaUpload final : public Upload {
  public:
   explicit CudaUpload(const Cuda& cuda) : cuda_(cuda) {}
-  ~CudaUpload() override { static_cast<void>(cudaStreamSynchronize(copies_)); }  // before the buffers go
+  // before the buffers go
+  ~CudaUpload() override { static_cast<void>(cudaStreamSynchronize(copies_)); }
   CudaUpload(const CudaUpload&) = delete;
   CudaUpload& operator=(const CudaUpload&) = delete;
 
@@ -60,7 +61,8 @@ class CudaUpload final : public Upload {
       check(cudaStreamWaitEvent(copies_, next.read, 0), "cudaStreamWaitEvent");
     }
     if (!std::ranges::equal(next.staging, host, are_alike)) {
-      if (!next.staging.empty()) check(cudaEventSynchronize(next.read), "cudaEventSynchronize");  // before its memory goes
+      // before its memory goes
+      if (!next.staging.empty()) check(cudaEventSynchronize(next.read), "cudaEventSynchronize");
       next.staging.clear();
       next.there.clear();
       for (const Tensor& tensor : host) {
@@ -94,7 +96,8 @@ class CudaResults final : public Results {
  public:
   explicit CudaResults(const Cuda& cuda) : cuda_(cuda) {}
   ~CudaResults() override {
-    for (const Put& put : queue_) static_cast<void>(cudaEventSynchronize(put.arrived));  // before its memory goes
+    // before its memory goes
+    for (const Put& put : queue_) static_cast<void>(cudaEventSynchronize(put.arrived));
   }
   CudaResults(const CudaResults&) = delete;
   CudaResults& operator=(const CudaResults&) = delete;

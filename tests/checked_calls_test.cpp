@@ -1,4 +1,5 @@
-// No answer of CUDA, cuBLAS or cuDNN goes unlooked at: every line of cuda/ that calls one of their functions says what becomes of it.
+// No answer of CUDA, cuBLAS or cuDNN goes unlooked at: every line of cuda/ that calls one of their
+// functions says what becomes of it.
 #include <filesystem>
 #include <fstream>
 #include <regex>

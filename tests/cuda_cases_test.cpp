@@ -1,6 +1,6 @@
-// That no operation of the GPU is without its tests: each function of kernels/ that takes a Cuda& is called by a case of tests/cuda/,
-// itself or through its helpers, in every precision in which it computes something else. This reads the sources, and so holds where nothing
-// of CUDA is.
+// That no operation of the GPU is without its tests: each function of kernels/ that takes a Cuda&
+// is called by a case of tests/cuda/, itself or through its helpers, in every precision in which it
+// computes something else. This reads the sources, and so holds where nothing of CUDA is.
 #include <algorithm>
 #include <map>
 #include <regex>
@@ -21,7 +21,8 @@ Words matches(const std::string& text, const std::regex& pattern) {
   return found;
 }
 
-/// The test of an operation: what it and the headers of tests/cuda/ that it includes define at the left margin, by the first line.
+/// The test of an operation: what it and the headers of tests/cuda/ that it includes define at the
+/// left margin, by the first line.
 std::map<std::string, std::string> blocks_of(const std::string& stem) {
   const auto folder = source_tree::root / "tests/cuda";
   std::string text = text_of(folder / (stem + "_test.cpp"));

@@ -1,4 +1,5 @@
-// docs/architecture.md says which folder may include which; this reads every include and holds the sources to it.
+// docs/architecture.md says which folder may include which; this reads every include and holds the
+// sources, and the picture of that page, to it.
 #include "catch.h"
 #include "source_tree.h"
 
@@ -9,6 +10,7 @@
 #include <set>
 #include <sstream>
 #include <string>
+#include <utility>
 #include <vector>
 
 namespace {
@@ -20,7 +22,8 @@ using source_tree::text_of;
 /// Folder -> the folders it may include, itself among them.
 using Rules = std::map<std::string, std::set<std::string>>;
 
-/// Reads the table of architecture.md: names, "first … last" for a range of rows, "all of the above".
+/// Reads the table of architecture.md: names, "first … last" for a range of rows, "all of the
+/// above".
 Rules rules_of(const std::string& document) {
   const std::regex row(R"(\| `(\w+)/` \|.*\| ([^|]*) \|)");
   const std::regex range(R"((\w+) … (\w+))");
@@ -51,9 +54,11 @@ Rules rules_of(const std::string& document) {
   return rules;
 }
 
-/// The folder a source file counts as: the CPU definitions belong to their contracts. "" for a file at the top (amnet.h, version.h).
+/// The folder a source file counts as: the definitions of a backend belong to their contracts. ""
+/// for a file at the top (amnet.h, version.h).
 std::string folder_of(const fs::path& relative) {
   auto part = relative.begin();
+  if (*part == "cuda") return "kernels";
   const bool is_header = *part == "include";
   std::advance(part, is_header ? 2 : 1);
   if (std::next(part) == relative.end()) return "";
@@ -66,6 +71,7 @@ std::vector<std::string> violations(const Rules& rules, const fs::path& relative
   const std::string folder = folder_of(relative);
   if (!folder.empty() && rules.count(folder) == 0) return {relative.string() + ": its folder is not in the table of docs/architecture.md"};
   const bool is_public = *relative.begin() == "include";
+  const fs::path emulator = "emulation/emulator.h";  // tests/cuda has it
   const std::regex include(R"([ \t]*#[ \t]*include[ \t]*([<"])([^>"]+)[>"].*)");
   std::istringstream lines(text);
   for (std::string line; std::getline(lines, line);) {
@@ -84,7 +90,7 @@ std::vector<std::string> violations(const Rules& rules, const fs::path& relative
       const bool standard = target.extension().empty() && !target.has_parent_path();
       if (quoted || (!standard && *target.begin() != "fmt"))
         found.push_back(arrow + ": a public header includes the standard library, fmt and amnet");
-    } else if (quoted && target.has_parent_path()) {
+    } else if (quoted && target.has_parent_path() && target != emulator) {
       const std::string to = folder_of("src" / target);
       if (rules.count(to) == 0 || rules.at(folder).count(to) == 0) found.push_back(arrow + ": " + folder + " may not include " + to);
     }
@@ -94,7 +100,7 @@ std::vector<std::string> violations(const Rules& rules, const fs::path& relative
 
 std::vector<fs::path> sources() {
   std::vector<fs::path> found;
-  for (const char* top : {"include", "src"}) {
+  for (const char* top : {"include", "src", "cuda"}) {
     for (const auto& entry : fs::recursive_directory_iterator(source_tree::root / top)) {
       if (entry.is_regular_file()) found.push_back(fs::relative(entry.path(), source_tree::root));
     }
@@ -108,6 +114,87 @@ const Rules& rules() {
   return read;
 }
 
+/// A folder in docs/architecture.svg: a room of the table, or something else beside them.
+struct Box {
+  std::string folder;
+  bool room;
+  int x, y, width, height;
+  int bottom() const { return y + height; }
+  bool has_column(int at) const { return x < at && at < x + width; }
+};
+
+struct Picture {
+  std::vector<Box> boxes;
+  std::set<std::pair<std::string, std::string>> may_include, defines;
+  std::vector<std::string> faults;  // of the drawing
+};
+
+/// The folder of the box with an edge where an arrow ends; "" where there is none.
+std::string folder_at(const std::vector<Box>& boxes, int x, int y, bool at_top) {
+  const auto found = std::ranges::find_if(boxes, [&](const Box& box) { return box.has_column(x) && (at_top ? box.y : box.bottom()) == y; });
+  return found == boxes.end() ? "" : found->folder;
+}
+
+/// What is to be seen, and nothing else: a box bears the name that stands in it, and an arrow,
+/// which is a vertical line, leads from the edge it begins at to the edge it ends at.
+Picture picture_of(const std::string& svg) {
+  const std::regex box(R"re(<rect class="(room|other)" x="(\d+)" y="(\d+)" width="(\d+)" height="(\d+)"/>)re");
+  const std::regex name(R"re(<text class="name" x="(\d+)" y="(\d+)">([\w/]+)/</text>)re");
+  const std::regex arrow(R"re(<path class="(may|defines)" d="M(\d+) (\d+)V(\d+)"/>)re");
+  const auto each = [&svg](const std::regex& what, const auto& body) {
+    for (std::sregex_iterator found(svg.begin(), svg.end(), what), end; found != end; ++found) {
+      body([&found](std::size_t i) { return (*found)[i].str(); }, [&found](std::size_t i) { return std::stoi((*found)[i].str()); });
+    }
+  };
+  Picture picture;
+  each(box, [&](const auto& text, const auto& number) {
+    picture.boxes.push_back({"", text(1) == "room", number(2), number(3), number(4), number(5)});
+  });
+  each(name, [&](const auto& text, const auto& number) {
+    const int x = number(1), y = number(2);
+    const auto around =
+        std::ranges::find_if(picture.boxes, [&](const Box& one) { return one.has_column(x) && one.y < y && y < one.bottom(); });
+    if (around == picture.boxes.end() || !around->folder.empty()) {
+      picture.faults.push_back("the name " + text(3) + " has no box of its own");
+    } else {
+      around->folder = text(3);
+    }
+  });
+  each(arrow, [&](const auto& text, const auto& number) {
+    const int x = number(2), begin = number(3), end = number(4);
+    const bool down = begin < end;
+    const std::string from = folder_at(picture.boxes, x, begin, !down), to = folder_at(picture.boxes, x, end, down);
+    if (from.empty() || to.empty()) picture.faults.push_back("the arrow " + text(0) + " does not join two boxes");
+    const auto is_crossed = [&](const Box& one) {
+      return one.has_column(x) && std::min(begin, end) < one.bottom() && one.y < std::max(begin, end);
+    };
+    if (std::ranges::any_of(picture.boxes, is_crossed)) picture.faults.push_back("the arrow " + text(0) + " crosses a box");
+    (text(1) == "may" ? picture.may_include : picture.defines).emplace(from, to);
+  });
+  return picture;
+}
+
+/// What the arrows lead to from each room, itself among it.
+Rules rules_of(const Picture& picture) {
+  Rules rules;
+  for (const Box& box : picture.boxes) {
+    if (!box.room) continue;
+    std::set<std::string>& may = rules[box.folder];
+    std::vector<std::string> open = {box.folder};
+    while (!open.empty()) {
+      const std::string folder = open.back();
+      open.pop_back();
+      if (!may.insert(folder).second) continue;
+      for (const auto& [from, to] : picture.may_include) {
+        if (from == folder) open.push_back(to);
+      }
+    }
+  }
+  return rules;
+}
+
+Picture drawn() { return picture_of(text_of(source_tree::root / "docs/architecture.svg")); }
+
 }  // namespace
 
 TEST_CASE("layering: every include follows docs/architecture.md", "[layering]") {
@@ -115,6 +202,14 @@ TEST_CASE("layering: every include follows docs/architecture.md", "[layering]") 
   REQUIRE(files.size() > 20);
   for (const fs::path& file : files) {
     for (const std::string& violation : violations(rules(), file, text_of(source_tree::root / file))) FAIL_CHECK(violation);
+  }
+}
+
+TEST_CASE("layering: only the room of faces knows the names of its networks' layers", "[layering]") {
+  for (const fs::path& file : sources()) {
+    const std::string text = text_of(source_tree::root / file);
+    const bool names = text.find("fc5") != std::string::npos || text.find("fc6") != std::string::npos;
+    if (names && folder_of(file) != "faces") FAIL_CHECK(file.string() << " names fc5 or fc6");
   }
 }
 
@@ -126,6 +221,47 @@ TEST_CASE("layering: the table names every folder that exists, and no other", "[
   std::set<std::string> documented;
   for (const auto& [folder, allowed] : rules()) documented.insert(folder);
   CHECK(folders == documented);
+}
+
+TEST_CASE("layering: the picture of docs/architecture.md says what its table says", "[layering]") {
+  const Picture picture = drawn();
+  for (const std::string& fault : picture.faults) FAIL_CHECK(fault);
+  const Rules seen = rules_of(picture);
+  CHECK(seen.size() == rules().size());
+  for (const auto& [folder, allowed] : rules()) {
+    INFO(folder << "/");
+    REQUIRE(seen.count(folder) == 1);
+    CHECK(seen.at(folder) == allowed);
+  }
+  std::set<std::string> others;
+  for (const Box& box : picture.boxes) {
+    if (!box.room) others.insert(box.folder);
+  }
+  CHECK(others == std::set<std::string>{"cuda", "examples/train_face", "src/cpu"});
+  for (const std::string& folder : others) CHECK(fs::is_directory(source_tree::root / folder));
+  CHECK(picture.may_include.count({"examples/train_face", "faces"}) == 1);
+  CHECK(picture.defines == std::set<std::pair<std::string, std::string>>{{"cuda", "kernels"}, {"src/cpu", "kernels"}});
+  CHECK(text_of(source_tree::root / "docs/architecture.md").find("](architecture.svg)") != std::string::npos);
+}
+
+TEST_CASE("layering: a picture that says something else is caught", "[layering]") {
+  const std::string svg = text_of(source_tree::root / "docs/architecture.svg");
+  const auto with = [&svg](const std::string& from, const std::string& to) {
+    const std::size_t at = svg.find(from);
+    REQUIRE(at != std::string::npos);
+    return picture_of(std::string(svg).replace(at, from.size(), to));
+  };
+  const std::string arrow = "M295 350V376";  // from net to layers
+  const auto problems = [&](const std::string& to) { return with(arrow, to).faults.size(); };
+  CHECK(rules_of(with(arrow, "M295 376V350")) != rules());  // the other way round
+  CHECK(rules_of(with(arrow, "M80 350V376")) != rules());   // from testing
+  CHECK(rules_of(with("class=\"may\" d=\"" + arrow, "class=\"may-key\" d=\"" + arrow)) != rules());
+  CHECK(rules_of(with(">net/<", ">nets/<")) != rules());
+  CHECK(problems("M295 350V375") == 1);  // ends in the air
+  // through layers to kernels
+  CHECK(problems("M295 350V448") == 1);
+  // beside its box, and the arrows there
+  CHECK(with("y=\"323\">net/<", "y=\"300\">net/<").faults.size() == 3);
 }
 
 TEST_CASE("layering: an arrow that points the wrong way is caught", "[layering]") {
@@ -145,6 +281,9 @@ TEST_CASE("layering: an arrow that points the wrong way is caught", "[layering]"
   CHECK(count("include/amnet/core/tensor.h", "#include <Eigen/Core>\n") == 1);
   CHECK(count("include/amnet/core/tensor.h", "#include <amnet/amnet.h>\n") == 1);
   CHECK(count("include/amnet/colours/red.h", "") == 1);
+  CHECK(count("cuda/prelu.cu", "#include \"emulation/emulator.h\"\n#include \"kernels/arguments.h\"\n#include <amnet/kernels/prelu.h>\n") ==
+        0);
+  CHECK(count("cuda/prelu.cu", "#include <amnet/layers/prelu.h>\n#include \"layers/fusion.h\"\n") == 2);
 }
 
 TEST_CASE("layering: amnet.h includes every public header", "[layering]") {

@@ -1,6 +1,7 @@
-// The test program: Catch2's main, and `--ctest-script FILE [PREFIX]`, which writes one ctest test for each test case, its tags as labels
-// and "PREFIX: " before its name: two programs may have the same cases. Nothing runs beside a case tagged [alone].
-// (Catch2's own CMake script knows labels only from version 3 on.)
+// The test program: Catch2's main, and `--ctest-script FILE [PREFIX]`, which writes one ctest test
+// for each test case, its tags as labels and "PREFIX: " before its name: two programs may have the
+// same cases. Nothing runs beside a case tagged [alone]. (Catch2's own CMake script knows labels
+// only from version 3 on.)
 #define CATCH_CONFIG_RUNNER
 #include "catch.h"
 

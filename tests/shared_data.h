@@ -7,7 +7,8 @@
 #include <optional>
 #include <string_view>
 
-/// $AMNET_SHARED, else `../shared` beside the checkout (AMNET_SOURCE_DIR is set by the build); nothing where it is absent.
+/// $AMNET_SHARED, else `../shared` beside the checkout (AMNET_SOURCE_DIR is set by the build);
+/// nothing where it is absent.
 inline std::optional<std::filesystem::path> shared_directory() {
   const char* named = std::getenv("AMNET_SHARED");
   std::filesystem::path path = named != nullptr ? named : AMNET_SOURCE_DIR "/../shared";

@@ -1,5 +1,5 @@
-# libjpeg-turbo through libjpeg's API -> libjpegTurbo::jpeg. CMake's FindJPEG takes any libjpeg, and misses Debian's
-# second folder of headers where the library is not the system's.
+# libjpeg-turbo through libjpeg's API -> libjpegTurbo::jpeg. CMake's FindJPEG takes any libjpeg, and
+# misses Debian's second folder of headers where the library is not the system's.
 include(FindPackageHandleStandardArgs)
 
 find_path(libjpegTurbo_INCLUDE_DIR jpeglib.h)

@@ -1,4 +1,5 @@
-# stb_image.h -> stb::stb (headers only; amnet compiles the implementation in one file of src/data/).
+# stb_image.h -> stb::stb (headers only; amnet compiles the implementation in one file of
+# src/data/).
 include(FindPackageHandleStandardArgs)
 
 find_path(stb_INCLUDE_DIR stb_image.h PATH_SUFFIXES stb)

@@ -1,4 +1,5 @@
-# Finds every dependency on the system; README.md beside this file has the table. Nothing is downloaded.
+# Finds every dependency on the system; README.md beside this file has the table. Nothing is
+# downloaded.
 list(PREPEND CMAKE_MODULE_PATH ${CMAKE_CURRENT_LIST_DIR})
 
 find_package(Eigen3 3.4 REQUIRED NO_MODULE)
@@ -24,7 +25,7 @@ if(AMNET_BUILD_TESTS)
 endif()
 
 # A project that has amnet as a sub-directory links these through it, so they must be visible there.
-foreach(dependency fmt::fmt Threads::Threads)
+foreach(dependency fmt::fmt fmt::fmt-header-only nlohmann_json::nlohmann_json xxHash::xxHash Threads::Threads)
   if(TARGET ${dependency})
     get_target_property(is_global ${dependency} IMPORTED_GLOBAL)
     if(NOT is_global)

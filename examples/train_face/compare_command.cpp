@@ -40,11 +40,12 @@ struct Measure {
   Protocol protocol;
   BadImages bad_images;
   int workers;
-  std::set<std::string> skipped = {};  // what was told of bad images: every model meets the same ones
+  // what was told of bad images: every model meets the same ones
+  std::set<std::string> skipped = {};
 };
 
-// The models of one side, such as the seeds of one recipe: for each pair the share of them that told it right, NaN where an image of it
-// cannot be read.
+// The models of one side, such as the seeds of one recipe: for each pair the share of them that
+// told it right, NaN where an image of it cannot be read.
 struct Side {
   std::vector<double> correct;
   std::vector<double> accuracies;  // percent, of each model
@@ -86,7 +87,8 @@ struct Drawing {
   std::string name, svg, caption;
 };
 
-// One curve for each model that is a run folder: the sides differ in style, so that colour is not all that tells them apart.
+// One curve for each model that is a run folder: the sides differ in style, so that colour is not
+// all that tells them apart.
 template <class Read>
 std::vector<Series> curves_of(const std::vector<fs::path>& a, const std::vector<fs::path>& b, Read&& read) {
   std::vector<Series> curves;

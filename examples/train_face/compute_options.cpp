@@ -50,7 +50,8 @@ void tell_of_tiles(const Cpu& cpu, const std::vector<CountedConvolution>& convol
   conclude(fmt::format("{} convolutions: {} by tiles, {} directly", grouped(by_tiles + directly), grouped(by_tiles), grouped(directly)));
 }
 
-// "cpu", "cuda", "cuda:1" or "auto", as --device has it. Answers the GPU's index, or -1 for the CPU.
+// "cpu", "cuda", "cuda:1" or "auto", as --device has it. Answers the GPU's index, or -1 for the
+// CPU.
 int gpu_of(const std::string& device) {
   if (device == "cpu") return -1;
   if (device == "auto") return cuda_devices() > 0 ? 0 : -1;

@@ -1,4 +1,5 @@
-// How a command computes: the options that every computing command has, the device they make, and what --verbose tells of it.
+// How a command computes: the options that every computing command has, the device they make, and
+// what --verbose tells of it.
 //
 //   ComputeOptions compute;
 //   add_compute_options(app, compute);  // and parse
@@ -32,8 +33,10 @@ void add_workers(CLI::App& app, int& workers);
 
 enum class Purpose { training, embedding };
 
-/// Throws amnet::UsageError for values that the options would have refused, for a GPU that is not there, and for what the device cannot do.
+/// Throws amnet::UsageError for values that the options would have refused, for a GPU that is not
+/// there, and for what the device cannot do.
 amnet::Device make_device(const ComputeOptions& options, Purpose purpose);
 
-/// With --verbose: which algorithm each convolution took so far and how often, and on a CPU those that tiles did not serve.
+/// With --verbose: which algorithm each convolution took so far and how often, and on a CPU those
+/// that tiles did not serve.
 void tell_convolutions(const ComputeOptions& options, const amnet::Device& device);

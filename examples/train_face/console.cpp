@@ -19,8 +19,8 @@ namespace {
 // Of the first answer that was lost; 0 for none. A program has one stdout.
 int lost_answer = 0;
 
-// Writes everything; answers 0, or the errno of what went wrong. A pipe that is full is waited for, also where another
-// process made it non-blocking.
+// Writes everything; answers 0, or the errno of what went wrong. A pipe that is full is waited for,
+// also where another process made it non-blocking.
 int write_all(int descriptor, std::string_view bytes) {
   while (!bytes.empty()) {
     const ssize_t written = ::write(descriptor, bytes.data(), bytes.size());
@@ -59,8 +59,9 @@ void open_console() {
 
 void tell(std::string_view line) noexcept {
   try {
-    write_all(STDERR_FILENO, amnet::one_line(with_flags(line)) + "\n");  // in one piece: other processes may write there too
-  } catch (const std::exception&) {                                      // no memory left: as it is
+    // in one piece: other processes may write there too
+    write_all(STDERR_FILENO, amnet::one_line(with_flags(line)) + "\n");
+  } catch (const std::exception&) {  // no memory left: as it is
     write_all(STDERR_FILENO, line);
     write_all(STDERR_FILENO, "\n");
   }

@@ -1,5 +1,5 @@
-// The only place that writes to stderr and stdout. What the program only tells must never end or spoil what it does;
-// what was asked for on stdout must not get lost unnoticed.
+// The only place that writes to stderr and stdout. What the program only tells must never end or
+// spoil what it does; what was asked for on stdout must not get lost unnoticed.
 //
 //   open_console();                                     // first of all, in main
 //   tell("skipped: a.jpg");                             // stderr; never fails
@@ -14,8 +14,9 @@
 #include <string>
 #include <string_view>
 
-/// From now on a pipe that nobody reads, or a file-size limit, shows as a failed write instead of ending the program, and no
-/// file that is opened later gets the number of a closed stdin, stdout or stderr.
+/// From now on a pipe that nobody reads, or a file-size limit, shows as a failed write instead of
+/// ending the program, and no file that is opened later gets the number of a closed stdin, stdout
+/// or stderr.
 void open_console();
 
 /// A line on stderr.
@@ -33,5 +34,6 @@ void answer_text(std::string_view text);
 /// Throws amnet::FileError where an answer could not be written.
 void require_answers_written();
 
-/// A line on stdout about what lies in files. Where it cannot be written stderr says so, and nothing else comes of it.
+/// A line on stdout about what lies in files. Where it cannot be written stderr says so, and
+/// nothing else comes of it.
 void conclude(std::string_view line) noexcept;

@@ -29,7 +29,8 @@ struct Listed {
   ListNotes notes = {};             // of a folder
 };
 
-// Where the label of `path label` begins, with the blanks before it; nothing where the line ends in no number.
+// Where the label of `path label` begins, with the blanks before it; nothing where the line ends in
+// no number.
 std::optional<std::size_t> label_of(const std::string& line) {
   const std::size_t blank = line.find_last_of(" \t");
   if (blank == std::string::npos || line.find_first_not_of("0123456789", blank + 1) != std::string::npos) return std::nullopt;
@@ -37,7 +38,8 @@ std::optional<std::size_t> label_of(const std::string& line) {
   return path_end == std::string::npos ? std::nullopt : std::optional<std::size_t>(path_end + 1);
 }
 
-// Lines `path`, or `path label` as a training list has them: the label is taken off where the whole line is no file.
+// Lines `path`, or `path label` as a training list has them: the label is taken off where the whole
+// line is no file.
 Listed read_paths(const std::shared_ptr<const ImageSource>& images, const fs::path& list_file) {
   Listed listed;
   if (list_file.empty()) {

@@ -1,4 +1,5 @@
-// The embedded default: from nothing to a trained network and a report. A fixed amount of work on synthesised faces.
+// The embedded default: from nothing to a trained network and a report. A fixed amount of work on
+// synthesised faces.
 #include "commands.h"
 #include "compute_options.h"
 #include "console.h"
@@ -288,7 +289,8 @@ class FirstRun {
   Measured measured_;
 };
 
-// After a stop: what lies in `out` is gone on with where there is a checkpoint, and taken away where a new folder holds none.
+// After a stop: what lies in `out` is gone on with where there is a checkpoint, and taken away
+// where a new folder holds none.
 void tell_how_to_go_on(const FirstRunOptions& options) {
   std::error_code unreadable;
   if (fs::exists(options.out / "last", unreadable)) {

@@ -7,7 +7,8 @@
 
 namespace {
 
-// The one table of fields and flags. A field that has another's name as its beginning (`.input.order`) stands on its own.
+// The one table of fields and flags. A field that has another's name as its beginning
+// (`.input.order`) stands on its own.
 constexpr std::array<std::pair<std::string_view, std::string_view>, 46> flags = {{
     {".accumulate", "--accumulate"},
     {".batch", "--batch"},
@@ -60,7 +61,8 @@ static_assert(std::ranges::is_sorted(flags));
 
 bool is_word(char c) { return std::isalnum(static_cast<unsigned char>(c)) != 0 || c == '_'; }
 
-// The field that begins at the beginning of a text: ".input.mean" of ".input.mean, and"; no more than "." where none does.
+// The field that begins at the beginning of a text: ".input.mean" of ".input.mean, and"; no more
+// than "." where none does.
 std::string_view field_of(std::string_view text) {
   std::size_t end = 1;
   while (end < text.size() && (is_word(text[end]) || (text[end] == '.' && end + 1 < text.size() && is_word(text[end + 1])))) ++end;

@@ -59,7 +59,8 @@ std::string shape_text(const TensorSpec& spec) {
   return "(" + text + ")";
 }
 
-// What a layer was made with, but for what is usual for its type, and for how its first weights were drawn.
+// What a layer was made with, but for what is usual for its type, and for how its first weights
+// were drawn.
 void add_options(const Options& stated, const Options* usual, const std::string& path, std::string& text) {
   for (const auto& [name, value] : stated.entries()) {
     const OptionValue* of_usual = usual != nullptr ? usual->find(name) : nullptr;

@@ -26,7 +26,8 @@ struct FileNumber {
   friend bool operator==(const FileNumber&, const FileNumber&) = default;
 };
 
-// Of a regular file, or of a folder; nothing for what is not there, and for devices: a terminal may be both input and output.
+// Of a regular file, or of a folder; nothing for what is not there, and for devices: a terminal may
+// be both input and output.
 std::optional<FileNumber> number_of(const fs::path& path, mode_t kind) {
   struct stat status = {};
   if (::stat(path.c_str(), &status) != 0 || (status.st_mode & S_IFMT) != kind) return std::nullopt;
@@ -75,7 +76,8 @@ std::string first_line_of(const fs::path& path) {
   return text.substr(0, text.find('\n'));
 }
 
-// Whether `text` is like `pattern`, in which 0 stands for a digit, 9 for one or more, and the rest for itself.
+// Whether `text` is like `pattern`, in which 0 stands for a digit, 9 for one or more, and the rest
+// for itself.
 bool is_like(std::string_view text, std::string_view pattern) {
   const auto digit = [](char c) { return c >= '0' && c <= '9'; };
   std::size_t at = 0;
@@ -87,7 +89,8 @@ bool is_like(std::string_view text, std::string_view pattern) {
   return true;
 }
 
-// A configuration that a run wrote has a heading over each group of settings, and no other comment, which would be lost.
+// A configuration that a run wrote has a heading over each group of settings, and no other comment,
+// which would be lost.
 bool is_written_config(const fs::path& path) {
   std::ifstream lines(path);
   int headings = 0;

@@ -1,5 +1,6 @@
-// What a command writes must be nothing that it reads, and no file of the user's whom nobody asked to replace it. Told before the work
-// begins, with the options that name the two; and so is a place that cannot be written to.
+// What a command writes must be nothing that it reads, and no file of the user's whom nobody asked
+// to replace it. Told before the work begins, with the options that name the two; and so is a place
+// that cannot be written to.
 //
 //   Outputs outputs;
 //   outputs.reads("--list", list);
@@ -14,23 +15,26 @@
 #include <string_view>
 #include <vector>
 
-/// All inputs come first. Files are compared by device and number, so by whatever path, link or case they are named.
+/// All inputs come first. Files are compared by device and number, so by whatever path, link or
+/// case they are named.
 class Outputs {
  public:
-  /// A file, or the files of a model's folder, checkpoints included; nothing where the path is empty.
+  /// A file, or the files of a model's folder, checkpoints included; nothing where the path is
+  /// empty.
   void reads(std::string option, const std::filesystem::path& path);
   /// `count` images below the folder `root`, by their relative paths.
   void reads_images(std::string option, const std::filesystem::path& root, std::int64_t count,
                     std::function<std::string(std::int64_t)> path);
 
-  /// A file that an option names: replaced where it is there. Throws UsageError where it is read or written already, FileError where it
-  /// cannot be written.
+  /// A file that an option names: replaced where it is there. Throws UsageError where it is read or
+  /// written already, FileError where it cannot be written.
   void writes(const std::string& option, const std::filesystem::path& path);
-  /// A file whose name follows from what the option names: `what` ("the names") goes there. Throws UsageError also where it is there and
-  /// not `ours`.
+  /// A file whose name follows from what the option names: `what` ("the names") goes there. Throws
+  /// UsageError also where it is there and not `ours`.
   void writes_beside(const std::string& option, const std::filesystem::path& path, std::string_view what, bool ours);
-  /// Files `names` in the folder that an option names, which may be of an earlier run: `is_ours` says so. Throws as the others do, but does
-  /// not try the folder, and also refuses the folder of the images.
+  /// Files `names` in the folder that an option names, which may be of an earlier run: `is_ours`
+  /// says so. Throws as the others do, but does not try the folder, and also refuses the folder of
+  /// the images.
   void writes_into(const std::string& option, const std::filesystem::path& folder, const std::vector<std::string>& names,
                    const std::function<bool(const std::filesystem::path&)>& is_ours);
 
@@ -52,7 +56,8 @@ class Outputs {
   std::vector<Written> written_;
 };
 
-/// Whether a file that is there was written by extract as the names beside `array`: one for each of its rows.
+/// Whether a file that is there was written by extract as the names beside `array`: one for each of
+/// its rows.
 bool are_names_of(const std::filesystem::path& names, const std::filesystem::path& array);
 /// Whether a file that is there is an HTML report of ours.
 bool is_our_page(const std::filesystem::path& path);

@@ -21,14 +21,16 @@ std::string time_text(double seconds) {
   return fmt::format("{}:{:02}", whole / 60, whole % 60);
 }
 
-// Asked at every redraw, since windows change. A terminal that does not know its own width is taken for a usual one.
+// Asked at every redraw, since windows change. A terminal that does not know its own width is taken
+// for a usual one.
 std::size_t terminal_columns() {
   constexpr std::size_t usual = 80;
   winsize size{};
   return ::ioctl(STDERR_FILENO, TIOCGWINSZ, &size) == 0 && size.ws_col > 0 ? size.ws_col : usual;
 }
 
-// How wide a character of UTF-8 is at most: from Hangul and the CJK scripts on, but for punctuation and symbols, two columns.
+// How wide a character of UTF-8 is at most: from Hangul and the CJK scripts on, but for punctuation
+// and symbols, two columns.
 std::size_t columns_of(std::string_view character) {
   const bool beyond_latin = character.size() > 2 && character >= "\xE1\x84\x80";  // U+1100
   const bool symbol = character >= "\xE2\x80\x80" && character < "\xE2\xB8\x80";  // U+2000 … U+2DFF
@@ -85,6 +87,7 @@ void ProgressBar::print(std::string_view line) {
   tell(line);
 }
 
-// In a window that has become narrower the line may take several rows. The cursor stands at its beginning, so that whatever comes
-// after the cursor is the line, whether the terminal wraps it anew or not.
+// In a window that has become narrower the line may take several rows. The cursor stands at its
+// beginning, so that whatever comes after the cursor is the line, whether the terminal wraps it
+// anew or not.
 std::string_view ProgressBar::erasing(std::size_t columns) const { return columns > drawn_columns_ ? "\r\033[K" : "\r\033[J"; }

@@ -1,5 +1,5 @@
-// One line on a terminal that says how far it is, how long it will take and what it is doing, cut to the terminal's width; silent where
-// stderr is no terminal.
+// One line on a terminal that says how far it is, how long it will take and what it is doing, cut
+// to the terminal's width; silent where stderr is no terminal.
 #pragma once
 
 #include <chrono>

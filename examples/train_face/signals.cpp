@@ -11,7 +11,8 @@ std::atomic<int> stop_signal = 0;
 std::atomic<bool> impatient = false;
 std::atomic<bool> snapshot_wanted = false;
 
-// A terminal that closes may send several SIGHUP, from the shell and from the kernel: those are no impatience.
+// A terminal that closes may send several SIGHUP, from the shell and from the kernel: those are no
+// impatience.
 void on_stop(int signal) {
   if (signal != SIGHUP && impatient.exchange(true)) _exit(128 + signal);
   int none = 0;

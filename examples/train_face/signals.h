@@ -1,6 +1,7 @@
-// What the signals of a long command mean. SIGINT, SIGTERM and SIGHUP (the terminal was closed): train saves and ends, a command
-// that has nothing to save ends without leaving half of its outputs. A second SIGINT or SIGTERM ends at once. SIGUSR1: train saves
-// and goes on. A signal that the parent ignores, as nohup does with SIGHUP, stays ignored.
+// What the signals of a long command mean. SIGINT, SIGTERM and SIGHUP (the terminal was closed):
+// train saves and ends, a command that has nothing to save ends without leaving half of its
+// outputs. A second SIGINT or SIGTERM ends at once. SIGUSR1: train saves and goes on. A signal that
+// the parent ignores, as nohup does with SIGHUP, stays ignored.
 #pragma once
 
 #include <amnet/faces/train_faces.h>

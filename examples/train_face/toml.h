@@ -1,5 +1,6 @@
-// The part of TOML that the settings of a run need: lines `key = value`, a value being a string, a number, a boolean or an array of
-// those on one line. Tables, dates and values over several lines are refused with their line.
+// The part of TOML that the settings of a run need: lines `key = value`, a value being a string, a
+// number, a boolean or an array of those on one line. Tables, dates and values over several lines
+// are refused with their line.
 #pragma once
 
 #include <cstdint>
@@ -17,7 +18,8 @@ struct TomlEntry {
 /// Throws amnet::UsageError "<file>:<line>: …", also when the file cannot be read or is no text.
 std::vector<TomlEntry> read_toml(const std::filesystem::path& file);
 
-/// Values as TOML has them. Numbers come back to the last bit. Throws amnet::UsageError for text that is no UTF-8.
+/// Values as TOML has them. Numbers come back to the last bit. Throws amnet::UsageError for text
+/// that is no UTF-8.
 std::string toml_text(const std::string& value);
 std::string toml_text(const std::filesystem::path& value);
 std::string toml_text(double value);

@@ -44,7 +44,8 @@ std::string escaped_bytes(std::string_view bytes) {
   return text;
 }
 
-// The command line of `train`, bound to options of its own. Not to be moved: the parser holds addresses of its members.
+// The command line of `train`, bound to options of its own. Not to be moved: the parser holds
+// addresses of its members.
 class Parser {
  public:
   explicit Parser(const std::string& preset = {}) {
@@ -77,7 +78,8 @@ class Parser {
   /// Of what was parsed, checked.
   TrainSettings settings() {
     understand(words_, options_);
-    if (given("iterations") && !given("epochs")) options_.epochs = 0;  // overrides a preset's epochs
+    // overrides a preset's epochs
+    if (given("iterations") && !given("epochs")) options_.epochs = 0;
     require(!given("iterations") || options_.epochs <= 0, "--iterations, --epochs: give one of the two.");
     check_options(options_);
     const std::vector<std::string> notes = complete_input(
@@ -116,7 +118,8 @@ class Parser {
                            }
                          }});
   }
-  // A path may hold bytes that TOML cannot: then a comment says so, for there is no other name for that file.
+  // A path may hold bytes that TOML cannot: then a comment says so, for there is no other name for
+  // that file.
   void keep(const std::string& name, std::filesystem::path& value) {
     const auto text = [&value] { return amnet::is_valid_utf8(value.native()) ? toml_text(value) : ""; };
     const auto comment = [name, &value] {

@@ -1,4 +1,5 @@
-// The settings of a training run, from three places: a preset, a TOML file that overrides it, and the command line that overrides both.
+// The settings of a training run, from three places: a preset, a TOML file that overrides it, and
+// the command line that overrides both.
 //
 //   if (auto settings = read_train_settings(arguments)) {
 //     Device device = make_device(settings->compute, Purpose::training);
@@ -17,10 +18,12 @@
 struct TrainSettings {
   amnet::FaceTraining options;
   ComputeOptions compute;
-  std::string config;              // the file that --config named; empty without
-  std::string toml;                // all of it as a file for --config, which then gives the same run
+  std::string config;  // the file that --config named; empty without
+  // all of it as a file for --config, which then gives the same run
+  std::string toml;
   std::vector<std::string> notes;  // what was taken from elsewhere, for the log
 };
 
-/// Nothing when --help was asked for and printed. Throws amnet::UsageError that names the option, or the file and line, and what is wrong.
+/// Nothing when --help was asked for and printed. Throws amnet::UsageError that names the option,
+/// or the file and line, and what is wrong.
 std::optional<TrainSettings> read_train_settings(const Arguments& arguments);

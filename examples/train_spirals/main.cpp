@@ -1,5 +1,6 @@
-// Trains a small net to tell two spirals apart: nothing about faces, and all that a run has. Stop it at any moment, also with kill -9, and
-// start it again: it goes on from its last checkpoint and ends with the same bytes.
+// Trains a small net to tell two spirals apart: nothing about faces, and all that a run has. Stop
+// it at any moment, also with kill -9, and start it again: it goes on from its last checkpoint and
+// ends with the same bytes.
 //
 //   train_spirals runs/spirals
 //
@@ -47,7 +48,7 @@ int main(int argc, char** argv) try {
   RunLog log(out / "train.log", print);
   StepLog step_log(out, log, {.every = 100});
   Checkpoints checkpoints(out, log, {.every = 50});
-  log.with_last_words([&] { train(trainer, {&step_log, &checkpoints}); });
+  log.logging_errors([&] { train(trainer, {&step_log, &checkpoints}); });
   return 0;
 } catch (const Error& error) {
   fmt::print(stderr, "train_spirals: {}\n", error.what());

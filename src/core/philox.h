@@ -1,4 +1,5 @@
-// The bits behind core/random.h, in a form that a GPU's kernels compute too: no class, no std::array.
+// The bits behind core/random.h, in a form that a GPU's kernels compute too: no class, no
+// std::array.
 #pragma once
 
 #include <cstdint>
@@ -10,7 +11,8 @@ namespace amnet {
 AMNET_HOST_DEVICE constexpr std::uint32_t low_word(std::uint64_t value) { return static_cast<std::uint32_t>(value); }
 AMNET_HOST_DEVICE constexpr std::uint32_t high_word(std::uint64_t value) { return static_cast<std::uint32_t>(value >> 32); }
 
-/// The ten rounds of Philox4x32 in place, with the multipliers and Weyl increments of Salmon et al. 2011, table 2.
+/// The ten rounds of Philox4x32 in place, with the multipliers and Weyl increments of Salmon et al.
+/// 2011, table 2.
 AMNET_HOST_DEVICE constexpr void philox_rounds(std::uint32_t (&words)[4], std::uint32_t key_0, std::uint32_t key_1) {
   for (int round = 0; round < 10; ++round) {
     const std::uint64_t product_0 = std::uint64_t{0xD2511F53} * words[0];
@@ -24,7 +26,8 @@ AMNET_HOST_DEVICE constexpr void philox_rounds(std::uint32_t (&words)[4], std::u
   }
 }
 
-/// The finaliser of SplitMix64 (Steele, Lea, Flood 2014): spreads seed and stream over the whole key.
+/// The finaliser of SplitMix64 (Steele, Lea, Flood 2014): spreads seed and stream over the whole
+/// key.
 constexpr std::uint64_t split_mix(std::uint64_t value) {
   value += 0x9E3779B97F4A7C15ULL;
   value = (value ^ (value >> 30)) * 0xBF58476D1CE4E5B9ULL;

@@ -56,7 +56,8 @@ bool names(std::string_view list, std::string_view word) {
   return std::ranges::find(words, word) != words.end();
 }
 
-// Where the groups of one version can be seen: the group `top` of the hierarchy is the folder `folder`.
+// Where the groups of one version can be seen: the group `top` of the hierarchy is the folder
+// `folder`.
 struct Mount {
   std::string top;
   fs::path folder;
@@ -93,7 +94,8 @@ std::optional<double> number(std::string_view text) {
 }
 
 std::optional<double> share(std::optional<double> quota, std::optional<double> period) {
-  return quota && period && *quota > 0 && *period > 0 ? std::optional(*quota / *period) : std::nullopt;  // -1 and "max": no limit
+  // -1 and "max": no limit
+  return quota && period && *quota > 0 && *period > 0 ? std::optional(*quota / *period) : std::nullopt;
 }
 
 std::optional<double> limit_of(const fs::path& group, bool version_2) {
@@ -110,7 +112,8 @@ std::optional<double> limit_of(const fs::path& group, bool version_2) {
 // The group's folder below the mount and all folders above it, to the mount itself.
 std::vector<fs::path> groups_up_to(const Mount& mount, const std::string& group) {
   fs::path below = fs::path(group).lexically_relative(mount.top);
-  if (below.empty() || below.native().starts_with("..")) below = ".";  // of another namespace: all that can be seen is the mount
+  // of another namespace: all that can be seen is the mount
+  if (below.empty() || below.native().starts_with("..")) below = ".";
   std::vector<fs::path> folders;
   for (; below != "." && !below.empty(); below = below.parent_path()) folders.push_back(mount.folder / below);
   folders.push_back(mount.folder);
@@ -118,7 +121,8 @@ std::vector<fs::path> groups_up_to(const Mount& mount, const std::string& group)
 }
 
 int processors_of_affinity() {
-  for (int most = CPU_SETSIZE; most <= 1 << 20; most *= 2) {  // the kernel's mask may be longer than the library's
+  // the kernel's mask may be longer than the library's
+  for (int most = CPU_SETSIZE; most <= 1 << 20; most *= 2) {
     cpu_set_t* const set = CPU_ALLOC(static_cast<std::size_t>(most));
     if (set == nullptr) break;
     const std::size_t bytes = CPU_ALLOC_SIZE(static_cast<std::size_t>(most));

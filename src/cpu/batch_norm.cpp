@@ -35,7 +35,8 @@ void batch_norm_statistics(Cpu& cpu, const Tensor& x, const Tensor& mean, const 
       }
     });
     divide(means);
-    // A second pass over the differences: the difference of two large sums would lose a small variance.
+    // A second pass over the differences: the difference of two large sums would lose a small
+    // variance.
     sum_over_rows<T>(cpu, rows, columns, variances, Write::assign, [&, columns = columns](Rows range, T* partial) {
       for (std::int64_t row = range.begin; row < range.end; ++row) {
         for (std::int64_t c = 0; c < columns; ++c) {
@@ -71,7 +72,8 @@ void batch_norm_forward(Cpu& cpu, double epsilon, const Tensor& x, const Tensor&
     const auto [rows, columns] = matrix_of(x);
     const T* in = x.data<T>().data();
     T* out = y.data<T>().data();
-    // y = (x - mean) factor + plus: the mean is subtracted first, because folding it into `plus` would cancel for a large mean.
+    // y = (x - mean) factor + plus: the mean is subtracted first, because folding it into `plus`
+    // would cancel for a large mean.
     std::vector<T> factor = inverse_deviations<T>(variance, epsilon);
     std::vector<T> plus(factor.size(), T{0});
     if (scale.defined()) std::ranges::transform(factor, scale.data<T>(), factor.begin(), std::multiplies<>());
@@ -122,7 +124,8 @@ void batch_norm_backward(Cpu& cpu, double epsilon, bool stored_statistics, const
     write_sums(dscale, channels);
 
     if (!dx) return;
-    // dx = factor (dy - from_shift - (x - mean) from_scale), with from_* zero for stored statistics.
+    // dx = factor (dy - from_shift - (x - mean) from_scale), with from_* zero for stored
+    // statistics.
     std::vector<T> factor = inverse;
     if (scale.defined()) std::ranges::transform(factor, scale.data<T>(), factor.begin(), std::multiplies<>());
     std::vector<T> from_shift(channels, T{0});

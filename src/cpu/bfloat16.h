@@ -1,7 +1,12 @@
-// The factors of matrix products, for sums of type T: values of T itself or, where sums are f32, bf16. One lane of a vector then
-// multiplies two channels in a step, and Vector<BFloat16> has both beside each other: bits 0 to 15 are the first of them.
+// The factors of matrix products, for sums of type T: values of T itself or, where sums are f32,
+// bf16. One lane of a vector then multiplies two channels in a step, and Vector<BFloat16> has both
+// beside each other: bits 0 to 15 are the first of them.
 //
-// Rounding is to nearest even; the processor's conversion and product both take what is below 2^-126 for zero.
+// bf16 is a type of factor on a CPU, not of tensors: the products between the transforms of a tile
+// know it, in a forward pass, and every other kernel and all of training are f32.
+//
+// Rounding is to nearest even; the processor's conversion and product both take what is below
+// 2^-126 for zero.
 #pragma once
 
 #include "vector.h"

@@ -1,15 +1,17 @@
-// Short convolutions with few multiplications, generated from their points.
-// A one-dimensional algorithm computes `outputs` sums of 3 taps from `inputs` values with `products` multiplications:
+// Short convolutions with few multiplications, generated from their points. A one-dimensional
+// algorithm computes `outputs` sums of 3 taps from `inputs` values with `products` multiplications:
 //
 //   out = output [ (kernel g) * (input x) ]          (* is element by element)
 //
-// Cook and Toom's construction: the polynomials of x and g are evaluated at points, multiplied there, and interpolated
-// (Winograd, "Arithmetic Complexity of Computations", 1980; applied to networks by Lavin and Gray, arXiv 1509.09308, which
-// calls the matrices A^T, G and B^T). The transposed form gives the gradient of the kernel:
+// Cook and Toom's construction: the polynomials of x and g are evaluated at points, multiplied
+// there, and interpolated (Winograd, "Arithmetic Complexity of Computations", 1980; applied to
+// networks by Lavin and Gray, arXiv 1509.09308, which calls the matrices A^T, G and B^T). The
+// transposed form gives the gradient of the kernel:
 //
 //   dg = kernel^T [ (output^T dout) * (input x) ]
 //
-// Matrices are exact rationals until the end. Which points an algorithm takes decides its rounding error: docs/numerics.md.
+// Matrices are exact rationals until the end. Which points an algorithm takes decides its rounding
+// error: docs/numerics.md.
 #pragma once
 
 #include <cstdint>
@@ -102,8 +104,9 @@ constexpr BilinearAlgorithm<Outputs, Outputs + Taps - 1, Outputs + Taps - 1, Tap
   return result;
 }
 
-/// A stride-2 convolution of 3 taps, out_i = the sum over t of g_t x_{2i+t}, by its two phases: the middle tap meets every odd
-/// position alone, the outer taps meet the even ones as a convolution of 2 taps. 2 m + 1 products for m outputs instead of 3 m.
+/// A stride-2 convolution of 3 taps, out_i = the sum over t of g_t x_{2i+t}, by its two phases: the
+/// middle tap meets every odd position alone, the outer taps meet the even ones as a convolution of
+/// 2 taps. 2 m + 1 products for m outputs instead of 3 m.
 template <int Outputs>
 constexpr BilinearAlgorithm<Outputs, 2 * Outputs + 1, 2 * Outputs + 1> stride2(const Rational (&points)[Outputs]) {
   const auto outer = cook_toom<Outputs, 2>(points);
@@ -123,7 +126,8 @@ constexpr BilinearAlgorithm<Outputs, 2 * Outputs + 1, 2 * Outputs + 1> stride2(c
   return result;
 }
 
-/// Its gradient to the data, for padding 1: out_2i = g_1 d_i, out_{2i+1} = g_2 d_i + g_0 d_{i+1}. 2 m outputs from m + 1 values.
+/// Its gradient to the data, for padding 1: out_2i = g_1 d_i, out_{2i+1} = g_2 d_i + g_0 d_{i+1}. 2
+/// m outputs from m + 1 values.
 template <int Half>
 constexpr BilinearAlgorithm<2 * Half, Half + 1, 2 * Half + 1> stride2_data(const Rational (&points)[Half]) {
   const auto outer = cook_toom<Half, 2>(points);
@@ -143,8 +147,9 @@ constexpr BilinearAlgorithm<2 * Half, Half + 1, 2 * Half + 1> stride2_data(const
   return result;
 }
 
-// Points in pairs +p, -p: two rows of a matrix then share their even and odd parts (bilinear_apply.h). Small numbers and their
-// inverses keep the coefficients, and with them the rounding error, small.
+// Points in pairs +p, -p: two rows of a matrix then share their even and odd parts
+// (bilinear_apply.h). Small numbers and their inverses keep the coefficients, and with them the
+// rounding error, small.
 inline constexpr auto winograd_2 = cook_toom<2, 3>({0, 1, -1});
 inline constexpr auto winograd_3 = cook_toom<3, 3>({0, 1, -1, 2});
 inline constexpr auto winograd_4 = cook_toom<4, 3>({0, 1, -1, 2, -2});

@@ -1,5 +1,6 @@
-// out = M in, for a small matrix M known to the compiler and vectors of values: straight-line code without a multiplication
-// by 0 or 1. The points of bilinear.h come in pairs +p, -p, and so do the rows of M (or, transposed, its columns):
+// out = M in, for a small matrix M known to the compiler and vectors of values: straight-line code
+// without a multiplication by 0 or 1. The points of bilinear.h come in pairs +p, -p, and so do the
+// rows of M (or, transposed, its columns):
 //
 //   analyse      pairs rows:    even part e and odd part d once, then e + d and e - d
 //   synthesise   pairs columns: in_k + in_{k+1} and in_k - in_{k+1} once, then every row uses one of the two
@@ -10,7 +11,8 @@
 
 namespace amnet {
 
-/// The part of row `Row` that it shares with the next one, with the same sign (even) or the other (odd).
+/// The part of row `Row` that it shares with the next one, with the same sign (even) or the other
+/// (odd).
 enum class RowPart : unsigned char { all, even, odd };
 
 namespace bilinear {
@@ -37,7 +39,8 @@ constexpr bool rows_pair(const CoefficientMatrix<Rows, Columns>& m, int row) {
   return even && odd;
 }
 
-/// Adds the terms K, K+1, ... of a row: first those of coefficient 1 or -1, which need no multiplication, then the others.
+/// Adds the terms K, K+1, ... of a row: first those of coefficient 1 or -1, which need no
+/// multiplication, then the others.
 template <class T, const auto& M, int Row, RowPart part, int K = 0, bool units = true, bool started = false>
 [[gnu::always_inline]] inline Vector<T> sum_row(const Vector<T>* in, Vector<T> sum = Vector<T>{}) {
   if constexpr (K == M.columns) {

@@ -45,7 +45,8 @@ void with_factors(ProductPrecision products, Body&& body) {
   body.template operator()<T>();
 }
 
-/// The tiles for a call that reads the weights: those that these were prepared for, or the best for this call.
+/// The tiles for a call that reads the weights: those that these were prepared for, or the best for
+/// this call.
 Conv2dTiles tiles_for(const Cpu& cpu, const Conv2dGeometry& geometry, const Shape& x, std::int64_t outputs, const Conv2dWeights& w) {
   if (w.prepared != nullptr) return tiles_of(w.prepared->form);
   return choose_tiles(cpu.convolution(), geometry, x.with(0, std::max(x[0], w.images)), outputs);
@@ -124,7 +125,8 @@ void conv2d_forward(Cpu& cpu, const Conv2dGeometry& geometry, const Tensor& x, c
     const std::vector<T> slopes = slopes_of<T>(epilogue.slope, outputs);
     const Conv2dTiles tiles = tiles_for(cpu, geometry, x.shape(), outputs, weights);
     cpu.count(describe_convolution("forward", geometry, x.shape(), outputs, tiles));
-    // The sums are for a backward pass far away. Tiles have whole vectors of channels, and so aligned ones.
+    // The sums are for a backward pass far away. Tiles have whole vectors of channels, and so
+    // aligned ones.
     const Epilogue<T> end{.bias = elements_or_null<T>(epilogue.bias),
                           .slope = slopes.empty() ? nullptr : slopes.data(),
                           .residual = elements_or_null<T>(epilogue.residual),

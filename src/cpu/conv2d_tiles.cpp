@@ -6,10 +6,11 @@
 namespace amnet {
 namespace {
 
-/// Whether the tile algorithms cover this convolution at all: 3x3, stride 1 with any padding that keeps the kernel's turned twin in
-/// place, or stride 2 with padding 1; whole vectors of channels.
+/// Whether the tile algorithms cover this convolution at all: 3x3, stride 1 with any padding that
+/// keeps the kernel's turned twin in place, or stride 2 with padding 1; whole vectors of channels.
 bool tiles_fit(const Conv2dGeometry& geometry, std::int64_t channels, std::int64_t outputs) {
-  constexpr std::int64_t vector = 16;  // floats of the longest vector: the same rule on every instruction set
+  // floats of the longest vector: the same rule on every instruction set
+  constexpr std::int64_t vector = 16;
   const bool three = geometry.kernel == 3;
   const bool stride1 = geometry.stride == 1 && geometry.pad.height <= 2 && geometry.pad.width <= 2;
   const bool stride2 = geometry.stride == 2 && geometry.pad == 1;
@@ -18,9 +19,10 @@ bool tiles_fit(const Conv2dGeometry& geometry, std::int64_t channels, std::int64
 
 int products_of(std::int64_t stride, int outputs) { return stride == 1 ? outputs + 2 : 2 * outputs + 1; }
 
-// Estimates of the work, in multiplications of the products' rate. The other rates were measured against it: transforming one value of a
-// tile costs as much as 2 multiplications for every product of either axis; reading one weight as much as 24, and what comes before
-// that, transforming it for tiles or packing it, 32 and 40.
+// Estimates of the work, in multiplications of the products' rate. The other rates were measured
+// against it: transforming one value of a tile costs as much as 2 multiplications for every product
+// of either axis; reading one weight as much as 24, and what comes before that, transforming it for
+// tiles or packing it, 32 and 40.
 constexpr double reading = 24, transforming = 32, packing = 40;
 
 double cost_of(const Conv2dGeometry& geometry, const Shape& x, const Shape& y, const Conv2dTiles& tiles, WeightTransform weights) {

@@ -1,4 +1,5 @@
-// Which convolutions are computed by tiles, with which, and what the tiles look like: plain functions of the shapes.
+// Which convolutions are computed by tiles, with which, and what the tiles look like: plain
+// functions of the shapes.
 #pragma once
 
 #include "winograd.h"
@@ -10,8 +11,9 @@
 
 namespace amnet {
 
-/// The outputs of a tile, for stride 1: F(h x w, 3x3); for stride 2 as many, by two phases. 0: no tiles, a direct convolution.
-/// And what the products between the transforms take: bf16 in the forward pass alone.
+/// The outputs of a tile, for stride 1: F(h x w, 3x3); for stride 2 as many, by two phases. 0: no
+/// tiles, a direct convolution. And what the products between the transforms take: bf16 in the
+/// forward pass alone.
 struct Conv2dTiles {
   int h = 0, w = 0;
   ProductPrecision products = ProductPrecision::f32;
@@ -21,8 +23,8 @@ struct Conv2dTiles {
 /// When the weights are transformed for the tiles: in every call, or once for many.
 enum class WeightTransform : unsigned char { each_call, once };
 
-/// The tiles that are expected to be fastest, or those that `algorithm` forces. x: (N,H,W,C). For bf16 no more than 4 outputs along
-/// an axis: larger tiles lose too many digits.
+/// The tiles that are expected to be fastest, or those that `algorithm` forces. x: (N,H,W,C). For
+/// bf16 no more than 4 outputs along an axis: larger tiles lose too many digits.
 Conv2dTiles choose_tiles(ConvolutionAlgorithm algorithm, const Conv2dGeometry& geometry, const Shape& x, std::int64_t outputs,
                          WeightTransform weights = WeightTransform::each_call, ProductPrecision products = ProductPrecision::f32);
 
@@ -59,7 +61,8 @@ KernelView<T> forward_kernels(const Tensor& w) {
   return {w.data<T>().data(), 3 * channels, channels, 1, 9 * channels};
 }
 
-/// For stride 1 the kernel turned by 180 degrees; the algorithms of stride 2 have that in their matrices.
+/// For stride 1 the kernel turned by 180 degrees; the algorithms of stride 2 have that in their
+/// matrices.
 template <class T>
 KernelView<T> data_kernels(const Conv2dGeometry& geometry, const Tensor& w) {
   const std::int64_t channels = w.extent(3);

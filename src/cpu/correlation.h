@@ -1,6 +1,7 @@
-// The correlation of a source with packed weights: what the forward pass of a convolution is, and each phase of its
-// data gradient. Target pixels are cut into tiles; a tile copies what it sees of a block of source channels and
-// multiplies it by all weights of that block (matrix_product.h), then takes the next block of channels.
+// The correlation of a source with packed weights: what the forward pass of a convolution is, and
+// each phase of its data gradient. Target pixels are cut into tiles; a tile copies what it sees of
+// a block of source channels and multiplies it by all weights of that block (matrix_product.h),
+// then takes the next block of channels.
 #pragma once
 
 #include "direct_tiles.h"
@@ -18,8 +19,8 @@ struct WeightView {
   std::int64_t tap_row_stride, tap_column_stride, source_stride, target_stride;
 };
 
-/// The target pixels (i,j) of a tensor (N,H,W,C): pixel (i,j) of image n lies n * image_stride + i * row_stride + j * column_stride after
-/// the epilogue's y.
+/// The target pixels (i,j) of a tensor (N,H,W,C): pixel (i,j) of image n lies n * image_stride + i *
+/// row_stride + j * column_stride after the epilogue's y.
 struct Target {
   std::int64_t image_stride, row_stride, column_stride;
   std::int64_t channels;  // to be written
@@ -48,7 +49,8 @@ struct Panels {
   std::int64_t padded_channels() const { return count() == 0 ? 0 : begin(count() - 1) + padded(count() - 1); }
 };
 
-/// Packs the weights of one panel and one block of source channels as (tap row, tap column, source channel) x column.
+/// Packs the weights of one panel and one block of source channels as (tap row, tap column, source
+/// channel) x column.
 template <class T>
 void pack_panel(const Window& window, const WeightView<T>& weights, std::int64_t source_begin, std::int64_t sources,
                 std::int64_t target_begin, std::int64_t used, std::int64_t padded, T* to) {
@@ -60,8 +62,9 @@ void pack_panel(const Window& window, const WeightView<T>& weights, std::int64_t
       if (weights.target_stride == 1) {
         for (std::int64_t c = 0; c < sources; ++c) std::copy_n(from + c * weights.source_stride, used, to + c * padded);
       } else {
-        // A transposition, a few rows of the panel at a time: they stay in cache while every column fills them. No hardware
-        // prefetcher follows that many streams; with ours, weights 10516 x 512 take 5.0 ms instead of 11.6 (batch 32, a Zen 5 core).
+        // A transposition, a few rows of the panel at a time: they stay in cache while every column
+        // fills them. No hardware prefetcher follows that many streams; with ours, weights 10516 x
+        // 512 take 5.0 ms instead of 11.6 (batch 32, a Zen 5 core).
         constexpr std::int64_t strip = 16;
         for (std::int64_t begin = 0; begin < sources; begin += strip) {
           const std::int64_t end = std::min(sources, begin + strip);

@@ -31,9 +31,10 @@ template void direct_forward(Cpu&, const Conv2dGeometry&, const Tensor&, const T
 
 namespace {
 
-/// One dimension of a phase of the data gradient. The input positions i with (i + pad) mod stride == phase meet only the
-/// taps phase, phase + stride, ..., and with them every tap of theirs at consecutive outputs: seen from these positions
-/// the gradient is a correlation of stride 1 with every stride-th tap in reverse, a gather with no two writers.
+/// One dimension of a phase of the data gradient. The input positions i with (i + pad) mod stride ==
+/// phase meet only the taps phase, phase + stride, ..., and with them every tap of theirs at
+/// consecutive outputs: seen from these positions the gradient is a correlation of stride 1 with
+/// every stride-th tap in reverse, a gather with no two writers.
 struct Phase {
   std::int64_t first;      // the first input position
   std::int64_t positions;  // how many there are, `stride` apart

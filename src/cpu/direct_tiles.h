@@ -1,6 +1,6 @@
-// How a convolution is cut into pieces that stay in a core's own cache: tiles of target pixels, blocks of source
-// channels, and the copy of the source pixels that a tile sees, with zeros where the image ends.
-// Everything here depends on shapes alone, never on the number of threads.
+// How a convolution is cut into pieces that stay in a core's own cache: tiles of target pixels,
+// blocks of source channels, and the copy of the source pixels that a tile sees, with zeros where
+// the image ends. Everything here depends on shapes alone, never on the number of threads.
 #pragma once
 
 #include "parallel.h"
@@ -11,8 +11,8 @@
 
 namespace amnet {
 
-/// How a target pixel sees the source: target (i,j) reads the source rows i*stride_h + origin_h + [0, taps_h), and
-/// the columns likewise; what lies outside of the source is zero.
+/// How a target pixel sees the source: target (i,j) reads the source rows i*stride_h + origin_h +
+/// [0, taps_h), and the columns likewise; what lies outside of the source is zero.
 struct Window {
   std::int64_t source_h, source_w;
   std::int64_t target_h, target_w;
@@ -51,7 +51,8 @@ struct Tile {
   std::int64_t pixels() const { return lines() * columns; }
 };
 
-/// All target pixels of a batch, cut into tiles of at most `max_pixels`: parts of a row, rows of an image, or images.
+/// All target pixels of a batch, cut into tiles of at most `max_pixels`: parts of a row, rows of an
+/// image, or images.
 class Tiling {
  public:
   static constexpr std::int64_t max_pixels = 256;
@@ -76,8 +77,8 @@ class Tiling {
   Parts columns_, rows_, images_;
 };
 
-/// The source channels a tile works on at a time: their patches (taps * channels elements) and as many rows of packed
-/// weights fit in the first-level cache.
+/// The source channels a tile works on at a time: their patches (taps * channels elements) and as
+/// many rows of packed weights fit in the first-level cache.
 inline Blocks channel_blocks(std::int64_t taps, std::int64_t channels) {
   constexpr std::int64_t patch_elements = 320;
   const std::int64_t most = std::max<std::int64_t>(4, patch_elements / std::max<std::int64_t>(1, taps));
@@ -103,7 +104,8 @@ struct Source {
   std::int64_t channels;  // C: from one pixel to the next
 };
 
-/// Copies what `tile` sees of `footprint.channels` channels to `to` (images, rows, columns, channels).
+/// Copies what `tile` sees of `footprint.channels` channels to `to` (images, rows, columns,
+/// channels).
 template <class T>
 void copy_footprint(const Window& window, const Tile& tile, const Footprint& footprint, const Source<T>& source, T* to) {
   const std::int64_t channels = footprint.channels;

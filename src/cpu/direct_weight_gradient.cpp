@@ -1,6 +1,7 @@
-// The weight gradient: dw(o, tap, c) = the sum over output pixels of dy(pixel, o) * x(what the tap sees there, c).
-// It is cut into blocks of output channels and input channels, and the pixels into parts where there are few blocks.
-// A worker sums one block over one part, tile by tile; parts are then added in order.
+// The weight gradient: dw(o, tap, c) = the sum over output pixels of dy(pixel, o) * x(what the tap
+// sees there, c). It is cut into blocks of output channels and input channels, and the pixels into
+// parts where there are few blocks. A worker sums one block over one part, tile by tile; parts are
+// then added in order.
 #include "direct_convolution.h"
 #include "matrix_product.h"
 #include "parallel.h"
@@ -22,7 +23,8 @@ struct WeightGradient {
   Write write;
 };
 
-/// Copies `outputs` channels of a tile's dy as (panel, pixel, outer_rows), the last panel filled up with zeros.
+/// Copies `outputs` channels of a tile's dy as (panel, pixel, outer_rows), the last panel filled up
+/// with zeros.
 template <class T>
 void pack_outputs(const Window& window, const Tile& tile, const Source<T>& dy, std::int64_t outputs, T* to) {
   for (std::int64_t o = 0; o < outputs; o += outer_rows) {
@@ -41,13 +43,15 @@ void pack_outputs(const Window& window, const Tile& tile, const Source<T>& dy, s
   }
 }
 
-/// sums (outputs, taps, channels) += the products of one tile. `copied`: its footprint of x; `packed`: of pack_outputs.
+/// sums (outputs, taps, channels) += the products of one tile. `copied`: its footprint of x;
+/// `packed`: of pack_outputs.
 template <class T>
 void add_tile(const Window& window, const Tile& tile, const Footprint& footprint, const T* copied, const T* packed, std::int64_t outputs,
               T* sums) {
   std::array<std::int64_t, Tiling::max_pixels> offsets;
   line_offsets(window, tile, footprint, offsets);
-  const std::int64_t run = window.taps_w * footprint.channels;  // contiguous in x and in the weights
+  // contiguous in x and in the weights
+  const std::int64_t run = window.taps_w * footprint.channels;
   const std::int64_t patch = window.taps_h * run;
   const std::int64_t stride = window.stride_w * footprint.channels;
   constexpr std::int64_t width = outer_vectors * lanes<T>;

@@ -14,7 +14,8 @@ void dropout_forward(Cpu& cpu, const DropoutDraw& draw, const Tensor& x, const T
     std::uint8_t* kept = mask.data<std::uint8_t>().data();
     const T scale = static_cast<T>(1 / (1 - draw.ratio));
     const Random random(draw.seed, draw.stream, static_cast<std::uint64_t>(draw.step));
-    // One draw of 64 bits decides about two elements, 32 bits each: an element is dropped where its bits lie below the threshold.
+    // One draw of 64 bits decides about two elements, 32 bits each: an element is dropped where its
+    // bits lie below the threshold.
     const auto threshold = static_cast<std::uint64_t>(std::llround(draw.ratio * 0x1p32));
     const std::int64_t count = x.count();
     for_elements(cpu, (count + 1) / 2, [&](std::int64_t pair) {

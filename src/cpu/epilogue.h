@@ -1,5 +1,6 @@
-// What follows a convolution's sums before they are stored: y = residual + prelu(sums + bias), where the sums begin with what y
-// holds if they are to be added: a direct convolution sums its channels block by block.
+// What follows a convolution's sums before they are stored: y = residual + prelu(sums + bias),
+// where the sums begin with what y holds if they are to be added: a direct convolution sums its
+// channels block by block.
 #pragma once
 
 #include "vector.h"
@@ -8,7 +9,8 @@
 
 namespace amnet {
 
-/// Pointers are null where a part is left out. residual, sums and y have one layout; bias and slope have one value per channel.
+/// Pointers are null where a part is left out. residual, sums and y have one layout; bias and slope
+/// have one value per channel.
 template <class T>
 struct Epilogue {
   const T* bias = nullptr;
@@ -17,7 +19,8 @@ struct Epilogue {
   T* sums = nullptr;  // where to keep sums + bias
   T* y = nullptr;
   Write write = Write::assign;
-  bool stream_sums = false;  // past the caches: needs vectors that are aligned, and a stream_fence() at the end
+  // past the caches: needs vectors that are aligned, and a stream_fence() at the end
+  bool stream_sums = false;
 
   /// The same from channel `c` on.
   Epilogue from_channel(std::int64_t c) const {

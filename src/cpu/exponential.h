@@ -1,6 +1,7 @@
-// exp(x) for a vector of x <= 0, as a softmax needs it: 2^n times a polynomial in the rest r = x - n ln 2, |r| <= ln 2 / 2. At most 2
-// units in the last place from the exact value (tests/kernels/softmax_cross_entropy_test.cpp); exactly 1 at 0; 0 where the exact value is
-// below 0.7 of the smallest normal number; NaN for NaN.
+// exp(x) for a vector of x <= 0, as a softmax needs it: 2^n times a polynomial in the rest r = x -
+// n ln 2, |r| <= ln 2 / 2. At most 2 units in the last place from the exact value
+// (tests/kernels/softmax_cross_entropy_test.cpp); exactly 1 at 0; 0 where the exact value is below
+// 0.7 of the smallest normal number; NaN for NaN.
 #pragma once
 
 #include "matrix_product.h"
@@ -29,8 +30,9 @@ template <>
 struct ExponentialConstants<float> {
   static constexpr int mantissa_bits = 23, bias = 127;
   static constexpr float ln2_high = 0x1.62e4p-1F, ln2_low = 0x1.7f7d1cp-20F;  // n * high is exact
-  // The smallest largest relative error on the interval for 1 + r q(r), found by weighted least squares at Chebyshev points: 2e-8 once
-  // rounded. The Taylor series needs a term more for as much.
+  // The smallest largest relative error on the interval for 1 + r q(r), found by weighted least
+  // squares at Chebyshev points: 2e-8 once rounded. The Taylor series needs a term more for as
+  // much.
   static constexpr std::array<float, 7> terms = {1, 1, 0x1.fffffcp-2F, 0x1.55541ap-3F, 0x1.55582ep-5F, 0x1.12677ep-7F, 0x1.6adf6ep-10F};
 };
 template <>
@@ -48,7 +50,8 @@ Vector<T> exponential(Vector<T> x) {
   constexpr T shift = T{3} * static_cast<T>(std::int64_t{1} << (Constants::mantissa_bits - 1));
   constexpr int degree = static_cast<int>(Constants::terms.size()) - 1;
   constexpr T inverse_ln2 = static_cast<T>(1.4426950408889634074);
-  const Vector<T> lowest = broadcast(static_cast<T>(-Constants::bias / 1.4426950408889634074));  // n is -bias there, and 2^n becomes 0
+  // n is -bias there, and 2^n becomes 0
+  const Vector<T> lowest = broadcast(static_cast<T>(-Constants::bias / 1.4426950408889634074));
   x = lowest > x ? lowest : x;
   const Vector<T> shifted = x * inverse_ln2 + shift;
   const Vector<T> n = shifted - shift;
@@ -58,7 +61,8 @@ Vector<T> exponential(Vector<T> x) {
   for (int k = degree - 1; k >= 0; --k) sum = sum * r + Constants::terms[static_cast<std::size_t>(k)];
   Integers bits;
   std::memcpy(&bits, &shifted, sizeof bits);
-  bits = (bits + Constants::bias) << Constants::mantissa_bits;  // 2^n; what stands above n is shifted out
+  // 2^n; what stands above n is shifted out
+  bits = (bits + Constants::bias) << Constants::mantissa_bits;
   Vector<T> power;
   std::memcpy(&power, &bits, sizeof power);
   return sum * power;

@@ -6,7 +6,8 @@
 namespace amnet {
 namespace {
 
-/// to (columns, rows) = the transpose of from (rows, columns), `samples` times, in tiles that stay in the nearest cache.
+/// to (columns, rows) = the transpose of from (rows, columns), `samples` times, in tiles that stay
+/// in the nearest cache.
 template <class T>
 void transpose(Cpu& cpu, std::int64_t samples, std::int64_t rows, std::int64_t columns, const T* from, T* to, Write write) {
   constexpr std::int64_t tile = 16;

@@ -1,17 +1,18 @@
-// The gradient of x: dx is shared out by columns, and where there are few of them the sum over the rows of w by parts.
-// See fully_connected_passes.h.
+// The gradient of x: dx is shared out by columns, and where there are few of them the sum over the
+// rows of w by parts. See fully_connected_passes.h.
 #include "fully_connected_passes.h"
 #include "transpose.h"
 
 namespace amnet {
 namespace {
 
-/// Rows of w that are multiplied at a time. They stay in the second-level cache, and the next ones, which are fetched meanwhile, beside
-/// them: for a piece of 512 columns 393 KB where that cache has 512 KB, and twice as much where it has 2 MB.
+/// Rows of w that are multiplied at a time. They stay in the second-level cache, and the next ones,
+/// which are fetched meanwhile, beside them: for a piece of 512 columns 393 KB where that cache has
+/// 512 KB, and twice as much where it has 2 MB.
 constexpr std::int64_t rows_at_a_time = vector_bytes < 64 ? panel_depth / 2 : panel_depth;
 
-/// into (samples x columns) (+)= dy w for `outputs` rows of w, which are read where they lie if they can be; scaled by 1 / norms where
-/// there are any.
+/// into (samples x columns) (+)= dy w for `outputs` rows of w, which are read where they lie if
+/// they can be; scaled by 1 / norms where there are any.
 template <class T>
 void multiply_outputs(std::int64_t samples, std::int64_t columns, std::int64_t outputs, Lines<const T> dy, Lines<const T> w, const T* norms,
                       Lines<T> into, Write write, T* room) {
@@ -19,7 +20,8 @@ void multiply_outputs(std::int64_t samples, std::int64_t columns, std::int64_t o
   T* const slopes = room;
   T* const panel_copy = slopes + samples * rows_at_a_time;
   T* const tail = panel_copy + rows_at_a_time * width;
-  // Rows whole pages apart share a few sets of the first-level cache, so that a panel does not stay there unless it is copied.
+  // Rows whole pages apart share a few sets of the first-level cache, so that a panel does not stay
+  // there unless it is copied.
   const bool same_sets = w.stride * static_cast<std::int64_t>(sizeof(T)) % 4096 == 0;
   for (std::int64_t output = 0; output < outputs; output += rows_at_a_time) {
     const std::int64_t depth = std::min(rows_at_a_time, outputs - output);
@@ -37,7 +39,9 @@ void multiply_outputs(std::int64_t samples, std::int64_t columns, std::int64_t o
       if (copies) pack_panel(depth, here, in_place, panel_copy);
       Next<T> next;
       next.b_rows = depth;
-      if (w.stride == columns) {  // rows without a gap: memory likes them line by line, so the next rows are fetched meanwhile, in order
+      // rows without a gap: memory likes them line by line, so the next rows are fetched meanwhile,
+      // in order
+      if (w.stride == columns) {
         next.b = {w.from_row(output + depth).at + column * depth, width};
       } else {
         next.b = column + width < columns ? in_place.from_column(width) : w.from_row(output + depth);

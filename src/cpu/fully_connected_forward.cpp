@@ -1,4 +1,5 @@
-// Forward: w is shared out by rows, or where it has few of them by parts of the inputs. See fully_connected_passes.h.
+// Forward: w is shared out by rows, or where it has few of them by parts of the inputs. See
+// fully_connected_passes.h.
 #include <cmath>
 
 #include "fully_connected_passes.h"
@@ -21,7 +22,8 @@ void measure_rows(Lines<const T> w, std::int64_t rows, std::int64_t inputs, T ep
   }
 }
 
-/// x^T for up to group_samples samples: panels of two vectors of samples, the last of one where that is enough. Zeros fill up.
+/// x^T for up to group_samples samples: panels of two vectors of samples, the last of one where
+/// that is enough. Zeros fill up.
 template <class T>
 class TransposedSamples {
  public:
@@ -70,8 +72,9 @@ void multiply_samples(std::int64_t outputs, Rows inputs, Lines<const T> w, const
   }
 }
 
-/// How the forward pass shares out w: into groups of rows, and where those are few into parts of the inputs instead, whose x then stays in
-/// one second-level cache. A function of the sizes of w alone.
+/// How the forward pass shares out w: into groups of rows, and where those are few into parts of
+/// the inputs instead, whose x then stays in one second-level cache. A function of the sizes of w
+/// alone.
 struct ForwardPieces {
   std::int64_t group, groups, parts;
 

@@ -1,16 +1,20 @@
-// The three passes of a fully connected layer. They are one product, of panel_product.h, with the factors in other places:
+// The three passes of a fully connected layer. They are one product, of panel_product.h, with the
+// factors in other places:
 //
 //   forward            y^T (O x N) = w (O x I) x^T (I x N)     the samples are the lanes: x is transposed, and y back
 //   backward, data     dx  (N x I) = dy (N x O) w (O x I)
 //   backward, weights  dw  (O x I) = dy^T (O x N) x (N x I)
 //
-// The small factor is packed or transposed once for all. w is read where it lies, so that no pass holds a copy of it, and dw is written
-// from registers, past the caches where it is larger than they are; what is read next is fetched during a product. What depends on the
-// sizes alone, and so gives the same bits with any number of threads: the pieces of work, the terms that are summed in a row, and how sums
-// are added up. A lane knows nothing of its neighbours, so a sample has the same outputs in every batch.
+// The small factor is packed or transposed once for all. w is read where it lies, so that no pass
+// holds a copy of it, and dw is written from registers, past the caches where it is larger than
+// they are; what is read next is fetched during a product. What depends on the sizes alone, and so
+// gives the same bits with any number of threads: the pieces of work, the terms that are summed in
+// a row, and how sums are added up. A lane does not depend on its neighbours, so a
+// sample has the same outputs in every batch.
 //
-// x (N,I), w and dw (O,I), y and dy (N,O), bias and norms (O). Where `norms` is not null, the unit rows w(o) / norm(o) stand in the place
-// of w(o). Each pass says beside it how much scratch it takes.
+// x (N,I), w and dw (O,I), y and dy (N,O), bias and norms (O). Where `norms` is not null, the unit
+// rows w(o) / norm(o) stand in the place of w(o). Each pass says beside it how much scratch it
+// takes.
 #pragma once
 
 #include "kernels/arguments.h"
@@ -20,10 +24,13 @@
 
 namespace amnet {
 
-inline constexpr std::int64_t piece_outputs = 48;   // rows of w in a piece: whole register blocks on every machine
-inline constexpr std::int64_t piece_columns = 512;  // columns of dx and dw in a piece: whole panels on every machine
+// rows of w in a piece: whole register blocks on every machine
+inline constexpr std::int64_t piece_outputs = 48;
+// columns of dx and dw in a piece: whole panels on every machine
+inline constexpr std::int64_t piece_columns = 512;
 
-/// parts[0] = the sum of the parts, in a binary tree; each has `count` elements and lies `stride` behind the one before.
+/// parts[0] = the sum of the parts, in a binary tree; each has `count` elements and lies `stride`
+/// behind the one before.
 template <class T>
 void add_parts(T* parts, std::int64_t count, std::int64_t number, std::int64_t stride) {
   for (std::int64_t width = 1; width < number; width *= 2) {
@@ -33,7 +40,8 @@ void add_parts(T* parts, std::int64_t count, std::int64_t number, std::int64_t s
   }
 }
 
-/// y = x w^T + bias; `bias` may be null. Writes the norms, sqrt(sum of squares + epsilon), unless they are null.
+/// y = x w^T + bias; `bias` may be null. Writes the norms, sqrt(sum of squares + epsilon), unless
+/// they are null.
 template <class T>
 void inner_product_forward(Cpu& cpu, const FullyConnectedSizes& sizes, const T* x, const T* w, T epsilon, const T* bias, T* y, T* norms);
 template <class T>

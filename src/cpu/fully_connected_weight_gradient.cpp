@@ -45,7 +45,8 @@ SideBySide<T> copy_slopes(std::int64_t outputs, std::int64_t samples, Lines<cons
   return {to, outputs};
 }
 
-/// into (outputs x up to a panel) (+)= dy^T x for a panel of x that begins at a column. `next`: the panel that is read next.
+/// into (outputs x up to a panel) (+)= dy^T x for a panel of x that begins at a column. `next`: the
+/// panel that is read next.
 template <class T>
 void multiply_transposed(std::int64_t outputs, std::int64_t depth, SideBySide<T> dy, Lines<const T> panel, std::int64_t columns,
                          Lines<T> into, Put put, T* tail, Lines<const T> next) {
@@ -60,9 +61,10 @@ void multiply_transposed(std::int64_t outputs, std::int64_t depth, SideBySide<T>
   }
 }
 
-/// How a gradient is written: past the caches where it is larger than they are and made of whole lines.
+/// How a gradient is written: past the caches where it is larger than they are and made of whole
+/// lines.
 template <class T>
-Put put_of(Write write, const T* gradient, std::int64_t rows, std::int64_t columns) {
+Put put_of_weights(Write write, const T* gradient, std::int64_t rows, std::int64_t columns) {
   constexpr std::int64_t large = std::int64_t{32} << 20;
   const bool lines = columns % line_elements<T> == 0 && reinterpret_cast<std::uintptr_t>(gradient) % 64 == 0;
   const bool streams = write == Write::assign && lines && rows * columns * static_cast<std::int64_t>(sizeof(T)) > large;
@@ -93,8 +95,9 @@ void inner_product_backward_weights(Cpu& cpu, const FullyConnectedSizes& sizes, 
   constexpr std::int64_t width = panel_columns<T>;
   const std::int64_t samples = sizes.samples, inputs = sizes.inputs, outputs = sizes.outputs;
   const std::int64_t chunks = ceil_div(inputs, piece_columns), groups = ceil_div(outputs, piece_outputs);
-  const bool streams = width % line_elements<T> == 0 && samples <= panel_depth;  // whole lines, and all of their sums, at once
-  const Put first_put = streams ? put_of(write, dw, outputs, inputs) : put_of(write);
+  // whole lines, and all of their sums, at once
+  const bool streams = width % line_elements<T> == 0 && samples <= panel_depth;
+  const Put first_put = streams ? put_of_weights(write, dw, outputs, inputs) : put_of(write);
   const Workspace<T> room(cpu, inner_product_backward_weights_size<T>(sizes));
   const PackedSamples<T> packed(cpu, {x, inputs}, samples, inputs, room.shared());
   parallel_for(cpu, chunks * groups, [&](std::int64_t piece, int worker) {
@@ -133,7 +136,7 @@ void unit_rows_backward_weights(Cpu& cpu, const FullyConnectedSizes& sizes, cons
                                 Write write) {
   constexpr std::int64_t width = panel_columns<T>;
   const std::int64_t samples = sizes.samples, inputs = sizes.inputs, outputs = sizes.outputs;
-  const Put put = put_of(write, dw, outputs, inputs);
+  const Put put = put_of_weights(write, dw, outputs, inputs);
   const Workspace<T> room(cpu, unit_rows_backward_weights_size<T>(sizes));
   const PackedSamples<T> packed(cpu, {x, inputs}, samples, inputs, room.shared());
   parallel_for(cpu, ceil_div(outputs, piece_outputs), [&](std::int64_t piece, int worker) {

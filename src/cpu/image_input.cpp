@@ -23,8 +23,9 @@ struct RowInput {
     for (std::int64_t w = 0; w < width; ++w) plain(from + (width - 1 - w) * channels, channels, to + w * channels);
   }
 
-  /// A stretch of pixels is turned round as bytes, four at a time of which the fourth is overwritten by the next pixel; what is left
-  /// is the loop of a plain row, which the compiler vectorises.
+  /// A stretch of pixels is turned round as bytes, four at a time of which the fourth is
+  /// overwritten by the next pixel; what is left is the loop of a plain row, which the compiler
+  /// vectorises.
   void mirrored_colour(const std::uint8_t* from, std::int64_t width, T* to) const {
     constexpr std::int64_t stretch = 128;  // pixels
     std::array<std::uint8_t, 3 * stretch + 1> turned;

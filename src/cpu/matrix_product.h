@@ -1,11 +1,16 @@
-// The two small matrix products that convolutions and fully connected layers are made of, written once for every
-// instruction set with the compiler's vector types. Each keeps a block of results in registers:
+// The two small matrix products that convolutions and fully connected layers are made of, written
+// once for every instruction set with the compiler's vector types. Each keeps a block of results in
+// registers:
 //
 //   multiply_patches   C (rows x columns) = A (rows x k) B (k x columns)    A is read in place, B is packed
 //   sum_outer_products C (rows x columns) = A^T (rows x p) B (p x columns)  A is packed, B is read in place
 //
-// "In place" means in an image: consecutive rows of a patch matrix overlap in memory, so nothing like im2col is needed.
-// Results go to a small tile (rows x columns, contiguous); the caller adds, scales and scatters it.
+// "In place" means in an image: consecutive rows of a patch matrix overlap in memory, so nothing
+// like im2col is needed. Results go to a small tile (rows x columns, contiguous); the caller adds,
+// scales and scatters it.
+//
+// Why not Eigen's products: at the network's shapes they reach 143 to 173 GFLOP/s on one Zen 5 core
+// of about 240, before any patch is gathered; these reach 185 to 230 with the gathering.
 #pragma once
 
 #include "vector.h"
@@ -28,11 +33,13 @@ void put_all(T* to, const T* from, std::int64_t count, Write write) {
   for (; i < count; ++i) to[i] = write == Write::add ? to[i] + from[i] : from[i];
 }
 
-/// Rows of a patch matrix come in groups of this many pixels that lie side by side in one image row: one address
-/// and one stride reach them all, so that the block below needs few address registers.
+/// Rows of a patch matrix come in groups of this many pixels that lie side by side in one image
+/// row: one address and one stride reach them all, so that the block below needs few address
+/// registers.
 inline constexpr int group_rows = 3;
 
-/// The register block of multiply_patches: `Vectors` vectors wide, three quarters of the registers in all.
+/// The register block of multiply_patches: `Vectors` vectors wide, three quarters of the registers
+/// in all.
 template <class T, int Vectors>
 struct PatchBlock {
   static constexpr int groups = vector_registers * 3 / 4 / (group_rows * Vectors);
@@ -40,13 +47,14 @@ struct PatchBlock {
   static constexpr int columns = Vectors * lanes<T>;
 };
 
-/// Where a patch lies: `segments` runs (kernel rows) of `length` elements (kernel columns x channels), `pitch` apart.
+/// Where a patch lies: `segments` runs (kernel rows) of `length` elements (kernel columns x
+/// channels), `pitch` apart.
 struct PatchShape {
   std::int64_t segments, length, pitch;
 };
 
-/// tile[row][column] = the sum over k of patch(row)[k] * b[k][column]. Row 3g+r is the patch at groups[g] + r * stride.
-/// b: (segments * length, columns), packed.
+/// tile[row][column] = the sum over k of patch(row)[k] * b[k][column]. Row 3g+r is the patch at
+/// groups[g] + r * stride. b: (segments * length, columns), packed.
 template <class T, int Vectors>
 void multiply_patches(const T* const* groups, std::int64_t stride, const PatchShape& shape, const T* b, T* tile) {
   using Block = PatchBlock<T, Vectors>;
@@ -79,12 +87,13 @@ void multiply_patches(const T* const* groups, std::int64_t stride, const PatchSh
   }
 }
 
-/// The register block of sum_outer_products: `rows` x up to `max_vectors` vectors.
+/// The register block of sum_outer_products: `outer_rows` x up to `outer_vectors` vectors.
 inline constexpr int outer_rows = vector_registers / 4;
 inline constexpr int outer_vectors = 3;
 
-/// tile[row][column] = the sum over pixels p of a[p][row] * b(p)[column]. The pixels are `lines` image rows of `pixels`;
-/// pixel j of line i is at b + line_offsets[i] + j * stride. a: (lines * pixels, outer_rows), packed.
+/// tile[row][column] = the sum over pixels p of a[p][row] * b(p)[column]. The pixels are `lines`
+/// image rows of `pixels`; pixel j of line i is at b + line_offsets[i] + j * stride. a: (lines *
+/// pixels, outer_rows), packed.
 template <class T, int Vectors>
 void sum_outer_products(const T* a, const T* b, const std::int64_t* line_offsets, std::int64_t lines, std::int64_t pixels,
                         std::int64_t stride, T* tile) {

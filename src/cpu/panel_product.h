@@ -1,8 +1,10 @@
-// The matrix product of the fully connected layers, written once for every instruction set with the compiler's vector types:
+// The matrix product of the fully connected layers, written once for every instruction set with the
+// compiler's vector types:
 //
 //   C (rows x columns) (+)= A (rows x depth) B (depth x columns)
 //
-// Elements of A are broadcast, rows of B and C are vectors. B is read in panels of two vectors' width.
+// Elements of A are broadcast, rows of B and C are vectors. B is read in panels of two vectors'
+// width.
 #pragma once
 
 #include "matrix_product.h"
@@ -17,7 +19,8 @@ namespace amnet {
 template <class T>
 inline constexpr int panel_columns = 2 * lanes<T>;
 inline constexpr int panel_rows = vector_registers * 3 / 8;
-/// So many terms are summed in registers: a panel of B then stays in the first-level cache, and no sum is long enough to lose digits.
+/// So many terms are summed in registers: a panel of B then stays in the first-level cache, and no
+/// sum is long enough to lose digits.
 inline constexpr std::int64_t panel_depth = 192;
 
 /// A factor that is read element by element: (row, k) is at[row * row_stride + k * depth_stride].
@@ -29,8 +32,8 @@ struct Elements {
   Elements from_row(std::int64_t row) const { return {at + row * row_stride, row_stride, depth_stride}; }
 };
 
-/// The same where the rows lie side by side, so that one address reaches them all: a product over 32 samples then runs at 157 GFLOP/s
-/// instead of 112 (one AVX-512 core that reaches 175).
+/// The same where the rows lie side by side, so that one address reaches them all: a product over
+/// 32 samples then runs at 157 GFLOP/s instead of 112 (one AVX-512 core that reaches 175).
 template <class T>
 struct SideBySide {
   const T* at;
@@ -54,7 +57,8 @@ struct Lines {
 enum class Put : unsigned char { assign, add, stream };
 inline Put put_of(Write write) { return write == Write::add ? Put::add : Put::assign; }
 
-/// Calls body(put_one), put_one(to, vector) being what `put` says: it is decided once, outside of the body's loops.
+/// Calls body(put_one), put_one(to, vector) being what `put` says: it is decided once, outside of
+/// the body's loops.
 template <class T, class Body>
 [[gnu::always_inline]] inline void with_put(Put put, Body&& body) {
   if (put == Put::add) {
@@ -66,9 +70,10 @@ template <class T, class Body>
   }
 }
 
-/// What is read next: the following rows of a, or a panel's worth of rows of b. It is fetched while a panel is multiplied, a little with
-/// every line of terms, since the machine's prefetchers follow neither short rows nor large strides and a burst of requests holds it up.
-/// Null: nothing to fetch.
+/// What is read next: the following rows of a, or a panel's worth of rows of b. It is fetched while
+/// a panel is multiplied, a little with every line of terms, since the machine's prefetchers follow
+/// neither short rows nor large strides and a burst of requests holds it up. Null: nothing to
+/// fetch.
 template <class T>
 struct Next {
   const T* a = nullptr;
@@ -76,8 +81,8 @@ struct Next {
   std::int64_t b_rows = 0;
 };
 
-/// What one block of rows fetches of it with each line of terms: what lies `ahead` elements behind its rows of a, and the first `b_rows`
-/// rows of b that no line before it did.
+/// What one block of rows fetches of it with each line of terms: what lies `ahead` elements behind
+/// its rows of a, and the first `b_rows` rows of b that no line before it did.
 template <class T>
 struct Fetch {
   std::int64_t ahead;
@@ -85,8 +90,8 @@ struct Fetch {
   std::int64_t b_rows;
 };
 
-/// c (+)= a b for `Rows` rows and `Vectors` vectors of columns. Always inline: its arguments would go through memory, an eighth of the time
-/// of a block of 32 terms.
+/// c (+)= a b for `Rows` rows and `Vectors` vectors of columns. Always inline: its arguments would
+/// go through memory, an eighth of the time of a block of 32 terms.
 template <int Rows, int Vectors, class T, class Factor>
 [[gnu::always_inline]] inline void multiply_block(std::int64_t depth, Factor a, Lines<const T> b, Lines<T> c, Put put, Fetch<T> fetch) {
   // One address reaches a group of rows: a register for each of twelve would be too many.

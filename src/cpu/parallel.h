@@ -1,5 +1,5 @@
-// The one way a CPU kernel uses several threads, and the one way it sums over rows.
-// Work is cut into pieces whose size depends on the tensor alone, never on the number of threads, and partial
+// The one way a CPU kernel uses several threads, and the one way it sums over rows. Work is cut
+// into pieces whose size depends on the tensor alone, never on the number of threads, and partial
 // sums are added in the order of the pieces: 1, 2 or 4 threads give the same bits.
 #pragma once
 
@@ -28,7 +28,8 @@ struct Rows {
   std::int64_t begin, end;
 };
 
-/// How many pieces `rows` rows of `row_elements` elements are cut into: enough work each to be worth a thread.
+/// How many pieces `rows` rows of `row_elements` elements are cut into: enough work each to be
+/// worth a thread.
 inline std::int64_t pieces_of(std::int64_t rows, std::int64_t row_elements) {
   constexpr std::int64_t elements_per_piece = 16384;
   const std::int64_t rows_per_piece = std::max<std::int64_t>(1, elements_per_piece / std::max<std::int64_t>(1, row_elements));
@@ -45,8 +46,9 @@ void put(T& target, T value, Write write) {
   target = write == Write::add ? target + value : value;
 }
 
-/// out[c] (+)= the sum over rows r of term(r, c): partial sums per piece, then the pieces in order, in T.
-/// `add_rows(rows, partial)` adds the terms of a range of rows into `partial` (columns), which starts at zero. Takes the Cpu's scratch.
+/// out[c] (+)= the sum over rows r of term(r, c): partial sums per piece, then the pieces in order,
+/// in T. `add_rows(rows, partial)` adds the terms of a range of rows into `partial` (columns),
+/// which starts at zero. Takes the Cpu's scratch.
 template <class T, class AddRows>
 void sum_over_rows(Cpu& cpu, std::int64_t rows, std::int64_t columns, T* out, Write write, AddRows&& add_rows) {
   const std::int64_t pieces = std::max<std::int64_t>(1, pieces_of(rows, columns));

@@ -24,7 +24,8 @@ void pool_max(Cpu& cpu, const PoolGeometry& g, const T* x, T* y, std::int64_t* i
           const std::int64_t at = h * g.columns.extent + w;
           const T* pixel = image + at * g.channels;
           for (std::int64_t c = 0; c < g.channels; ++c) {
-            const bool wins = pixel[c] > best[c] || pixel[c] != pixel[c];  // a NaN wins, so that it is seen
+            // a NaN wins, so that it is seen
+            const bool wins = pixel[c] > best[c] || pixel[c] != pixel[c];
             best[c] = wins ? pixel[c] : best[c];
             winner[c] = wins ? at : winner[c];
           }
@@ -57,7 +58,8 @@ void pool_average(Cpu& cpu, const PoolGeometry& g, const T* x, T* y) {
   });
 }
 
-/// Every pixel gathers from the windows that hold it: add(pixel, h, w, window) adds the gradient of one window, (OH*OW index), to it.
+/// Every pixel gathers from the windows that hold it: add(pixel, h, w, window) adds the gradient of
+/// one window, (OH*OW index), to it.
 template <class T, class AddWindow>
 void gather(Cpu& cpu, const PoolGeometry& g, T* dx, Write write, AddWindow&& add_window) {
   for_rows(cpu, g.samples * g.rows.extent, g.columns.extent * g.channels, [&](std::int64_t line) {

@@ -62,7 +62,8 @@ void prelu_backward(Cpu& cpu, const Tensor& x, const Tensor& slope, const Tensor
       for_runs(cpu, rows, channels, pass_back);
       return;
     }
-    // One pass for both gradients: a run of x and dy is still in the first-level cache when it is read again.
+    // One pass for both gradients: a run of x and dy is still in the first-level cache when it is
+    // read again.
     std::vector<T> sums(static_cast<std::size_t>(channels));
     sum_over_runs<T>(cpu, rows, channels, sums.data(), Write::assign, [=](std::int64_t begin, std::int64_t length, T* partial) {
       pass_back(begin, length);

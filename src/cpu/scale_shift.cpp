@@ -9,7 +9,8 @@
 namespace amnet {
 namespace {
 
-/// out (+)= the sum of term(i) over all elements. In double: one sum over a whole tensor may cancel to far less than its terms.
+/// out (+)= the sum of term(i) over all elements. In double: one sum over a whole tensor may cancel
+/// to far less than its terms.
 template <class T, class Term>
 void sum_all(Cpu& cpu, std::int64_t count, const Gradient& out, Term&& term) {
   double sum = 0;
@@ -28,7 +29,8 @@ void add_products(std::int64_t count, const T* x, const T* dy, T* __restrict sum
   for (std::int64_t i = 0; i < count; ++i) sums[i] += x[i] * dy[i];
 }
 
-/// All gradients of one scale per channel in one pass: a run of dy is still in the first-level cache when it is read again.
+/// All gradients of one scale per channel in one pass: a run of dy is still in the first-level
+/// cache when it is read again.
 template <class T>
 void backward_channels(Cpu& cpu, Matrix size, const T* x, const T* scales, const T* dy, T* dx, Write write, const Gradient& dscale,
                        const Gradient& dshift) {
@@ -42,7 +44,8 @@ void backward_channels(Cpu& cpu, Matrix size, const T* x, const T* scales, const
       const std::int64_t count = std::min(run, end - begin);
       if (dscale) add_products(count, x + begin, dy + begin, lanes.data());
       if (dshift) put_all(lanes.data() + run, dy + begin, count, Write::add);
-      if (dx != nullptr) scale_run(count, dy + begin, run_scales.data(), dx + begin, write);  // last: it may be written over x
+      // last: it may be written over x
+      if (dx != nullptr) scale_run(count, dy + begin, run_scales.data(), dx + begin, write);
     }
     for (std::int64_t i = 0; i < run; i += columns) {
       put_all(partial, lanes.data() + i, columns, Write::add);

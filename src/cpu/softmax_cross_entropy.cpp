@@ -31,7 +31,8 @@ class Margin {
   const T* scales_;
 };
 
-/// A row goes through the first-level cache a block at a time: z, its exponentials and its gradient are never a row in memory.
+/// A row goes through the first-level cache a block at a time: z, its exponentials and its gradient
+/// are never a row in memory.
 constexpr std::int64_t block_size = 1024;
 
 template <class T>
@@ -40,7 +41,8 @@ struct Block {
   const T* next;  // the next block's cosines; the last block's own
   alignas(64) T values[block_size];
 
-  /// Loops take two vectors at a time, so that one need not wait for the other; the last two are filled up.
+  /// Loops take two vectors at a time, so that one need not wait for the other; the last two are
+  /// filled up.
   static constexpr int vectors = 2;
   static constexpr std::int64_t group = vectors * lanes<T>;
   std::int64_t filled() const { return (length + group - 1) / group * group; }
@@ -58,7 +60,8 @@ class Row {
         target_(cosines[label] - margin.of(cosines[label])) {}
 
   T scale() const { return scale_; }
-  /// The label's cosine less the margin, as it was when the row began: a gradient may be written over it.
+  /// The label's cosine less the margin, as it was when the row began: a gradient may be written
+  /// over it.
   T target() const { return target_; }
 
   /// The label's z, in the block that holds it, else nullptr.
@@ -66,7 +69,8 @@ class Row {
     return label_ >= block.begin && label_ < block.begin + block.length ? block.values + (label_ - block.begin) : nullptr;
   }
 
-  /// Calls body(block, the block's cosines) with z in each block; minus infinity fills up its last vectors.
+  /// Calls body(block, the block's cosines) with z in each block; minus infinity fills up its last
+  /// vectors.
   template <class Body>
   void for_blocks(Body&& body) const {
     Block<T> block;
@@ -89,7 +93,8 @@ class Row {
   T target_;
 };
 
-/// All lanes of a vector put together by a binary tree: a chain over lanes * 4 values took a fifth of a block's time.
+/// All lanes of a vector put together by a binary tree: a chain over lanes * 4 values took a fifth
+/// of a block's time.
 template <class T, class Join>
 T over_lanes(Vector<T> vector, Join&& join) {
   T values[lanes<T>];
@@ -112,8 +117,8 @@ T largest_of(const Block<T>& block) {
   return over_lanes<T>(larger(first, second), larger);
 }
 
-/// Calls body(v, values, exp(values - shift)) for each vector of a block, the v-th of its group, and fetches the next block meanwhile:
-/// memory would rest otherwise.
+/// Calls body(v, values, exp(values - shift)) for each vector of a block, the v-th of its group,
+/// and prefetches the next block, so that loads overlap the computation.
 template <class T, class Body>
 void for_exponentials(Block<T>& block, T shift, Body&& body) {
   for (std::int64_t i = 0; i < block.filled(); i += block.group) {
@@ -206,8 +211,8 @@ void softmax_cross_entropy_backward(Cpu& cpu, const MarginOptions& options, cons
     for_rows(cpu, size.rows, size.columns, [&](std::int64_t i) {
       const Row<T> row(margin, i, size.columns, targets[i], in + i * size.columns);
       const T factor = share * row.scale();
-      // sum_j p_j z_j - z_y over the scale: the cosine is offset by the target's, so that nearly equal terms cancel exactly, and the
-      // target's own term is zero.
+      // sum_j p_j z_j - z_y over the scale: the cosine is offset by the target's, so that nearly
+      // equal terms cancel exactly, and the target's own term is zero.
       double along = 0;
       row.for_blocks([&](Block<T>& block, const T* cosines) {
         for_exponentials(block, saved[2 * i],

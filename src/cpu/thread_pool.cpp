@@ -12,7 +12,9 @@ namespace amnet {
 namespace {
 
 constexpr int worker_bits = 16;
-constexpr int spins = 20000;  // about a millisecond: longer than a worker waits for the last piece of another, less than a time slice
+// about a millisecond: longer than a worker waits for the last piece of another, less than a time
+// slice
+constexpr int spins = 20000;
 
 void pause() {
 #if defined(__SSE2__)

@@ -1,6 +1,7 @@
-// The two-dimensional transforms of a tile, put together from one algorithm for its height and one for its width
-// (bilinear.h): first along the height into a small buffer, then along the width. Any two algorithms go together, and
-// each one-dimensional pass is compiled once. A "line" is lanes<T> channels of one pixel: one vector.
+// The two-dimensional transforms of a tile, put together from one algorithm for its height and one
+// for its width (bilinear.h): first along the height into a small buffer, then along the width. Any
+// two algorithms go together, and each one-dimensional pass is compiled once. A "line" is lanes<T>
+// channels of one pixel: one vector.
 #pragma once
 
 #include <amnet/core/dtype.h>
@@ -13,17 +14,19 @@ namespace amnet {
 /// in (inputs) -> out (products), for a matrix of (products, inputs).
 template <class T>
 struct AnalysisPass {
-  /// Along the height. The value of row i and column j is the line at rows[i] + first + j * step; columns outside of
-  /// [begin, end) are zero and not read. buffer: (products, columns, line).
+  /// Along the height. The value of row i and column j is the line at rows[i] + first + j * step;
+  /// columns outside of [begin, end) are zero and not read. buffer: (products, columns, line).
   void (*height)(const T* const* rows, std::ptrdiff_t first, std::ptrdiff_t step, int begin, int end, int columns, T* buffer);
-  /// Along the width: buffer (lines, inputs, line) to the products (i, j) at out + (i * products + j) * product_stride.
+  /// Along the width: buffer (lines, inputs, line) to the products (i, j) at out + (i * products +
+  /// j) * product_stride.
   void (*width)(const T* buffer, int lines, T* out, std::ptrdiff_t product_stride);
 };
 
 /// in (products) -> out (outputs), for a matrix of (outputs, products).
 template <class T>
 struct SynthesisPass {
-  /// The product of row i and column j lies at in + (i * columns + j) * product_stride. buffer: (outputs, columns, line).
+  /// The product of row i and column j lies at in + (i * columns + j) * product_stride. buffer:
+  /// (outputs, columns, line).
   void (*height)(const T* in, std::ptrdiff_t product_stride, int columns, T* buffer);
   /// buffer (lines, products, line) to out (lines, outputs, line).
   void (*width)(const T* buffer, int lines, T* out);

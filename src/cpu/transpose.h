@@ -1,5 +1,6 @@
-// Transposition in registers, a square of lanes<T> x lanes<T> elements at a time. Each round interleaves row i with row i + half of the
-// square, which moves the highest bit of a row's number to the lowest of its column's: after log2(lanes) rounds they have changed places.
+// Transposition in registers, a square of lanes<T> x lanes<T> elements at a time. Each round
+// interleaves row i with row i + half of the square, which moves the highest bit of a row's number
+// to the lowest of its column's: after log2(lanes) rounds they have changed places.
 #pragma once
 
 #include "vector.h"
@@ -17,7 +18,8 @@ template <class T, bool upper>
 #if defined(__clang__)
     return __builtin_shufflevector(a, b, (first + i / 2 + i % 2 * lanes<T>)...);
 #else
-    // GCC 11 has no __builtin_shufflevector; its own takes the indices as a vector of integers as wide as the elements.
+    // GCC 11 has no __builtin_shufflevector; its own takes the indices as a vector of integers as
+    // wide as the elements.
     const decltype(a < b) indices = {(first + i / 2 + i % 2 * lanes<T>)...};
     return __builtin_shuffle(a, b, indices);
 #endif
@@ -25,7 +27,8 @@ template <class T, bool upper>
   (std::make_integer_sequence<int, lanes<T>>());
 }
 
-/// to[column][row] = from[row][column] for a square; rows are `from_stride` and `to_stride` elements apart.
+/// to[column][row] = from[row][column] for a square; rows are `from_stride` and `to_stride`
+/// elements apart.
 template <class T>
 void transpose_square(const T* from, std::int64_t from_stride, T* to, std::int64_t to_stride) {
   constexpr int size = lanes<T>;

@@ -1,4 +1,5 @@
-// The compiler's vector types: one source for AVX-512, AVX2, SSE2 and NEON. Only what they cannot say is an intrinsic.
+// The compiler's vector types: one source for AVX-512, AVX2, SSE2 and NEON. Only what they cannot
+// say is an intrinsic.
 #pragma once
 
 #include <cstdint>
@@ -59,8 +60,10 @@ Vector<T> broadcast(T value) {
   return value - Vector<T>{};
 }
 
-/// Stores past the caches, for what nobody reads soon: the line is not read first, and nothing else is driven out of the cache.
-/// `to` is aligned as a vector is; a stream_fence() comes before another thread may read it.
+/// Stores past the caches, for what nobody reads soon (sums that a backward pass will need, large
+/// transformed weights and weight gradients): the line is not read first, and nothing else is
+/// driven out of the cache. Two AVX-512 cores store 48 GB/s so, and 18 otherwise. `to` is aligned
+/// as a vector is; a stream_fence() comes before another thread may read it.
 template <class T>
 void stream(T* to, Vector<T> vector) {
 #if defined(__AVX512F__)

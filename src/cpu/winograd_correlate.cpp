@@ -24,9 +24,9 @@ struct Layout {
   }
 };
 
-/// U of one panel of target channels and lanes<T> source channels from `k` on. Its lines belong to as many places as there are
-/// products, too many for the hardware to follow: they are put together first and copied in runs, past the caches where U is too large
-/// to stay in them anyway.
+/// U of one panel of target channels and lanes<T> source channels from `k` on. Its lines belong to
+/// as many places as there are products, too many for the hardware to follow: they are put together
+/// first and copied in runs, past the caches where U is too large to stay in them anyway.
 template <class T, class Factor>
 void transform_kernels(const WinogradCorrelation<T, Factor>& task, const Layout<T, Factor>& layout, std::int64_t panel, std::int64_t k,
                        Factor* u) {
@@ -106,7 +106,8 @@ void transform_products(const WinogradCorrelation<T, Factor>& task, std::int64_t
   const auto& h = *grid.h.passes;
   const auto& w = *grid.w.passes;
   const std::int64_t channels = task.target_channels, row_elements = grid.w.target * channels;
-  const Epilogue<T> epilogue = task.epilogue;  // a copy: the compiler need not fear that a store changes it
+  // a copy, which no store through a pointer can change: its members stay in registers
+  const Epilogue<T> epilogue = task.epilogue;
   const T* const addends = epilogue.addends();
   TileBuffer<T> half, values, read;
   for (std::int64_t t = 0; t < tiles; ++t) {
@@ -137,7 +138,8 @@ void transform_products(const WinogradCorrelation<T, Factor>& task, std::int64_t
   if (epilogue.stream_sums) stream_fence();
 }
 
-/// M of a chunk. The weights are the part that no cache holds: a panel of them is read while the one before is multiplied with all blocks.
+/// M of a chunk. The weights are the part that no cache holds: a panel of them is read while the
+/// one before is multiplied with all blocks.
 template <class T, class Factor>
 void multiply(const WinogradCorrelation<T, Factor>& task, const Layout<T, Factor>& layout, std::int64_t blocks, std::int64_t first_panel,
               std::int64_t end_panel, const Factor* u, const Factor* v, std::int64_t v_stride, T* m, std::int64_t m_stride) {
@@ -166,7 +168,8 @@ void multiply(const WinogradCorrelation<T, Factor>& task, const Layout<T, Factor
   }
 }
 
-/// Tiles of a chunk: V and M of a chunk should stay in a core's second-level cache, but all of U is read for every chunk.
+/// Tiles of a chunk: V and M of a chunk should stay in a core's second-level cache, but all of U is
+/// read for every chunk.
 template <class T, class Factor>
 std::int64_t chunk_tiles(const WinogradCorrelation<T, Factor>& task, int threads) {
   constexpr std::int64_t cache_bytes = 1 << 19, fewest = 2 * tile_rows;
@@ -180,8 +183,9 @@ std::int64_t chunk_tiles(const WinogradCorrelation<T, Factor>& task, int threads
   return (even + tile_rows - 1) / tile_rows * tile_rows;
 }
 
-/// What one call needs. Where there would be a chunk for each thread at most, reading the weights is what takes the time: the threads then
-/// share the tiles and divide the target channels, so that each reads its part of the weights only.
+/// What one call needs. Where there would be a chunk for each thread at most, reading the weights
+/// is what takes the time: the threads then share the tiles and divide the target channels, so that
+/// each reads its part of the weights only.
 template <class T, class Factor>
 struct Room {
   bool shared;

@@ -1,9 +1,11 @@
 // What the passes of winograd.h share: reading a tile, and the panels of channels.
 //
-// A note on addresses. Tensors of one shape often lie a multiple of 4096 bytes apart, and pixels a fraction of it. Processors take a load
-// for dependent on an earlier store as long as the lowest 12 bits of both are the same, so that a loop which reads one tensor and writes
-// another, pixel by pixel, waits for every store to reach the cache (the weight gradient of stage 3: 10.4 instead of 7.3 ms). A pass
-// therefore reads all pixels of a tile's line of channels before it writes the first.
+// A note on addresses. Tensors of one shape often lie a multiple of 4096 bytes apart, and pixels a
+// fraction of it. Processors take a load for dependent on an earlier store as long as the lowest 12
+// bits of both are the same, so that a loop which reads one tensor and writes another, pixel by
+// pixel, waits for every store to reach the cache (the weight gradient of stage 3: 10.4 instead of
+// 7.3 ms). A pass therefore reads all pixels of a tile's line of channels before it writes the
+// first.
 #pragma once
 
 #include "winograd.h"
@@ -22,7 +24,8 @@ struct VectorPanels {
   std::int64_t width_of(std::int64_t panel) const { return whole(panel) ? width : lanes<T>; }
 };
 
-/// The part of one axis that a tile reads: positions [begin, end) of [0, length) lie in the image, the first at `first`.
+/// The part of one axis that a tile reads: positions [begin, end) of [0, length) lie in the image,
+/// the first at `first`.
 struct TileSpan {
   std::int64_t first;
   int begin, end, length;

@@ -1,4 +1,5 @@
-// The scratch memory of a CPU kernel: one array that all workers share and one of each worker's own, both from Cpu::scratch.
+// The scratch memory of a CPU kernel: one array that all workers share and one of each worker's
+// own, both from Cpu::scratch.
 #pragma once
 
 #include <amnet/core/device.h>
@@ -17,7 +18,8 @@ struct WorkspaceSize {
   ScratchBytes bytes() const { return {bytes_of(shared) + bytes_of(local), bytes_of(local)}; }
 };
 
-/// Valid until the next kernel asks the same Cpu for scratch. Nothing is initialised; each array begins on a cache line.
+/// Valid until the next kernel asks the same Cpu for scratch. Nothing is initialised; each array
+/// begins on a cache line.
 template <class T>
 class Workspace {
  public:

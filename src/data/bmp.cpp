@@ -1,5 +1,6 @@
-// Checks that a BMP holds all the bytes its header promises before stb_image sees it, because stb_image reads
-// zeros where a file has ended. The format: Microsoft, "Bitmap Storage" and BITMAPINFOHEADER.
+// Checks that a BMP holds all the bytes its header promises before stb_image sees it, because
+// stb_image reads zeros where a file has ended. The format: Microsoft, "Bitmap Storage" and
+// BITMAPINFOHEADER.
 #include "codecs.h"
 
 namespace amnet::codecs {

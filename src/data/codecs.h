@@ -50,8 +50,8 @@ Image decode_pnm(Bytes file, ChannelOrder order);
 
 /// Whether a JPEG's APP1 segment holds Exif; it may be XMP, too.
 bool is_exif_segment(Bytes segment);
-/// What Exif says of the orientation, in [1,8]: a TIFF structure, with the name of its JPEG segment before it or not. Nothing where it is
-/// damaged, says nothing or says a value that there is not.
+/// What Exif says of the orientation, in [1,8]: a TIFF structure, with the name of its JPEG segment
+/// before it or not. Nothing where it is damaged, says nothing or says a value that there is not.
 std::optional<int> exif_orientation(Bytes exif);
 /// The image as it is to be seen; orientation in [1,8].
 Image turned(Image image, int orientation);
@@ -59,7 +59,8 @@ Image turned(Image image, int orientation);
 /// Why a file of a format that amnet does not read is refused, by the name of the format.
 Refusal foreign_format(Bytes file);
 
-/// PNG and BMP pixels by stb_image, in (height, width, 3); the caller has checked the file's structure.
+/// PNG and BMP pixels by stb_image, in (height, width, 3); the caller has checked the file's
+/// structure.
 Image decode_with_stb(Bytes file, ChannelOrder order);
 
 }  // namespace amnet::codecs

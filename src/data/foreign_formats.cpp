@@ -1,5 +1,6 @@
-// Names what a file is that amnet does not read, by its first bytes, so that its owner knows what to convert. Of formats that
-// begin alike (a TIFF and most cameras' raw files) the more common one is named.
+// Names what a file is that amnet does not read, by its first bytes, so that its owner knows what
+// to convert. Of formats that begin alike (a TIFF and most cameras' raw files) the more common one
+// is named.
 #include "codecs.h"
 
 #include <algorithm>
@@ -68,7 +69,8 @@ constexpr Format pictures[] = {
     {0, "\0MRM"sv, "a camera's raw file (MRW)"},
 };
 
-/// What the brands of an ISO media file stand for ("ftyp" at byte 4; the major brand at 8, compatible ones from 16 on).
+/// What the brands of an ISO media file stand for ("ftyp" at byte 4; the major brand at 8,
+/// compatible ones from 16 on).
 constexpr Format brands[] = {
     {0, "avif", "an AVIF file"},
     {0, "avis", "an AVIF file"},

@@ -40,7 +40,8 @@ Image decode_image(std::span<const std::byte> file, ChannelOrder order, std::str
 
 void read_image_file(const std::filesystem::path& path, std::string_view name, std::vector<std::byte>& bytes) {
   const auto reason = [] { return std::generic_category().message(errno); };
-  const Descriptor file(::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY));  // a pipe must not make us wait
+  // a pipe must not make us wait
+  const Descriptor file(::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY));
   require<DataError>(file.number() >= 0 || (errno != ENOENT && errno != ENOTDIR), "{} is not there; check the root folder and the list.",
                      name);
   require<DataError>(file.number() >= 0, "{} cannot be read: {}.", name, reason());

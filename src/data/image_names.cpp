@@ -13,7 +13,8 @@ constexpr std::string_view unread_endings[] = {".avif", ".avifs", ".heic", ".hei
 
 std::string_view file_name(std::string_view path) { return path.substr(path.rfind('/') + 1); }
 
-/// ".JPG" of "ann/01.JPG"; empty where there is none. A name that begins with its only dot has none.
+/// ".JPG" of "ann/01.JPG"; empty where there is none. A name that begins with its only dot has
+/// none.
 std::string_view raw_ending(std::string_view path) {
   const std::string_view name = file_name(path);
   const auto dot = name.rfind('.');

@@ -41,7 +41,8 @@ class ImageFolder final : public ImageSource {
     }
   }
   std::string alike(std::string_view path) const override { return file_alike(place(), path); }
-  void prefetch(std::string_view) const override {}  // opening a file early would cost as much as reading it
+  // opening a file early would cost as much as reading it
+  void prefetch(std::string_view) const override {}
 };
 
 }  // namespace

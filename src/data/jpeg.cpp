@@ -13,11 +13,13 @@
 namespace amnet::codecs {
 namespace {
 
-constexpr int max_scans = 500;         // a progressive file of some KB may ask for thousands, each of the whole image
+// a progressive file of some KB may ask for thousands, each of the whole image
+constexpr int max_scans = 500;
 constexpr JDIMENSION rows_a_call = 8;  // at most four come at once
 
-/// libjpeg's error manager, and what it was told. libjpeg leaves a function by its error_exit alone, and C++ exceptions must not pass
-/// through it: each function below that calls it sets `back` first and holds nothing that would want destroying.
+/// libjpeg's error manager, and what it was told. libjpeg leaves a function by its error_exit
+/// alone, and C++ exceptions must not pass through it: each function below that calls it sets
+/// `back` first and holds nothing that would want destroying.
 struct Trouble {
   jpeg_error_mgr base{};  // first: libjpeg knows this address alone
   std::jmp_buf back{};
@@ -37,13 +39,14 @@ Trouble& trouble_of(j_common_ptr info) { return *reinterpret_cast<Trouble*>(info
 bool leaves_pixels_whole(const jpeg_error_mgr& error) {
   switch (error.msg_code) {
     case JWRN_EXTRANEOUS_DATA: {
-      // Between segments or before the end. Inside a scan, before a restart marker, nobody writes them: there they are what is left of
-      // codes that were misread.
+      // Between segments or before the end. Inside a scan, before a restart marker, nobody writes
+      // them: there they are what is left of codes that were misread.
       const int marker = error.msg_parm.i[1];
       return marker < JPEG_RST0 || marker > JPEG_RST0 + 7;
     }
     case JWRN_JFIF_MAJOR:
-    case JWRN_ADOBE_XFORM:     // three channels are YCbCr then, as in every other reader; four are refused
+    // three channels are YCbCr then, as in every other reader; four are refused
+    case JWRN_ADOBE_XFORM:
     case JWRN_NOT_SEQUENTIAL:  // parameters that a sequential scan has no use for
       return true;
     default: return false;
@@ -74,8 +77,9 @@ jpeg_error_mgr* prepare(Trouble& trouble) {
 
 J_COLOR_SPACE interleaved(ChannelOrder order) { return order == ChannelOrder::bgr ? JCS_EXT_BGR : JCS_EXT_RGB; }
 
-/// A decompressor per image, which costs 0.3 us of the 60 us of a face: a kept one would lend a file without tables those of the file
-/// before it. Methods are false where the file cannot be decoded; refuse() says why.
+/// A decompressor per image, which costs 0.3 us of the 60 us of a face: a kept one would lend a
+/// file without tables those of the file before it. Methods are false where the file cannot be
+/// decoded; refuse() says why.
 class Reader {
  public:
   explicit Reader(Bytes file) : file_(file) {}
@@ -206,7 +210,7 @@ Image decode_jpeg(Bytes file, ChannelOrder order) {
   expect(colours == JCS_GRAYSCALE || colours == JCS_RGB || colours == JCS_YCbCr,
          "is a JPEG whose channels are neither grey nor RGB nor YCbCr; convert it to RGB.");
   expect_size(reader.height(), reader.width());
-  const int orientation = reader.orientation();  // libjpeg forgets the segments with the last row
+  const int orientation = reader.orientation();  // libjpeg discards the segments with the last row
 
   Image image{reader.height(), reader.width(), {}};
   image.pixels.resize(static_cast<std::size_t>(image.height) * static_cast<std::size_t>(image.width) * 3);

@@ -1,5 +1,5 @@
-// Which way up an image is to be seen. The tag: CIPA DC-008, "Exif", section 4.6.4 (Orientation); the structure that
-// holds it: Adobe, "TIFF 6.0", section 2.
+// Which way up an image is to be seen. The tag: CIPA DC-008, "Exif", section 4.6.4 (Orientation);
+// the structure that holds it: Adobe, "TIFF 6.0", section 2.
 #include "codecs.h"
 
 #include <algorithm>
@@ -9,9 +9,11 @@ namespace amnet::codecs {
 namespace {
 
 constexpr std::string_view exif_name = "Exif";
-constexpr std::size_t exif_name_bytes = 6;  // with two zero bytes; some writers have another second one
+// with two zero bytes; some writers have another second one
+constexpr std::size_t exif_name_bytes = 6;
 
-/// Integers of the byte order that the structure names; positions beyond its end are the caller's to avoid.
+/// Integers of the byte order that the structure names; positions beyond its end are the caller's
+/// to avoid.
 struct Tiff {
   Bytes bytes;
   bool big;
@@ -49,8 +51,8 @@ std::optional<int> exif_orientation(Bytes exif) {
 
 Image turned(Image image, int orientation) {
   if (orientation == 1) return image;
-  // From 5 on rows become columns. Which of the image's sides is seen on top and left says where the first pixel lies and how far apart
-  // neighbours of the result are.
+  // From 5 on rows become columns. Which of the image's sides is seen on top and left says where
+  // the first pixel lies and how far apart neighbours of the result are.
   const bool transposed = orientation >= 5;
   const bool from_right = orientation == 2 || orientation == 3 || orientation == 7 || orientation == 8;
   const bool from_bottom = orientation == 3 || orientation == 4 || orientation == 6 || orientation == 7;

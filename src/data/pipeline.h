@@ -16,9 +16,10 @@
 
 namespace amnet {
 
-/// Runs jobs 0, 1, 2, ... on `workers` threads and hands their results out in that order, whichever is done first.
-/// At most `depth` jobs are running or waiting to be taken. `plan(n)` is called in ascending order, one call at a time, and
-/// returns the job; a job that sees its stop token set may return early, its result is thrown away.
+/// Runs jobs 0, 1, 2, ... on `workers` threads and hands their results out in that order, whichever
+/// is done first. At most `depth` jobs are running or waiting to be taken. `plan(n)` is called in
+/// ascending order, one call at a time, and returns the job; a job that sees its stop token set may
+/// return early, its result is thrown away.
 template <class Result>
 class Pipeline {
  public:
@@ -43,7 +44,8 @@ class Pipeline {
   Pipeline(const Pipeline&) = delete;
   Pipeline& operator=(const Pipeline&) = delete;
 
-  /// The next result in order; nothing after the last. Rethrows what the job threw, now and at every later call.
+  /// The next result in order; nothing after the last. Rethrows what the job threw, now and at
+  /// every later call.
   std::optional<Result> next() {
     std::unique_lock lock(mutex_);
     if (taken_ == jobs_) return std::nullopt;

@@ -1,5 +1,6 @@
-// Walks the chunks of a PNG before stb_image sees it, because stb_image ignores checksums and reads on past what
-// a truncated file holds. The format: W3C, "Portable Network Graphics", third edition, sections 5 and 11.
+// Walks the chunks of a PNG before stb_image sees it, because stb_image ignores checksums and reads
+// on past what a truncated file holds. The format: W3C, "Portable Network Graphics", third edition,
+// sections 5 and 11.
 #include "codecs.h"
 
 #include <algorithm>
@@ -59,15 +60,17 @@ Structure check_structure(Bytes file) {
     } else {
       expect(name != "acTL", "is an animated PNG; keep one frame of it.");
       if (name == "eXIf" && !structure.orientation) structure.orientation = exif_orientation(file.subspan(data, length));
-      // An upper-case first letter marks a chunk without which the image cannot be understood (section 5.4).
+      // An upper-case first letter marks a chunk without which the image cannot be understood
+      // (section 5.4).
       expect(name == "IDAT" || byte(file, at + 4) >= 'a', "is a damaged or unsupported PNG (it holds an unknown critical chunk).");
     }
     at += length + frame;
   }
 }
 
-/// The same file with the palette filled up to 256 colours with black: stb_image keeps a palette of 256 and would
-/// read what it never set for a pixel beyond the end. (It ignores checksums, so that of the chunk may be stale.)
+/// The same file with the palette filled up to 256 colours with black: stb_image keeps a palette of
+/// 256 and would read what it never set for a pixel beyond the end. (It ignores checksums, so that
+/// of the chunk may be stale.)
 std::vector<std::byte> with_full_palette(Bytes file, std::size_t palette_at) {
   const std::size_t length = big32(file, palette_at);
   const std::size_t end = palette_at + 8 + length;

@@ -1,5 +1,6 @@
-// The one file that sees stb_image, compiled for PNG and BMP alone: its JPEG decoder accepts truncated files
-// and has overrun its buffers, its GIF decoder has open reports, and the rest nobody trains on.
+// The one file that sees stb_image, compiled for PNG and BMP alone: its JPEG decoder accepts
+// truncated files and has overrun its buffers, its GIF decoder has open reports, and the rest
+// nobody trains on.
 #include "codecs.h"
 
 #include <cstdlib>
@@ -9,7 +10,8 @@
 namespace amnet::codecs {
 namespace {
 
-// A small PNG can ask for gigabytes while it inflates; no honest image of max_image_pixels needs more than this.
+// A small PNG can ask for gigabytes while it inflates; decoding an image of max_image_pixels needs
+// no more than this.
 constexpr std::size_t max_stb_bytes = static_cast<std::size_t>(max_image_pixels) * 8;
 
 void* stb_allocate(std::size_t bytes) { return bytes <= max_stb_bytes ? std::calloc(bytes, 1) : nullptr; }

@@ -1,5 +1,6 @@
-// Walks the chunks of a WebP before libwebp sees it, because libwebp stops at the picture and would not miss what a truncated
-// file has lost behind it. The format: RFC 9649, "WebP Image Format", section 2.
+// Walks the chunks of a WebP before libwebp sees it, because libwebp stops at the picture and would
+// not miss what a truncated file has lost behind it. The format: RFC 9649, "WebP Image Format",
+// section 2.
 #include "codecs.h"
 
 #include <webp/decode.h>
@@ -10,9 +11,11 @@
 namespace amnet::codecs {
 namespace {
 
-/// The size of the RIFF container, that every chunk of it is there, and which way up the picture is.
+/// The size of the RIFF container, that every chunk of it is there, and which way up the picture
+/// is.
 int check_structure(Bytes file) {
-  constexpr std::size_t frame = 8, form = 12;  // name and length of a chunk; those of the file, and its kind
+  // name and length of a chunk; those of the file, and its kind
+  constexpr std::size_t frame = 8, form = 12;
   const std::size_t end = frame + std::size_t{little32(file, 4)};
   expect(end <= file.size(), "is a truncated WebP ({} bytes of {}).", file.size(), end);
   bool picture = false;

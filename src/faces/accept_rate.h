@@ -1,4 +1,5 @@
-// True accept rates at false accept rates, from sorted scores of which only the largest impostors need be there.
+// True accept rates at false accept rates, from sorted scores of which only the largest impostors
+// need be there.
 #pragma once
 
 #include <amnet/faces/verification.h>
@@ -13,9 +14,10 @@ namespace amnet {
 std::int64_t false_accepts_at(double far, std::int64_t impostors);
 
 struct RankedScores {
-  std::vector<double> genuine;   // rising
-  std::vector<double> impostor;  // falling: the largest ones, one more than the rates accept if there is one
-  std::int64_t impostors = 0;    // all of them
+  std::vector<double> genuine;  // rising
+  // falling: the largest ones, one more than the rates accept if there is one
+  std::vector<double> impostor;
+  std::int64_t impostors = 0;  // all of them
 
   AcceptRate at(double far) const;
   /// About `points` of the curve, evenly spaced in log(far), rising.

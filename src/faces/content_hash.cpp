@@ -1,7 +1,8 @@
 #include "content_hash.h"
 
 #if defined(__AVX512F__)
-#define XXH_VECTOR XXH_AVX2  // the same sums; GCC 12 warns of uninitialised values within its own AVX-512 intrinsics
+// the same sums; GCC 12 warns of uninitialised values within its own AVX-512 intrinsics
+#define XXH_VECTOR XXH_AVX2
 #endif
 #define XXH_INLINE_ALL
 #include <xxhash.h>

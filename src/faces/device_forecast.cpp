@@ -6,7 +6,8 @@
 namespace amnet {
 namespace {
 
-// Not measured: cuBLAS documents a workspace of 32 MiB on a H100, and kernels are loaded one by one.
+// Not measured: cuBLAS documents a workspace of 32 MiB on a H100, and kernels are loaded one by
+// one.
 constexpr std::size_t library_bytes = std::size_t{128} << 20;
 
 std::size_t image_bytes(const ImageFormat& format) { return static_cast<std::size_t>(format.height * format.width * 3); }
@@ -84,7 +85,8 @@ std::int64_t largest_batch(std::size_t available, std::int64_t too_large, const 
   if (of_fits > available) return 0;
   if (of_above <= available) return above - 1;
   for (int asked = 0; above - fits > 1; ++asked) {
-    // Where the line between the two meets what is available; every third time half way, should the line lead astray.
+    // Where the line between the two meets what is available; every third time half way, should the
+    // line lead astray.
     const auto between = static_cast<std::size_t>(above - fits);
     const std::size_t step = asked % 3 == 2 ? between / 2 : between * (available - of_fits) / (of_above - of_fits);
     const std::int64_t guess = fits + static_cast<std::int64_t>(std::clamp<std::size_t>(step, 1, between - 1));

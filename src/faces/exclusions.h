@@ -13,7 +13,8 @@ namespace amnet {
 
 class Exclusions {
  public:
-  /// One name per line; blank lines, a byte order mark and white space at the ends are ignored. An empty path means nobody.
+  /// One name per line; blank lines, a byte order mark and white space at the ends are ignored. An
+  /// empty path means nobody.
   explicit Exclusions(const std::filesystem::path& file) : file_(file.string()) {
     if (file.empty()) return;
     std::ifstream in(file);

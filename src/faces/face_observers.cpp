@@ -47,7 +47,8 @@ void FaceOpening::start(TrainRun& run) {
   MemoryForecast memory = forecast_memory(trainer.model().net, trainer.plan(), device, options, queue_of(options) + options.accumulate);
   memory.list = list_bytes(list, options);
   memory.report = report_bytes(trainer.options().steps / options.log_every);
-  if (run_.verifier) memory.verification = run_.verifier->plan(device);  // now, and not when training has gone on for hours
+  // now, and not when training has gone on for hours
+  if (run_.verifier) memory.verification = run_.verifier->plan(device);
   write_first_lines(log_, {.options = options,
                            .list = list,
                            .net = trainer.model().net,
@@ -69,7 +70,8 @@ void FaceOpening::start(TrainRun& run) {
 
 void FaceOpening::write_files(std::int64_t step) {
   const fs::path& out = run_.options.out;
-  if (!run_.verifier) TableFile(out / "validation.csv", validation_columns(), step);  // which a run has, whatever it verifies
+  // which a run has, whatever it verifies
+  if (!run_.verifier) TableFile(out / "validation.csv", validation_columns(), step);
   const FaceList& list = run_.source.list();
   if (!run_.hooks.config.empty()) write_durably(out / "config.toml", run_.hooks.config);
   if (const std::string labels = label_table(list); !labels.empty()) {
@@ -91,7 +93,8 @@ void FaceOpening::start_from_model(Trainer& trainer) {
         "with faces of that size, or leave .init_from out.",
         path, size_text(*expected), size_text(input), model.roles.embedding, size_text(*expected));
   }
-  // What is behind the embedding belongs to the people of the list; what the file has not is drawn, and the log names it.
+  // What is behind the embedding belongs to the people of the list; what the file has not is drawn,
+  // and the log names it.
   std::vector<std::string> may_differ;
   const NetDescription backbone = part_of(describe(model.net, model.roles), {model.roles.embedding});
   model.net.look([&](const std::string& name, const Parameter&) {

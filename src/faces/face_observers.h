@@ -1,4 +1,5 @@
-// The observers that only the recipe has: what a run on faces says before its first step, the cache of its images, its page.
+// The observers that only the recipe has: what a run on faces says before its first step, the cache
+// of its images, its page.
 #pragma once
 
 #include <amnet/faces/device_forecast.h>
@@ -18,7 +19,8 @@ namespace amnet {
 /// A run as the forecast of a GPU's memory sees it.
 DeviceRun device_run(const FaceTraining& options, Trainer& trainer, const FaceSource& source, const std::optional<Verifier>& verifier);
 
-/// Weighs the memory before it is taken, starts a new run from a model where the options name one, and writes the first lines.
+/// Weighs the memory before it is taken, starts a new run from a model where the options name one,
+/// and writes the first lines.
 class FaceOpening final : public Observer {
  public:
   struct Run {

@@ -24,7 +24,8 @@ void apply_preset(FaceTraining& options, std::string_view preset) {
   require(preset == "small", "[preset] expected 'amsoftmax' or 'small' but got '{}'.", preset);
   options.batch = 128;
   options.epochs = 24;
-  // At 0.05 the length of the features grew a hundredfold and more (docs/training_faces.md, "The learning rate of small").
+  // At 0.05 the length of the features grew a hundredfold and more (docs/training_faces.md, "The
+  // learning rate of small").
   options.learning_rate = 0.02;
   options.lr_steps = {0.6, 0.8, 0.93};
   options.warm_up = 100;

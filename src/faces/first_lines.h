@@ -1,4 +1,5 @@
-// The first lines of a run: what was built, which data, which network, how much memory here and on a GPU.
+// The first lines of a run: what was built, which data, which network, how much memory here and on
+// a GPU.
 #pragma once
 
 #include <amnet/faces/device_forecast.h>

@@ -31,7 +31,8 @@ Head add_head(Net& net, Value features, Value labels, const HeadOptions& options
     const Value unit = net.add("norm1", Normalize({.epsilon = options.epsilon, .norm_output = !options.feature_norm}), {features});
     Value scaled = unit;
     if (options.loss == LossKind::normface) {
-      // One learned scale, of the features instead of their cosines: s (u w) = (s u) w, and it learns from a small tensor.
+      // One learned scale, of the features instead of their cosines: s (u w) = (s u) w, and it
+      // learns from a small tensor.
       ScaleShiftOptions scale{.shared = true, .with_shift = false};
       scale.scale = {.filler = Filler::constant(options.scale), .lr_mult = 1, .decay_mult = 0};
       scaled = net.add("scale", ScaleShift(scale), {unit});
@@ -45,7 +46,8 @@ Head add_head(Net& net, Value features, Value labels, const HeadOptions& options
       if (options.feature_norm) {
         loss.scale = options.scale;
       } else {
-        // The reference code's face_train_test_wo_fn.prototxt: the margin grows by 5e-5 a step up to its full size.
+        // The reference code's face_train_test_wo_fn.prototxt: the margin grows by 5e-5 a step up
+        // to its full size.
         loss.schedule = MarginSchedule{.base = 0, .gamma = -5e-5, .power = 1, .min = -options.margin, .max = 0};
         loss.sample_scale = true;
         loss_inputs.push_back(net.output(unit, 1));

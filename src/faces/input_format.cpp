@@ -11,7 +11,8 @@ namespace {
 
 namespace fs = std::filesystem;
 
-// The model whose format a run takes: of the checkpoint that it goes on from, else of the one that it starts from.
+// The model whose format a run takes: of the checkpoint that it goes on from, else of the one that
+// it starts from.
 fs::path model_of(const FaceTraining& options) {
   if (options.resume == "auto") {
     std::vector<std::string> notes;  // told when the run looks for its checkpoint
@@ -57,7 +58,8 @@ class Differences {
 std::vector<std::string> take_over(const InputGiven& given, const std::string& model, const ImageFormat& expected, ImageFormat& input) {
   Differences differences(model);
   std::string size = size_text(input);
-  if (!given.size) differences.settle(false, "image size", ".input", size, size_text(expected));  // another is refused: see run_checkpoints
+  // another is refused later, by FaceOpening or by require_same_model
+  if (!given.size) differences.settle(false, "image size", ".input", size, size_text(expected));
   differences.settle(given.order, "channel order", ".input.order", input.order, expected.order);
   differences.settle(given.mean, "mean", ".input.mean", input.mean, expected.mean);
   differences.settle(given.scale, "pixel scale", ".input.scale", input.scale, expected.scale);

@@ -1,4 +1,5 @@
-// A list as it is read, image by image: leaves out whom the user excludes, and closes the gaps this leaves in the labels.
+// A list as it is read, image by image: leaves out whom the user excludes, and closes the gaps this
+// leaves in the labels.
 #pragma once
 
 #include "exclusions.h"
@@ -23,7 +24,8 @@ inline void sort_unique(std::vector<std::int64_t>& values) {
 class LabelSet {
  public:
   void add(std::int64_t label) {
-    if (!labels_.empty() && labels_.back() == label) return;  // lists are mostly in runs of one label
+    // lists are mostly in runs of one label
+    if (!labels_.empty() && labels_.back() == label) return;
     if (labels_.size() >= limit_) {
       sort_unique(labels_);
       limit_ = std::max(2 * labels_.size(), limit_);
@@ -92,8 +94,8 @@ class ListBuilder {
     }
   }
 
-  /// The list, in which a label that lost all its images leaves no class behind: higher labels move down, in order.
-  /// Throws DataError "<name> names no image ..." when nothing is left.
+  /// The list, in which a label that lost all its images leaves no class behind: higher labels move
+  /// down, in order. Throws DataError "<name> names no image ..." when nothing is left.
   FaceList finish(std::string_view name) {
     exclusions_.report(list_.notes());
     require<DataError>(!list_.empty(), "{} names no image{}.", name, excluded_labels_.empty() ? "" : " that is not excluded");

@@ -16,7 +16,8 @@ namespace {
 
 namespace fs = std::filesystem;
 
-/// Whether a file begins as the pictures that people keep do: JPEG, PNG, GIF, WebP, TIFF, or HEIC and AVIF.
+/// Whether a file begins as the pictures that people keep do: JPEG, PNG, GIF, WebP, TIFF, or HEIC
+/// and AVIF.
 bool begins_as_picture(const fs::path& path) {
   std::error_code unreadable;
   if (!fs::is_regular_file(path, unreadable)) return false;  // a pipe must not make us wait

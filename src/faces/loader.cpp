@@ -170,7 +170,8 @@ void for_each_batch(const FaceList& list, const ReadOptions& options, const std:
       return decode_batch(list, options.format, options.bad_images, plan, stop);
     };
   });
-  std::unordered_set<std::int64_t> told;  // an image is met again where it could have stood in for another
+  // an image is met again where it could have stood in for another
+  std::unordered_set<std::int64_t> told;
   while (const std::optional<Decoded> decoded = pipeline.next()) {
     for (const BadImage& bad : decoded->bad) {
       if (told.insert(bad.image).second && options.on_bad_image) options.on_bad_image(bad);

@@ -42,7 +42,8 @@ void* read_whole(int descriptor, std::size_t size, const std::filesystem::path& 
 }  // namespace
 
 MappedFile::MappedFile(const std::filesystem::path& path) {
-  const Descriptor file(::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK));  // a pipe must not make us wait
+  // a pipe must not make us wait
+  const Descriptor file(::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK));
   require<DataError>(file.number() >= 0, "{} cannot be read: {}{}.", path.string(), std::generic_category().message(errno),
                      path_hint(path.string()));
   struct stat status = {};
@@ -51,7 +52,8 @@ MappedFile::MappedFile(const std::filesystem::path& path) {
   size_ = static_cast<std::size_t>(status.st_size);
   if (size_ == 0) return;  // which cannot be mapped
   void* memory = ::mmap(nullptr, size_, PROT_READ, MAP_SHARED, file.number(), 0);
-  if (memory == MAP_FAILED) memory = read_whole(file.number(), size_, path);  // some network drives map nothing
+  // some network drives map nothing
+  if (memory == MAP_FAILED) memory = read_whole(file.number(), size_, path);
   begin_ = static_cast<const std::byte*>(memory);
 }
 

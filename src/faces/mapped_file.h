@@ -1,4 +1,5 @@
-// A file as memory: its pages come from the disk when they are touched and go when memory is short, so that it may be larger than memory.
+// A file as memory: its pages come from the disk when they are touched and go when memory is short,
+// so that it may be larger than memory.
 #pragma once
 
 #include <cstddef>
@@ -7,8 +8,9 @@
 
 namespace amnet {
 
-/// On a file system that maps no files it is read into memory at once. Readable by several threads at once. The file must keep its length
-/// while it is mapped: reading where it was cut off ends the process.
+/// On a file system that maps no files it is read into memory at once. Readable by several threads
+/// at once. The file must keep its length while it is mapped: reading where it was cut off ends the
+/// process.
 class MappedFile {
  public:
   /// Throws DataError "<path> ..." unless this is a regular file that can be read.

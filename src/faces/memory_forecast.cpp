@@ -53,8 +53,9 @@ MemoryForecast forecast_memory(const Net& net, const Plan& plan, Device& device,
     memory.activations = plan.bytes();
     memory.kernels = plan.kernel_bytes(device);
   } else {
-    memory.saving += net.parameter_bytes() + net.gradient_bytes();  // weights and momentum, brought over
-    batches += 2;                                                   // page-locked, on their way
+    // weights and momentum, brought over
+    memory.saving += net.parameter_bytes() + net.gradient_bytes();
+    batches += 2;  // page-locked, on their way
   }
   // With a cache the images pass through the host once, before the first step.
   const std::int64_t images = options.cache == ImageCache::none ? batches * options.batch : (options.workers + 2) * ReadOptions{}.batch;
@@ -70,7 +71,8 @@ std::size_t list_bytes(const FaceList& list, const FaceTraining& options) {
 }
 
 std::size_t report_bytes(std::int64_t rows) {
-  constexpr std::size_t bytes_a_row = 275;  // measured: its text twice, and its numbers in a few columns
+  // measured: its text twice, and its numbers in a few columns
+  constexpr std::size_t bytes_a_row = 275;
   return static_cast<std::size_t>(rows) * bytes_a_row;
 }
 
@@ -80,7 +82,8 @@ std::size_t verification_bytes(const Pairs& pairs, std::int64_t embedding, Proto
   const std::size_t values = images * static_cast<std::size_t>(embedding);
   const std::size_t width = protocol == Protocol::sphereface ? 2 : 1;
   const std::size_t scores = std::min(images * (images - 1) / 2, 2 * impostors_kept);
-  // Of each pair its score and whether it was told right, and for the threshold of a fold the scores of the others three times over.
+  // Of each pair its score and whether it was told right, and for the threshold of a fold the
+  // scores of the others three times over.
   const std::size_t pair_bytes = 2 * sizeof(double) + 3 * sizeof(double) + sizeof(std::uint8_t);
   return bytes_of(pairs) + pairs.pairs.size() * pair_bytes + values * 2 * sizeof(float) + values * width * 2 * sizeof(double) +
          scores * sizeof(double);

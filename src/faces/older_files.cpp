@@ -46,7 +46,8 @@ std::optional<NetDescription> description_of_older(const Metadata& metadata, con
     Model built = face_network(network, input);
     built.roles.embedding = embedding;
     return describe(built.net, built.roles);
-  } catch (const UsageError& error) {  // values that no network can have are the file's fault here, not the caller's
+    // values that no network can have are the file's fault here, not the caller's
+  } catch (const UsageError& error) {
     throw DataError(fmt::format("{}: the metadata describes no network that can be built: {}", source, error.what()));
   }
 }

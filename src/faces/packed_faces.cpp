@@ -22,7 +22,8 @@ using packed::Bytes;
 constexpr std::uint64_t max_images = std::numeric_limits<std::uint32_t>::max();
 constexpr std::uint64_t max_classes = std::uint64_t{1} << 31;
 
-/// Finds a path among the paths of the index: open addressing with room for twice the images, 8 to 16 bytes an image.
+/// Finds a path among the paths of the index: open addressing with room for twice the images, 8 to
+/// 16 bytes an image.
 class PathTable {
  public:
   template <class PathOf>
@@ -42,7 +43,8 @@ class PathTable {
  private:
   static constexpr std::uint32_t nothing = std::numeric_limits<std::uint32_t>::max();
 
-  /// The slot that holds the path, or the empty one where it belongs. Half of the slots stay empty, so the search ends.
+  /// The slot that holds the path, or the empty one where it belongs. Half of the slots stay empty,
+  /// so the search ends.
   template <class PathOf>
   std::size_t slot_of(std::string_view path, PathOf&& path_of) const {
     const std::size_t mask = slots_.size() - 1;
@@ -70,7 +72,8 @@ void expect(bool condition, std::string_view file, fmt::format_string<Args...> r
   }
 }
 
-/// Every entry begins where the one before ends, in the images and in the paths, and both come out even.
+/// Every entry begins where the one before ends, in the images and in the paths, and both come out
+/// even.
 void check_entries(const Layout& layout, std::uint64_t images_end, std::string_view file) {
   std::uint64_t offset = packed::head_bytes;
   std::uint64_t path_end = 0;
@@ -114,7 +117,8 @@ Layout read_layout(Bytes bytes, std::string_view file) {
   expect(content_checksum(summed) == packed::little64(foot, packed::foot_summed_bytes), file,
          "is damaged: its first or last bytes do not match their checksum; pack the images again.");
 
-  // From here on a wrong number is one that somebody meant; each is held against the file all the same.
+  // From here on a wrong number is one that somebody meant; each is held against the file all the
+  // same.
   const std::uint64_t images = packed::little64(foot, 0);
   const std::uint64_t index_at = packed::little64(foot, 8);
   const std::uint64_t paths = packed::little64(foot, 16);
@@ -220,7 +224,8 @@ FaceList list_packed(std::shared_ptr<const PackedFaces> pack, const ListOptions&
   builder.list().reserve(static_cast<std::size_t>(faces.size()), path_bytes);
   for (std::int64_t i = 0; i < faces.size(); ++i) builder.add(faces.path(i), faces.label(i), 0);
   if (!options.relabel && !builder.list().empty())
-    builder.list().set_classes(faces.classes());  // also those that lost their images when they were packed
+    // also those that lost their images when they were packed
+    builder.list().set_classes(faces.classes());
   return builder.finish("the packed file " + faces.place().string());
 }
 

@@ -37,7 +37,8 @@ std::size_t path_bytes(const FaceList& list) {
   return bytes;
 }
 
-/// Writes a file from its beginning to its end; the index, which grows meanwhile, follows the images.
+/// Writes a file from its beginning to its end; the index, which grows meanwhile, follows the
+/// images.
 class Writer {
  public:
   Writer(const std::function<void(std::span<const std::byte>)>& sink, const FaceList& list) : sink_(sink) {

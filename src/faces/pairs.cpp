@@ -155,7 +155,8 @@ class Reader {
     return found->second;
   }
 
-  static std::int32_t narrow(std::size_t count) { return static_cast<std::int32_t>(count); }  // below 2 * most_pairs
+  // below 2 * most_pairs
+  static std::int32_t narrow(std::size_t count) { return static_cast<std::int32_t>(count); }
 
   std::string list_;
   std::ifstream stream_;
@@ -165,8 +166,8 @@ class Reader {
   Pairs pairs_;
 };
 
-/// For each stem the file it stands for; empty where there is none. Each folder is listed once: looking up every ending in every case
-/// would ask the disk many times for an image.
+/// For each stem the file it stands for; empty where there is none. Each folder is listed once:
+/// looking up every ending in every case would ask the disk many times for an image.
 std::unordered_map<std::string, std::string> find_files(const std::vector<std::string>& stems, const ImageSource& images) {
   std::unordered_map<std::string, std::string> files;
   std::unordered_set<std::string> folders;

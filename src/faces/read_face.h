@@ -16,8 +16,8 @@ inline void require_size(const Image& image, const ImageFormat& format, std::str
                      where, image.height, image.width, size_text(format));
 }
 
-/// Writes image `i` of the list into `pixels` (height, width, 3). `buffer` is the file's, to be used again. Throws DataError naming the
-/// list line.
+/// Writes image `i` of the list into `pixels` (height, width, 3). `buffer` is the file's, to be
+/// used again. Throws DataError naming the list line.
 inline void read_face(const FaceList& list, std::int64_t i, const ImageFormat& format, std::span<std::uint8_t> pixels,
                       std::vector<std::byte>& buffer) {
   const std::string where = list.where(i);

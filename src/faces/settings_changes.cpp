@@ -16,7 +16,8 @@ std::vector<std::string> changed_settings(std::string_view before, std::string_v
       const std::size_t equals = line.find(" = ");
       if (!line.starts_with('#') && equals != std::string::npos) settings[line.substr(0, equals)] = line.substr(equals + 3);
     }
-    // The list may come from elsewhere: check_resumable holds its paths and labels to those of the checkpoint.
+    // The list may come from elsewhere: Trainer::restore holds its paths and labels to those of the
+    // checkpoint.
     for (const char* without_effect : {"out", "root", "train-list", "pack", "val-root", "val-pack", "threads", "workers", "cache"}) {
       settings.erase(without_effect);
     }

@@ -21,7 +21,8 @@ Colour backdrop(const Shot& shot, float x, float y) {
   return colour;
 }
 
-/// Lights the painted person, puts the background behind, and leaves screen values (about [0,1]) in the canvas.
+/// Lights the painted person, puts the background behind, and leaves screen values (about [0,1]) in
+/// the canvas.
 void light_scene(Canvas& canvas, const Looks& looks, const Shot& shot) {
   const auto& [light_x, light_y, light_z] = shot.light;
   // The half vector between light and viewer, for the sheen of the skin.
@@ -92,7 +93,8 @@ Image develop(const Canvas& canvas, const Shot& shot) {
   std::uint64_t state = shot.noise_key;
   const auto byte = [](float value) { return static_cast<std::uint8_t>(std::clamp(value + 0.5F, 0.0F, 255.0F)); };
   for (std::size_t i = 0; i < pixels; ++i) {
-    // SplitMix64 (Steele, Lea, Flood 2014): 16 bits each, two bytes whose difference is a triangular draw.
+    // SplitMix64 (Steele, Lea, Flood 2014): 16 bits each, two bytes whose difference is a
+    // triangular draw.
     state += 0x9E3779B97F4A7C15ULL;
     std::uint64_t bits = (state ^ (state >> 30)) * 0xBF58476D1CE4E5B9ULL;
     bits = (bits ^ (bits >> 27)) * 0x94D049BB133111EBULL;
@@ -111,7 +113,8 @@ Image develop(const Canvas& canvas, const Shot& shot) {
 }
 
 Image photograph(const FaceIdentity& person, const Shot& shot) {
-  const auto canvas = std::make_unique<Canvas>(shot.camera);  // 430 KB: too much for a thread's stack
+  // 430 KB: too much for a thread's stack
+  const auto canvas = std::make_unique<Canvas>(shot.camera);
   const Looks looks = looks_of(person);
   paint_person(*canvas, looks, shot);
   light_scene(*canvas, looks, shot);

@@ -1,5 +1,6 @@
-// What the synthesiser paints on: planes of floats in linear light, and anti-aliased painting by signed distance.
-// The little functions are our own, not libm's: they vectorise, and every machine gets the same picture.
+// What the synthesiser paints on: planes of floats in linear light, and anti-aliased painting by
+// signed distance. The little functions are our own, not libm's: they vectorise, and every machine
+// gets the same picture.
 #pragma once
 
 #include <amnet/faces/synthetic_faces.h>
@@ -61,11 +62,13 @@ struct Point {
   float x, y;
 };
 
-/// Face coordinates have their origin between eyes and nose, x to the right, y down, in pixels of an unscaled face.
+/// Face coordinates have their origin between eyes and nose, x to the right, y down, in pixels of
+/// an unscaled face.
 struct Camera {
   float cosine = 1, sine = 0, scale = 1;  // roll and scale
   Point centre = {48, 62};                // where the origin lies in the image
-  Point turn = {0, 0};                    // how far yaw and pitch move the face's nearest point, pixels
+  // how far yaw and pitch move the face's nearest point, pixels
+  Point turn = {0, 0};
 
   /// How near to the viewer a place of the head is: 1 at the origin, 0 at its rim.
   static float nearness(float x, float y) { return std::max(1 - (x * x) / (42 * 42) - (y * y) / (54 * 54), 0.0F); }
@@ -113,7 +116,8 @@ inline Box box_around(const Canvas& canvas, Point centre, Point reach) {
   const float column = camera.centre.x + camera.scale * (camera.cosine * x - camera.sine * y);
   const float row = camera.centre.y + camera.scale * (camera.cosine * y + camera.sine * x);
   const float slant = std::abs(camera.sine);
-  const float half_width = 1.2F * (reach.x + slant * reach.y) + 4;  // the turn stretches and the roll tilts
+  // the turn stretches and the roll tilts
+  const float half_width = 1.2F * (reach.x + slant * reach.y) + 4;
   const float half_height = 1.2F * (reach.y + slant * reach.x) + 4;
   const auto pixel = [](float value, int end) { return static_cast<int>(std::clamp(value, 0.0F, static_cast<float>(end))); };
   return {pixel(column - half_width, width), pixel(row - half_height, height), pixel(column + half_width + 1, width),
@@ -165,7 +169,8 @@ inline void raise(Canvas& canvas, Point centre, Point reach, float rise) {
   });
 }
 
-/// How much of a pixel lies inside an outline at signed distance `distance` (negative inside), `softness` pixels of blur.
+/// How much of a pixel lies inside an outline at signed distance `distance` (negative inside),
+/// `softness` pixels of blur.
 inline float inside(float distance, float softness = 1) { return clamp01(0.5F - distance / softness); }
 
 /// Signed distance, near its rim, to the closed curve |x/a|^p + |y/b|^q = 1.

@@ -107,7 +107,8 @@ void paint_mouth(Canvas& canvas, const Looks& looks, const Shot& shot) {
   constexpr Colour teeth = screen(232, 226, 214);
   constexpr Colour tongue = screen(158, 66, 68);
   const float half = looks.mouth_width + 1.8F * shot.smile - 1.2F * shot.mouth_open;
-  const float curve = looks.mouth_curve + 2.0F * shot.smile;  // how far the corners lie above the middle
+  // how far the corners lie above the middle
+  const float curve = looks.mouth_curve + 2.0F * shot.smile;
   const float gap = 5.0F * shot.mouth_open;
   const Point centre = {0, looks.mouth_y};
   const Box box = box_around(canvas, centre, {half + 5, 16});

@@ -29,7 +29,8 @@ void cover(Canvas& canvas, std::size_t i, const Colour& colour, float share) {
   canvas.cover[i] = std::max(canvas.cover[i], share);
 }
 
-/// Where the nth freckle sits on a cheek, by a sequence that fills the unit square evenly (Roberts' R2).
+/// Where the nth freckle sits on a cheek, by a sequence that fills the unit square evenly (Roberts'
+/// R2).
 Point freckle(int n) {
   const float x = 0.7548777F * static_cast<float>(n);
   const float y = 0.5698403F * static_cast<float>(n);
@@ -163,15 +164,18 @@ void paint_hair_before(Canvas& canvas, const Looks& looks) {
   const float crown = looks.brow_to_crown + 0.8F * looks.hair_volume;
   const float opening = looks.head_width - 1.5F;
   const float end = 0.8F * looks.hair_length;
-  const float fade = looks.hair_length < 0 ? 10.0F : 4.0F;                                     // short hair is cropped towards the ears
-  const float lowest = looks.hairline + std::max(looks.fringe, 0.0F) + 1.4F * looks.waviness;  // of the hairline
+  // short hair is cropped towards the ears
+  const float fade = looks.hair_length < 0 ? 10.0F : 4.0F;
+  // of the hairline
+  const float lowest = looks.hairline + std::max(looks.fringe, 0.0F) + 1.4F * looks.waviness;
   const Box box = box_around(canvas, {0, -20}, {looks.head_width, 50});
   for (int row = 0; row < box.bottom; ++row) {
     for (int column = 0; column < width; ++column) {
       const auto i = static_cast<std::size_t>(row * width + column);
       const float x = canvas.face_x[i];
       const float y = canvas.face_y[i];
-      if (y > 0.6F * lowest && std::abs(x) < 0.6F * opening) continue;  // bare face, without a closer look
+      // bare face, without a closer look
+      if (y > 0.6F * lowest && std::abs(x) < 0.6F * opening) continue;
       const float from_parting = (x - looks.parting) / 17;
       const float hang = 1 - bump(from_parting * from_parting * 0.5F);
       const float hairline = looks.hairline + looks.fringe * hang + looks.waviness * 1.4F * wave(x * 0.085F + 0.2F);
@@ -184,7 +188,8 @@ void paint_hair_before(Canvas& canvas, const Looks& looks) {
       const float share = inside(std::max(outer, -face), 1.3F) * ends;
       if (share > 0) cover(canvas, i, looks.hair * strands(looks, x, y), share);
       const float near_hair = std::max(-face, 0.0F);
-      blend(canvas, i, {0, 0, 0}, 0.35F * bump(near_hair * near_hair / 12) * (1 - share) * ends * inside(outer));  // its shadow
+      // its shadow
+      blend(canvas, i, {0, 0, 0}, 0.35F * bump(near_hair * near_hair / 12) * (1 - share) * ends * inside(outer));
     }
   }
 }

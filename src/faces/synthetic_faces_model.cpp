@@ -160,7 +160,8 @@ Shot draw_shot(const FaceKey& key, const FaceVariation& variation) {
   const double camera = variation.camera;
   shot.contrast = varied(50, camera, 0.9, 0.15);
   shot.haze = varied(51, camera, 0, 0.07);
-  shot.blur = static_cast<float>(camera) * std::max(uniform(52, -0.1, 0.22), 0.0F);  // at most 0.44, so it only smooths
+  // at most 0.44, so it only smooths
+  shot.blur = static_cast<float>(camera) * std::max(uniform(52, -0.1, 0.22), 0.0F);
   shot.noise = static_cast<float>(camera) * uniform(53, 0, 5);
   shot.quality = static_cast<int>(std::clamp(95 - camera * static_cast<double>(uniform(54, 0, 30)), 5.0, 95.0));
   shot.noise_key = person.bits(key.image << 8 | 55);

@@ -1,5 +1,5 @@
-// From traits and draws to geometry: what the painter needs to know of a person, and of the moment of the photograph.
-// Positions are face coordinates (synthetic_faces_canvas.h), lengths pixels.
+// From traits and draws to geometry: what the painter needs to know of a person, and of the moment
+// of the photograph. Positions are face coordinates (synthetic_faces_canvas.h), lengths pixels.
 #pragma once
 
 #include "synthetic_faces_canvas.h"
@@ -9,7 +9,8 @@ namespace amnet::synthetic {
 /// The moment: everything that changes from image to image.
 struct Shot {
   Camera camera;
-  float mouth_open, smile, brow_raise, lids;  // 0 at rest; smile and brow_raise in [-1,1], lids a factor
+  // 0 at rest; smile and brow_raise in [-1,1], lids a factor
+  float mouth_open, smile, brow_raise, lids;
   Point gaze;
   std::array<float, 3> light;  // unit vector towards the light; x right, y down, z to the viewer
   float ambient, exposure;     // share of light without direction; gain on screen values

@@ -116,7 +116,8 @@ std::string synthetic_pairs(const SyntheticPairs& pairs) {
     const auto person = [&] { return pairs.first_identity + begin + random.below(draws++, end - begin); };
     const auto image = [&] { return 1 + random.below(draws++, pairs.images); };
 
-    using Pair = std::tuple<std::uint64_t, std::uint64_t, std::uint64_t, std::uint64_t>;  // who, image, who, image
+    // who, image, who, image
+    using Pair = std::tuple<std::uint64_t, std::uint64_t, std::uint64_t, std::uint64_t>;
     std::set<Pair> seen;
     for (const bool same_person : {true, false}) {
       for (std::uint64_t count = 0; count < pairs.pairs;) {

@@ -36,8 +36,9 @@ class SortedScores {
   std::vector<double> same_, different_;
 };
 
-/// The mean of the best candidates so far. The sum is compensated (Neumaier 1974): a tie with the threshold counts wrong, so that the
-/// last bit of a mean over many candidates may decide about a pair.
+/// The mean of the best candidates so far. The sum is compensated (Neumaier 1974): a tie with the
+/// threshold counts wrong, so that the last bit of a mean over many candidates may decide about a
+/// pair.
 class BestCandidates {
  public:
   void offer(double candidate, std::int64_t right) {

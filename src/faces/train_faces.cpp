@@ -18,7 +18,7 @@ namespace {
 
 const FaceTraining& checked(const FaceTraining& options, const Device& device) {
   check_options(options);
-  // Beside a CPU's step decoding is nothing (docs/architecture.md, decision 35): there is nothing to win.
+  // Beside a CPU's step decoding is nothing: see image_cache.h.
   require(options.cache == ImageCache::none || memory_of(device) == Memory::cuda,
           ".cache: device keeps the images in a GPU's memory but the run is on {}; take a GPU (.device cuda), or leave .cache out.",
           description_of(device));
@@ -113,7 +113,7 @@ TrainOutcome train_faces(Device& device, const FaceTraining& given, const FaceHo
   if (verifier) observers.push_back(&*verifier);
   if (options.cache == ImageCache::device) observers.push_back(&cache);
   observers.insert(observers.end(), {&report, &checkpoints});
-  const bool stopped = log.with_last_words([&] {
+  const bool stopped = log.logging_errors([&] {
     try {
       return train(trainer, observers, {.progress = hooks.progress, .poll = hooks.poll});
     } catch (const DeviceMemoryError& error) {

@@ -66,7 +66,8 @@ std::string why_not_trainable(const FaceList& list, const TrainableOptions& opti
         largest_label(list), list.classes(), unused, list.classes() - unused, list.classes());
   }
   const double bytes =
-      3.0 * sizeof(float) * static_cast<double>(unused) * static_cast<double>(options.embedding);  // with two of the solver
+      // with two of the solver
+      3.0 * sizeof(float) * static_cast<double>(unused) * static_cast<double>(options.embedding);
   if (bytes <= bytes_of_memory()) return {};
   return fmt::format(
       "of the {} classes of {} {} have no image, and their weights with gradient and momentum would take {:.0f} GB, more than this machine "

@@ -29,7 +29,8 @@ struct Matrix {
   std::span<const double> row(std::size_t i) const { return {values.data() + i * columns, columns}; }
 };
 
-/// From a product and two squared lengths; one root of their product, so that two equal features score exactly 1.
+/// From a product and two squared lengths; one root of their product, so that two equal features
+/// score exactly 1.
 double cosine_of(double ab, double aa, double bb) {
   const double norms = std::sqrt(aa * bb);
   return norms > 0 ? std::clamp(ab / norms, -1.0, 1.0) : 0.0;
@@ -97,7 +98,8 @@ class Verifier {
   bool failed(std::size_t image) const { return !options_.failed.empty() && options_.failed[image] != 0; }
   bool failed(const Pair& pair) const { return failed(static_cast<std::size_t>(pair.a)) || failed(static_cast<std::size_t>(pair.b)); }
 
-  /// (images, D) the sum of the two views, or (images, 2D) one after the other; zero for a failed image.
+  /// (images, D) the sum of the two views, or (images, 2D) one after the other; zero for a failed
+  /// image.
   Matrix combined(const Tensor& features, const Tensor& mirrored) const {
     const std::size_t images = pairs_.images.size();
     const auto width = static_cast<std::size_t>(features.extent(1));
@@ -117,7 +119,8 @@ class Verifier {
     return matrix;
   }
 
-  /// The mean over both sides of the pairs outside `left_out`; zero where the protocol subtracts nothing. (D)
+  /// The mean over both sides of the pairs outside `left_out`; zero where the protocol subtracts
+  /// nothing. (D)
   std::vector<double> mean_without(int left_out) const {
     std::vector<double> mean(features_.columns, 0.0);
     if (options_.protocol == Protocol::amsoftmax) return mean;
@@ -207,7 +210,8 @@ class Verifier {
     return range.is_point();
   }
 
-  /// The features less their mean, those of failed images left out; `people` gets each row's person.
+  /// The features less their mean, those of failed images left out; `people` gets each row's
+  /// person.
   Matrix centred(std::vector<std::int32_t>& people) const {
     const std::vector<double> mean = mean_without(no_fold);
     Matrix rows(static_cast<std::size_t>(result_.images - result_.failed_images), features_.columns);
@@ -253,19 +257,22 @@ class Verifier {
     const bool all_equal = equal_features || range.is_point();
     for (const double far : options_.far) {
       AcceptRate rate = ranked.at(far);
-      // With rounding apart there is one score: a threshold on either side of it accepts everybody or nobody.
+      // With rounding apart there is one score: a threshold on either side of it accepts everybody
+      // or nobody.
       if (all_equal && !ranked.genuine.empty() && ranked.impostors > 0) rate = {far, nan, rate.threshold, "all scores are equal"};
       result_.accept_rates.push_back(std::move(rate));
     }
     result_.roc = ranked.curve(roc_points);
   }
 
-  /// Calls `each(i, j, cosine)` for all rows i > j. Blocks of columns stay in the cache while the rows go by (8 s became 3 s for LFW at
-  /// 1,024 dimensions), tiles of 4 x 8 in registers; every product is summed in the same order, so that equal features give equal scores.
+  /// Calls `each(i, j, cosine)` for all rows i > j. Blocks of columns stay in the cache while the
+  /// rows go by (8 s became 3 s for LFW at 1,024 dimensions), tiles of 4 x 8 in registers; every
+  /// product is summed in the same order, so that equal features give equal scores.
   template <class Each>
   static void every_cosine(const Matrix& features, const Each& each) {
     constexpr std::size_t height = 4, width = 8, block = 8 * width;
-    using Lanes = Eigen::Array<double, width, 1>;  // a plain loop was taken apart by the compiler, three times slower
+    // a plain loop was taken apart by the compiler, three times slower
+    using Lanes = Eigen::Array<double, width, 1>;
     const std::size_t rows = features.rows, depth = features.columns;
     std::vector<double> squares(rows);
     for (std::size_t i = 0; i < rows; ++i) {

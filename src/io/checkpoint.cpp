@@ -45,7 +45,8 @@ void check_files(std::span<const CheckpointFile> files) {
   }
 }
 
-/// Gives a finished directory its name. Returns what had the name before, which can go once the change is on the disk.
+/// Gives a finished directory its name. Returns what had the name before, which can go once the
+/// change is on the disk.
 std::optional<fs::path> publish(const fs::path& temporary, const fs::path& target) {
   if (!is_there(target)) {
     rename_path(temporary, target);

@@ -26,8 +26,8 @@ struct Manifest {
 bool is_plain_name(std::string_view name);
 
 std::string format_manifest(const Manifest& manifest);
-/// Throws DataError, beginning with `file`, for anything but what format_manifest writes, byte for byte: a manifest in
-/// which a bit has flipped must not pass because the bit was in a blank.
+/// Throws DataError, beginning with `file`, for anything but what format_manifest writes, byte for
+/// byte: a manifest in which a bit has flipped must not pass because the bit was in a blank.
 Manifest parse_manifest(std::string_view text, std::string_view file);
 
 /// Throws unless `directory` holds the file with that size and checksum.

@@ -62,7 +62,8 @@ void write_holder(int descriptor) {
   [[maybe_unused]] const bool written = ::pwrite(descriptor, text.data(), text.size(), 0) == static_cast<ssize_t>(text.size());
 }
 
-// "process 1234 on node7"; the holder may have locked the file a moment ago, and not yet have written it.
+// "process 1234 on node7"; the holder may have locked the file a moment ago, and not yet have
+// written it.
 std::string holder_of(const fs::path& file) {
   for (int attempt = 0; attempt < 50; ++attempt) {
     try {
@@ -81,7 +82,8 @@ std::string holder_of(const fs::path& file) {
 FolderLock::FolderLock(fs::path folder) : folder_(std::move(folder)), made_(topmost_missing(folder_)) {
   try {
     make_directory(folder_);
-    constexpr int patience = 100;  // on file systems whose numbers of files change, a lock is believed after so many attempts
+    // on file systems whose numbers of files change, a lock counts as held after so many attempts
+    constexpr int patience = 100;
     for (int attempts = 1; !try_lock() && attempts < patience;) ++attempts;
   } catch (const Error&) {
     if (descriptor_ >= 0) ::close(descriptor_);

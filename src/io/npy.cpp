@@ -20,7 +20,8 @@ namespace {
 
 static_assert(std::endian::native == std::endian::little, "the files are little-endian and are written from memory as it is");
 
-constexpr std::string_view magic("\x93NUMPY\x01\x00", 8);  // version 1.0: a header length of 16 bits follows
+// version 1.0: a header length of 16 bits follows
+constexpr std::string_view magic("\x93NUMPY\x01\x00", 8);
 constexpr std::size_t prefix_bytes = magic.size() + 2;
 constexpr std::size_t header_alignment = 64;
 

@@ -19,7 +19,8 @@ namespace fs = std::filesystem;
 // A line with the name of a checkpoint is shorter.
 constexpr std::uintmax_t longest_line = 256;
 
-// What the one line of a pointer file says, or what a program that does not know links made of one; nothing for any other file.
+// What the one line of a pointer file says, or what a program that does not know links made of one;
+// nothing for any other file.
 std::optional<std::string> line_of(const fs::path& path) {
   std::error_code error;
   if (!fs::is_regular_file(path, error) || fs::file_size(path, error) > longest_line || error) return std::nullopt;
@@ -40,7 +41,8 @@ bool is_real_directory(const fs::path& path) {
   return fs::is_directory(fs::symlink_status(path, error));
 }
 
-// Whether nothing is lost with `directory`: a program that copied the run followed the link, and made a second copy of a whole checkpoint.
+// Whether nothing is lost with `directory`: a program that copied the run followed the link, and
+// made a second copy of a whole checkpoint.
 bool is_copy_of_checkpoint(const fs::path& run_dir, const fs::path& directory) {
   try {
     const std::optional<std::string> text = manifest_of(directory);

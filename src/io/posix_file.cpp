@@ -39,12 +39,14 @@ int open_file(const std::filesystem::path& path, int flags, std::string_view act
   return descriptor;
 }
 
-/// What a file system answers that does not have what was asked for, here fsync: for a terminal, or a directory on some network drives.
+/// What a file system answers that does not have what was asked for, here fsync: for a terminal, or
+/// a directory on some network drives.
 bool is_missing(int error) { return error == EINVAL || error == ENOTSUP || error == EOPNOTSUPP || error == ENOSYS; }
 
 int sync_descriptor(int descriptor) {
 #ifdef F_FULLFSYNC
-  if (::fcntl(descriptor, F_FULLFSYNC) == 0) return 0;  // macOS: fsync alone leaves the bytes in the drive's cache
+  // macOS: fsync alone leaves the bytes in the drive's cache
+  if (::fcntl(descriptor, F_FULLFSYNC) == 0) return 0;
 #endif
   while (::fsync(descriptor) != 0) {
     if (errno != EINTR) return errno;
@@ -92,7 +94,8 @@ void OutputFile::close() {
 }
 
 InputFile::InputFile(std::filesystem::path path)
-    : path_(std::move(path)), descriptor_(open_file(path_, O_RDONLY | O_NONBLOCK, "read")) {  // a pipe must not make us wait
+    // a pipe must not make us wait
+    : path_(std::move(path)), descriptor_(open_file(path_, O_RDONLY | O_NONBLOCK, "read")) {
   struct stat status = {};
   const bool regular = ::fstat(descriptor_, &status) == 0 && S_ISREG(status.st_mode);
   if (!regular) {
@@ -133,7 +136,8 @@ TemporaryPath::~TemporaryPath() {
 bool sync_directory(const std::filesystem::path& directory) {
   const int descriptor = ::open(directory.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
   if (descriptor < 0) {
-    if (is_missing(errno) || errno == EACCES) return false;  // a folder one may write to, but not list
+    // a folder one may write to, but not list
+    if (is_missing(errno) || errno == EACCES) return false;
     fail_file("open", directory, errno);
   }
   const int error = sync_descriptor(descriptor);
@@ -148,7 +152,8 @@ void rename_path(const std::filesystem::path& from, const std::filesystem::path&
 
 bool exchange_paths([[maybe_unused]] const std::filesystem::path& one, [[maybe_unused]] const std::filesystem::path& other) {
 #ifdef RENAME_EXCHANGE
-  return ::renameat2(AT_FDCWD, one.c_str(), AT_FDCWD, other.c_str(), RENAME_EXCHANGE) == 0;  // what is really wrong the other way tells
+  // what is really wrong the other way tells
+  return ::renameat2(AT_FDCWD, one.c_str(), AT_FDCWD, other.c_str(), RENAME_EXCHANGE) == 0;
 #else
   return false;
 #endif

@@ -1,4 +1,5 @@
-// Files and directories by system call, every result checked: what the durable writers of io/ are made of.
+// Files and directories by system call, every result checked: what the durable writers of io/ are
+// made of.
 #pragma once
 
 #include <amnet/core/error.h>
@@ -11,7 +12,8 @@
 
 namespace amnet {
 
-/// Throws FileError "cannot <action> <path>: <reason>" with a hint where there is one. `error` is an errno.
+/// Throws FileError "cannot <action> <path>: <reason>" with a hint where there is one. `error` is
+/// an errno.
 [[noreturn]] void fail_file(std::string_view action, const std::filesystem::path& path, int error);
 
 /// A file open for writing from its start. Closed on destruction; only close() reports.
@@ -58,8 +60,9 @@ class InputFile {
   std::uint64_t position_ = 0;
 };
 
-/// Removes a file or directory at the end of a scope unless it was dismissed. What cannot be removed then stays: the
-/// error that ends the scope matters more, and clean_run_directory tries again.
+/// Removes a file or directory at the end of a scope unless it was dismissed. What cannot be
+/// removed then stays: the error that ends the scope matters more, and clean_run_directory tries
+/// again.
 class TemporaryPath {
  public:
   explicit TemporaryPath(std::filesystem::path path);
@@ -74,14 +77,16 @@ class TemporaryPath {
   bool dismissed_ = false;
 };
 
-/// Waits until the names in `directory` are on the disk. False where the file system does not say when they are.
+/// Waits until the names in `directory` are on the disk. False where the file system does not say
+/// when they are.
 bool sync_directory(const std::filesystem::path& directory);
 /// Renames; an existing file, or empty directory, of the name `to` is replaced atomically.
 void rename_path(const std::filesystem::path& from, const std::filesystem::path& to);
 /// Swaps two names in one step. False where the system or the file system cannot.
 bool exchange_paths(const std::filesystem::path& one, const std::filesystem::path& other);
-/// Renames; a file of the name `to` is replaced, atomically (true) unless the file system cannot. Then it is set aside under a hidden name,
-/// from which it comes back when this fails, and after a crash in a run directory when the run goes on.
+/// Renames; a file of the name `to` is replaced, atomically (true) unless the file system cannot.
+/// Then it is set aside under a hidden name, from which it comes back when this fails, and after a
+/// crash in a run directory when the run goes on.
 bool replace_path(const std::filesystem::path& from, const std::filesystem::path& to);
 /// The second way of replace_path, for directories too: answers the hidden name of what was `to`.
 std::filesystem::path replace_by_turns(const std::filesystem::path& from, const std::filesystem::path& to);

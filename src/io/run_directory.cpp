@@ -39,7 +39,8 @@ bool write_probe(const fs::path& path, OutputFile::Mode mode = OutputFile::Mode:
   return synced;
 }
 
-// Does once, in a folder of its own, what a run is going to do. Throws for what it cannot do without; answers what it can.
+// Does once, in a folder of its own, what a run is going to do. Throws for what it cannot do
+// without; answers what it can.
 std::vector<std::string> try_file_system(const fs::path& run_dir) {
   const fs::path folder = hidden_path(run_dir / probe_name, Hidden::temporary);
   remove_tree(folder);
@@ -123,7 +124,8 @@ std::vector<std::string> keep_newest(const fs::path& run_dir, int keep, std::spa
     if (std::ranges::find(kept, name) != kept.end()) continue;
     hidden.push_back(hidden_path(checkpoint.directory, Hidden::removed));
     remove_tree(hidden.back());
-    rename_path(checkpoint.directory, hidden.back());  // so that no half-removed checkpoint is ever seen
+    // so that no half-removed checkpoint is ever seen
+    rename_path(checkpoint.directory, hidden.back());
     removed.push_back(std::move(name));
   }
   if (!hidden.empty()) sync_directory(run_dir);
@@ -142,7 +144,8 @@ void clean_run_directory(const fs::path& run_dir, bool alone) {
     const bool ours =
         step_of(hidden->visible) || hidden->visible == probe_name || std::ranges::find(pointers, hidden->visible) != pointers.end();
     if (directory && !ours) continue;
-    // Only who writes the run makes folders in it. Files may be anybody's, such as a report on its way.
+    // Only who writes the run makes folders in it. Files may be anybody's, such as a report on its
+    // way.
     if (directory && alone ? false : may_be_in_use(*hidden, path)) continue;
     const fs::path visible = run_dir / hidden->visible;
     if (hidden->why == Hidden::set_aside && !is_there(visible)) {

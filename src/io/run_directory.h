@@ -14,10 +14,12 @@ namespace amnet {
 /// The step of a name that checkpoint_name gives.
 std::optional<std::int64_t> step_of(std::string_view name);
 
-/// The checkpoints of a run, intact or not, highest step first; none where there is no such directory.
+/// The checkpoints of a run, intact or not, highest step first; none where there is no such
+/// directory.
 std::vector<FoundCheckpoint> list_checkpoints(const std::filesystem::path& run_dir);
 
-/// Creates a directory and those above it, where they are missing, and waits until their names are on the disk.
+/// Creates a directory and those above it, where they are missing, and waits until their names are
+/// on the disk.
 void make_directory(const std::filesystem::path& directory);
 
 /// Throws FileError where set_pointer would for what stands in the place of the pointer.

@@ -70,7 +70,8 @@ const Tensor* SafetensorsFile::find(std::string_view name) const {
 void write_safetensors(const ByteSink& sink, std::span<const NamedTensor> tensors, const Metadata& metadata) {
   std::vector<const NamedTensor*> order;
   for (const NamedTensor& named : tensors) order.push_back(&named);
-  std::ranges::sort(order, [](const NamedTensor* a, const NamedTensor* b) {  // widest first: every tensor is then aligned
+  // widest first: every tensor is then aligned
+  std::ranges::sort(order, [](const NamedTensor* a, const NamedTensor* b) {
     return std::tuple(size_of(b->tensor.dtype()), std::string_view(a->name)) <
            std::tuple(size_of(a->tensor.dtype()), std::string_view(b->name));
   });
@@ -140,7 +141,8 @@ SafetensorsFile SafetensorsReader::read(const std::function<bool(std::string_vie
 SafetensorsFile read_safetensors(const std::filesystem::path& path) { return SafetensorsReader(path).read(every_one); }
 
 SafetensorsFile parse_safetensors(std::span<const std::byte> bytes, std::string_view name) {
-  const ByteSource source = [&](std::uint64_t position, std::span<std::byte> wanted) {  // the sizes were checked against bytes.size()
+  // the sizes were checked against bytes.size()
+  const ByteSource source = [&](std::uint64_t position, std::span<std::byte> wanted) {
     if (!wanted.empty()) std::memcpy(wanted.data(), bytes.data() + position, wanted.size());
   };
   return read_tensors(read_header(bytes.size(), source, name), source, every_one);

@@ -30,7 +30,8 @@ constexpr std::array format_dtypes = {
     FormatDtype{"F8_E8M0", 8}, FormatDtype{"F8_E4M3FNUZ", 8}, FormatDtype{"F8_E5M2FNUZ", 8}, FormatDtype{"F6_E2M3", 6},
     FormatDtype{"F6_E3M2", 6}, FormatDtype{"F4", 4}};
 
-/// A name out of a file as a message can carry it: short, and without bytes that would disturb a terminal.
+/// A name out of a file as a message can carry it: short, and without bytes that would disturb a
+/// terminal.
 std::string shown(std::string_view name) {
   constexpr std::size_t longest = 80;
   std::string text(name.substr(0, longest));
@@ -40,7 +41,7 @@ std::string shown(std::string_view name) {
   return "`" + text + (name.size() > longest ? "…`" : "`");
 }
 
-/// One tensor as the file states it, before anything is believed.
+/// One tensor as the file states it, before anything is checked.
 struct RawEntry {
   std::string name;
   std::optional<std::string> dtype;
@@ -48,7 +49,8 @@ struct RawEntry {
   std::optional<std::vector<std::uint64_t>> offsets;
 };
 
-/// Follows the parser event by event: a JSON document type would silently keep one of two equal keys.
+/// Follows the parser event by event: a JSON document type would silently keep one of two equal
+/// keys.
 class HeaderReader final : public nlohmann::json_sax<Json> {
  public:
   HeaderReader(std::string_view file) : file_(file) {}
@@ -168,7 +170,8 @@ class HeaderReader final : public nlohmann::json_sax<Json> {
 std::uint64_t elements_of(const std::vector<std::uint64_t>& shape, std::string_view name, std::string_view file) {
   std::uint64_t count = 1;
   for (const std::uint64_t extent : shape) {
-    constexpr std::uint64_t largest = std::numeric_limits<std::int64_t>::max() / 64;  // as Shape, and bits: bytes never overflow
+    // as Shape, and bits: bytes never overflow
+    constexpr std::uint64_t largest = std::numeric_limits<std::int64_t>::max() / 64;
     require<DataError>(extent <= largest && (extent == 0 || count <= largest / extent), "{}: tensor {}: the number of elements overflows.",
                        file, name);
     count *= extent;

@@ -16,7 +16,8 @@ struct SafetensorsEntry {
   Shape shape;
   std::uint64_t begin = 0;  ///< in bytes from the end of the header
   std::uint64_t end = 0;
-  std::string unread = {};  ///< why a Tensor cannot hold it, as a whole sentence; empty where it can
+  /// why a Tensor cannot hold it, as a whole sentence; empty where it can
+  std::string unread = {};
   // As the file states them, also of one that a Tensor cannot hold; not written.
   std::string stored_dtype = {};
   std::vector<std::uint64_t> stored_shape = {};
@@ -32,8 +33,9 @@ inline constexpr std::string_view safetensors_metadata_key = "__metadata__";
 /// "F32", "F64", "I64" or "U8".
 std::string_view safetensors_dtype(DType dtype);
 
-/// Reads `json`, a header by every rule of the format; of the tensors that the format allows and amnet does not read it keeps the bytes'
-/// place and the reason. It must describe exactly `data_bytes` bytes. Throws DataError beginning with `file`.
+/// Reads `json`, a header by every rule of the format; of the tensors that the format allows and
+/// amnet does not read it keeps the bytes' place and the reason. It must describe exactly
+/// `data_bytes` bytes. Throws DataError beginning with `file`.
 SafetensorsHeader parse_safetensors_header(std::string_view json, std::uint64_t data_bytes, std::string_view file);
 /// The header as JSON text, not padded. Throws UsageError for names or metadata that are not UTF-8.
 std::string format_safetensors_header(const SafetensorsHeader& header);

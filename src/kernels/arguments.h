@@ -1,5 +1,6 @@
-// What kernels ask of their arguments, in every backend: shapes, dtypes, and what goes together. All throw UsageError
-// that begins with the kernel's name; check_labels (amnet/kernels/labels.h) looks at values too.
+// What kernels ask of their arguments, in every backend: shapes, dtypes, and what goes together.
+// All throw UsageError that begins with the kernel's name; check_labels (amnet/kernels/labels.h)
+// looks at values too.
 //
 //   check_prelu(x, slope, y);   // then every backend may read and write without looking
 #pragma once

@@ -1,4 +1,5 @@
-// Which pixels a window of a pooling holds, and which windows hold a pixel: for the CPU and for the kernels of a GPU.
+// Which pixels a window of a pooling holds, and which windows hold a pixel: for the CPU and for the
+// kernels of a GPU.
 #pragma once
 
 #include <amnet/kernels/pool.h>
@@ -27,7 +28,8 @@ struct PoolAxis {
   }
   /// The windows that hold position `at`.
   AMNET_HOST_DEVICE constexpr PoolRange windows_over(std::int64_t at) const {
-    const std::int64_t past = at + pad - kernel;  // windows that start at or before this end before `at`
+    // windows that start at or before this end before `at`
+    const std::int64_t past = at + pad - kernel;
     const std::int64_t end = (at + pad) / stride + 1;
     return {past < 0 ? 0 : past / stride + 1, end < pooled ? end : pooled};
   }

@@ -11,9 +11,10 @@
 
 namespace amnet {
 
-/// A layer that does what the chain does, each layer reading the only output of the one before it; nullptr where there is none.
-/// `inputs`: how many values the chain reads from outside, those of its first layer and then the others' further ones, in order.
-/// The layers of the chain keep their parameters and must outlive it.
+/// A layer that does what the chain does, each layer reading the only output of the one before it;
+/// nullptr where there is none. `inputs`: how many values the chain reads from outside, those of
+/// its first layer and then the others' further ones, in order. The layers of the chain keep their
+/// parameters and must outlive it.
 std::unique_ptr<Layer> fuse(std::span<Layer* const> chain, std::size_t inputs);
 
 }  // namespace amnet

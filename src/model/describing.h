@@ -22,7 +22,8 @@ std::vector<std::pair<std::string_view, std::string>> named_roles(const Roles& r
 /// Those whose input or layer there is.
 Roles roles_within(const Roles& roles, const std::function<bool(const std::string& owner)>& is_there);
 
-/// Throws UsageError that names a role whose value, or parameter, the net does not have, or does not have as the role needs it.
+/// Throws UsageError that names a role whose value, or parameter, the net does not have, or does
+/// not have as the role needs it.
 void check_roles(const Net& net, const Roles& roles);
 
 /// Why the net cannot be described, as a sentence that names the layer; empty where it can.

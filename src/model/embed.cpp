@@ -25,9 +25,11 @@ std::string where_of(const EmbedRequest& request, const ImageSource& images, std
 class DecodedImages {
  public:
   struct Batch {
-    std::int64_t first, count;                                  // images of the request
-    Tensor pixels;                                              // u8 (batch,H,W,3); what is behind the last image is black
-    std::vector<std::pair<std::size_t, std::string>> bad = {};  // images that are black too, and why
+    std::int64_t first, count;  // images of the request
+    // u8 (batch,H,W,3); what is behind the last image is black
+    Tensor pixels;
+    // images that are black too, and why
+    std::vector<std::pair<std::size_t, std::string>> bad = {};
   };
 
   /// All of it must outlive this.
@@ -41,7 +43,8 @@ class DecodedImages {
                   batches(count(), batch),
                   [this](std::int64_t number) { return [this, number](const std::stop_token& stop) { return decode(number, stop); }; }) {}
 
-  /// Nothing after the last. Throws the DataError of the first bad image unless it is to be skipped.
+  /// Nothing after the last. Throws the DataError of the first bad image unless it is to be
+  /// skipped.
   std::optional<Batch> next() { return pipeline_.next(); }
 
   static std::int64_t batches(std::int64_t images, std::int64_t batch) { return (images + batch - 1) / batch; }
@@ -117,7 +120,8 @@ void for_each_batch(DecodedImages& images, const EmbedRequest& request, Views& v
   }
 }
 
-// Holds the rows of a view from `first` on to be numbers, but for those of images that failed, which are nobody's.
+// Holds the rows of a view from `first` on to be numbers, but for those of images that failed,
+// which are nobody's.
 void require_finite(const EmbedRequest& request, const Views& views, const Tensor& rows, std::int64_t first,
                     const std::filesystem::path& model) {
   const std::span<const float> values = rows.data<float>();
@@ -187,7 +191,8 @@ PlanBytes Embedder::measure(Device& device) const { return Plan::measure(net(), 
 
 std::size_t Embedder::decoded_bytes(std::int64_t images, int workers) const {
   const std::int64_t batches = DecodedImages::batches(images, batch_);
-  const std::int64_t at_a_time = std::min<std::int64_t>(batches, DecodedImages::ahead(batches, workers) + 1);  // and the one in use
+  // and the one in use
+  const std::int64_t at_a_time = std::min<std::int64_t>(batches, DecodedImages::ahead(batches, workers) + 1);
   return static_cast<std::size_t>(at_a_time * batch_ * format().height * format().width * 3);
 }
 
@@ -198,7 +203,8 @@ void Embedder::plan(std::int64_t batch) {
 }
 
 Views Embedder::embed(Device& device, const EmbedRequest& request) {
-  // One plan for all batches, the last one too: how a convolution is computed depends on the batch, and with it the last bits.
+  // One plan for all batches, the last one too: how a convolution is computed depends on the batch,
+  // and with it the last bits.
   const std::int64_t batch = std::min(batch_, std::max<std::int64_t>(1, static_cast<std::int64_t>(request.paths.size())));
   Views views = empty_views(request, size());
   fit(device);

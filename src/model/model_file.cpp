@@ -137,7 +137,8 @@ fs::path model_file_of(const fs::path& named) {
   if (!fs::is_directory(status)) return path;
   const fs::path inside = path / "model.safetensors";
   if (fs::exists(inside, reason)) {
-    if (fs::exists(path / "MANIFEST.json", reason)) verify_checkpoint(path);  // a flipped bit would only show in the accuracy
+    // a flipped bit would only show in the accuracy
+    if (fs::exists(path / "MANIFEST.json", reason)) verify_checkpoint(path);
     return inside;
   }
   std::vector<std::string> notes;

@@ -64,7 +64,8 @@ class Reader {
     for (const Json& each : array(json.at("inputs"), "the inputs")) description.inputs.push_back(input(each));
     for (const Json& each : array(json.at("layers"), "the layers")) description.layers.push_back(layer(each));
     description.roles = roles(json.at("roles"));
-    // Of a part that is built, the roles of the rest are left out: names that nothing has would go unnoticed.
+    // Of a part that is built, the roles of the rest are left out: names that nothing has would go
+    // unnoticed.
     const auto is_there = [&](const std::string& owner) {
       const auto is_it = [&](const auto& one) { return one.name == owner; };
       return std::ranges::any_of(description.inputs, is_it) || std::ranges::any_of(description.layers, is_it);

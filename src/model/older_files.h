@@ -1,5 +1,6 @@
-// Model files from before they held a description of their net. All of them are of face networks, which model/ may not know: this is
-// declared here, where files are read, and defined in src/faces/older_files.cpp, where the networks are.
+// Model files from before they held a description of their net. All of them are of face networks,
+// which model/ may not know: this is declared here, where files are read, and defined in
+// src/faces/older_files.cpp, where the networks are.
 #pragma once
 
 #include <amnet/io/safetensors.h>
@@ -10,8 +11,8 @@
 
 namespace amnet {
 
-/// The net up to the embedding, and what it expects of an image; nothing where the metadata are not of such a file. Throws DataError naming
-/// `source` and the key.
+/// The net up to the embedding, and what it expects of an image; nothing where the metadata are not
+/// of such a file. Throws DataError naming `source` and the key.
 std::optional<NetDescription> description_of_older(const Metadata& metadata, const std::string& source);
 
 }  // namespace amnet

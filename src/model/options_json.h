@@ -10,7 +10,8 @@
 
 namespace amnet {
 
-/// `where` names their owner in messages. Throws UsageError for a number that is not finite, and for more than 16 levels.
+/// `where` names their owner in messages. Throws UsageError for a number that is not finite, and
+/// for more than 16 levels.
 nlohmann::ordered_json json_of(const Options& options, const std::string& where);
 
 /// Throws: "layer 'conv1': 'kernel'" is not "an integer of 64 bits".

@@ -13,7 +13,8 @@ namespace {
 constexpr std::size_t most_names = 2'000;
 constexpr std::size_t longest_name = 200;
 
-/// Letters to change, insert or remove to make one of the other: Wagner and Fischer 1974, row by row.
+/// Letters to change, insert or remove to make one of the other: Wagner and Fischer 1974, row by
+/// row.
 std::size_t distance(std::string_view a, std::string_view b) {
   std::vector<std::size_t> row(b.size() + 1);
   std::iota(row.begin(), row.end(), std::size_t{0});

@@ -1,4 +1,5 @@
-// What a net is made of, as it was built: values and the layers between them. No shapes of a plan and no memory but the parameters'.
+// What a net is made of, as it was built: values and the layers between them. No shapes of a plan
+// and no memory but the parameters'.
 #pragma once
 
 #include <amnet/layers/layer.h>

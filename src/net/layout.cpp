@@ -1,9 +1,12 @@
-// Where every tensor of a plan lies. Moments: operation i runs forward at i and backward at 2S - i, S being the number of operations.
+// Where every tensor of a plan lies. Moments: operation i runs forward at i and backward at 2S - i,
+// S being the number of operations.
 //
-// Groups of samples turn the first operations into loops: the operations that run on groups of g or fewer are gone through once for every g
-// samples, from the first operation on. A tensor that is written and read within one such round needs room for g samples only, and tensors
-// with rooms for the same g share memory by their operations, as if there were one round. A tensor that outlives the round in
-// which it is written (it has room for more samples than its writer's group) is alive in all of the loop's operations.
+// Groups of samples turn the first operations into loops: the operations that run on groups of g or
+// fewer are gone through once for every g samples, from the first operation on. A tensor that is
+// written and read within one such round needs room for g samples only, and tensors with rooms for
+// the same g share memory by their operations, as if there were one round. A tensor that outlives
+// the round in which it is written (it has room for more samples than its writer's group) is alive
+// in all of the loop's operations.
 #include "memory_plan.h"
 #include "planning.h"
 
@@ -51,7 +54,8 @@ class Planner {
   std::int64_t group(int operation) const { return operations_[static_cast<std::size_t>(operation)].group; }
   Use& use(int value) { return uses_[static_cast<std::size_t>(value)]; }
 
-  /// When a tensor with room for `samples`, written by `operation` on its way forward, comes to life.
+  /// When a tensor with room for `samples`, written by `operation` on its way forward, comes to
+  /// life.
   int alive_from(int operation, std::int64_t samples) const { return group(operation) < samples ? 0 : operation; }
   /// When one that the operation's backward pass reads last may be forgotten.
   int alive_to(int operation, std::int64_t samples) const { return group(operation) < samples ? end() - 1 : backward_moment(operation); }
@@ -84,7 +88,8 @@ class Planner {
     }
   }
 
-  // A gradient takes the place of its value where one backward pass is the last to read the value and the first to write the gradient.
+  // A gradient takes the place of its value where one backward pass is the last to read the value
+  // and the first to write the gradient.
   void find_overwritten() {
     for (int i = 0; i < count() && trains(); ++i) {
       const PlannedOperation& operation = operations_[static_cast<std::size_t>(i)];
@@ -131,7 +136,8 @@ class Planner {
     }
   }
 
-  // Where an operation passes its output's gradient on, one tensor serves both: it lives on until the last of its values has been made.
+  // Where an operation passes its output's gradient on, one tensor serves both: it lives on until
+  // the last of its values has been made.
   void share_gradients() {
     shares_.resize(uses_.size());
     std::iota(shares_.begin(), shares_.end(), std::size_t{0});

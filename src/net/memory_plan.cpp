@@ -22,7 +22,8 @@ MemoryPlan plan_memory(std::span<const Lifetime> lifetimes) {
       const Lifetime& other = lifetimes[j];
       const bool meets = wanted.first <= other.last && other.first <= wanted.last;
       if (!meets) continue;
-      if (offset + rounded(wanted.bytes) <= plan.offsets[j]) break;  // the gap before it is large enough
+      // the gap before it is large enough
+      if (offset + rounded(wanted.bytes) <= plan.offsets[j]) break;
       offset = std::max(offset, plan.offsets[j] + rounded(other.bytes));
     }
     plan.offsets[i] = offset;

@@ -1,6 +1,7 @@
-// Lays tensors with known lifetimes into one block of memory so that those which never live at the same time share it.
-// Greedy by size: the largest first, each at the lowest offset that no overlapping lifetime occupies
-// (Pisarchyk and Lee, "Efficient Memory Management for Deep Neural Net Inference", arXiv 2001.03288, section 5.2).
+// Lays tensors with known lifetimes into one block of memory so that those which never live at the
+// same time share it. Greedy by size: the largest first, each at the lowest offset that no
+// overlapping lifetime occupies (Pisarchyk and Lee, "Efficient Memory Management for Deep Neural
+// Net Inference", arXiv 2001.03288, section 5.2).
 //
 //   std::vector<Lifetime> wanted = {{.bytes = 4096, .first = 0, .last = 3}, {.bytes = 4096, .first = 4, .last = 5}};
 //   MemoryPlan plan = plan_memory(wanted);   // both at offset 0, 4096 bytes in all

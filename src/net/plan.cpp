@@ -134,7 +134,8 @@ Phase Plan::phase_of(const RunOptions& options) const { return options.phase.val
 std::int64_t Plan::samples_of(const RunOptions& options) const {
   require(options.samples >= 0 && options.samples <= options_.batch, "[net] the plan is for up to {} samples but got {}; plan for more.",
           options_.batch, options.samples);
-  // A GPU computes the whole batch where that changes nothing: algorithms of its own for few samples would have to be found first.
+  // A GPU computes the whole batch where that changes nothing: algorithms of its own for few
+  // samples would have to be found first.
   const bool whole = options.samples == 0 || (graph_->memory == Memory::cuda && !trains() && phase_of(options) == Phase::test);
   return whole ? options_.batch : options.samples;
 }
@@ -171,8 +172,8 @@ void Plan::forward_run(Context& context, const PlannedRun& run) {
   });
 }
 
-// Under the lock of the run. Versions are raised before anything is written, so that a run that fails half way has raised them too, and
-// after what is kept was prepared, which is then old.
+// Under the lock of the run. Versions are raised before anything is written, so that a run that
+// fails half way has raised them too, and after what is kept was prepared, which is then old.
 Context Plan::begin(Device& device, const RunOptions& options) {
   samples_ = samples_of(options);
   step_ = options.step;

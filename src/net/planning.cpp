@@ -5,8 +5,9 @@ namespace {
 
 constexpr std::size_t alignment = 64;  // of each gradient, in bytes
 
-// How an operation's backward pass writes the gradient of each input: the first writer assigns, later ones add. Whether anybody writes the
-// gradient of an operation's output is known once all later operations have been seen.
+// How an operation's backward pass writes the gradient of each input: the first writer assigns,
+// later ones add. Whether anybody writes the gradient of an operation's output is known once all
+// later operations have been seen.
 std::vector<OperationWrites> find_writes(const Graph& graph, const PlanRequest& request, const Demand& demand,
                                          const std::vector<PlannedOperation>& operations) {
   std::vector<OperationWrites> writes(operations.size());
@@ -24,8 +25,9 @@ std::vector<OperationWrites> find_writes(const Graph& graph, const PlanRequest& 
   return writes;
 }
 
-// Places the gradients of all trainable parameters: those of the operations in the order in which backward finishes them, which is that of
-// the operations, reversed; then those that the loss does not depend on, which stay zero.
+// Places the gradients of all trainable parameters: those of the operations in the order in which
+// backward finishes them, which is that of the operations, reversed; then those that the loss does
+// not depend on, which stay zero.
 void place_parameter_gradients(const Graph& graph, NetPlan& plan) {
   std::vector<std::pair<const Parameter*, std::size_t>> places;
   std::size_t end = 0;
@@ -49,7 +51,8 @@ void place_parameter_gradients(const Graph& graph, NetPlan& plan) {
 
   const DType dtype = exact_dtype(graph.dtype);
   const std::shared_ptr<std::byte> block = allocate(graph.memory, end);
-  plan.gradients = Tensor({static_cast<std::int64_t>(end / size_of(dtype))}, dtype, block, graph.memory);  // (elements)
+  // (elements)
+  plan.gradients = Tensor({static_cast<std::int64_t>(end / size_of(dtype))}, dtype, block, graph.memory);
   plan.gradients.clear();
   for (const auto& [parameter, begin] : places) {
     plan.gradient_of[parameter] =

@@ -1,5 +1,5 @@
-// What a plan runs: made by make_plan from the graph and what is wanted of it. Planning goes through five files, in this order, and leaves
-// the graph as it is:
+// What a plan runs: made by make_plan from the graph and what is wanted of it. Planning goes
+// through five files, in this order, and leaves the graph as it is:
 //
 //   demand.cpp    which layers run, forward and backward, and which values get a gradient
 //   shapes.cpp    what every layer that runs asks for
@@ -19,7 +19,8 @@ struct PlanRequest {
   int loss = -1;                     // or -1: inference
   std::vector<int> keep = {};        // values that are read afterwards
   std::map<int, Shape> inputs = {};  // those that have another size than the graph's
-  bool only_measured = false;        // its bytes are counted, no memory is taken: a plan without runs
+  // its bytes are counted, no memory is taken: a plan without runs
+  bool only_measured = false;
   bool keep_prepared = false;
 
   bool trains() const { return loss >= 0; }
@@ -33,16 +34,19 @@ struct Demand {
 Demand find_demand(const Graph& graph, const PlanRequest& request);
 
 struct PlanShapes {
-  std::vector<TensorSpec> values;  // of each value, with the batch; of those that are not planned as they were built
-  std::vector<LayerPlan> nodes;    // of each node that runs
+  // of each value, with the batch; of those that are not planned as they were built
+  std::vector<TensorSpec> values;
+  std::vector<LayerPlan> nodes;  // of each node that runs
 
   const TensorSpec& value(int index) const { return values[static_cast<std::size_t>(index)]; }
   std::vector<TensorSpec> of(const std::vector<int>& some) const;
 };
-/// Throws UsageError for a shape that a layer refuses, or for one of its own that has not the batch as its first extent though it says so.
+/// Throws UsageError for a shape that a layer refuses, or for one of its own that has not the batch
+/// as its first extent though it says so.
 PlanShapes find_shapes(const Graph& graph, const PlanRequest& request, const Demand& demand);
 
-/// One layer, or several that run as one (layers/fusion.h): values between those exist only in registers.
+/// One layer, or several that run as one (layers/fusion.h): values between those exist only in
+/// registers.
 struct PlannedOperation {
   std::vector<int> nodes;
   std::unique_ptr<Layer> fused = {};  // of several nodes
@@ -54,7 +58,8 @@ struct PlannedOperation {
   bool backward = false;
   std::int64_t group = 0;  // samples that go through at a time; the batch: all
 };
-/// Operations in the order of their layers. Groups never shrink from one operation to the next, and are powers of two or the batch.
+/// Operations in the order of their layers. Groups never shrink from one operation to the next, and
+/// are powers of two or the batch.
 std::vector<PlannedOperation> make_operations(const Graph& graph, const PlanRequest& request, const Demand& demand, PlanShapes& shapes);
 
 /// One operation on the samples [begin, end).
@@ -63,11 +68,12 @@ struct ScheduledRun {
   std::int64_t begin, end;
   bool first, last;  // of its operation, in the order of the forward pass
 };
-/// The forward pass of the first so many samples, depth first: before a group runs through an operation, it has gone through all earlier
-/// ones. Backward is the reverse.
+/// The forward pass of the first so many samples, depth first: before a group runs through an
+/// operation, it has gone through all earlier ones. Backward is the reverse.
 std::vector<ScheduledRun> make_schedule(const std::vector<PlannedOperation>& operations, std::int64_t samples);
 
-/// The tensors of a plan. One per sample with room for fewer `samples` than the batch is used again by each group of so many.
+/// The tensors of a plan. One per sample with room for fewer `samples` than the batch is used again
+/// by each group of so many.
 struct PlacedTensor {
   Tensor tensor = {};
   std::int64_t samples = 0;
@@ -95,7 +101,8 @@ struct PlannedRun {
   std::vector<Gradient> input_gradients = {};
 };
 
-/// How an operation's backward pass writes: one for each input, and for each output whether anybody writes its gradient.
+/// How an operation's backward pass writes: one for each input, and for each output whether anybody
+/// writes its gradient.
 struct OperationWrites {
   std::vector<Write> inputs = {};
   std::vector<char> outputs = {};
@@ -112,7 +119,8 @@ struct NetPlan {
   std::vector<PlannedOperation> operations = {};
   Layout layout = {};
   std::vector<OperationWrites> writes = {};  // of each operation, where the plan trains
-  std::vector<Tensor> readable = {};         // of each value; undefined for those that may not be read
+  // of each value; undefined for those that may not be read
+  std::vector<Tensor> readable = {};
   Tensor loss_gradient = {};
 
   struct OfOperation {
@@ -127,7 +135,8 @@ struct NetPlan {
   std::vector<PlannedRun> fewer = {};  // of the first `fewer_samples`
   std::int64_t fewer_samples = 0;
 
-  std::uint64_t prepared_versions = 0;  // of all parameters together, when they were prepared for keeps; 0: they were not yet
+  // of all parameters together, when they were prepared for keeps; 0: they were not yet
+  std::uint64_t prepared_versions = 0;
   KernelSettings prepared_for = {};
 
   const PlannedOperation& operation(const PlannedRun& run) const { return operations[static_cast<std::size_t>(run.at.operation)]; }

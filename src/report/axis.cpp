@@ -66,7 +66,8 @@ Ruler::Ruler(const Axis& axis, const std::vector<double>& values, int wanted, bo
   if (high_given) high = axis.high;
   low_ = warped(low, scale_);
   high_ = warped(high, scale_);
-  const double least = std::max({std::abs(low_), std::abs(high_), 1e-30}) * 1e-9;  // a range below this would be rounding noise
+  // a range below this would be rounding noise
+  const double least = std::max({std::abs(low_), std::abs(high_), 1e-30}) * 1e-9;
   if (high_ - low_ < least) {
     const double middle = low_;
     const double half = scale_ == Scale::log ? 0.5 : std::max(std::abs(middle) * 0.1, middle == 0 ? 0.5 : 1e-30);
@@ -74,7 +75,8 @@ Ruler::Ruler(const Axis& axis, const std::vector<double>& values, int wanted, bo
     high_ = middle + half;
   } else if (padded) {
     const double margin = 0.05 * (high_ - low_);
-    const bool stops_at_zero = scale_ == Scale::linear && low_ >= 0 && low_ <= margin;  // no room below zero for what is never negative
+    // no room below zero for what is never negative
+    const bool stops_at_zero = scale_ == Scale::linear && low_ >= 0 && low_ <= margin;
     if (!low_given) low_ = stops_at_zero ? 0 : low_ - margin;
     if (!high_given) high_ += margin;
   }
@@ -96,7 +98,8 @@ void Ruler::linear_ticks(int wanted) {
 void Ruler::log_ticks(int wanted) {
   const double slack = 1e-6 * (high_ - low_);
   const double decades = high_ - low_;
-  const int every = std::max(1, static_cast<int>(std::ceil(decades / std::max(2, wanted))));  // decades from label to label
+  // decades from label to label
+  const int every = std::max(1, static_cast<int>(std::ceil(decades / std::max(2, wanted))));
   const auto shown = [&](double at) { return std::log10(at) >= low_ - slack && std::log10(at) <= high_ + slack; };
   for (int exponent = static_cast<int>(std::floor(low_)) - 1; exponent <= static_cast<int>(std::ceil(high_)); ++exponent) {
     const double power = std::pow(10, exponent);

@@ -10,7 +10,8 @@
 namespace amnet {
 namespace {
 
-// Light colours stand as attributes, so that a renderer without style sheets shows them, too; the dark ones override them.
+// Light colours stand as attributes, so that a renderer without style sheets shows them, too; the
+// dark ones override them.
 constexpr std::array<std::string_view, 6> light = {"#1f6fb4", "#d2571f", "#23896b", "#8a55a6", "#a67c00", "#5c6670"};
 constexpr std::array<std::string_view, 6> dark = {"#62aef0", "#f3905f", "#5cc8a6", "#c79be4", "#dfbc52", "#a7b1bc"};
 constexpr std::string_view paper = R"(class="paper" fill="#ffffff")";
@@ -168,7 +169,8 @@ void Frame::add_notice(std::string_view text) {
 }
 
 std::string Frame::str() const {
-  // A nested drawing clips without an id, which two figures on one page would share. One unit of margin keeps a curve on the edge whole.
+  // A nested drawing clips without an id, which two figures on one page would share. One unit of
+  // margin keeps a curve on the edge whole.
   const std::string plot = fmt::format(
       R"(<svg x="{0:.1f}" y="{1:.1f}" width="{2:.1f}" height="{3:.1f}" viewBox="{0:.1f} {1:.1f} {2:.1f} {3:.1f}" overflow="hidden">)",
       left_ - 1, top_ - 5, right_ - left_ + 6, bottom_ - top_ + 7);

@@ -23,7 +23,8 @@ struct FrameText {
   std::string title, description, x_label, y_label;
 };
 
-/// `class` and light colour of a stroke or a fill in the colour of a series; the style sheet of the drawing overrides it in the dark.
+/// `class` and light colour of a stroke or a fill in the colour of a series; the style sheet of the
+/// drawing overrides it in the dark.
 std::string stroke_of(int color);
 std::string fill_of(int color);
 

@@ -48,9 +48,11 @@ pre{background:var(--soft);border:1px solid var(--line);border-radius:8px;paddin
 @media print{main{max-width:none;padding:0}nav{display:none}figure,table,.figures{break-inside:avoid}}
 )";
 
-/// Whether a reader takes it for a number: digits with signs, points, a unit such as " %" or an error after a plus-minus.
+/// Whether a reader takes it for a number: digits with signs, points, a unit such as " %" or an
+/// error after a plus-minus.
 bool reads_as_number(std::string_view text) {
-  static constexpr std::string_view allowed = "0123456789.,+-eE% \xC2\xB1\xE2\x88\x92";  // the last are the bytes of plus-minus and minus
+  // the last are the bytes of plus-minus and minus
+  static constexpr std::string_view allowed = "0123456789.,+-eE% \xC2\xB1\xE2\x88\x92";
   return text.find_first_of("0123456789") != std::string_view::npos && text.find_first_not_of(allowed) == std::string_view::npos;
 }
 
@@ -152,7 +154,8 @@ std::string HtmlReport::str() const {
 }
 
 bool is_report_page(std::string_view beginning) {
-  constexpr std::size_t enough = 60;  // of the style sheet, for pages of versions whose later rules differ
+  // of the style sheet, for pages of versions whose later rules differ
+  constexpr std::size_t enough = 60;
   return beginning.starts_with("<!DOCTYPE html>") && beginning.find(style_sheet.substr(0, enough)) != std::string_view::npos;
 }
 

@@ -12,7 +12,8 @@ std::string escaped(std::string_view text) {
     const std::size_t length = utf8_length(text);
     const std::string_view character = text.substr(0, length);
     const char c = text.front();
-    if (length == 0 || character == "\xEF\xBF\xBE" || character == "\xEF\xBF\xBF") {  // the last two are U+FFFE, U+FFFF: not XML
+    // the last two are U+FFFE, U+FFFF: not XML
+    if (length == 0 || character == "\xEF\xBF\xBE" || character == "\xEF\xBF\xBF") {
       result += "\xEF\xBF\xBD";
     } else if (length > 1) {
       result += character;

@@ -11,8 +11,9 @@
 
 namespace amnet {
 
-/// `text` fit for an element or a quoted attribute: & < > " ' are escaped, characters that XML forbids become spaces, and bytes that are
-/// not UTF-8 become U+FFFD. So nothing a file name holds can break the page.
+/// `text` fit for an element or a quoted attribute: & < > " ' are escaped, characters that XML
+/// forbids become spaces, and bytes that are not UTF-8 become U+FFFD. So nothing a file name holds
+/// can break the page.
 std::string escaped(std::string_view text);
 
 /// RFC 4648, section 4, with padding.

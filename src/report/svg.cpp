@@ -16,8 +16,9 @@ struct Point {
   double x, y;
 };
 
-/// The points of one curve between two gaps, in the drawing's units. Of those in one column of a unit's width, the first, the lowest, the
-/// highest and the last are kept, in their order: nothing that could be seen is lost.
+/// The points of one curve between two gaps, in the drawing's units. Of those in one column of a
+/// unit's width, the first, the lowest, the highest and the last are kept, in their order: nothing
+/// that could be seen is lost.
 class Run {
  public:
   void add(Point point) {
@@ -173,7 +174,8 @@ std::string draw(const Histogram& histogram) {
     tallest.push_back(*std::max_element(share.begin(), share.end()));
   }
   if (empty) tallest = {0, 1};
-  if (!histogram.marks.empty()) tallest.push_back(1.15 * *std::max_element(tallest.begin(), tallest.end()));  // room for their words
+  // room for their words
+  if (!histogram.marks.empty()) tallest.push_back(1.15 * *std::max_element(tallest.begin(), tallest.end()));
   const Ruler y({.label = "", .low = 0}, tallest, 4, true);
   const std::string description =
       histogram.description.empty() ? fmt::format("Histogram of {}.{}", histogram.x.label, means) : histogram.description;

@@ -30,7 +30,8 @@ class Check : HostileRun {
   }
 
  private:
-  /// sum over the outputs k of <r_k, output_k>, and the sum of the magnitudes, which says how exact that is.
+  /// sum over the outputs k of <r_k, output_k>, and the sum of the magnitudes, which says how exact
+  /// that is.
   double loss() {
     forward();
     double sum = 0;
@@ -105,7 +106,8 @@ class Check : HostileRun {
     }
   }
 
-  /// Backward is linear in the output gradients: one at a time, the others undefined, they sum to the whole.
+  /// Backward is linear in the output gradients: one at a time, the others undefined, they sum to
+  /// the whole.
   void check_outputs_one_by_one(const Gradients& gradients) {
     const auto carrying = std::ranges::count_if(projections_, [](const Tensor& projection) { return projection.defined(); });
     if (carrying < 2) return;
@@ -123,7 +125,8 @@ class Check : HostileRun {
     }
   }
 
-  /// A frozen parameter: it has no gradient to write, and backward does not ask for one; its value stays.
+  /// A frozen parameter: it has no gradient to write, and backward does not ask for one; its value
+  /// stays.
   void check_frozen() {
     for (const Variable& variable : variables_) {
       if (variable.parameter == nullptr) continue;

@@ -1,5 +1,6 @@
-// Runs a layer in hostile surroundings: outputs and saved state are poisoned, gradients are pre-filled, and what the layer does not
-// ask for is undefined. gradcheck.cpp compares what comes out.
+// Runs a layer in hostile surroundings: outputs and saved state are poisoned, gradients are
+// pre-filled, and what the layer does not ask for is undefined. gradcheck.cpp compares what comes
+// out.
 #pragma once
 
 #include <amnet/testing/gradcheck.h>
@@ -124,7 +125,8 @@ class HostileRun {
     for (std::size_t i = 0; i < values.size(); ++i) values[i] = parameter.buffer ? random.uniform(i, 0.5, 1.5) : random.normal(i);
   }
 
-  /// Brings parameters and buffers back to the point of the check: forward may move running statistics.
+  /// Brings parameters and buffers back to the point of the check: forward may move running
+  /// statistics.
   void restore() {
     for (std::size_t i = 0; i < parameters_.size(); ++i) parameters_[i]->value.copy_from(kept_[i]);
   }
@@ -186,7 +188,8 @@ class HostileRun {
     }
   }
 
-  /// One forward and one backward pass; the gradients are what was there before plus (add) or instead of it (assign).
+  /// One forward and one backward pass; the gradients are what was there before plus (add) or
+  /// instead of it (assign).
   Gradients backward(const Request& request) {
     forward();
     Gradients gradients(variables_.size());

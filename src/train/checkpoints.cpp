@@ -50,7 +50,8 @@ std::optional<FoundCheckpoint> Checkpoints::find(std::vector<std::string>& notes
   }
   const fs::path directory = through_pointers(options_.resume);
   const FoundCheckpoint named{directory, verify_checkpoint(directory)};
-  // A later .resume auto would take the newest checkpoint of the folder, and so leave the branch that begins here.
+  // A later .resume auto would take the newest checkpoint of the folder, and so leave the branch
+  // that begins here.
   require(in_folder(named.directory) ? !newest || newest->step <= named.step : !newest,
           ".resume: {} is of step {} but {} has a checkpoint of step {}; name another .out, or take .resume auto.",
           named.directory.string(), named.step, folder_.string(), newest ? newest->step : 0);

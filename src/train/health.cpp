@@ -100,7 +100,8 @@ double mean_cosine_between_classes(const Tensor& features, const Tensor& labels)
   };
   std::map<std::int64_t, Class> classes;
   std::vector<double> sum(static_cast<std::size_t>(size));
-  // Of unit rows u: sum over i != j with different labels of <u_i, u_j> = |sum of all|^2 - sum over classes of |sum of its own|^2.
+  // Of unit rows u: sum over i != j with different labels of <u_i, u_j> = |sum of all|^2 - sum over
+  // classes of |sum of its own|^2.
   for (std::int64_t n = 0; n < samples; ++n) {
     const auto row = features.data<float>().subspan(static_cast<std::size_t>(n * size), static_cast<std::size_t>(size));
     double square = 0;

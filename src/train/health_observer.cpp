@@ -25,7 +25,8 @@ void HealthObserver::store(Options& state) const { state.set("health", {options_
 void HealthObserver::restore(const TrainRun&, const Options& state) {
   const OptionValue* found = state.find("health");
   const Options* health = found != nullptr ? std::get_if<Options>(&found->value) : nullptr;
-  if (health != nullptr) read_options(*health, "the state's health", health_);  // a state of before has none
+  // a state of before has none
+  if (health != nullptr) read_options(*health, "the state's health", health_);
 }
 
 }  // namespace amnet

@@ -16,7 +16,8 @@ namespace {
 
 namespace fs = std::filesystem;
 
-// Writes all of it after the end of the file, or nothing. Answers 0, or the errno of what went wrong.
+// Writes all of it after the end of the file, or nothing. Answers 0, or the errno of what went
+// wrong.
 int append_whole(int descriptor, std::string_view bytes) {
   struct stat before = {};
   if (::fstat(descriptor, &before) != 0) return errno;
@@ -27,7 +28,8 @@ int append_whole(int descriptor, std::string_view bytes) {
       rest.remove_prefix(static_cast<std::size_t>(written));
     } else if (written == 0 || errno != EINTR) {
       const int error = written == 0 ? EIO : errno;
-      // A disk that filled up took a part: away with it, or the next line would begin in the middle of this one.
+      // A disk that filled up took a part: away with it, or the next line would begin in the middle
+      // of this one.
       if (rest.size() < bytes.size() && ::ftruncate(descriptor, before.st_size) != 0) return errno;
       return error;
     }
@@ -49,7 +51,8 @@ bool LineFile::rewrite(const std::function<std::string(const std::string& conten
   try {
     std::error_code unreadable;
     const fs::file_status status = fs::status(path_, unreadable);
-    if (fs::exists(status) && !fs::is_regular_file(status)) return true;  // a device keeps nothing that could be edited
+    // a device keeps nothing that could be edited
+    if (fs::exists(status) && !fs::is_regular_file(status)) return true;
     const std::string before = fs::exists(status) ? read_file(path_, std::numeric_limits<std::size_t>::max()) : std::string();
     const std::string after = edit(before);
     if (after != before) write_durably(path_, after);

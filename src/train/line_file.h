@@ -1,4 +1,5 @@
-// A text file that grows by lines and only tells what happens: that it cannot be written is said, once, and nothing else comes of it.
+// A text file that grows by lines and only tells what happens: that it cannot be written is said,
+// once, and nothing else comes of it.
 //
 //   LineFile file("runs/a/metrics.csv", [](std::string_view fault) { … });
 //   file.append("20,0.5");
@@ -20,11 +21,11 @@ class LineFile {
 
   const std::filesystem::path& path() const { return path_; }
 
-  /// Appends a line, whole or not at all; it is in the file when this returns. Every call tries anew, so that lines come again when
-  /// there is room again.
+  /// Appends a line, whole or not at all; it is in the file when this returns. Every call tries
+  /// anew, so that lines come again when there is room again.
   void append(std::string_view line);
-  /// Replaces the content by what `edit` makes of it ("" where there is no file). False where that failed; what is no
-  /// regular file stays as it is.
+  /// Replaces the content by what `edit` makes of it ("" where there is no file). False where that
+  /// failed; what is no regular file stays as it is.
   bool rewrite(const std::function<std::string(const std::string& content)>& edit);
 
  private:

@@ -10,7 +10,8 @@
 namespace amnet {
 namespace {
 
-// The step a line is about: "… Step 120/300 …", "saved step_00000120 …", "[val][120] …"; -1 for none.
+// The step a line is about: "… Step 120/300 …", "saved step_00000120 …", "[val][120] …"; -1 for
+// none.
 std::int64_t step_of(std::string_view line) {
   for (const std::string_view mark : {"  Step ", " saved step_", " [val]["}) {
     const std::size_t found = line.find(mark);
@@ -51,7 +52,7 @@ void RunLog::line(std::string_view text) {
   if (echo_) echo_(full);
 }
 
-void RunLog::last_words(std::string_view text) noexcept {
+void RunLog::final_line(std::string_view text) noexcept {
   try {
     file_->append(stamped(wording_ ? wording_(text) : std::string(text)));
   } catch (const std::exception&) {

@@ -8,8 +8,9 @@
 
 namespace amnet {
 
-/// Throws UsageError naming what differs: what images must be, or the first layer that the embedding depends on (of a model without one,
-/// the first of all). A head may change, as a margin does, and a file of before says nothing of it: what cannot go on shows in its tensors.
+/// Throws UsageError naming what differs: what images must be, or the first layer that the
+/// embedding depends on (of a model without one, the first of all). A head may change, as a margin
+/// does, and a file of before says nothing of it: what cannot go on shows in its tensors.
 void require_same_model(const SafetensorsFile& checkpoint, const Model& model, const std::string& source);
 
 }  // namespace amnet

@@ -18,7 +18,8 @@ namespace fs = std::filesystem;
 
 constexpr double nan = std::numeric_limits<double>::quiet_NaN();
 
-// The fields of a line of numbers, of which any but the first may be empty, which is NaN; nothing where one is not a number.
+// The fields of a line of numbers, of which any but the first may be empty, which is NaN; nothing
+// where one is not a number.
 std::vector<double> numbers_of(std::string_view line) {
   std::vector<double> values;
   for (std::size_t begin = 0; begin <= line.size();) {

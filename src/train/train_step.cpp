@@ -8,7 +8,8 @@
 namespace amnet {
 namespace {
 
-// Micro-batches that the host may be ahead of a GPU's answers. One keeps a GPU busy, and what fails there is told two steps later at most.
+// Micro-batches that the host may be ahead of a GPU's answers. One keeps a GPU busy, and what fails
+// there is told two steps later at most.
 constexpr std::size_t ahead = 1;
 
 std::vector<std::string> names_of(const Probes& probes, Probe::Moment moment) {
@@ -19,8 +20,8 @@ std::vector<std::string> names_of(const Probes& probes, Probe::Moment moment) {
   return names;
 }
 
-// What labels are counted up to: the first extent of the class weights, or the width of what the loss reads first; 0 where neither is
-// there.
+// What labels are counted up to: the first extent of the class weights, or the width of what the
+// loss reads first; 0 where neither is there.
 std::int64_t classes_of(const Model& model) {
   std::int64_t classes = 0;
   model.net.look([&](const std::string& name, const Parameter& parameter) {

@@ -93,7 +93,8 @@ Plan& Trainer::plan() {
 
 std::string Trainer::refusal() const { return passes_ ? passes_->refusal() : std::string(); }
 
-// All of a step's batches, before the first of them changes anything: data that cannot be used leave a whole step behind.
+// All of a step's batches, before the first of them changes anything: data that cannot be used
+// leave a whole step behind.
 std::vector<Batch> Trainer::next_batches() {
   const Stopwatch taken;
   const std::int64_t begin = source_.cursor();

@@ -140,8 +140,9 @@ class Programs:
         return loss_curves.measure(execute, self.train_face, loss_curves.shared_faces(), steps)
 
     def rival_environment(self, threads):
-        # Code that torch.compile kept from a run under other limits gave NaN, so each instruction set has a directory of its own. And one
-        # compiler at a time, a child that is waited for: its CPU time then does not look like somebody else's.
+        # Code that torch.compile kept from a run under other limits gave NaN, so each instruction
+        # set has a directory of its own. And one compiler at a time, a child that is waited for:
+        # its CPU time then does not look like somebody else's.
         return dict(os.environ, OMP_NUM_THREADS=str(threads), TORCHINDUCTOR_COMPILE_THREADS="1",
                     TORCHINDUCTOR_CACHE_DIR=str(ENVIRONMENT / f"compiled-{self.arguments.isa}"), **self.limits)
 

@@ -122,7 +122,7 @@ class Arithmetic(unittest.TestCase):
         self.assertTrue(3 < saved < 5, saved)
 
     def test_the_page_says_what_is_counted(self):
-        page = (compare.ROOT / "docs" / "performance.md").read_text()
+        page = (compare.ROOT / "docs" / "roofline.md").read_text()
         for c in work.convolutions():
             direct, products = work.direct_flops(c), work.product_flops(c)
             tile = "×".join(map(str, c.tile)) if c.tile else "–"

@@ -1,5 +1,6 @@
-// How fast images become a batch: on faces drawn in memory, and on the real ones of ../shared where it is. All figures are images a second
-// of one core unless a benchmark names its workers; the goal is 5,000 for decoding, mirroring and normalising a 112x96 JPEG.
+// How fast images become a batch: on faces drawn in memory, and on the real ones of ../shared where
+// it is. All figures are images a second of one core unless a benchmark names its workers; the goal
+// is 5,000 for decoding, mirroring and normalising a 112x96 JPEG.
 #include <amnet/data/image.h>
 #include <amnet/faces/loader.h>
 #include <amnet/faces/packed_faces.h>

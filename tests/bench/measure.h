@@ -1,4 +1,5 @@
-// How a kernel becomes a benchmark: a name, what one call costs, and the call. Google Benchmark repeats and times it.
+// How a kernel becomes a benchmark: a name, what one call costs, and the call. Google Benchmark
+// repeats and times it.
 #pragma once
 
 #include <amnet/core/device.h>
@@ -11,8 +12,8 @@
 
 namespace amnet::bench {
 
-/// What one call is counted as. A kernel that is limited by arithmetic has `flops`, one that is limited by memory has `bytes`:
-/// those that it must read and write at least once.
+/// What one call is counted as. A kernel that is limited by arithmetic has `flops`, one that is
+/// limited by memory has `bytes`: those that it must read and write at least once.
 struct Cost {
   double flops = 0;
   double bytes = 0;
@@ -25,7 +26,8 @@ struct Bench {
   double copy_gbytes = 0;
 };
 
-/// Registers a benchmark. make_call() allocates the tensors and answers the call, so that only one case is in memory at a time.
+/// Registers a benchmark. make_call() allocates the tensors and answers the call, so that only one
+/// case is in memory at a time.
 template <class MakeCall>
 void add_case(Bench& bench, const std::string& name, const Cost& cost, MakeCall make_call) {
   const auto run = [&bench, cost, make_call = std::move(make_call)](benchmark::State& state) {

@@ -1,5 +1,6 @@
-// Convolutions and fully connected layers at the network's shapes. The unit of a convolution is the floating-point operations of
-// its defining sum, whatever the kernel does instead: an algorithm with fewer multiplications may exceed 100 % of the peak.
+// Convolutions and fully connected layers at the network's shapes. The unit of a convolution is the
+// floating-point operations of its defining sum, whatever the kernel does instead: an algorithm
+// with fewer multiplications may exceed 100 % of the peak.
 #include <amnet/kernels/conv2d.h>
 #include <amnet/kernels/fully_connected.h>
 
@@ -34,7 +35,8 @@ void add_convolution(Bench& bench, const std::string& name, const Stage& from, c
   });
 }
 
-/// y (batch,outputs) = x (batch,inputs) w^T, all three passes. With 32 rows these are limited by reading or writing w.
+/// y (batch,outputs) = x (batch,inputs) w^T, all three passes. With 32 rows these are limited by
+/// reading or writing w.
 void add_product(Bench& bench, const std::string& name, std::int64_t inputs, std::int64_t outputs) {
   const Shape x_shape{batch, inputs}, w_shape{outputs, inputs}, y_shape{batch, outputs};
   const Cost cost{.flops = 2.0 * static_cast<double>(batch * w_shape.count()),

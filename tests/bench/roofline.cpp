@@ -24,7 +24,8 @@ constexpr int repetitions = 5;
 
 double seconds_now() { return std::chrono::duration<double>(std::chrono::steady_clock::now().time_since_epoch()).count(); }
 
-/// Runs body(thread) on every one of `threads` threads at once; the seconds from the start to the end of the last.
+/// Runs body(thread) on every one of `threads` threads at once; the seconds from the start to the
+/// end of the last.
 template <class Body>
 double time_threads(int threads, Body&& body) {
   std::atomic<int> waiting{0};
@@ -46,12 +47,13 @@ double time_threads(int threads, Body&& body) {
   return seconds_now() - begin;
 }
 
-/// Three quarters of the vector registers: a multiply-add takes 4 or 5 cycles and two may start in each, so 10 would do, and the two
-/// factors need registers of their own.
+/// Three quarters of the vector registers: a multiply-add takes 4 or 5 cycles and two may start in
+/// each, so 10 would do, and the two factors need registers of their own.
 constexpr int accumulators = vector_registers * 3 / 4;
 
-/// `rounds` multiply-adds into each accumulator. x <- x * a + b with a just below 1 neither grows nor becomes denormal, and no
-/// compiler can take any part of it out of the loop. Every loop over the accumulators must be unrolled, or they live on the stack.
+/// `rounds` multiply-adds into each accumulator. x <- x * a + b with a just below 1 neither grows
+/// nor becomes denormal, and no compiler can take any part of it out of the loop. Every loop over
+/// the accumulators must be unrolled, or they live on the stack.
 float multiply_add(std::int64_t rounds) {
   volatile float factor = 0.9999F, term = 1e-4F;  // not known when compiling
   const Vector<float> a = broadcast<float>(factor), b = broadcast<float>(term);
@@ -98,7 +100,8 @@ double measure_copy_gbytes(int threads, std::size_t array_bytes) {
     std::fill_n(from.get() + begin, part, 1.0F);
     std::fill_n(to.get() + begin, part, 2.0F);
   };
-  // Loads and stores as the kernels have them: memcpy would go past the cache, by a rule of its own.
+  // Loads and stores as the kernels have them: memcpy would go past the cache, by a rule of its
+  // own.
   const auto copy = [&](int thread) {
     const float* source = from.get() + part * static_cast<std::size_t>(thread);
     float* target = to.get() + part * static_cast<std::size_t>(thread);

@@ -1,4 +1,5 @@
-// Kernels over rows: what stands between the embedding and the loss, and the solver's step over each weight. Limited by memory.
+// Kernels over rows: what stands between the embedding and the loss, and the solver's step over
+// each weight. Limited by memory.
 #include <amnet/kernels/accuracy.h>
 #include <amnet/kernels/normalize.h>
 #include <amnet/kernels/sgd.h>
@@ -19,7 +20,8 @@ double elements(const Shape& shape) { return static_cast<double>(shape.count());
 
 void add_normalize(Bench& bench, const std::string& name, std::int64_t rows, std::int64_t columns) {
   const Shape shape{rows, columns}, norms{rows, 1};
-  // x is read for its norm, and again to be divided unless the cache still has it: the row is counted once.
+  // x is read for its norm, and again to be divided unless the cache still has it: the row is
+  // counted once.
   add_case(bench, "normalize/" + name + "/forward", {.bytes = 8 * elements(shape)}, [&bench, shape, norms] {
     return [&bench, x = random_tensor(shape), y = Tensor(shape, DType::f32), norm = Tensor(norms, DType::f32)] {
       normalize_forward(bench.cpu, x, epsilon, y, norm);

@@ -56,7 +56,8 @@ def interval_of_median(values, confidence=0.95):
     distribution: Conover, Practical Nonparametric Statistics, 3.2. The least and the largest where there are too few values for more."""
     ordered = sorted(values)
     n, outside, k = len(ordered), 0.0, 0
-    # The median lies below the k-th smallest value with the chance that fewer than k of n fall below it.
+    # The median lies below the k-th smallest value with the chance that fewer than k of n fall
+    # below it.
     while k < n // 2 and outside + 2 * comb(n, k) / 2**n <= 1 - confidence:
         outside += 2 * comb(n, k) / 2**n
         k += 1

@@ -9,9 +9,10 @@ EXTENTS = ((56, 48), (28, 24), (14, 12), (7, 6))
 EMBEDDING = 512
 KERNEL = 3
 
-# Outputs (height, width) of the tile that suits each stage. A stride-1 tile of m outputs costs m + 2 products along each axis: F(m,3) of
-# Lavin and Gray (arXiv 1509.09308), section 4.1. A stride-2 one costs 2m + 1: its even phase has one tap (m products), its odd
-# phase two, F(m,2) (m + 1 products). A 4x4 tile of stride 2 so has 81 products instead of 144.
+# Outputs (height, width) of the tile that suits each stage. A stride-1 tile of m outputs costs m +
+# 2 products along each axis: F(m,3) of Lavin and Gray (arXiv 1509.09308), section 4.1. A stride-2
+# one costs 2m + 1: its even phase has one tap (m products), its odd phase two, F(m,2) (m + 1
+# products). A 4x4 tile of stride 2 so has 81 products instead of 144.
 STRIDE_1_TILES = ((6, 6), (6, 6), (5, 6), (4, 6))
 STRIDE_2_TILES = (None, (4, 4), (4, 4), (4, 3))  # the first reads 3 channels and is left direct
 

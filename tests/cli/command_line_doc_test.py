@@ -1,10 +1,12 @@
 #!/usr/bin/env python3
-"""docs/command_line.md against the program: its commands, exit codes, signals and files."""
+"""docs/command_line.md against the program: its commands with their examples, exit codes, signals and files."""
 
 import os
 import re
 import signal
 import subprocess
+import tempfile
+import time
 
 import harness
 from harness import CliTest, faces, finish, pairs, path, read, run, start, train_arguments, wait_for_log
@@ -32,6 +34,30 @@ def tables(section):
 
 def code(cell):
     return re.findall(r"`([^`]*)`", cell)
+
+
+def command_sections():
+    """[(command, its section)] in the order of the page; the command of the first run is ""."""
+    parts = re.split(r"^### `train_face ?([a-z-]*)`\n", sections()["Each command"], flags=re.MULTILINE)
+    return list(zip(parts[1::2], parts[2::2]))
+
+
+def examples(section):
+    """[(command line, [lines shown])] of the fences `console`."""
+    found = []
+    for fence in re.findall(r"^```console\n(.*?)^```$", section, re.MULTILINE | re.DOTALL):
+        for line in fence.replace("\\\n", "").splitlines():
+            if line.startswith("$ "):
+                found.append((line[2:], []))
+            else:
+                found[-1][1].append(line)
+    return found
+
+
+def pattern_of(lines):
+    """What output matches the lines shown: `…` is anything within a line, a line of it any lines."""
+    any_lines = r"(?:[^\n]*\n)*?"
+    return "".join(any_lines if line == "…" else "[^\n]*".join(map(re.escape, line.split("…"))) + "\n" for line in lines)
 
 
 class Page(CliTest):
@@ -63,11 +89,55 @@ class Page(CliTest):
                     flags = set(re.findall(r"(?<= )(--[a-z-]+)", example))
                     known = set(re.findall(r"(?<=[ ,])(--[a-z-]+)", self.ok(*command, "--help").out))
                     self.assertLessEqual(flags, known, example)
-                # Every option stands in a group with a title of ours; CLI11's own title is for --help alone.
+                # Every option stands in a group with a title of ours; CLI11's own title is for
+                # --help alone.
                 own = re.search(r"^Options:\n((?:  .*\n)+)", text, re.MULTILINE)
                 self.assertLessEqual(set(re.findall(r"^ +(?:-h,)?(--[a-z-]+)", own.group(1), re.MULTILINE)), {"--help", "--version"})
                 self.assertRegex(text, r"\n[A-Z][a-z ]+:\n +--")
             self.assertIn(row[2], ["results", "a last line"])
+
+    def test_each_command_has_a_section(self):
+        found = command_sections()
+        listed = [(code(row[0])[0].split()[1:] or [""])[0] for row in tables("Commands")[0]]
+        self.assertEqual(sorted(command for command, _ in found), sorted(listed))
+        for command, section in found:
+            with self.subTest(command=command):
+                known = set(re.findall(r"(?<=[ ,])(--[a-z-]+)", self.ok(*[command] if command else [], "--help").out))
+                self.assertLessEqual({span.split()[0] for span in code(section) if span.startswith("--")}, known)
+                own = [line for line, _ in examples(section) if re.match(rf"train_face {command}\b" if command else r"train_face( --|$)", line)]
+                self.assertTrue(own, "the section has no example of its command")
+                for line, shown in examples(section):
+                    self.assertTrue([words for words in shown if words not in ("…", "^C")], f"nothing is shown of what {line} prints")
+
+    def test_the_examples_print_what_is_shown(self):
+        """In the order of the page, in an empty folder."""
+        folder = tempfile.mkdtemp(dir=harness.scratch())
+        for _, section in command_sections():
+            for line, shown in examples(section):
+                code, printed = self.run_example(line, shown, folder)
+                self.assertRegex(printed, rf"\A{pattern_of([words for words in shown if words != '^C'])}\Z", line)
+                self.assertEqual(code, 130 if "^C" in shown else 0, printed)
+
+    def run_example(self, line, shown, folder):
+        """Exit code and output, stdout and stderr mixed as on a terminal; stopped where `^C` is shown, once what stands above it is there."""
+        before_stop = pattern_of(shown[: shown.index("^C")]) if "^C" in shown else None
+        environment = {**os.environ, "PATH": os.path.dirname(harness.binary()) + os.pathsep + os.environ["PATH"]}
+        with tempfile.TemporaryFile() as file:
+            process = subprocess.Popen(["bash", "-c", f"exec {line}"], cwd=folder, env=environment, stdin=subprocess.DEVNULL,
+                                       stdout=file, stderr=file)  # fmt: skip
+            try:
+                deadline = time.monotonic() + 5 * harness.PATIENCE  # the first run draws its faces
+                while process.poll() is None:
+                    printed = os.pread(file.fileno(), 1 << 20, 0).decode("utf-8", "replace")
+                    self.assertLess(time.monotonic(), deadline, f"{line} hung:\n{printed}")
+                    if before_stop and re.match(before_stop, printed):
+                        process.send_signal(signal.SIGINT)
+                        before_stop = None
+                    time.sleep(0.005)
+                return process.returncode, os.pread(file.fileno(), 1 << 20, 0).decode("utf-8", "replace")
+            finally:
+                process.kill()
+                process.wait()
 
     def test_stdout(self):
         """Results that are lost are a failure, last lines are not."""
@@ -96,7 +166,8 @@ class Page(CliTest):
             with self.subTest(example=example):
                 result = self.shell(code(example)[0])
                 self.assertEqual(str(result.returncode), exit_code, result.stderr)
-        # 7 is provoked in bytes_test.py, for which a fault has to be seeded; the others are those of the signals.
+        # 7 is provoked in bytes_test.py, for which a fault has to be seeded; the others are those
+        # of the signals.
         self.assertEqual({row[0] for row in rows if not code(row[2])}, {"7", *(row[4] for row in tables("Signals")[0])} - {"–"})
 
     def test_signals(self):

@@ -133,7 +133,8 @@ def pairs():
     return "pairs.txt"
 
 
-# A recipe of milliseconds. Later flags do not override earlier ones, so a test that sets one of these leaves it out here.
+# A recipe of milliseconds. Later flags do not override earlier ones, so a test that sets one of
+# these leaves it out here.
 TINY = {
     "--root": "faces", "--train-list": "faces/list.txt", "--depth": 4, "--width": 0.0625, "--embedding": 16, "--batch": 8,
     "--iterations": 3, "--lr": 0.01, "--log-every": 1, "--threads": 1,

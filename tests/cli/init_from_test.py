@@ -79,7 +79,8 @@ class InitFrom(CliTest):
             self.assertIn(what, log)
         self.assertIn('channel-order = "rgb"\nmean = 100\npixel-scale = 0.01\n', read("goes-on/config.toml"))
 
-        # What was asked for stays, and is told where it is not what the model expects; a preset asks for nothing.
+        # What was asked for stays, and is told where it is not what the model expects; a preset
+        # asks for nothing.
         self.train("asked", "--init-from", "rgb", "--mean", 127.5)
         self.assertEqual(self.expected("asked"), ("rgb", 127.5, 0.01))
         self.assertRegex(read("asked/train.log"), r"mean 127.5 as --mean says; rgb/\S+ expects 100")

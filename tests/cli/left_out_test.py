@@ -168,7 +168,8 @@ class Names(CliTest):
         self.refused(3, ["eval", "--model", "run2", "--pairs", "blanks.txt", "--root", root], "blanks.txt:3:", "`Ann Lee 1 2`", "tabs")
         write("unlabelled.txt", "Ann Mary Lee/my photo 1.jpg\n")
         self.refused_training(3, ["--train-list", "unlabelled.txt"], "unlabelled.txt:1:", "`Ann Mary Lee/my photo 1.jpg`")
-        # extract takes lists without labels: a name with spaces is not cut where the file is missing.
+        # extract takes lists without labels: a name with spaces is not cut where the file is
+        # missing.
         self.refused(3, ["extract", "--model", "run2", "--root", "faces", "--list", "unlabelled.txt", "--out", "x.npy"],
                      "unlabelled.txt:1: faces/Ann Mary Lee/my photo 1.jpg")  # fmt: skip
         write("labelled.txt", "Ann Mary Lee/my photo.jpg 12\n")

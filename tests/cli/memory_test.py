@@ -18,7 +18,8 @@ RUNS = {
     "wide": ["--depth", 10, "--width", 0.5, "--embedding", 512, "--batch", 8, "--iterations", 2, "--workers", 3],
     # Whose scratch memory grows several times: what it grew out of must not stay.
     "wide, by large tiles": ["--depth", 10, "--width", 0.5, "--embedding", 512, "--batch", 8, "--iterations", 2, "--workers", 3, "--convolution", "tiles-6"],
-    # Millions of lines: what a list takes is its characters and 16 bytes a line, and 4 for the order of an epoch.
+    # Millions of lines: what a list takes is its characters and 16 bytes a line, and 4 for the
+    # order of an epoch.
     "long list": ["--train-list", "long.txt", "--iterations", 2],
     "long list in disorder": ["--train-list", "disorder.txt", "--iterations", 2],
     "full width": ["--depth", 20, "--width", 1, "--embedding", 512, "--batch", 16, "--iterations", 2, "--threads", 2],

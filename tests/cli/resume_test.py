@@ -198,7 +198,8 @@ class Directories(Resume):
         out = self.copy_of_whole("named")
         older = [name for name in checkpoints(out) if name != f"step_{STEPS:08}"][-1]
         named = ["--resume", f"{out}/{older}"]
-        # A later --resume auto would take step 120 of the old branch, not what this one has written.
+        # A later --resume auto would take step 120 of the old branch, not what this one has
+        # written.
         self.refused(2, train_arguments(out, *RUN, *named), older, f"step {STEPS}", "--out")
         self.fresh("branch")
         self.ok(*train_arguments("branch", *RUN, *named))

@@ -78,7 +78,8 @@ class Data(Train):
 
 
     def test_cache(self):
-        # What a cache does is tested where a GPU is, or an emulated one (tests/cuda/trainer_test.cpp).
+        # What a cache does is tested where a GPU is, or an emulated one
+        # (tests/cuda/trainer_test.cpp).
         self.train("uncached", "--cache", "none")
         self.assert_same("base", "uncached")
         self.assertIn('\ncache = "none"\n', read("base/config.toml"))
@@ -121,12 +122,14 @@ class Network(Train):
         self.assertGreater(self.first_loss("--scale", 60), self.first_loss("--scale", 30) + 5)
 
     def test_margin_rule(self):
-        # No cosine of an untrained network with 16 dimensions is sure to be below a margin of 0.99, but hardly one is above.
+        # No cosine of an untrained network with 16 dimensions is sure to be below a margin of 0.99,
+        # but hardly one is above.
         self.assertEqual(self.first_loss("--margin", 0.99, "--margin-rule", "cos_gt_m"), self.first_loss("--margin", 0))
         self.assertGreater(self.first_loss("--margin", 0.99, "--margin-rule", "always"), self.first_loss("--margin", 0) + 20)
 
     def test_feature_norm(self):
-        # A feature of norm 0.65 makes logits smaller than a scale of 30 does, and the margin is annealed.
+        # A feature of norm 0.65 makes logits smaller than a scale of 30 does, and the margin is
+        # annealed.
         self.assertLess(self.first_loss("--feature-norm", "off"), self.first_loss("--feature-norm", "on") - 5)
 
     def test_weight_norm(self):
@@ -178,7 +181,8 @@ class Recipe(Train):
         for decay in [0, 0.5]:
             self.train(f"decay-{decay}", "--weight-decay", decay, "--iterations", 1)
         free, decayed = (model(newest(f"decay-{decay}"))[1]["fc5.weight"][1] for decay in [0, 0.5])
-        # w' = w - lr (g + decay w), so that the difference is lr decay w, and the norms are near |w| and (1 - lr decay) |w|.
+        # w' = w - lr (g + decay w), so that the difference is lr decay w, and the norms are near
+        # |w| and (1 - lr decay) |w|.
         self.assertAlmostEqual(norm([a - b for a, b in zip(free, decayed)]) / norm(free), 0.01 * 0.5, delta=1e-3)
         self.assertLess(norm(decayed), norm(free))
 
@@ -285,7 +289,8 @@ class Run(Train):
 
 class NonFinite(Train):
     def test_a_run_that_diverges_stops_at_the_step(self):
-        # Far too large a rate shows in the next loss; the largest of all in the weights, whose loss was still fine.
+        # Far too large a rate shows in the next loss; the largest of all in the weights, whose loss
+        # was still fine.
         for name, flags in {"loss": ["--lr", 1e20, "--iterations", 30], "saved": ["--lr", 1e20, "--checkpoint-every", 1],
                             "weights": ["--lr", 1e38, "--weight-decay", 1000, "--iterations", 1]}.items():  # fmt: skip
             with self.subTest(name=name):

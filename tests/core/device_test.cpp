@@ -67,7 +67,7 @@ TEST_CASE("device: scratch is aligned, one for each worker, and only ever grows"
 }
 
 TEST_CASE("device: host memory is aligned, also for nothing", "[device]") {
-  for (const std::size_t bytes : {0, 1, 63, 64, 65, 4097}) {
+  for (const std::size_t bytes : {0U, 1U, 63U, 64U, 65U, 4097U}) {
     const auto memory = allocate(Memory::host, bytes);
     REQUIRE(memory != nullptr);
     CHECK(aligned(memory.get()));

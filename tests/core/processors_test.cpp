@@ -68,7 +68,8 @@ TEST_CASE("processors: a container sees its own group as the topmost, version 2"
   const System system;
   system.write("sys/fs/cgroup/cpu.max", "150000 100000\n");
   system.write("proc/self/mountinfo", "30 23 0:26 / /sys/fs/cgroup ro - cgroup2 cgroup rw\n");
-  for (const char* group : {"0::/\n", "0::/../sibling\n", "0::/system.slice/docker-1f.scope\n"}) {  // the last cannot be seen from here
+  // the last cannot be seen from here
+  for (const char* group : {"0::/\n", "0::/../sibling\n", "0::/system.slice/docker-1f.scope\n"}) {
     system.write("proc/self/cgroup", group);
     CHECK(processor_quota(system.path()) == 1.5);
   }

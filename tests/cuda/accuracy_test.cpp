@@ -11,10 +11,12 @@ using namespace amnet;
 
 namespace {
 
-// Samples and classes: one class, fewer and more than a block has threads, more samples than that, and none.
+// Samples and classes: one class, fewer and more than a block has threads, more samples than that,
+// and none.
 constexpr std::int64_t sizes[][2] = {{1, 1}, {1, 2}, {60, 3}, {31, 7}, {24, 300}, {12, 1030}, {260, 2}, {0, 4}};
 
-/// Logits of few values, so that ties are many, some of them NaN or infinite; labels that are often right.
+/// Logits of few values, so that ties are many, some of them NaN or infinite; labels that are often
+/// right.
 struct Scores {
   Both logits, labels;
 

@@ -1,4 +1,5 @@
-// A trainer of a net that is no face network, on a source of its own, on the GPU: as on the CPU, and from a checkpoint on to the same bits.
+// A trainer of a net that is no face network, on a source of its own, on the GPU: as on the CPU,
+// and from a checkpoint on to the same bits.
 #include <amnet/layers/accuracy.h>
 #include <amnet/layers/batch_norm.h>
 #include <amnet/layers/conv2d.h>
@@ -50,7 +51,8 @@ class Epochs final : public BatchSource {
   std::int64_t cursor_ = 0;
 };
 
-/// x (N,7,6,4) -> convolution -> batch norm -> relu -> pool -> dropout, where it draws -> fully connected -> loss and accuracy
+/// x (N,7,6,4) -> convolution -> batch norm -> relu -> pool -> dropout, where it draws -> fully
+/// connected -> loss and accuracy
 Model model_of(DType dtype, bool draws) {
   Model model{.net = Net(dtype), .roles = {.labels = "labels", .loss = "loss", .metrics = {{"accuracy", "accuracy"}}}};
   Net& net = model.net;

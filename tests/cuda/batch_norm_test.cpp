@@ -9,7 +9,8 @@ namespace {
 
 constexpr double epsilon = 1e-5;
 
-// Shapes (..., C): whole packs, odd ones, one channel, more channels than a block has threads, more rows than one round of the grid.
+// Shapes (..., C): whole packs, odd ones, one channel, more channels than a block has threads, more
+// rows than one round of the grid.
 const Shape shapes[] = {{2, 5, 3, 64}, {3, 7}, {1, 3}, {2050, 1}, {2, 300}, {1, 9, 2, 24}};
 
 Both positive(Parity& parity, std::int64_t channels) {
@@ -18,7 +19,8 @@ Both positive(Parity& parity, std::int64_t channels) {
   return parity.same(host);
 }
 
-/// An activation without signs: its sums do not cancel, so that their errors stay small beside them.
+/// An activation without signs: its sums do not cancel, so that their errors stay small beside
+/// them.
 Both magnitudes(Parity& parity, const Shape& shape) {
   const Both both = parity.activation(shape);
   for (float& value : both.host.data<float>()) value = std::abs(value);

@@ -7,7 +7,8 @@ using namespace amnet;
 
 namespace {
 
-// One channel, more than a block has threads, no whole number of rows for a block, more rows than a grid has threads, and no rows.
+// One channel, more than a block has threads, no whole number of rows for a block, more rows than a
+// grid has threads, and no rows.
 const Shape shapes[] = {{2, 5, 3, 64}, {3, 7}, {1, 1}, {5000, 1}, {2, 300}, {9, 513}, {3, 2064}, {1, 9, 2, 24}, {8000, 3}, {0, 5}};
 
 }  // namespace

@@ -25,12 +25,14 @@ struct Layer {
   Shape y() const { return geometry().output_shape(x(), outputs); }
 };
 
-/// Whole packs of channels and odd ones, the pixels' 3, strides, one pixel, groups, a kernel of 1, more outputs than a block has threads.
+/// Whole packs of channels and odd ones, the pixels' 3, strides, one pixel, groups, a kernel of 1,
+/// more outputs than a block has threads.
 inline const Layer layers[] = {{2, 7, 6, 8, 16},          {1, 9, 8, 3, 8, 3, 2},       {2, 7, 6, 8, 8, 3, 2},
                                {1, 1, 1, 5, 7},           {3, 4, 5, 6, 6, 3, 1, 1, 6}, {1, 5, 4, 8, 16, 3, 2, 1, 2},
                                {2, 3, 3, 4, 300, 1, 1, 0}};
 
-/// Runs `body` once for each way of carrying its operations out: with the first candidate of each, with the second, ...
+/// Runs `body` once for each way of carrying its operations out: with the first candidate of each,
+/// with the second, ...
 template <class Body>
 void for_each_candidate(Parity& parity, Body&& body) {
   std::size_t most = 1;
@@ -77,7 +79,8 @@ struct Writes {
 
 inline void check_backward(Parity& parity, const Layer& layer, const Writes& writes, std::int64_t slopes = 0) {
   const Both x = parity.activation(layer.x()), w = parity.parameter(layer.w());
-  const Both dy = parity.activation(layer.y(), 3);  // summed over pixels, in a single slope's gradient to one number
+  // summed over pixels, in a single slope's gradient to one number
+  const Both dy = parity.activation(layer.y(), 3);
   const BothGradients dx = parity.gradient(x, writes.x), dw = parity.gradient(w, writes.w);
   const BothGradients dbias = parity.gradient(parity.parameter({layer.outputs}), writes.bias);
   Conv2dActivation host, device;

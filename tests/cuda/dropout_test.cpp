@@ -43,7 +43,8 @@ TEMPLATE_TEST_CASE("dropout: forward where no pack begins, and in place", "[gpu]
   for_each_machine<TestType>("dropout: forward where no pack begins, and in place", [](Parity& parity) {
     const Both x = parity.activation({4, 9});
     const Both mask = parity.same(Tensor::zeros(x.host.shape(), DType::u8));
-    for (const std::int64_t begin : {0, 1}) {  // the second time x and y do not begin at 16 bytes, and the mask at no even address
+    // the second time x and y do not begin at 16 bytes, and the mask at no even address
+    for (const std::int64_t begin : {0, 1}) {
       const auto part = [&](const Tensor& whole) { return whole.slice(begin, begin + 3); };
       dropout_forward(parity.cpu, draws[0], part(x.host), part(x.host), part(mask.host));
       dropout_forward(parity.cuda, draws[0], part(x.device), part(x.device), part(mask.device));

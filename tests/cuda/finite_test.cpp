@@ -8,7 +8,8 @@ using namespace amnet;
 namespace {
 
 constexpr std::uint16_t minus_infinity = 0xff80;
-constexpr std::uint16_t bad_bits[] = {0x7f80, minus_infinity, 0x7fc0};  // infinity of either sign, and a NaN
+// infinity of either sign, and a NaN
+constexpr std::uint16_t bad_bits[] = {0x7f80, minus_infinity, 0x7fc0};
 
 /// Sets element `at` to the number whose upper 16 bits, as an f32, are these: bf16 has no others.
 void set_upper_bits(const Tensor& tensor, std::int64_t at, std::uint16_t bits) {
@@ -26,7 +27,8 @@ TEMPLATE_TEST_CASE("finite: one bad element anywhere is found", "[gpu]", F32, Bf
   for_each_machine<TestType>("finite: one bad element anywhere is found", [](Parity& parity) {
     for (const std::int64_t count : {1, 31, 5000, 133237}) {
       const Tensor tensor({count}, parity.activations());
-      for (std::int64_t i = 0; i < count; ++i) set_upper_bits(tensor, i, 0x7f7f);  // about the largest finite number
+      // about the largest finite number
+      for (std::int64_t i = 0; i < count; ++i) set_upper_bits(tensor, i, 0x7f7f);
       CHECK(all_finite(parity.cuda, tensor.to(Memory::cuda)));
       for (const std::int64_t at : {std::int64_t{0}, count / 2, count - 1}) {
         for (const std::uint16_t bad : bad_bits) {

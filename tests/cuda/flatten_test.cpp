@@ -7,7 +7,8 @@ using namespace amnet;
 
 namespace {
 
-// Whole tiles of 32 x 32, parts of them, one more than whole ones, one pixel, one channel, and rows.
+// Whole tiles of 32 x 32, parts of them, one more than whole ones, one pixel, one channel, and
+// rows.
 const Shape shapes[] = {{2, 8, 4, 64}, {2, 7, 6, 40}, {1, 33, 1, 65}, {3, 2, 3, 5}, {2, 5, 5, 1}, {2, 1, 1, 9}, {3, 7}, {1, 1}};
 
 Shape flattened(const Shape& shape) { return {shape[0], shape.count_from(1)}; }

@@ -8,7 +8,8 @@ using namespace amnet;
 
 namespace {
 
-// Rows in whole packs and not, of one, three and four channels, and more elements than a grid has threads.
+// Rows in whole packs and not, of one, three and four channels, and more elements than a grid has
+// threads.
 const Shape shapes[] = {{2, 5, 8, 3}, {3, 4, 7, 3},   {1, 1, 1, 3},    {4, 3, 12, 1},
                         {2, 2, 5, 4}, {3, 56, 96, 3}, {3, 112, 96, 3}, {2, 113, 95, 3}};
 
@@ -47,7 +48,8 @@ TEMPLATE_TEST_CASE("image_input: forward", "[gpu]", F32, Bf16) {
 
 TEMPLATE_TEST_CASE("image_input: forward where no pack begins", "[gpu]", F32, Bf16) {
   for_each_machine<TestType>("image_input: forward where no pack begins", [](Parity& parity) {
-    // A row is a whole number of packs, but the second image of a batch of u8 begins at 24 and the third at 48.
+    // A row is a whole number of packs, but the second image of a batch of u8 begins at 24 and the
+    // third at 48.
     const Images images(parity, {4, 1, 8, 3}, 0);
     for (const std::int64_t begin : {1, 2}) {
       const Both y = parity.output(Shape{2, 1, 8, 3}, true);
@@ -65,7 +67,8 @@ TEMPLATE_TEST_CASE("image_input: forward where no pack begins", "[gpu]", F32, Bf
   });
 }
 
-// Sets with rows in whole packs and not, batches smaller and larger than the set, and images that come twice.
+// Sets with rows in whole packs and not, batches smaller and larger than the set, and images that
+// come twice.
 TEMPLATE_TEST_CASE("image_input: images chosen by index", "[gpu]", F32, Bf16) {
   for_each_machine<TestType>("image_input: images chosen by index", [](Parity& parity) {
     for (const Shape& set : {Shape{7, 5, 8, 3}, Shape{3, 4, 7, 3}, Shape{1, 2, 12, 1}, Shape{5, 56, 96, 3}}) {

@@ -1,5 +1,6 @@
-// A step's rounding errors grow in the steps that follow, whatever computes them. How far two curves may part is therefore measured: by
-// runs of the CPU whose first weights were each multiplied by 1 + 1e-6 n, n normal.
+// A step's rounding errors grow in the steps that follow, whatever computes them. How far two
+// curves may part is therefore measured: by runs of the CPU whose first weights were each
+// multiplied by 1 + 1e-6 n, n normal.
 #include <algorithm>
 #include <cmath>
 #include <numeric>

@@ -1,4 +1,5 @@
-// Parity with the CPU: an operation runs on both devices from the same random values, and what it wrote is compared.
+// Parity with the CPU: an operation runs on both devices from the same random values, and what it
+// wrote is compared.
 //
 //   TEMPLATE_TEST_CASE("prelu: forward", "[prelu]", F32, Bf16) {
 //     for_each_machine<TestType>("prelu: forward", [](Parity& parity) {
@@ -19,7 +20,8 @@
 
 namespace amnet {
 
-/// The precisions that a case is run in, and how far the GPU may be from the CPU: the norm of the difference over the norm of the CPU's.
+/// The precisions that a case is run in, and how far the GPU may be from the CPU: the norm of the
+/// difference over the norm of the CPU's.
 struct F32 {
   static constexpr ProductPrecision precision = ProductPrecision::f32;
   static constexpr double bound = 1e-5;
@@ -33,7 +35,8 @@ struct Bf16 {
   static constexpr double bound = 2e-2;
 };
 
-/// One tensor on each device, with the same values: in bf16, the CPU's f32 are those the GPU's bf16 stand for.
+/// One tensor on each device, with the same values: in bf16, the CPU's f32 are those the GPU's bf16
+/// stand for.
 struct Both {
   Tensor host, device;
 };
@@ -48,8 +51,8 @@ class Parity {
   Cpu cpu;
   Cuda cuda;
 
-  /// Normal values; a device tensor of bf16 where the precision is bf16. A sum over values of mean 0 may cancel to far less than its
-  /// rounding errors: a test of sums takes another mean.
+  /// Normal values; a device tensor of bf16 where the precision is bf16. A sum over values of mean
+  /// 0 may cancel to far less than its rounding errors: a test of sums takes another mean.
   Both activation(Shape shape, double mean = 0);
   /// Normal values of f32 in every precision: parameters, statistics, features and logits.
   Both parameter(Shape shape, double mean = 0);
@@ -61,11 +64,13 @@ class Parity {
   /// A gradient as `like`: of NaN to assign, of random values to add to, or undefined to skip.
   BothGradients gradient(const Both& like, Write write);
 
-  /// Fails the test where the device's values are further from the host's than the precision allows, or not finite.
+  /// Fails the test where the device's values are further from the host's than the precision
+  /// allows, or not finite.
   void check_same(const Both& both) const;
   void check_same(const BothGradients& both) const;
-  /// Fails the test where a single value differs by more than the device's type rounds it: for operations that round once or twice. One
-  /// wrong element among many is too little for check_same.
+  /// Fails the test where a single value differs by more than the device's type rounds it: for
+  /// operations that round once or twice. One wrong element among many is too little for
+  /// check_same.
   void check_each(const Both& both) const;
   void check_each(const BothGradients& both) const;
   /// The device's values as f32 on the host.
@@ -84,11 +89,12 @@ class Parity {
 /// Whether the tests are linked with the emulation of a GPU.
 extern const bool emulated_gpu;
 
-/// What the values are drawn from: AMNET_TEST_SEED, or 1, so that a test that has passed passes again.
+/// What the values are drawn from: AMNET_TEST_SEED, or 1, so that a test that has passed passes
+/// again.
 std::uint64_t test_seed();
 
-/// Runs a test on the GPU, or on the emulated one under several orders of threads and paces of streams. Where there is no GPU it says so by
-/// the test's name and does nothing.
+/// Runs a test on the GPU, or on the emulated one under several orders of threads and paces of
+/// streams. Where there is no GPU it says so by the test's name and does nothing.
 void for_each_machine(std::string_view test, ProductPrecision precision, double bound, const std::function<void(Parity&)>& body);
 template <class Precision>
 void for_each_machine(std::string_view test, const std::function<void(Parity&)>& body) {

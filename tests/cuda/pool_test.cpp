@@ -17,7 +17,8 @@ struct Case {
   Shape pooled() const { return window.output_shape(image); }
 };
 
-// Windows that touch, overlap, leave gaps, hang over the edge and stand in the padding; channels in whole packs and not.
+// Windows that touch, overlap, leave gaps, hang over the edge and stand in the padding; channels in
+// whole packs and not.
 const Case windows[] = {
     {{}, {2, 4, 6, 16}},
     {{}, {1, 5, 7, 3}},

@@ -7,7 +7,8 @@ using namespace amnet;
 
 namespace {
 
-// Shapes (..., C): whole packs of 16 bytes, odd ones, one channel, more channels than a block has threads.
+// Shapes (..., C): whole packs of 16 bytes, odd ones, one channel, more channels than a block has
+// threads.
 const Shape shapes[] = {{2, 5, 3, 64}, {3, 7}, {1, 1}, {513, 1}, {2, 300}, {1, 9, 2, 24}};
 
 }  // namespace

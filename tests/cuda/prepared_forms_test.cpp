@@ -1,4 +1,5 @@
-// What inferences on the GPU keep of the parameters, weights rounded to bf16: never stale, whoever writes the parameters.
+// What inferences on the GPU keep of the parameters, weights rounded to bf16: never stale, whoever
+// writes the parameters.
 #include <amnet/kernels/add.h>
 #include <amnet/layers/conv2d.h>
 #include <amnet/layers/flatten.h>
@@ -19,7 +20,8 @@ using namespace amnet;
 
 namespace {
 
-/// An inference that keeps what it prepares, and one that does not: both must see the parameters as they are.
+/// An inference that keeps what it prepares, and one that does not: both must see the parameters as
+/// they are.
 class Inferences {
  public:
   Inferences(Device& device, const Net& net, Value input, const Tensor& samples, Value output)
@@ -54,7 +56,8 @@ class Inferences {
   std::vector<std::byte> before_;
 };
 
-/// A convolution that doubles its weights in every training pass, which nobody else writes: the solver leaves it alone.
+/// A convolution that doubles its weights in every training pass, which nobody else writes: the
+/// solver leaves it alone.
 class Doubling final : public Layer {
  public:
   std::string_view type() const override { return "doubling"; }

@@ -52,7 +52,8 @@ TEMPLATE_TEST_CASE("relu: backward", "[gpu]", F32, Bf16) {
     for (const Shape& shape : shapes) {
       for (const Write write : {Write::skip, Write::assign, Write::add}) {
         const Both y = parity.activation(shape), dy = parity.activation(shape);
-        for (const Tensor& zeros : {y.host, y.device}) zeros.slice(0, 1).clear();  // where y is 0, so is dx
+        // where y is 0, so is dx
+        for (const Tensor& zeros : {y.host, y.device}) zeros.slice(0, 1).clear();
         const BothGradients dx = parity.gradient(y, write);
         relu_backward(parity.cpu, y.host, dy.host, dx.host);
         relu_backward(parity.cuda, y.device, dy.device, dx.device);

@@ -76,7 +76,8 @@ TEST_CASE("replay: a recording is made anew when the scratch memory has moved", 
     }
     bias_backward(parity.cpu, dy.host, {sums.host, Write::assign});
     parity.check_same(sums);
-    // A driver may give more memory at the same place: what is recorded is then still true. The emulated one was never seen to.
+    // A driver may give more memory at the same place: what is recorded is then still true. The
+    // emulated one was never seen to.
     const bool moved = emulated_gpu || parity.cuda.state().scratch_memory.get() != before;
     CHECK(calls == (moved ? 3 : 2));
   });
@@ -88,7 +89,8 @@ TEST_CASE("replay: what cannot be recorded is launched, and says why", "[gpu]") 
     const auto replay = make_replay(parity.cuda);
     for (int time = 0; time < 4; ++time) {
       replay->run([&] {
-        const Tensor taken({5}, DType::f32, Memory::cuda);  // memory is not to be had in a recording
+        // memory is not to be had in a recording
+        const Tensor taken({5}, DType::f32, Memory::cuda);
         return counter.add_once(), true;
       });
     }

@@ -9,10 +9,12 @@ namespace {
 
 constexpr Write writes[] = {Write::skip, Write::assign, Write::add};
 
-// Shapes (..., C): whole packs of 16 bytes, odd ones, one channel, more channels than a block has threads.
+// Shapes (..., C): whole packs of 16 bytes, odd ones, one channel, more channels than a block has
+// threads.
 const Shape shapes[] = {{2, 5, 3, 64}, {3, 7}, {4, 1}, {513, 1}, {2, 300}, {1, 9, 2, 24}};
 
-/// Of a shape, with one scale for each channel or one in all; the sums that the gradients are do not cancel.
+/// Of a shape, with one scale for each channel or one in all; the sums that the gradients are do
+/// not cancel.
 struct Case {
   Both x, scale, shift, dy;
   BothGradients dx, dscale, dshift;

@@ -1,4 +1,5 @@
-// A small sister of the network on a device, and training steps of it on batches that depend on the step alone.
+// A small sister of the network on a device, and training steps of it on batches that depend on the
+// step alone.
 //
 //   Trainee there(Cuda{});
 //   const std::vector<double> losses = there.train(0, 3);
@@ -47,8 +48,8 @@ struct Trainee {
   Trainee(const Trainee&) = delete;
   Trainee& operator=(const Trainee&) = delete;
 
-  /// Each person is a pattern of pixels, each photograph that pattern and as much noise: there is something to learn. As many samples as
-  /// planned, or so many.
+  /// Each person is a pattern of pixels, each photograph that pattern and as much noise: there is
+  /// something to learn. As many samples as planned, or so many.
   Batch batch_of(std::int64_t number, std::optional<std::int64_t> few = {}) const {
     const std::int64_t samples = few.value_or(form.batch);
     const Tensor pixels({samples, form.format.height, form.format.width, 3}, DType::u8), mirrored({samples}, DType::u8),
@@ -133,7 +134,8 @@ inline double relative_difference(const std::vector<Tensor>& wanted, const std::
   return std::sqrt(difference / norm);
 }
 
-/// How far numbers of several training steps on the GPU may be from the CPU's: every step builds on the last one's rounding.
+/// How far numbers of several training steps on the GPU may be from the CPU's: every step builds on
+/// the last one's rounding.
 template <class Precision>
 constexpr double bound_of_steps = Precision::precision == ProductPrecision::f32    ? 1e-4
                                   : Precision::precision == ProductPrecision::tf32 ? 2e-2

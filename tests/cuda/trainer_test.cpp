@@ -1,4 +1,5 @@
-// Whole runs of the trainer on the GPU: data, steps, verification, checkpoints, and a resume on the other device.
+// Whole runs of the trainer on the GPU: data, steps, verification, checkpoints, and a resume on the
+// other device.
 #include <amnet/faces/train_faces.h>
 #include <amnet/model/model_file.h>
 

@@ -1,5 +1,6 @@
-// Whole training steps of the network's small sister on the GPU, held to the CPU's: planning on a device, every layer in both passes, the
-// solver, uploads and results that run beside, and a net that changes its device half way.
+// Whole training steps of the network's small sister on the GPU, held to the CPU's: planning on a
+// device, every layer in both passes, the solver, uploads and results that run beside, and a net
+// that changes its device half way.
 #include <cmath>
 #include <limits>
 #include <vector>

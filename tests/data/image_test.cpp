@@ -220,7 +220,8 @@ TEST_CASE("image: a huge header is refused before memory is taken", "[image]") {
   Bytes large = encode_jpeg(picture(16, 16), ChannelOrder::rgb, 90);
   bool found = false;
   for (std::size_t i = 0; i + 9 < large.size() && !found; ++i) {
-    if (large[i] != std::byte{0xFF} || large[i + 1] != std::byte{0xC0}) continue;  // the frame header
+    // the frame header
+    if (large[i] != std::byte{0xFF} || large[i + 1] != std::byte{0xC0}) continue;
     for (const std::size_t at : {i + 5, i + 7}) {
       large[at] = std::byte{60000 >> 8};
       large[at + 1] = std::byte{60000 & 0xFF};
@@ -279,7 +280,8 @@ TEST_CASE("image: bit flips never crash, and a PNG's checksums find them all", "
   }
   CHECK(missed == 0);
 
-  // The same inside the chunks, with checksums made right again: this is what reaches the PNG decoder.
+  // The same inside the chunks, with checksums made right again: this is what reaches the PNG
+  // decoder.
   Bytes raw;
   for (std::size_t i = 0; i < 24 * 61; ++i) raw.push_back(static_cast<std::byte>(i % 61 == 0 ? i / 61 % 5 : random.below(i, 256)));
   const Bytes data = zlib_stored(raw);
@@ -324,7 +326,8 @@ TEST_CASE("image: a JPEG without tables does not take those of the image before 
     return bytes;
   };
   const Bytes no_quantisation = without(file, std::byte{0xDB});
-  const Bytes no_huffman = without(file, std::byte{0xC4});  // which means the standard ones, as in Motion JPEG
+  // which means the standard ones, as in Motion JPEG
+  const Bytes no_huffman = without(file, std::byte{0xC4});
   REQUIRE((no_quantisation.size() < file.size() && no_huffman.size() < file.size()));
   const Image expected = decode_image(file, ChannelOrder::rgb, "x");
   for (const Bytes& before : {file, coarse, no_quantisation}) {
@@ -362,9 +365,11 @@ TEST_CASE("image: files are named when they cannot be read", "[image]") {
   CHECK(says("/dev/zero").find("not a regular file") != std::string::npos);
   const auto pipe = folder.path() / "pipe";
   REQUIRE(mkfifo(pipe.c_str(), 0600) == 0);
-  CHECK(says(pipe).find("not a regular file") != std::string::npos);  // and does not wait for a writer
+  // and does not wait for a writer
+  CHECK(says(pipe).find("not a regular file") != std::string::npos);
   CHECK(says(folder.write("file", "x") / "a.jpg").find("is not there") != std::string::npos);
-  CHECK(read_image(folder.write("a.jpg", png_of(picture(3, 4))), ChannelOrder::rgb).width == 4);  // a PNG by its bytes
+  // a PNG by its bytes
+  CHECK(read_image(folder.write("a.jpg", png_of(picture(3, 4))), ChannelOrder::rgb).width == 4);
 }
 
 TEST_CASE("image: a format's size is read and checked", "[image]") {

@@ -51,7 +51,8 @@ TEST_CASE("jpeg: bytes between segments and before the end are told of, and the 
            {Bytes(1), Bytes(3), Bytes(5000), bytes_of("made by hand, and saved by hand"), Bytes{std::byte{0xFF}, std::byte{0}}}) {
         const Image image = decoded(with_bytes_at(file, segment.begin, extra));
         REQUIRE((image.pixels == whole.pixels));
-        // libjpeg does not miss what it has read ahead at the end of a scan, which is less than nine bytes.
+        // libjpeg does not miss what it has read ahead at the end of a scan, which is less than
+        // nine bytes.
         REQUIRE((image.warnings == 1 || (image.warnings == 0 && extra.size() < 9)));
       }
       // Any number of FF may stand before a marker.
@@ -83,7 +84,8 @@ TEST_CASE("jpeg: headers that a decoder wonders at leave the pixels whole", "[im
 
 TEST_CASE("jpeg: a scan that was cut is refused wherever the cut is", "[image]") {
   std::vector<Bytes> files = kinds();
-  files.push_back(jpeg({.arithmetic = true}));  // whose decoder takes bytes behind the end for more of the same, as it must
+  // whose decoder takes bytes behind the end for more of the same, as it must
+  files.push_back(jpeg({.arithmetic = true}));
   for (const Bytes& file : files) {
     const std::size_t first = with_marker(file, 0xDA).front().begin, last = with_marker(file, 0xDA).back().end - 16;
     const Bytes behind{std::byte{0}, std::byte{0}, std::byte{0}};

@@ -48,7 +48,8 @@ Bytes exif(std::uint32_t orientation, const ExifOptions& options = {}) {
   return bytes;
 }
 
-/// The definition, pixel by pixel: which side of what is seen the file's first row is, and which its first column.
+/// The definition, pixel by pixel: which side of what is seen the file's first row is, and which
+/// its first column.
 Image seen(const Image& image, int orientation) {
   const std::int64_t h = image.height, w = image.width;
   Image result{orientation < 5 ? h : w, orientation < 5 ? w : h, std::vector<std::uint8_t>(image.pixels.size())};
@@ -79,7 +80,8 @@ bool same(const Image& a, const Image& b) { return a.height == b.height && a.wid
 
 Image decoded(const Bytes& file) { return decode_image(file, ChannelOrder::bgr, "x"); }
 
-/// The lossless picture(5, 4), and the same inside the extended format with an EXIF chunk of these bytes.
+/// The lossless picture(5, 4), and the same inside the extended format with an EXIF chunk of these
+/// bytes.
 Bytes webp(const std::optional<Bytes>& exif_chunk) {
   const Bytes plain = webp_of_5x4();
   if (!exif_chunk) return plain;
@@ -142,7 +144,8 @@ TEST_CASE("orientation: Exif is found among other segments, and its thumbnail is
   for (const JpegSegment& segment : segments) {
     if (segment.marker == 0xDA) CHECK(same(before(segment.begin, {six}), right));
   }
-  CHECK(same(before(2, {jpeg_segment(0xE1, exif(9)), six}), right));  // the first says nothing that is
+  // the first says nothing that is
+  CHECK(same(before(2, {jpeg_segment(0xE1, exif(9)), six}), right));
   CHECK(same(before(2, {jpeg_segment(0xE1, bytes_of({"Exif\0\0", 6})), six}), right));
   CHECK(same(before(2, {six, jpeg_segment(0xE1, exif(3))}), right));
   CHECK(same(before(2, {xmp}), decoded(plain)));

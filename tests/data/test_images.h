@@ -1,5 +1,5 @@
-// Files that the data tests write: a folder that goes away, noise that is the same every time, and a PNG writer
-// that can also write what no good encoder would.
+// Files that the data tests write: a folder that goes away, noise that is the same every time, and
+// a PNG writer that can also write what no good encoder would.
 #pragma once
 
 #include <amnet/core/random.h>
@@ -95,7 +95,8 @@ inline void append_little(Bytes& target, std::uint32_t value, int bytes) {
   for (int i = 0; i < bytes; ++i) target.push_back(static_cast<std::byte>(value >> (8 * i) & 0xFF));
 }
 
-/// A PNG chunk with its checksum, computed bit by bit so that it shares nothing with the reader's table.
+/// A PNG chunk with its checksum, computed bit by bit so that it shares nothing with the reader's
+/// table.
 inline Bytes png_chunk(std::string_view name, const Bytes& data) {
   Bytes chunk;
   append_big32(chunk, static_cast<std::uint32_t>(data.size()));

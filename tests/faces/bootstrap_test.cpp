@@ -12,7 +12,8 @@ using namespace amnet;
 
 namespace {
 
-/// `people` people with two images each: for each one pair of its own, and one with the next person.
+/// `people` people with two images each: for each one pair of its own, and one with the next
+/// person.
 Pairs ring(std::int32_t people) {
   Pairs pairs;
   pairs.folds = 2;
@@ -39,8 +40,9 @@ TEST_CASE("bootstrap: a model against itself, and against its opposite", "[boots
 }
 
 TEST_CASE("bootstrap: weights are the times a person was drawn, for two people their product", "[bootstrap]") {
-  // Three people a, b, c; only the pair (a, b) differs between the models. Over the 27 equally likely draws the difference is
-  // 100 c(a) c(b) / (c(a) + c(b) + c(c) + c(a) c(b) + c(b) c(c) + c(c) c(a)).
+  // Three people a, b, c; only the pair (a, b) differs between the models. Over the 27 equally
+  // likely draws the difference is 100 c(a) c(b) / (c(a) + c(b) + c(c) + c(a) c(b) + c(b) c(c) +
+  // c(c) c(a)).
   const Pairs pairs = ring(3);
   std::vector<double> model(6, 0.0);
   const std::vector<double> other = model;
@@ -53,7 +55,8 @@ TEST_CASE("bootstrap: weights are the times a person was drawn, for two people t
   }
   const Bootstrap result = paired_bootstrap(pairs, model, other, {.resamples = 20000});
   CHECK(result.difference == Approx(100.0 / 6));
-  CHECK(result.mean == Approx(expected).margin(0.5));  // the sampling error of the mean is about 0.1
+  // the sampling error of the mean is about 0.1
+  CHECK(result.mean == Approx(expected).margin(0.5));
   CHECK(result.low == 0);
   CHECK(result.high == Approx(40));  // c = (2,1,0) or (1,2,0): 2 / (3 + 2)
   CHECK(result.share_above_zero == Approx(12.0 / 27).margin(0.02));

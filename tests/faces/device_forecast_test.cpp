@@ -24,8 +24,8 @@ struct Forecast {
 }  // namespace
 
 TEST_CASE("device forecast: the largest batch of so much for a run and so much for an image", "[device_forecast]") {
-  for (const std::size_t fixed : {0, 1, 1000, 123'456'789}) {
-    for (const std::size_t image : {1, 7, 5'000'000}) {
+  for (const std::size_t fixed : {0U, 1U, 1000U, 123'456'789U}) {
+    for (const std::size_t image : {1U, 7U, 5'000'000U}) {
       const auto bytes = [&](std::int64_t batch) { return fixed + image * static_cast<std::size_t>(batch); };
       for (const std::int64_t fits : {1, 2, 17, 163, 4095}) {
         for (const std::int64_t too_large : {fits + 1, fits + 2, 2 * fits + 5, std::int64_t{1'000'000}}) {
@@ -59,7 +59,8 @@ TEST_CASE("device forecast: a batch that is named fits, though images do not all
     CHECK(bytes(found) <= available);
     CHECK((found == 511 || bytes(found + 1) > available));
   }
-  CHECK(largest_batch(1000, 256, [](std::int64_t) { return std::size_t{1000}; }) == 255);  // the batch plays no part
+  // the batch plays no part
+  CHECK(largest_batch(1000, 256, [](std::int64_t) { return std::size_t{1000}; }) == 255);
 }
 
 TEST_CASE("device forecast: counts what a run takes, by purpose", "[device_forecast]") {

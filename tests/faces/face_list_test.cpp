@@ -130,7 +130,8 @@ TEST_CASE("face_list: excluded identities leave no class behind", "[face_list]")
   const FaceList list = read(folder, "a/ann/1.jpg 0\na/bob/1.jpg 1\na/bob/2.jpg 1\na/cat/1.jpg 4\na/eve jones/1.jpg 5\na/dan/bob.jpg 2\n",
                              {.exclude = names});
   REQUIRE(list.size() == 3);
-  CHECK((list.label(0) == 0 && list.label(1) == 3 && list.label(2) == 1));  // 1 and 5 are gone; 3 was nobody's and stays
+  // 1 and 5 are gone; 3 was nobody's and stays
+  CHECK((list.label(0) == 0 && list.label(1) == 3 && list.label(2) == 1));
   CHECK(list.classes() == 4);
   CHECK(unused_labels(list).first == std::vector<std::int64_t>{2});
   CHECK(list.line(1) == 4);

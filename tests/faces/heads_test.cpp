@@ -10,8 +10,9 @@ using namespace amnet;
 
 namespace {
 
-// A whole head as one layer, so that gradcheck can look at it. The features are the weights of a fully connected layer that
-// reads the identity: their gradient is then one of a parameter, which a plan hands out.
+// A whole head as one layer, so that gradcheck can look at it. The features are the weights of a
+// fully connected layer that reads the identity: their gradient is then one of a parameter, which a
+// plan hands out.
 class HeadLayer final : public Layer {
  public:
   HeadLayer(HeadOptions options, std::int64_t samples, std::int64_t size) : net_(DType::f64), samples_(samples) {
@@ -74,7 +75,7 @@ struct HeadShape {
 
 void check_head(HeadOptions options) {
   for (const HeadShape& shape : {HeadShape{1, 3, 2}, HeadShape{4, 5, 7}, HeadShape{3, 16, 5}, HeadShape{7, 2, 11}}) {
-    for (const std::uint64_t seed : {1, 2, 3}) {
+    for (const std::uint64_t seed : {1U, 2U, 3U}) {
       options.classes = shape.classes;
       HeadLayer head(options, shape.samples, shape.size);
       Tensor labels({shape.samples}, DType::i64);
@@ -83,7 +84,8 @@ void check_head(HeadOptions options) {
       for (std::int64_t& label : labels.data<std::int64_t>()) {
         label = static_cast<std::int64_t>(random.below(i++, static_cast<std::uint64_t>(shape.classes)));
       }
-      // Values of about one, never near zero: a short row has a loss so curved that differences, not the gradient, are wrong.
+      // Values of about one, never near zero: a short row has a loss so curved that differences,
+      // not the gradient, are wrong.
       const auto draw = [&](Parameter& parameter) {
         for (double& value : parameter.value.data<double>()) {
           value = random.uniform(i, 0.7, 1.3) * (random.uniform(i + 1) < 0.5 ? -1 : 1);
@@ -116,8 +118,9 @@ TEST_CASE("gradcheck: normface and softmax heads", "[gradcheck][heads]") {
 }
 
 TEST_CASE("heads: random features start at the losses that the paper's and the reference code's rules imply", "[heads]") {
-  // ln 10516 + 30^2 / (2 * 512) = 10.14, and 30 * 0.35 more where the margin is always subtracted: the target cosines of random
-  // features are mostly below the margin, where the reference code's rule subtracts nothing.
+  // ln 10516 + 30^2 / (2 * 512) = 10.14, and 30 * 0.35 more where the margin is always subtracted:
+  // the target cosines of random features are mostly below the margin, where the reference code's
+  // rule subtracts nothing.
   constexpr std::int64_t batch = 256;
   constexpr std::int64_t classes = 10516;
   for (const MarginRule rule : {MarginRule::always, MarginRule::cos_gt_m}) {
@@ -189,7 +192,8 @@ TEST_CASE("heads: the gradient of AM-Softmax is orthogonal to each feature and t
   Device device = Cpu(1);
   plan.forward(device);
   plan.backward(device);
-  // <gradient, value> summed over the column (a feature) or row (a class) `index`, relative to the lengths.
+  // <gradient, value> summed over the column (a feature) or row (a class) `index`, relative to the
+  // lengths.
   const auto cosine = [&plan](const Parameter& parameter, std::int64_t count, std::int64_t step, std::int64_t start) {
     double dot = 0;
     double value_square = 0;

@@ -144,7 +144,8 @@ TEST_CASE("loader: the bytes do not depend on the number of workers, also across
     for (const auto& bytes : expected) REQUIRE(all_bytes(loader.next()) == bytes);
   }
   std::size_t b = 0;
-  for (const int workers : {8, 1, 2, 3}) {  // stopped and resumed every 6 batches, in the middle of epochs
+  // stopped and resumed every 6 batches, in the middle of epochs
+  for (const int workers : {8, 1, 2, 3}) {
     LoaderOptions options = options_for(workers);
     options.first_sample = static_cast<std::int64_t>(b) * options.batch;
     Loader loader(list, options);
@@ -283,7 +284,8 @@ TEST_CASE("loader: stops at once, with a full queue and without one", "[loader]"
   for (int i = 0; i < 200; ++i) {
     Loader loader(list, options_for(1 + i % 8));
     if (i % 3 == 1) loader.next();
-    if (i % 50 == 2) std::this_thread::sleep_for(std::chrono::milliseconds(20));  // long enough to fill the queue
+    // long enough to fill the queue
+    if (i % 50 == 2) std::this_thread::sleep_for(std::chrono::milliseconds(20));
   }
   CHECK(std::chrono::steady_clock::now() - before < std::chrono::seconds(10));
 }

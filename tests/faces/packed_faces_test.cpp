@@ -85,7 +85,8 @@ struct Places {
   std::size_t paths() const { return entry(images); }
 };
 
-/// Makes both checksums right again, where index and foot can be found at all: what an attacker would do.
+/// Makes both checksums right again, where index and foot can be found at all: what an attacker
+/// would do.
 void seal(Bytes& file, const Places& places) {
   const std::span<const std::byte> all(file);
   set_little(file, places.foot + 32, 8, content_checksum(all.subspan(places.index, places.foot - places.index)));
@@ -179,7 +180,8 @@ TEST_CASE("packed faces: the pack outlives the name it was opened by", "[packed]
   const FaceList list = write_faces(folder, 4);
   const auto file = folder.write("faces.pack", packed_bytes(list));
   const FaceList pack = open_list(file);
-  std::filesystem::rename(folder.write("other.pack", packed_bytes(write_faces(folder, 9))), file);  // as a durable writer replaces it
+  // as a durable writer replaces it
+  std::filesystem::rename(folder.write("other.pack", packed_bytes(write_faces(folder, 9))), file);
   for (std::int64_t i = 0; i < 4; ++i) CHECK(file_bytes(pack, i) == read_image_file(list.file(i), "x"));
   CHECK(open_list(file).size() == 9);
 }
@@ -336,7 +338,8 @@ TEST_CASE("packed faces: numbers that cannot be are refused, also under checksum
   const std::vector<Lie> lies{
       {places.foot, 8, 0, "1 to 4294967295 images"},
       {places.foot, 8, huge, "1 to 4294967295 images"},
-      {places.foot, 8, std::uint64_t{1} << 59, "1 to 4294967295 images"},  // times 32 is 0 in 64 bits
+      // times 32 is 0 in 64 bits
+      {places.foot, 8, std::uint64_t{1} << 59, "1 to 4294967295 images"},
       {places.foot, 8, 0xFFFFFFFF, "do not make"},
       {places.foot, 8, 3, "do not make"},
       {places.foot, 8, 5, "do not make"},
@@ -375,7 +378,8 @@ TEST_CASE("packed faces: numbers that cannot be are refused, also under checksum
   seal(other, places);
   CHECK(refusal(folder.write("v2.pack", other)).find("version 2 but this amnet reads version 1") != std::string::npos);
 
-  // Whatever else is changed is refused, or leaves a pack that can be read: nothing else may come of it.
+  // Whatever else is changed is refused, or leaves a pack that can be read: nothing else may come
+  // of it.
   const Random random(11);
   std::size_t opened = 0;
   for (std::uint64_t i = 0; i < 4000; ++i) {
@@ -394,7 +398,8 @@ TEST_CASE("packed faces: numbers that cannot be are refused, also under checksum
       }
     }
   }
-  CHECK((opened > 100 && opened < 3900));  // other labels, checksums and letters of paths cannot be told from true ones
+  // other labels, checksums and letters of paths cannot be told from true ones
+  CHECK((opened > 100 && opened < 3900));
 }
 
 TEST_CASE("packed faces: files that are no packs are named", "[packed]") {

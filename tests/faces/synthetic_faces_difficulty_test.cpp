@@ -1,4 +1,5 @@
-// How hard the synthesised faces are: hopeless for raw pixels, clear for whoever learns what stays of a person.
+// How hard the synthesised faces are: hopeless for raw pixels, clear for whoever learns what stays
+// of a person.
 #include <amnet/core/random.h>
 #include <amnet/faces/synthetic_faces.h>
 
@@ -39,8 +40,8 @@ Features cells(const Image& image, std::size_t side) {
   return means;
 }
 
-/// The best accuracy (percent) that any threshold on the similarity of two images reaches, over pairs of 40 people:
-/// half of them of one person.
+/// The best accuracy (percent) that any threshold on the similarity of two images reaches, over
+/// pairs of 40 people: half of them of one person.
 template <class FeaturesOf, class Similarity>
 double best_accuracy(FeaturesOf&& features_of, Similarity&& similarity, const FaceVariation& variation = {}) {
   constexpr std::uint64_t people = 40, images = 8, pairs = 800, first = 1000;
@@ -100,7 +101,8 @@ TEST_CASE("synthetic_faces: raw pixels and mean colours hardly tell people apart
 }
 
 TEST_CASE("synthetic_faces: what was learned from some people tells others apart", "[synthetic_faces]") {
-  // Log brightness on a 14x12 grid, whitened by how the images of one person differ: linear, learned on 60 people, tested on others.
+  // Log brightness on a 14x12 grid, whitened by how the images of one person differ: linear,
+  // learned on 60 people, tested on others.
   const auto log_cells = [](const Image& image) {
     Features features = cells(image, 8);
     for (double& value : features) value = std::log(value + 8);

@@ -105,7 +105,8 @@ TEST_CASE("synthetic_faces: an image depends on its key alone", "[synthetic_face
 TEST_CASE("synthetic_faces: each cause of variation can be switched off", "[synthetic_faces]") {
   CHECK(face(0, 0, still).pixels == face(0, 1, still).pixels);
   constexpr FaceVariation most = {.pose = 2, .expression = 2, .light = 2, .background = 2, .camera = 2};
-  for (std::uint64_t n = 0; n < 40; ++n) CHECK(face(n, n, most).pixels != face(n, n).pixels);  // and no value leaves its range (UBSan)
+  // and no value leaves its range (UBSan)
+  for (std::uint64_t n = 0; n < 40; ++n) CHECK(face(n, n, most).pixels != face(n, n).pixels);
   for (double FaceVariation::*const cause :
        {&FaceVariation::pose, &FaceVariation::expression, &FaceVariation::light, &FaceVariation::background, &FaceVariation::camera}) {
     FaceVariation one = still;

@@ -1,4 +1,5 @@
-// What is said of a list that cannot be trained on, and of a folder that is not the one of the people.
+// What is said of a list that cannot be trained on, and of a folder that is not the one of the
+// people.
 #include <amnet/faces/trainable.h>
 
 #include <string>
@@ -25,10 +26,11 @@ TEST_CASE("folder hint: the path that would fit is named", "[folder_hint]") {
   CHECK(folder_hint(folder.path() / "data" / "notes").empty());
   CHECK(folder_hint(folder.path() / "absent").empty());
 
+  // In a folder of its own: what lies beside it counts, too.
   const TemporaryFolder loose;
-  loose.write("1.jpg", "x");
-  loose.write("2.jpg", "x");
-  CHECK_THAT(folder_hint(loose.path()), Contains("into a sub-folder"));
+  loose.write("pictures/1.jpg", "x");
+  loose.write("pictures/2.jpg", "x");
+  CHECK_THAT(folder_hint(loose.path() / "pictures"), Contains("into a sub-folder"));
 }
 
 TEST_CASE("trainable: one person is not enough", "[trainable]") {

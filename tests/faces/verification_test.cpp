@@ -11,7 +11,8 @@ using namespace amnet;
 
 namespace {
 
-/// A list whose every pair has two images of its own: image 2i and 2i+1 for pair i. `kinds` is one string for each fold, 's' or 'd'.
+/// A list whose every pair has two images of its own: image 2i and 2i+1 for pair i. `kinds` is one
+/// string for each fold, 's' or 'd'.
 Pairs list_of(const std::vector<std::string>& kinds) {
   Pairs pairs;
   pairs.folds = static_cast<int>(kinds.size());
@@ -56,11 +57,12 @@ TEST_CASE("verification: two folds, by hand", "[verification]") {
   const Tensor features = features_of(angles);
   const Verification v = verify(list_of({"ssdd", "ssdd"}), features, features);
   for (std::size_t i = 0; i < cosines.size(); ++i) CHECK(v.scores[i] == Approx(cosines[i]).margin(1e-6));
-  // Fold 0 from fold 1: midpoints 0.1 (3 right), 0.3 (2), 0.65 (3), so the mean of 0.1 and 0.65; then 0.8 0.5 0.1 0.6 has 0.8, 0.5, 0.1
-  // right.
+  // Fold 0 from fold 1: midpoints 0.1 (3 right), 0.3 (2), 0.65 (3), so the mean of 0.1 and 0.65;
+  // then 0.8 0.5 0.1 0.6 has 0.8, 0.5, 0.1 right.
   CHECK(v.folds[0].threshold == Approx(0.375).margin(1e-6));
   CHECK(v.folds[0].accuracy == 75);
-  // Fold 1 from fold 0: midpoints 0.3 (3), 0.55 (2), 0.7 (3): 0.5; of 0.9 0.2 0.0 0.4, 0.9, 0.0 and 0.4 are right.
+  // Fold 1 from fold 0: midpoints 0.3 (3), 0.55 (2), 0.7 (3): 0.5; of 0.9 0.2 0.0 0.4, 0.9, 0.0 and
+  // 0.4 are right.
   CHECK(v.folds[1].threshold == Approx(0.5).margin(1e-6));
   CHECK(v.folds[1].accuracy == 75);
   CHECK(v.accuracy_mean == 75);
@@ -85,7 +87,8 @@ TEST_CASE("verification: amsoftmax adds the two views, sphereface puts them one 
   const Verification sum = verify(pairs, plain, mirrored);
   CHECK(sum.scores == std::vector<double>{-1, -1, 1, 1});
   const Verification both = verify(pairs, plain, mirrored, {.protocol = Protocol::sphereface});
-  // Fold 0: mu of (2,2) (2,2) (1,0) (1,1) is (1.5, 1.25): (1,1) and (1,-3) become (-.5,-.25) and (-.5,-4.25).
+  // Fold 0: mu of (2,2) (2,2) (1,0) (1,1) is (1.5, 1.25): (1,1) and (1,-3) become (-.5,-.25) and
+  // (-.5,-4.25).
   CHECK(both.scores[0] == Approx((0.25 + 0.25 * 4.25) / std::sqrt((0.25 + 0.0625) * (0.25 + 4.25 * 4.25))));
 }
 
@@ -111,7 +114,8 @@ TEST_CASE("verification: scores that tell nothing apart give a defined answer", 
   for (const Protocol protocol : {Protocol::amsoftmax, Protocol::sphereface}) {
     const Verification v = verify(list_of({"sd", "sd"}), collapsed, collapsed, {.protocol = protocol});
     CHECK(v.scores == Scores(4, 0.0));
-    CHECK(v.accuracy_mean == 0);  // every threshold but 0 is as good, their mean is 0, and ties are wrong
+    // every threshold but 0 is as good, their mean is 0, and ties are wrong
+    CHECK(v.accuracy_mean == 0);
     CHECK(v.correct == Scores(4, 0.0));
     CHECK(v.tells_nothing_apart);
     for (const AcceptRate& rate : v.accept_rates) CHECK((std::isnan(rate.tar) && rate.note == "all scores are equal"));
@@ -119,7 +123,8 @@ TEST_CASE("verification: scores that tell nothing apart give a defined answer", 
     CHECK(remarks == std::vector<std::string>{"All scores are equal: the model tells nothing apart"});
     CHECK(rate_text(v.accept_rates[0]) == "– (all scores are equal)");
   }
-  // One point but for the rounding of f32, which is what is left when the mean of sphereface is gone.
+  // One point but for the rounding of f32, which is what is left when the mean of sphereface is
+  // gone.
   Tensor nearly({8, 3}, DType::f32);
   for (std::size_t i = 0; i < 24; ++i) nearly.data<float>()[i] = static_cast<float>(3 + static_cast<double>(i * 7 % 5) * 2.4e-7);
   for (const Protocol protocol : {Protocol::amsoftmax, Protocol::sphereface}) {

@@ -1,5 +1,5 @@
-// A net of the reference code, in its prototxt, built from layers of ours. In-place layers become consecutive ones.
-// What ours cannot express is thrown as Waits with the reason.
+// A net of the reference code, in its prototxt, built from layers of ours. In-place layers become
+// consecutive ones. What ours cannot express is thrown as Waits with the reason.
 //
 //   CaffeNet caffe;
 //   caffe.values["x"] = caffe.net.input("x", {4, 7});
@@ -40,11 +40,13 @@ struct Waits {
 
 class Importer {
  public:
-  /// `epsilon` stands under the roots of Normalize and of normalised weights: 1e-6 in the reference code's CPU code, 1e-12 in its GPU code.
+  /// `epsilon` stands under the roots of Normalize and of normalised weights: 1e-6 in the reference
+  /// code's CPU code, 1e-12 in its GPU code.
   Importer(CaffeNet& to, double epsilon, bool gpu, std::set<std::string> taps = {})
       : to_(to), epsilon_(epsilon), gpu_(gpu), taps_(std::move(taps)) {}
 
-  /// Adds the layers; the values they read from outside are in `to.values` already. With force_backward frozen parameters get gradients.
+  /// Adds the layers; the values they read from outside are in `to.values` already. With
+  /// force_backward frozen parameters get gradients.
   void add(const Message& net) {
     forced_ = net.flag("force_backward", false);
     const std::vector<const Message*> layers = net.messages("layer");

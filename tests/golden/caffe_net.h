@@ -1,4 +1,5 @@
-// A net of ours under the names of the reference code's: which value and which parameter stand for which blob, and how.
+// A net of ours under the names of the reference code's: which value and which parameter stand for
+// which blob, and how.
 #pragma once
 
 #include <amnet/layers/softmax_cross_entropy.h>
@@ -20,10 +21,13 @@ struct Blob {
   enum class Kind : unsigned char {
     plain,       ///< the parameter
     transposed,  ///< the parameter with its two extents exchanged
-    running,     ///< a running statistic of ours times its weight: the reference code stores the sum
-    constant     ///< an option of ours, the scale of a loss: the reference code has a frozen blob of that value
+    /// a running statistic of ours times its weight: the reference code stores the sum
+    running,
+    /// an option of ours, the scale of a loss: the reference code has a frozen blob of that value
+    constant
   } kind = Kind::plain;
-  std::string parameter = {};  ///< "conv1_1.weight"; of a running statistic also where its weight is
+  /// "conv1_1.weight"; of a running statistic also where its weight is
+  std::string parameter = {};
   std::string weight = {};
   float value = 0;  ///< of a constant
 };
@@ -38,12 +42,17 @@ struct MarginStep {
 struct CaffeNet {
   amnet::Net net;
   std::optional<amnet::Plan> plan;
-  std::map<std::string, amnet::Value> values;                       ///< by the name of the reference code's blob; the last writer of it
-  std::map<std::string, Blob> blobs;                                ///< parameters by "layer/index"
-  std::map<std::string, MarginStep> margins;                        ///< by the name of the margin step's output
-  std::set<std::string> without_gradient;                           ///< outputs whose gradient the reference code ignores
-  std::map<std::string, std::shared_ptr<amnet::Tensor>> gradients;  ///< of the values that were to be tapped
-  amnet::Value last;                                                ///< output of the last layer: the loss of a whole net
+  /// by the name of the reference code's blob; the last writer of it
+  std::map<std::string, amnet::Value> values;
+  std::map<std::string, Blob> blobs;  ///< parameters by "layer/index"
+  /// by the name of the margin step's output
+  std::map<std::string, MarginStep> margins;
+  /// outputs whose gradient the reference code ignores
+  std::set<std::string> without_gradient;
+  /// of the values that were to be tapped
+  std::map<std::string, std::shared_ptr<amnet::Tensor>> gradients;
+  /// output of the last layer: the loss of a whole net
+  amnet::Value last;
 
   amnet::Parameter& parameter(const std::string& name) {
     amnet::Parameter* found = nullptr;
@@ -52,14 +61,15 @@ struct CaffeNet {
     return *found;
   }
 
-  /// Fills the parameters from the reference code's arrays; `array_of(name)` has the blob of that name.
+  /// Fills the parameters from the reference code's arrays; `array_of(name)` has the blob of that
+  /// name.
   template <class ArrayOf>
   void load(ArrayOf&& array_of) {
     for (const auto& [name, blob] : blobs) {
       const Array array = array_of(name);
       if (blob.kind == Blob::Kind::constant) {
         INFO(name << " is an option of ours");
-        REQUIRE(std::ranges::all_of(array.values, [&](float value) { return value == blob.value; }));
+        REQUIRE(std::ranges::all_of(array.values, [wanted = blob.value](float value) { return value == wanted; }));
         continue;
       }
       const amnet::Tensor value = parameter(blob.parameter).value;
@@ -73,8 +83,8 @@ struct CaffeNet {
     }
   }
 
-  /// A tensor that goes with the parameter behind a blob (its value, gradient or momentum), as the reference code's array of `shape` has
-  /// it.
+  /// A tensor that goes with the parameter behind a blob (its value, gradient or momentum), as the
+  /// reference code's array of `shape` has it.
   amnet::Tensor as_blob(const std::string& name, const amnet::Tensor& tensor, const Array& shape) {
     const Blob& blob = blobs.at(name);
     if (blob.kind == Blob::Kind::transposed) return transposed(tensor);

@@ -1,5 +1,6 @@
-// The reference code's 20-layer face net at an eighth of its width, forward and backward, built layer by layer from the reference code's
-// own prototxt; and sphere_face() with add_head(), which must be that net with its frozen biases at zero.
+// The reference code's 20-layer face net at an eighth of its width, forward and backward, built
+// layer by layer from the reference code's own prototxt; and sphere_face() with add_head(), which
+// must be that net with its frozen biases at zero.
 #include <amnet/faces/heads.h>
 #include <amnet/faces/sphere_face.h>
 #include <amnet/kernels/softmax_cross_entropy.h>
@@ -20,7 +21,8 @@ using Json = nlohmann::json;
 
 constexpr MarginOptions margin{.scale = 30, .margin = 0.35, .rule = MarginRule::cos_gt_m};
 
-/// One of the manifest's nets, with the images and parameters of face_small_train, which all of them share.
+/// One of the manifest's nets, with the images and parameters of face_small_train, which all of
+/// them share.
 class Golden {
  public:
   explicit Golden(const std::filesystem::path& folder, const std::string& name)
@@ -48,7 +50,8 @@ class Golden {
     }
     return found;
   }
-  /// Parameters that the reference code's net never changes: the biases of stride-1 convolutions and the scale.
+  /// Parameters that the reference code's net never changes: the biases of stride-1 convolutions
+  /// and the scale.
   std::vector<std::string> frozen() const { return json_.at("params_without_gradient_in_real_net"); }
 
  private:
@@ -83,7 +86,8 @@ void prepare(CaffeNet& caffe, const Golden& the) {
   caffe.plan->value(caffe.values.at("label")).copy_from(labels_of(the.shared("in/label")));
 }
 
-/// Margin step and scale are no values of ours, but the kernel that the loss calls makes them from the cosines.
+/// Margin step and scale are no values of ours, but the kernel that the loss calls makes them from
+/// the cosines.
 Tensor moved_cosines(const CaffeNet& caffe, const std::string& name, Phase phase, Device& device) {
   MarginOptions options = margin;
   if (name == "fc6_margin") options.scale = 1;
@@ -134,7 +138,8 @@ std::vector<std::string> run(const Golden& the, Device& device, Judge& judge) {
   return left;
 }
 
-/// The name of a parameter of sphere_face() and add_head() in the net that is built from the prototxt.
+/// The name of a parameter of sphere_face() and add_head() in the net that is built from the
+/// prototxt.
 std::string seeds_name(const std::string& parameter) { return parameter.starts_with("fc6.") ? "fc6_l2." + parameter.substr(4) : parameter; }
 
 }  // namespace
@@ -162,7 +167,8 @@ TEST_CASE("golden: sphere_face and add_head are the reference code's face net", 
   CaffeNet seeds;
   build(seeds, the);
   prepare(seeds, the);
-  // The golden numbers were made with other biases than the zeros that the reference code's frozen ones have, and sphere_face has none.
+  // The golden numbers were made with other biases than the zeros that the reference code's frozen
+  // ones have, and sphere_face has none.
   for (const std::string& blob : the.frozen()) {
     if (seeds.blobs.at(blob).kind == Blob::Kind::plain) seeds.parameter(seeds.blobs.at(blob).parameter).value.clear();
   }
@@ -193,5 +199,6 @@ TEST_CASE("golden: sphere_face and add_head are the reference code's face net", 
     judge.compare(name + " gradient", seeds.plan->gradient(seeds.parameter(seeds_name(name))), plan.gradient(parameter));
   });
   std::printf("golden net sphere_face and add_head: %s\n", judge.summary().c_str());
-  CHECK(judge.arrays() == 3 + 1 + 64 - static_cast<int>(the.frozen().size()));  // values, images, parameters
+  // values, images, parameters
+  CHECK(judge.arrays() == 3 + 1 + 64 - static_cast<int>(the.frozen().size()));
 }

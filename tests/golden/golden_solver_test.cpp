@@ -1,4 +1,5 @@
-// Runs of the reference code's solver on its tiny nets, step by step: parameters, momentum and losses.
+// Runs of the reference code's solver on its tiny nets, step by step: parameters, momentum and
+// losses.
 #include <amnet/train/schedule.h>
 #include <amnet/train/solver.h>
 
@@ -17,7 +18,8 @@ using namespace amnet;
 using namespace golden;
 using Json = nlohmann::json;
 
-/// The learning rate of an iteration. Ours knows steps alone: `by_hand` tells that the test computes the reference code's formula itself.
+/// The learning rate of an iteration. Ours knows steps alone: `by_hand` tells that the test
+/// computes the reference code's formula itself.
 struct Rate {
   std::function<double(int)> at;
   bool by_hand = false;

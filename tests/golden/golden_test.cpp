@@ -1,4 +1,5 @@
-// Every layer case of the golden numbers that our layers can express: forward, backward, parameters. The others wait, by name.
+// Every layer case of the golden numbers that our layers can express: forward, backward,
+// parameters. The others wait, by name.
 #include <amnet/kernels/softmax_cross_entropy.h>
 
 #include <cstdio>
@@ -139,9 +140,10 @@ LossResult run_loss(const SoftmaxCrossEntropyOptions& options, Context& context,
   return {outputs[0].item(), gradients[0].tensor};
 }
 
-/// With us the margin step is a part of the loss layer, whose kernel `margin_logits` is compared with `out`. The layer's loss with the
-/// margin must be the plain loss of the reference code's `out`; and since its gradient to each cosine is the plain loss's gradient times
-/// the derivative of the margin step, that derivative is their ratio: times `dout` it is compared with `din`.
+/// With us the margin step is a part of the loss layer, whose kernel `margin_logits` is compared
+/// with `out`. The layer's loss with the margin must be the plain loss of the reference code's
+/// `out`; and since its gradient to each cosine is the plain loss's gradient times the derivative
+/// of the margin step, that derivative is their ratio: times `dout` it is compared with `din`.
 void run_margin(const Case& the, const MarginStep& margin, Device& device, Judge& judge) {
   Context context{.device = device, .phase = the.phase()};
   Tensor cosines, labels;

@@ -1,4 +1,5 @@
-// Compares our tensors with the reference code's arrays: N,C,H,W there and N,H,W,C here, which is also what convolution weights need.
+// Compares our tensors with the reference code's arrays: N,C,H,W there and N,H,W,C here, which is
+// also what convolution weights need.
 #pragma once
 
 #include <amnet/core/tensor.h>
@@ -45,7 +46,8 @@ inline std::vector<std::int64_t> extents_of(const amnet::Shape& shape) {
   return extents;
 }
 
-/// One CHECK per array at `bar` times the largest magnitude of the reference code's array; remembers the worst.
+/// One CHECK per array at `bar` times the largest magnitude of the reference code's array;
+/// remembers the worst.
 class Judge {
  public:
   explicit Judge(double bar) : bar_(bar) {}
@@ -61,7 +63,8 @@ class Judge {
       largest = std::max(largest, std::abs(static_cast<double>(b[i])));
       difference = std::isfinite(gap) ? std::max(difference, gap) : std::numeric_limits<double>::infinity();
     }
-    const double deviation = difference == 0 ? 0 : difference / largest;  // infinite where zeros were expected
+    // infinite where zeros were expected
+    const double deviation = difference == 0 ? 0 : difference / largest;
     ++arrays_;
     if (deviation > worst_) {
       worst_ = deviation;

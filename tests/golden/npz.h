@@ -1,4 +1,5 @@
-// NumPy's .npz as far as the golden numbers need it: a zip of stored (uncompressed) .npy arrays of float32 in C order.
+// NumPy's .npz as far as the golden numbers need it: a zip of stored (uncompressed) .npy arrays of
+// float32 in C order.
 #pragma once
 
 #include <amnet/core/error.h>
@@ -56,7 +57,8 @@ class Npz {
     std::istringstream extents(header.substr(open + 10, header.find(')', open) - open - 10));
     std::size_t count = 1;
     for (std::string extent; std::getline(extents, extent, ',');) {
-      if (extent.find_first_of("0123456789") == std::string::npos) continue;  // "(4,)" ends with nothing
+      // "(4,)" ends with nothing
+      if (extent.find_first_of("0123456789") == std::string::npos) continue;
       array.shape.push_back(std::stoll(extent));
       count *= static_cast<std::size_t>(array.shape.back());
     }

@@ -1,4 +1,5 @@
-// Three layers that open a net to a test: a value that takes a gradient, a gradient that is looked at, and a given one.
+// Three layers that open a net to a test: a value that takes a gradient, a gradient that is looked
+// at, and a given one.
 #pragma once
 
 #include <amnet/layers/layer.h>

@@ -1,4 +1,5 @@
-// The text format of protocol buffers, as far as Caffe's nets and solvers use it: `name: value` and `name { ... }`.
+// The text format of protocol buffers, as far as Caffe's nets and solvers use it: `name: value` and
+// `name { ... }`.
 //
 //   Message net = parse_prototxt(text);
 //   for (const Message* layer : net.messages("layer")) use(layer->text("type"));
@@ -31,11 +32,7 @@ struct Message {
   std::int64_t integer(std::string_view name, std::int64_t otherwise) const { return has(name) ? std::stoll(text(name)) : otherwise; }
   bool flag(std::string_view name, bool otherwise) const { return has(name) ? text(name) == "true" : otherwise; }
   /// The first message of that name, an empty one where there is none.
-  const Message& message(std::string_view name) const {
-    static const Message none;
-    const std::vector<const Message*> found = messages(name);
-    return found.empty() ? none : *found.front();
-  }
+  const Message& message(std::string_view name) const;
 };
 
 struct Message::Field {
@@ -59,6 +56,12 @@ inline std::vector<const Message*> Message::messages(std::string_view name) cons
     if (field.name == name && field.is_message) found.push_back(&field.message);
   }
   return found;
+}
+
+inline const Message& Message::message(std::string_view name) const {
+  static const Message none;
+  const std::vector<const Message*> found = messages(name);
+  return found.empty() ? none : *found.front();
 }
 
 inline bool Message::has(std::string_view name) const {

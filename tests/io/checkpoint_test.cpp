@@ -127,7 +127,8 @@ TEST_CASE("checkpoint: every flipped byte of the manifest is detected", "[checkp
   const fs::path manifest = run.of(2) / "MANIFEST.json";
   const std::uint64_t size = fs::file_size(manifest);
   for (std::uint64_t at = 0; at < size; ++at) {
-    for (const int mask : {0x01, 0x20, 0x2a, 0x80}) {  // 0x2a makes a line feed of a blank, which JSON would not mind
+    // 0x2a makes a line feed of a blank, which JSON would not mind
+    for (const int mask : {0x01, 0x20, 0x2a, 0x80}) {
       INFO(at << " ^ " << mask);
       flip(manifest, at, mask);
       require_falls_back(run);
@@ -291,7 +292,8 @@ TEST_CASE("checkpoint: a failure at any stage leaves the checkpoints there were 
   }
 }
 
-/// In a child that may write files of `limit` bytes at most: 0 if write_checkpoint failed as promised, else what went wrong.
+/// In a child that may write files of `limit` bytes at most: 0 if write_checkpoint failed as
+/// promised, else what went wrong.
 int write_under_limit(const RunDirectory& run, std::int64_t step, rlim_t limit) {
   const pid_t child = ::fork();
   REQUIRE(child >= 0);
@@ -445,7 +447,8 @@ TEST_CASE("checkpoint: the start of a run removes what dead processes left, and 
   const auto hidden = [&](const std::string& name, pid_t process) { return run.path() / fmt::format(".{}-{}", name, process); };
   fs::create_directory(hidden("step_00000002.tmp", dead));
   replace(hidden("step_00000002.tmp", dead) / "model.safetensors", "half");
-  fs::create_directory(hidden("step_00000002.tmp", ::getpid()));  // of an earlier process with our number
+  // of an earlier process with our number
+  fs::create_directory(hidden("step_00000002.tmp", ::getpid()));
   fs::create_directory(hidden("step_00000000.gone", dead));
   fs::create_symlink("step_00000001", hidden("last.tmp", dead));
   replace(hidden("report.json.tmp", dead), "{");
@@ -462,7 +465,8 @@ TEST_CASE("checkpoint: the start of a run removes what dead processes left, and 
                                                hidden("cache.tmp", dead).filename().string(), ".step_00000005.tmp"});
   REQUIRE(verify_checkpoint(run.of(1)) == 1);
 
-  fs::copy(run.of(1), hidden("step_00000001.old", dead), fs::copy_options::recursive);  // the replacement was finished
+  // the replacement was finished
+  fs::copy(run.of(1), hidden("step_00000001.old", dead), fs::copy_options::recursive);
   clean_run_directory(run.path());
   REQUIRE_FALSE(fs::exists(hidden("step_00000001.old", dead)));
 }

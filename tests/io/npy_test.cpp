@@ -42,7 +42,8 @@ std::string npy(std::string_view header, std::size_t data_bytes) {
 TEST_CASE("npy: the bytes of an embedding file are NumPy's", "[npy]") {
   const ScratchFile file;
   write_npy(file.path(), Tensor::of<float>({2, 3}, {1, 2, 3, 4, 5, 6}));
-  // numpy.save of the same array: the header ends with a line feed and the elements start at a multiple of 64.
+  // numpy.save of the same array: the header ends with a line feed and the elements start at a
+  // multiple of 64.
   std::string expected("\x93NUMPY\x01\x00\x76\x00", 10);
   expected += "{'descr': '<f4', 'fortran_order': False, 'shape': (2, 3), }";
   expected.resize(127, ' ');

@@ -80,7 +80,8 @@ TEST_CASE("safetensors: what is written is read back, every dtype and rank", "[s
 }
 
 TEST_CASE("safetensors: the bytes of a small file are those of the format", "[safetensors]") {
-  // Laid out by hand from the format: widest dtype first, blanks up to 8. The reference implementation (Python) writes the same bytes.
+  // Laid out by hand from the format: widest dtype first, blanks up to 8. The reference
+  // implementation (Python) writes the same bytes.
   const std::string header =
       R"({"__metadata__":{"k":"v"},"b":{"dtype":"I64","shape":[],"data_offsets":[0,8]},)"
       R"("a":{"dtype":"F32","shape":[2],"data_offsets":[8,16]},"c":{"dtype":"U8","shape":[1,1],"data_offsets":[16,17]}})"
@@ -302,7 +303,9 @@ TEST_CASE("safetensors: no change of one header byte crashes the reader or makes
   const std::string bytes = bytes_of(tensors, {{"k", "v"}});
   const std::size_t header_end = bytes.size() - 9;
   int refused = 0;
-  int accepted = 0;  // another letter in a name or a blank for a blank cannot be noticed here: a checkpoint's checksum does
+  // another letter in a name or a blank for a blank cannot be noticed here: a checkpoint's checksum
+  // does
+  int accepted = 0;
   for (std::size_t at = 0; at < header_end; ++at) {
     for (int value = 0; value < 256; ++value) {
       std::string changed = bytes;

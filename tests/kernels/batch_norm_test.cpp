@@ -31,7 +31,8 @@ Tensor forward(Layer& layer, const Tensor& x, Phase phase) {
 
 TEST_CASE("batch_norm: a batch gets mean 0 and variance 1, then the scale and the shift", "[batch_norm]") {
   BatchNorm layer({.epsilon = 1e-12});
-  const Tensor x = Tensor::of<double>({4, 2}, {1, 10, 2, 20, 3, 30, 6, 0});  // means 3 and 15, variances 3.5 and 125
+  // means 3 and 15, variances 3.5 and 125
+  const Tensor x = Tensor::of<double>({4, 2}, {1, 10, 2, 20, 3, 30, 6, 0});
   layer.build(std::vector<TensorSpec>{{x.shape(), DType::f64}});
   auto parameters = parameters_of(layer);
   parameters["scale"].data<double>()[1] = 2;
@@ -65,7 +66,8 @@ TEST_CASE("batch_norm: running statistics are Caffe's S / factor, with an unbias
 TEST_CASE("batch_norm: a small variance on a large mean survives f32", "[batch_norm]") {
   BatchNorm layer;
   Tensor x({1000, 1}, DType::f32);
-  for (std::size_t i = 0; i < 1000; ++i) x.data<float>()[i] = 1000.0F + static_cast<float>(i % 2);  // variance 1/4
+  // variance 1/4
+  for (std::size_t i = 0; i < 1000; ++i) x.data<float>()[i] = 1000.0F + static_cast<float>(i % 2);
   layer.build(std::vector<TensorSpec>{{x.shape(), DType::f32}});
   parameters_of(layer);
   const Tensor y = forward(layer, x, Phase::train);

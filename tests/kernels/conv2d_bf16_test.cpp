@@ -1,5 +1,6 @@
-// Convolutions whose products take bf16. Integers that bf16 holds give the same bits as a direct convolution, which leaves no place for a
-// factor out of order; other values are as far from f32 as the rounding of the factors alone makes them.
+// Convolutions whose products take bf16. Integers that bf16 holds give the same bits as a direct
+// convolution, which leaves no place for a factor out of order; other values are as far from f32 as
+// the rounding of the factors alone makes them.
 #include "catch.h"
 
 #include <amnet/core/random.h>
@@ -36,7 +37,8 @@ struct Case {
   std::string str() const { return fmt::format("x {} -> {} stride {}", x, outputs, stride); }
 };
 
-/// Edges that cut tiles, both strides, half panels of channels, and more channels than a product takes at a time.
+/// Edges that cut tiles, both strides, half panels of channels, and more channels than a product
+/// takes at a time.
 const std::vector<Case> cases = {{{1, 7, 6, 16}, 32, 1},   {{3, 13, 11, 32}, 16, 1}, {{2, 5, 9, 48}, 48, 1},  {{5, 28, 24, 16}, 16, 1},
                                  {{2, 14, 12, 32}, 48, 2}, {{3, 13, 11, 16}, 32, 2}, {{1, 7, 6, 272}, 48, 1}, {{9, 14, 12, 528}, 32, 1}};
 
@@ -101,9 +103,10 @@ TEST_CASE("conv2d bf16: integers are exact where their transforms are", "[conv2d
 TEST_CASE("conv2d bf16: as far from f32 as rounded factors are", "[conv2d]") {
   if (skipped("conv2d bf16: as far from f32 as rounded factors are")) return;
   using enum ConvolutionAlgorithm;
-  // Rounding to 8 bits is off by 1.6e-3 in root mean square, by sqrt(2) as much for a product of two: 2.3e-3. What the sums of a tile
-  // lose of it by cancelling grows with the tile, in the ratio of the f32 columns of docs/numerics.md. Measured: up to 4.0e-3, 1.5e-2,
-  // 2.7e-2; a channel that meets another's weight is off by 1.
+  // Rounding to 8 bits is off by 1.6e-3 in root mean square, by sqrt(2) as much for a product of
+  // two: 2.3e-3. What the sums of a tile lose of it by cancelling grows with the tile, in the ratio
+  // of the f32 columns of docs/numerics.md. Measured: up to 4.0e-3, 1.5e-2, 2.7e-2; a channel that
+  // meets another's weight is off by 1.
   for (const auto& [algorithm, bar] : {std::pair(winograd_2, 6e-3), std::pair(winograd_3, 2e-2), std::pair(winograd_4, 3.5e-2)}) {
     Cpu f32(2, algorithm), bf16(2, algorithm, ProductPrecision::bf16);
     for (const Case& test : cases) {

@@ -1,9 +1,11 @@
-// The rounding errors of every algorithm at the network's own 3x3 shapes and batch, against plain sums in double: the table of
-// docs/numerics.md. `amnet_tests "conv2d: rounding errors*" -s` prints them.
+// The rounding errors of every algorithm at the network's own 3x3 shapes and batch, against plain
+// sums in double: the table of docs/numerics.md. `amnet_tests "conv2d: rounding errors*" -s` prints
+// them.
 //
-// The sums are made of a sample: one element of each of 4,000 equal parts of a tensor, drawn by chance. The squares of 4,000 rounding
-// errors have a mean that is known to 2-3 %, and so a relative L2 distance to half of that; the bar is further away. A fault of a few
-// elements may escape: conv2d_test.cpp and conv2d_tiles_test.cpp compare every element, of smaller maps.
+// The sums are made of a sample: one element of each of 4,000 equal parts of a tensor, drawn by
+// chance. The squares of 4,000 rounding errors have a mean that is known to 2-3 %, and so a
+// relative L2 distance to half of that; the bar is further away. A fault of a few elements may
+// escape: conv2d_test.cpp and conv2d_tiles_test.cpp compare every element, of smaller maps.
 #include "bench/network_shapes.h"
 #include "catch.h"
 
@@ -80,7 +82,8 @@ struct PlainSums {
     return sum;
   }
 
-  /// Pixel (i,j) was read by output ((i+1-a)/stride, (j+1-b)/stride) through tap (a,b), where those are whole.
+  /// Pixel (i,j) was read by output ((i+1-a)/stride, (j+1-b)/stride) through tap (a,b), where those
+  /// are whole.
   double data_gradient(std::int64_t n, std::int64_t i, std::int64_t j, std::int64_t c) const {
     double sum = 0;
     for (int a = 0; a < 3; ++a) {

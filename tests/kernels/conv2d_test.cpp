@@ -151,7 +151,8 @@ void compare_with_reference(Cpu& cpu, const Case& test) {
   CHECK(equal<T>(dw, plus<T>(expected.dw, dw_before)));
 }
 
-/// Shapes whose every edge is odd somewhere: drawn at random, so that they meet in combinations nobody thought of.
+/// Shapes whose every edge is odd somewhere: drawn at random, so that they meet in combinations
+/// nobody thought of.
 std::vector<Case> drawn_cases(std::size_t count) {
   std::vector<Case> cases;
   for (std::uint64_t draw = 0; cases.size() < count; ++draw) {
@@ -179,7 +180,8 @@ constexpr Conv2dGeometry three_by_three(std::int64_t stride, std::int64_t groups
   return {.kernel = 3, .stride = stride, .pad = 1, .groups = groups};
 }
 
-/// What drawn shapes hardly reach: several tiles, blocks of channels and parts, full vectors, depthwise, large kernels.
+/// What drawn shapes hardly reach: several tiles, blocks of channels and parts, full vectors,
+/// depthwise, large kernels.
 std::vector<Case> chosen_cases() {
   return {
       {2, 28, 24, 16, 32, three_by_three(1)},
@@ -214,7 +216,8 @@ double relative_distance(const Tensor& values, const Tensor& reference) {
   return std::sqrt(difference / norm);
 }
 
-/// The convolutions of the 20-layer network (docs/architecture.md), by stage: the strided one and one of the others.
+/// The convolutions of the 20-layer network (docs/roofline.md), by stage: the strided one and
+/// one of the others.
 std::vector<Case> network_cases(std::int64_t batch) {
   return {{batch, 112, 96, 3, 64, three_by_three(2)},   {batch, 56, 48, 64, 64, three_by_three(1)},
           {batch, 56, 48, 64, 128, three_by_three(2)},  {batch, 28, 24, 128, 128, three_by_three(1)},

@@ -1,4 +1,5 @@
-// Convolution by tiles, and everything that may follow a convolution in the same step, against the direct algorithm and plain kernels.
+// Convolution by tiles, and everything that may follow a convolution in the same step, against the
+// direct algorithm and plain kernels.
 #include "catch.h"
 
 #include <amnet/core/random.h>
@@ -126,8 +127,8 @@ void compare(const Results& got, const Results& expected, double bar) {
   CHECK(relative_distance(got.dslope, expected.dslope) < bar);
 }
 
-/// Maps whose edges cut tiles everywhere, both strides, all paddings, half panels of channels, more channels than a product takes at a
-/// time, one image and several.
+/// Maps whose edges cut tiles everywhere, both strides, all paddings, half panels of channels, more
+/// channels than a product takes at a time, one image and several.
 const std::vector<Case> small_cases = {
     {{1, 7, 6, 16}, 32, three_by_three(1)},    {{3, 13, 11, 32}, 16, three_by_three(1)}, {{2, 5, 9, 48}, 48, three_by_three(1, 0)},
     {{2, 4, 3, 16}, 16, three_by_three(1, 2)}, {{1, 1, 1, 16}, 16, three_by_three(1)},   {{4, 7, 6, 64}, 64, three_by_three(1)},
@@ -154,7 +155,8 @@ TEST_CASE("conv2d tiles: every algorithm and pass agrees with the direct one", "
 }
 
 TEST_CASE("conv2d tiles: sums over many chunks", "[conv2d]") {
-  // More tiles than a chunk of the weight gradient has: of few channels, where each thread has sums of its own, and of more.
+  // More tiles than a chunk of the weight gradient has: of few channels, where each thread has sums
+  // of its own, and of more.
   const Case few{{40, 23, 20, 16}, 16, three_by_three(1)}, more{{6, 23, 20, 64}, 64, three_by_three(1)};
   for (const auto& [test, algorithm] :
        {std::pair(few, ConvolutionAlgorithm::winograd_2), std::pair(more, ConvolutionAlgorithm::winograd_6)}) {

@@ -21,14 +21,16 @@ TEST_CASE("dropout: the share, the scale and the draws", "[dropout]") {
     wrong += std::abs(y.data<float>()[i] - (keeps ? 3 / 0.7F : 0.0F)) > 1e-5F;
   }
   CHECK(wrong == 0);
-  CHECK(static_cast<double>(kept) / static_cast<double>(count) == Approx(0.7).margin(0.006));  // four standard deviations
+  // four standard deviations
+  CHECK(static_cast<double>(kept) / static_cast<double>(count) == Approx(0.7).margin(0.006));
 
   const auto alike = [&](const std::uint8_t* others, std::int64_t step) {
     std::int64_t same = 0;
     for (std::int64_t i = 0; i + 1 < count; i += step) same += mask.data<std::uint8_t>()[static_cast<std::size_t>(i)] == others[i];
     return static_cast<double>(same * step) / static_cast<double>(count);
   };
-  CHECK(alike(mask.data<std::uint8_t>().data() + 1, 2) == Approx(0.58).margin(0.01));  // 0.7^2 + 0.3^2: neighbours are independent
+  // 0.7^2 + 0.3^2: neighbours are independent
+  CHECK(alike(mask.data<std::uint8_t>().data() + 1, 2) == Approx(0.58).margin(0.01));
 
   dropout_forward(cpu, draw, x, y, other);
   CHECK(values_of<std::uint8_t>(mask) == values_of<std::uint8_t>(other));

@@ -42,7 +42,8 @@ TEST_CASE("pool: the number of windows follows both rounding rules", "[pool]") {
   CHECK(pooled_extent(7, 2, 2, 0, true) == 4);
   CHECK(pooled_extent(7, 2, 2, 0, false) == 3);
   CHECK(pooled_extent(7, 3, 2, 1, true) == 4);
-  CHECK(pooled_extent(6, 3, 2, 1, true) == 4);      // rounding up gives 4, and the fourth starts at 6 < 6 + 1
+  // rounding up gives 4, and the fourth starts at 6 < 6 + 1
+  CHECK(pooled_extent(6, 3, 2, 1, true) == 4);
   CHECK(pooled_extent(5, 2, 2, 1, true) == 4 - 1);  // the fourth would start at 6 = 5 + 1
   CHECK(pooled_extent(3, 1, 3, 0, true) == 1);      // the second would start at 3, outside
   CHECK_THROWS_AS(pooled_extent(2, 3, 1, 0, false), UsageError);

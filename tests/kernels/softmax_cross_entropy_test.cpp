@@ -65,7 +65,8 @@ double plain_loss(const MarginOptions& options, const Tensor& cosines, const Ten
   return static_cast<double>(total / samples);
 }
 
-/// The largest error of exponential(x) over (lowest, 0], in units in the last place of the exact value.
+/// The largest error of exponential(x) over (lowest, 0], in units in the last place of the exact
+/// value.
 template <class T>
 double worst_exponential_error() {
   constexpr std::int64_t values = 200'000 / lanes<T> * lanes<T>;
@@ -236,7 +237,8 @@ TEST_CASE("softmax_cross_entropy: the annealed margin follows the reference code
   CHECK(seed.margin_at(0) == Approx(0.15));
   CHECK(seed.margin_at(1000) == Approx(0.2));
   CHECK(seed.margin_at(100000) == Approx(0.4));
-  CHECK(MarginSchedule{.base = -0.2}.margin_at(5) == 0);  // min = max = 0 clamp it, as in the reference code
+  // min = max = 0 clamp it, as in the reference code
+  CHECK(MarginSchedule{.base = -0.2}.margin_at(5) == 0);
 
   SoftmaxCrossEntropy layer({.scale = 10, .schedule = seed});
   const Tensor cosines = random_values({4, 6}, 5, 0.3);

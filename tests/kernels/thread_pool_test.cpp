@@ -14,7 +14,8 @@ using namespace amnet;
 
 namespace {
 
-/// Counts how often each piece was done, and the pieces that a worker out of range or beside another of its number did.
+/// Counts how often each piece was done, and the pieces that a worker out of range or beside
+/// another of its number did.
 struct Tally {
   Tally(std::int64_t pieces, int workers) : done(static_cast<std::size_t>(pieces)), threads(workers) {}
 

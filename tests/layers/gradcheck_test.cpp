@@ -1,4 +1,5 @@
-// Every layer's backward against central differences in double (bar N1): four shapes and three seeds each.
+// Every layer's backward against central differences in double (bar N1): four shapes and three
+// seeds each.
 #include <amnet/layers/add.h>
 #include <amnet/layers/batch_norm.h>
 #include <amnet/layers/conv2d.h>
@@ -67,7 +68,8 @@ void check_layer(MakeLayer make, std::initializer_list<Shape> shapes, GradcheckO
 const std::initializer_list<Shape> images = {{1, 5, 3, 4}, {2, 3, 7, 1}, {3, 4, 4, 17}, {2, 1, 6, 3}};
 const std::initializer_list<Shape> images_or_rows = {{1, 5, 3, 4}, {2, 3, 7, 1}, {3, 4, 2, 17}, {6, 19}};
 
-// A batch of logits, its labels and, for three inputs, one scale per sample. Small cosines: what a new head of many classes sees.
+// A batch of logits, its labels and, for three inputs, one scale per sample. Small cosines: what a
+// new head of many classes sees.
 MakeInputs cosines_and_labels(bool sample_scale) {
   return [sample_scale](const Shape& shape, std::uint64_t seed) {
     std::vector<Tensor> inputs{random_normal(shape, seed, 0.1), random_labels(shape[0], shape[1], seed)};
@@ -104,7 +106,8 @@ void check_margin(MakeLayer make, double margin, bool sample_scale, GradcheckOpt
 
 const ParameterOptions frozen{.filler = Filler::constant(1), .lr_mult = 0};
 
-/// The AM-Softmax head as one layer: normalised features (N,D) against normalised weight rows, then the loss with a margin.
+/// The AM-Softmax head as one layer: normalised features (N,D) against normalised weight rows, then
+/// the loss with a margin.
 class AmSoftmaxHead final : public Layer {
  public:
   AmSoftmaxHead(std::int64_t classes, MarginRule rule, bool feature_norm)

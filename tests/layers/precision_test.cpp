@@ -1,4 +1,5 @@
-// Every layer in f32 against itself in f64 (bar N2: 1e-5), and the same bits with 1, 2 and 4 threads.
+// Every layer in f32 against itself in f64 (bar N2: 1e-5), and the same bits with 1, 2 and 4
+// threads.
 #include <amnet/layers/accuracy.h>
 #include <amnet/layers/add.h>
 #include <amnet/layers/batch_norm.h>
@@ -32,7 +33,8 @@ Tensor random_values(const Shape& shape, std::uint64_t seed, double deviation = 
 
 Tensor in(DType dtype, const Tensor& tensor) { return tensor.dtype() == DType::f32 ? tensor.cast(dtype) : tensor.clone(); }
 
-/// Outputs and then all gradients of one forward and backward pass, with the values that an f32 run has, in the given dtype.
+/// Outputs and then all gradients of one forward and backward pass, with the values that an f32 run
+/// has, in the given dtype.
 std::vector<Tensor> run(Layer& layer, const std::vector<Tensor>& inputs, DType dtype, int threads) {
   Device device = Cpu(threads);
   Context context{.device = device, .phase = Phase::train, .step = Step{.number = 3, .seed = 4}};

@@ -8,15 +8,17 @@
 
 namespace amnet {
 
+struct BlendWeight {
+  double weight = 0.5;
+  template <class Fields>
+  void fields(Fields& fields) {
+    fields("weight", weight);
+  }
+};
+
 struct BlendOptions {
-  struct Inner {
-    double weight = 0.5;
-    template <class Fields>
-    void fields(Fields& fields) {
-      fields("weight", weight);
-    }
-  } inner;
-  std::optional<Inner> second = {};
+  BlendWeight inner = {};
+  std::optional<BlendWeight> second = {};
   std::int64_t seed = 1;
   std::string name = "blend";
   bool negated = false;
@@ -31,7 +33,8 @@ struct BlendOptions {
   }
 };
 
-/// A parameter, a buffer, options within options, two outputs: the input times the parameter, and the input or its negative.
+/// A parameter, a buffer, options within options, two outputs: the input times the parameter, and
+/// the input or its negative.
 class Blend final : public Layer {
  public:
   explicit Blend(BlendOptions options = {}) : options_(std::move(options)) {}

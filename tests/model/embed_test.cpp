@@ -42,7 +42,8 @@ std::vector<std::string> some_pictures(const TemporaryFolder& folder, int count)
   return names;
 }
 
-/// The pixels in another order within each line: `from(x, channel)` answers where (x, channel) comes from.
+/// The pixels in another order within each line: `from(x, channel)` answers where (x, channel)
+/// comes from.
 template <class From>
 Image rearranged(const Image& image, From&& from) {
   Image other = image;
@@ -96,7 +97,8 @@ TEST_CASE("embed: with one algorithm the batch size does not change one bit of a
   const Views all = known.embed(folder, paths, 64);
   REQUIRE(all.plain.shape() == Shape{7, 6});
   REQUIRE(all.mirrored.shape() == Shape{7, 6});
-  CHECK(distance(all.plain.slice(0, 1), all.plain.slice(1, 2)) > 1e-6);  // other pictures, other embeddings
+  // other pictures, other embeddings
+  CHECK(distance(all.plain.slice(0, 1), all.plain.slice(1, 2)) > 1e-6);
   for (const std::int64_t batch : {1, 2, 3, 7}) {
     const Views views = known.embed(folder, paths, batch);
     INFO("batch " << batch);
@@ -132,7 +134,8 @@ TEST_CASE("embed: channel order, mean and scale are those that the model states"
   REQUIRE(pixels.plain.shape() == Shape{2, height * width * 3});
   for (std::size_t i = 0; i < picture.pixels.size(); ++i) {
     REQUIRE(pixels.plain.data<float>()[i] == (picture.pixels[i] - 100.0F) * 0.5F);
-    REQUIRE(pixels.mirrored.data<float>()[i] == pixels.plain.data<float>()[i]);  // a baseline without tricks
+    // a baseline without tricks
+    REQUIRE(pixels.mirrored.data<float>()[i] == pixels.plain.data<float>()[i]);
   }
 }
 
@@ -204,7 +207,8 @@ TEST_CASE("embed: one view where only one is asked for, and progress up to the l
   CHECK(measured.values > 0);
   CHECK(embedder.planned_bytes() == measured.values);
   embedder.measure(known.device);
-  CHECK(same_bits(embedder.embed(known.device, {.root = folder.path(), .paths = paths}).plain, views.plain));  // planned again
+  // planned again
+  CHECK(same_bits(embedder.embed(known.device, {.root = folder.path(), .paths = paths}).plain, views.plain));
 }
 
 TEST_CASE("embed: a shared net is seen as it is now, a loaded one as it was", "[embed]") {
@@ -259,8 +263,9 @@ TEST_CASE("embed: the number of decoding threads changes nothing, and bad pictur
   }
   request.workers = 0;
   CHECK_THROWS_AS(embedder.embed(known.device, request), UsageError);
-  CHECK(embedder.decoded_bytes(4, 2) == 2 * 2 * 16 * 12 * 3);   // no more batches than there are
-  CHECK(embedder.decoded_bytes(50, 2) == 4 * 2 * 16 * 12 * 3);  // one for each worker, one that waits, one in use
+  CHECK(embedder.decoded_bytes(4, 2) == 2 * 2 * 16 * 12 * 3);  // no more batches than there are
+  // one for each worker, one that waits, one in use
+  CHECK(embedder.decoded_bytes(50, 2) == 4 * 2 * 16 * 12 * 3);
 }
 
 TEST_CASE("embed: a model embeds with its own layer types, from a training graph, and in the dtype of the device", "[embed]") {
@@ -311,7 +316,8 @@ TEST_CASE("combine: none, sum and concat, with and without length 1", "[embed]")
   // Two views that cancel, and a picture that failed, have no direction: zeros, not NaN.
   CHECK(values_of<float>(combine(views, FlipMode::sum, true)) == std::vector<float>{0.8F, 0.6F, 0, 0, 0, 0});
   CHECK(values_of<float>(combine(views, FlipMode::concat, true).slice(1, 2)) == std::vector<float>{0.5F, -0.5F, -0.5F, 0.5F});
-  CHECK(values_of<float>(views.plain) == std::vector<float>{3, 4, 1, -1, 0, 0});  // what came in is as it was
+  // what came in is as it was
+  CHECK(values_of<float>(views.plain) == std::vector<float>{3, 4, 1, -1, 0, 0});
 
   const Views one{.plain = views.plain, .mirrored = {}, .failed = {}, .reasons = {}};
   CHECK(values_of<float>(combine(one, FlipMode::none, true).slice(0, 1)) == std::vector<float>{0.6F, 0.8F});

@@ -114,7 +114,8 @@ TEST_CASE("model file: a reader that knows nothing of amnet finds the field's la
   Net net = odd_net();
   net.initialise(4);
   save_model(folder.path() / "model.safetensors", net, {}, {{"by", "somebody"}});
-  // What a convolution over (N,C,H,W) by those weights gives for one image, in Python, against what the net gives.
+  // What a convolution over (N,C,H,W) by those weights gives for one image, in Python, against what
+  // the net gives.
   const Value y = net.find("conv");
   Plan plan(net, {.keep = {y}});
   const Tensor& x = plan.value(net.find("x"));
@@ -169,7 +170,8 @@ Net net_of_every_type(DType dtype) {
   net.add("loss", SoftmaxCrossEntropy({.margin = 0.1, .sample_scale = true}), {logits, labels, net.output(unit, 1)});
   net.add("right", Accuracy(), {logits, labels});
   std::uint64_t seed = 1;
-  net.visit([&](const std::string&, Parameter& each) { fill_random(each.value, seed++); });  // buffers too
+  // buffers too
+  net.visit([&](const std::string&, Parameter& each) { fill_random(each.value, seed++); });
   net.visit([&](const std::string& name, Parameter& each) {
     if (name == "norm.running_variance" || name == "norm.weight_of_past") each.value.fill(2);
   });
@@ -231,8 +233,8 @@ TEST_CASE("model file: a layer type of one's own needs its row, and only it", "[
   const TemporaryFolder folder;
   const auto path = folder.path() / "own.safetensors";
   Net net;
-  const Value blend = net.add("mix", Blend({.inner = {.weight = 0.1}, .second = BlendOptions::Inner{.weight = 3}, .negated = true}),
-                              {net.input("data", {1, 4})});
+  const Value blend =
+      net.add("mix", Blend({.inner = {.weight = 0.1}, .second = BlendWeight{.weight = 3}, .negated = true}), {net.input("data", {1, 4})});
   net.add("sum", Add(), {blend, net.output(blend, 1)});
   std::uint64_t seed = 1;
   net.visit([&](const std::string&, Parameter& each) { fill_random(each.value, seed++); });
@@ -266,7 +268,8 @@ TEST_CASE("model file: until the embedding there is no more, and no other tensor
   CHECK(same_parameters(expected.net, backbone.net));
   CHECK_THROWS_WITH(backbone.loss(), Contains("model.safetensors: the model has no loss"));
 
-  // The file loses the tensors of the classes while the net is built, once their places are known: who reads them finds no bytes.
+  // The file loses the tensors of the classes while the net is built, once their places are known:
+  // who reads them finds no bytes.
   Net net;
   const Value features = net.add("mix", Blend(), {net.input("data", {1, 5})});
   net.add("z_classes", FullyConnected(100, {.with_bias = false}), {features});
@@ -372,7 +375,8 @@ TEST_CASE("model file: a run directory stands for its newest intact checkpoint",
   Model intact = load_model(folder.path());
   CHECK(same_parameters(intact.net, ninth.net));
 
-  // A checkpoint named outright is held against its manifest: one flipped bit of a weight is refused.
+  // A checkpoint named outright is held against its manifest: one flipped bit of a weight is
+  // refused.
   const auto ninth_directory = folder.path() / checkpoint_name(9);
   Model named = load_model(ninth_directory);
   CHECK(same_parameters(named.net, ninth.net));

@@ -140,7 +140,7 @@ TEST_CASE("net description: a layer type of one's own, with options within optio
   Net net;
   const Value data = net.input("data", {1, 4});
   const Value blend =
-      net.add("mix", Blend({.inner = {.weight = 0.1}, .second = BlendOptions::Inner{.weight = 3}, .seed = -5, .negated = true}), {data});
+      net.add("mix", Blend({.inner = {.weight = 0.1}, .second = BlendWeight{.weight = 3}, .seed = -5, .negated = true}), {data});
   const Value out = net.add("sum", Relu(), {net.output(blend, 1)});
   net.initialise(1);
   const NetDescription description = round_trip(describe(net));

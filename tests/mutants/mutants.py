@@ -64,7 +64,8 @@ def check_rules():
         sys.exit(f"barriers and shuffles that no mutant leaves out: {', '.join(sorted(kept))}")
 
 
-# Where threads of a GPU wait for each other or read from each other: a kernel that works without is not tested.
+# Where threads of a GPU wait for each other or read from each other: a kernel that works without is
+# not tested.
 MEETING = re.compile(r"\b(?:barrier|exchange)\(")
 
 
@@ -80,6 +81,12 @@ def meetings_dropped(mutant):
         return set()
     first = line_of(mutant)
     return {f"{mutant.file}:{first + mutant.old[:found.start()].count(chr(10))}" for found in MEETING.finditer(mutant.old)}
+
+
+def has_processor(flag):
+    """Whether this processor has it. True where nobody says: then the mutant is tried."""
+    flags = re.search(r"^flags\s*:(.*)$", Path("/proc/cpuinfo").read_text(), re.MULTILINE) if Path("/proc/cpuinfo").exists() else None
+    return flags is None or flag in flags.group(1).split()
 
 
 def copy_tree(target, tests):
@@ -152,6 +159,10 @@ def main():
         for mutant in chosen:
             print(f"{mutant.name:32} {mutant.file}:{line_of(mutant)}  ->  {mutant.test}")
         return 0
+
+    for mutant in [mutant for mutant in chosen if mutant.processor and not has_processor(mutant.processor)]:
+        print(f"SKIPPED {mutant.name}: it changes nothing on a processor without {mutant.processor}.")
+        chosen.remove(mutant)
 
     started = time.monotonic()
     tests = sorted({mutant.test for mutant in chosen})

@@ -13,6 +13,7 @@ class Mutant(NamedTuple):
     new: str
     test: str
     emulated: bool = False  # the test is one of tests/cuda; those of mutants in cuda/ always are
+    processor: str = ""  # what a processor must have (a flag of Linux) for the mutant to change anything
 
 
 INTEGERS = "conv2d: equals a plain loop bit for bit on integers"
@@ -129,11 +130,12 @@ MUTANTS = [
            "image + (span.first + i - (span.begin > 0)) * row_elements : zeros", TILES),
     Mutant("tiles_overlap", "src/cpu/winograd.h", "return (target + passes->outputs - 1) / passes->outputs;",
            "return target / passes->outputs + (target < passes->outputs);", TILES),
-    Mutant("winograd_half_panel_of_two", "src/cpu/winograd_correlate.cpp", "runs + lane * width + vector", "runs + lane * 2 * lanes<T> + vector", TILES),
+    Mutant("winograd_half_panel_of_two", "src/cpu/winograd_correlate.cpp", "runs + lane * width + vector", "runs + lane * 2 * lanes<T> + vector", TILES,
+           processor="avx512f"),  # channels are a multiple of 16: two shorter vectors always fill a panel
     Mutant("winograd_weights_only_last_chunk", "src/cpu/winograd_weight_gradient.cpp", "m + product * room.m_stride, first > begin);", "m + product * room.m_stride, false);",
            "conv2d tiles: sums over many chunks"),
     Mutant("winograd_product_adds_nothing", "src/cpu/winograd_product.h",
-           "a shorter chain of roundings.\n      store(to, add ? load(to) + sums[row][j]", "a shorter chain of roundings.\n      store(to, add ? load(to)",
+           "roundings.\n      store(to, add ? load(to) + sums[row][j]", "roundings.\n      store(to, add ? load(to)",
            "conv2d tiles: sums over many chunks"),
     Mutant("data_gradient_not_turned", "src/cpu/conv2d_tiles.h", "if (geometry.stride.height == 1) view =", "if (geometry.stride.height == 3) view =", TILES),
     Mutant("tiles_for_any_padding", "src/cpu/conv2d_tiles.cpp", "geometry.pad == 1;", "geometry.pad.height <= 2 && geometry.pad.width <= 2;",

@@ -1,4 +1,5 @@
-// What a plan may not change: gradients and features, whatever runs as one, in groups, for fewer samples, or beside other plans of the net.
+// What a plan may not change: gradients and features, whatever runs as one, in groups, for fewer
+// samples, or beside other plans of the net.
 #include "catch.h"
 #include "net/residual_net.h"
 
@@ -63,7 +64,8 @@ TEST_CASE("net: large samples go through in groups, and give what each gives alo
   for (const PlanOperation& operation : grouped.operations()) groups.insert(operation.samples);
   REQUIRE(groups.size() == 3);  // of two sizes, and all samples
   check_equal(expected, residual.gradients(grouped, samples, classes), 1.0 / batch);
-  check_equal(expected, residual.gradients(grouped, samples, classes), 1.0 / batch);  // and again, over what the first step left behind
+  // and again, over what the first step left behind
+  check_equal(expected, residual.gradients(grouped, samples, classes), 1.0 / batch);
   Device device = Cpu(1);
   CHECK(grouped.first_non_finite(device).empty());
 
@@ -151,7 +153,7 @@ TEST_CASE("net: plans of one net do not know of each other", "[net]") {
     plans.emplace_back(net, wanted[i]);
     fill(plans.back(), i);
   }
-  for (const std::size_t i : {0, 1, 2, 2, 0, 1, 0, 2}) {
+  for (const std::size_t i : {0U, 1U, 2U, 2U, 0U, 1U, 0U, 2U}) {
     INFO("plan " << i);
     CHECK(same(run(plans[i]), alone[i]));
   }
@@ -212,7 +214,8 @@ TEST_CASE("net: gradients lie in the order in which they are done, and a hook se
   plan.forward(device);
   plan.backward(device, {.parameters = Write::add});
   CHECK(done == plan.gradients().size_bytes());
-  CHECK(std::ranges::equal(seen, plan.gradients().data<double>()));  // nothing was written after it was told
+  // nothing was written after it was told
+  CHECK(std::ranges::equal(seen, plan.gradients().data<double>()));
   std::size_t parts = 0;
   plan.visit([&](const std::string& name, Parameter& parameter, const Tensor& gradient) {
     INFO(name);

@@ -1,4 +1,5 @@
-// What plans prepare of parameters and keep: never stale, made once for all plans, and safe where several run in parallel.
+// What plans prepare of parameters and keep: never stale, made once for all plans, and safe where
+// several run in parallel.
 #include "catch.h"
 #include "net/residual_net.h"
 
@@ -46,7 +47,8 @@ TEST_CASE("net: what was prepared follows the parameters, whoever writes them", 
   training.value(residual.labels).clear();
   training.forward(device);
   training.backward(device);
-  plan.forward(device);  // the run that trained has raised versions too: from here on it is the update alone
+  // the run that trained has raised versions too: from here on it is the update alone
+  plan.forward(device);
   training.visit([](const std::string&, Parameter& parameter, const Tensor& gradient) {
     for (std::size_t i = 0; i < gradient.data<double>().size(); ++i) parameter.value.data<double>()[i] -= gradient.data<double>()[i];
   });
@@ -111,7 +113,8 @@ TEST_CASE("net: inferences run in parallel, each on a device of its own", "[net]
   }
   for (const Tensor& each : found) CHECK(std::ranges::equal(each.data<double>(), found[0].data<double>()));
 
-  // A run that trains waits for them, and they for it: each sees parameters of before or after an update, never of both.
+  // A run that trains waits for them, and they for it: each sees parameters of before or after an
+  // update, never of both.
   Plan training(residual.net, {.batch = 4, .loss = residual.head.loss});
   training.value(residual.images).copy_from(samples);
   training.value(residual.labels).clear();

@@ -29,12 +29,14 @@ struct ResidualNet {
     images = net.input("data", {1, height, width, 16});
     labels = net.input("labels", {1}, DType::i64);
     Value value = convolve("a", images);
-    value = add("one", {value, convolve("b", value)});                     // a block of one convolution: reads `value` twice
+    // a block of one convolution: reads `value` twice
+    value = add("one", {value, convolve("b", value)});
     value = add("two", {value, convolve("d", convolve("c", value))});      // a block of two
     value = add("swapped", {convolve("f", convolve("e", value)), value});  // the branch comes first
     value = add("three", {value, convolve("g", value), value});            // not a sum of two
     const Value before = value;
-    value = add("inner", {before, convolve("k", convolve("j", before))});  // not the last to read `before`
+    // not the last to read `before`
+    value = add("inner", {before, convolve("k", convolve("j", before))});
     value = add("outer", {before, convolve("l", value)});
     const Value early = convolve("h", value, 2);
     const Value late = convolve("i", value, 2);
@@ -70,7 +72,8 @@ struct ResidualNet {
 /// Eleven large samples and their classes: a plan runs them in groups of two sizes, and all.
 struct LargeSamples {
   static constexpr std::int64_t count = 11, height = 96, width = 80;
-  Tensor images{{count, height, width, 16}, DType::f64};                                  // (N,H,W,16)
+  // (N,H,W,16)
+  Tensor images{{count, height, width, 16}, DType::f64};
   Tensor classes = Tensor::of<std::int64_t>({count}, {2, 0, 1, 1, 2, 0, 0, 2, 2, 1, 0});  // (N)
 
   LargeSamples() { fill_random(images, 11); }

@@ -30,7 +30,8 @@ TEST_CASE("html: no text can break the page", "[html]") {
   CHECK(escaped("a < b & \"c\" > 'd'") == "a &lt; b &amp; &quot;c&quot; &gt; &#39;d&#39;");
   CHECK(escaped("112×96, 90 %, 日本, 😀") == "112×96, 90 %, 日本, 😀");
   CHECK(escaped(std::string_view("a\0b\x1B\n\t", 6)) == "a b \n\t");
-  // Not UTF-8: a lone continuation, an overlong slash, a surrogate, beyond the last character, cut off.
+  // Not UTF-8: a lone continuation, an overlong slash, a surrogate, beyond the last character, cut
+  // off.
   CHECK(escaped("\x80") == "\xEF\xBF\xBD");
   CHECK(escaped("\xC0\xAF") == "\xEF\xBF\xBD\xEF\xBF\xBD");
   CHECK(escaped("\xED\xA0\x80") == "\xEF\xBF\xBD\xEF\xBF\xBD\xEF\xBF\xBD");

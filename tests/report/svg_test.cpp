@@ -167,7 +167,8 @@ TEST_CASE("svg: a histogram gives each group's shares in percent", "[svg]") {
   const std::string svg = draw(histogram);
   CHECK(flaw_in(svg) == "");
   CHECK_THAT(svg, Contains("same: 4 values, mean 0.65.") && Contains("different: 2 values, mean 0.2.") && Contains(">threshold<"));
-  CHECK_THAT(svg, Contains(">50<") && Contains(">100<"));  // percent: all of one group is in one bin
+  // percent: all of one group is in one bin
+  CHECK_THAT(svg, Contains(">50<") && Contains(">100<"));
   // M base, L two corners of bin 0 (25 %), L two of bin 1 (75 %), L base.
   const std::vector<double> heights = heights_of(svg);
   REQUIRE(heights.size() == 6);

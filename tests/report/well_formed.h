@@ -1,4 +1,5 @@
-// A small check that markup is well formed: every element closed in its order, every attribute quoted, every entity known.
+// A small check that markup is well formed: every element closed in its order, every attribute
+// quoted, every entity known.
 #pragma once
 
 #include <cctype>

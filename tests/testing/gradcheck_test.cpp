@@ -151,7 +151,8 @@ TEST_CASE("gradcheck itself: every planted bug is found", "[gradcheck]") {
 TEST_CASE("gradcheck itself: kinks are left out, and a check of nothing fails", "[gradcheck]") {
   GradcheckOptions options;
   options.near_kink = [](std::string_view tensor, std::int64_t index, double) { return tensor == "input 0" && index < 5; };
-  const GradcheckResult some = check(Bug::one_element_wrong, options);  // element 1 is left out of the differences
+  // element 1 is left out of the differences
+  const GradcheckResult some = check(Bug::one_element_wrong, options);
   CHECK(some.skipped == 5);
   CHECK(some.passed());
   options.near_kink = [](std::string_view, std::int64_t, double) { return true; };

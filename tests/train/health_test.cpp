@@ -38,7 +38,8 @@ TEST_CASE("health: a run that learns is told nothing", "[health]") {
 }
 
 TEST_CASE("health: a feature norm that grows a hundredfold is told once", "[health]") {
-  const auto growing = [](Signs& signs) { signs.feature_norm = 0.5 * static_cast<double>(signs.step); };  // 20 after the warm-up
+  // 20 after the warm-up
+  const auto growing = [](Signs& signs) { signs.feature_norm = 0.5 * static_cast<double>(signs.step); };
   CHECK(warnings_of(usual, 4000, growing).empty());
   const std::vector<std::string> told = warnings_of(usual, 9000, growing);
   REQUIRE(told.size() == 1);
@@ -98,6 +99,7 @@ TEST_CASE("health: the mean cosine between classes, by hand", "[health]") {
   };
   CHECK(cosine({3, 0, 0, 2}, {0, 1}) == Approx(0).margin(1e-15));
   CHECK(cosine({3, 0, 5, 0, 0, 7, 2, 0}, {4, 4, 4, 9}) == Approx(2.0 / 3));
-  CHECK(cosine({1, 0, -2, 0, 0, 0}, {0, 1, 2}) == Approx(-1.0 / 3));  // the zero row counts with cosine 0
+  // the zero row counts with cosine 0
+  CHECK(cosine({1, 0, -2, 0, 0, 0}, {0, 1, 2}) == Approx(-1.0 / 3));
   CHECK(std::isnan(cosine({1, 0, 2, 1}, {3, 3})));
 }

@@ -1,4 +1,5 @@
-// A small net on points in the plane, with a layer type of the tests' own: something to train in milliseconds.
+// A small net on points in the plane, with a layer type of the tests' own: something to train in
+// milliseconds.
 //
 //   SmallTraining small;
 //   Trainer trainer(small.device, small.model, small.source, {.steps = 20});
@@ -40,7 +41,8 @@ struct GainOptions {
   }
 };
 
-/// Two outputs, gain * x and -gain * x, with a learned gain (1) and a buffer that counts training passes.
+/// Two outputs, gain * x and -gain * x, with a learned gain (1) and a buffer that counts training
+/// passes.
 class Gain final : public Layer {
  public:
   explicit Gain(GainOptions options = {}) : options_(std::move(options)) {}
@@ -104,7 +106,8 @@ inline std::vector<NamedTensor> circle() {
   return {{"points", points}, {"labels", labels}};
 }
 
-/// points -> fully connected -> batch norm -> relu -> gain -> dropout -> fully connected -> loss and accuracy
+/// points -> fully connected -> batch norm -> relu -> gain -> dropout -> fully connected -> loss
+/// and accuracy
 inline Model small_model() {
   Model model{.roles = {.labels = "labels", .loss = "loss", .metrics = {{"accuracy", "accuracy"}}},
               .own = {std::begin(own_types), std::end(own_types)}};

@@ -15,7 +15,8 @@ namespace {
 
 using namespace amnet;
 
-/// Two layers with multipliers of every kind, and a batch norm for its buffers; in double, so that a plain loop can be compared closely.
+/// Two layers with multipliers of every kind, and a batch norm for its buffers; in double, so that
+/// a plain loop can be compared closely.
 struct SmallNet {
   SmallNet() : net(DType::f64) {
     const Value x = net.input("x", {1, 3});
@@ -68,7 +69,8 @@ TEST_CASE("solver: steps equal a plain loop over the reference code's rule, with
   CHECK(expected.at("a.weight").lr_mult == 0.5);
 
   for (std::uint64_t step = 0; step < 5; ++step) {
-    // The rate drops on the way: what was learned before it goes on at the old rate, because it stands inside the momentum.
+    // The rate drops on the way: what was learned before it goes on at the old rate, because it
+    // stands inside the momentum.
     const double rate = step < 3 ? 0.1 : 0.01;
     const double scale = step == 1 ? 0.25 : 1;
     model.fill_gradients(step);

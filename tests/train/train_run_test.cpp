@@ -70,7 +70,7 @@ struct InFolder {
     RunLog log(folder / "train.log", [this](std::string_view line) { lines += std::string(line) + "\n"; });
     StepLog step_log(folder, log, {.every = 10});
     Checkpoints checkpoints(folder, log, std::move(options));
-    return log.with_last_words([&] { return train(trainer, {&step_log, &stop, &checkpoints}); });
+    return log.logging_errors([&] { return train(trainer, {&step_log, &stop, &checkpoints}); });
   }
 
   std::filesystem::path folder;
@@ -134,7 +134,8 @@ TEST_CASE("checkpoints: a run that was stopped goes on to the same bytes, whatev
   const TemporaryFolder folder;
   InFolder whole(folder.path() / "whole");
   CHECK(!whole.run());
-  for (const std::int64_t stop : {7, 23}) {  // the second one in the midst of an interval of the log
+  // the second one in the midst of an interval of the log
+  for (const std::int64_t stop : {7, 23}) {
     InFolder part(folder.path() / "parts");
     CHECK(part.run(stop));
     CHECK(part.trainer.step() == stop);
@@ -218,7 +219,7 @@ TEST_CASE("checkpoints: an error that leaves a whole step behind saves it, one i
     };
     RunLog log(run.folder / "train.log", {});
     Checkpoints checkpoints(run.folder, log, {.every = 5});
-    CHECK_THROWS_AS(log.with_last_words([&] { return train(run.trainer, {&failing, &checkpoints}); }), DataError);
+    CHECK_THROWS_AS(log.logging_errors([&] { return train(run.trainer, {&failing, &checkpoints}); }), DataError);
     CHECK(checkpoints.last().filename() == "step_00000008");
     CHECK_THAT(bytes_of(run.folder / "train.log"),
                Contains("The state after step 8 is saved in") && Contains("Ended by an error: a picture."));

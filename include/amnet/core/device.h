@@ -4,7 +4,8 @@
 //   Device device = Cpu(2);
 //   on(device, [&](auto& backend) { prelu_forward(backend, x, slope, y); });
 //
-// A build with CUDA defines AMNET_CUDA, for amnet and for whoever links it, and has a second backend. Nothing of CUDA's own stands here.
+// A build with CUDA defines AMNET_CUDA, for amnet and for whoever links it, and has a second
+// backend. Nothing of CUDA's own stands here.
 #pragma once
 
 #include <amnet/core/dtype.h>
@@ -23,16 +24,18 @@
 
 namespace amnet {
 
-/// How a backend is to compute convolutions: as it finds best for each shape, all directly, or all by Winograd tiles of one
-/// size where the shape allows tiles at all. To measure, and to find out whether an algorithm is at fault.
+/// How a backend is to compute convolutions: as it finds best for each shape, all directly, or all
+/// by Winograd tiles of one size where the shape allows tiles at all. To measure, and to find out
+/// whether an algorithm is at fault.
 enum class ConvolutionAlgorithm : unsigned char { automatic, direct, winograd_2, winograd_3, winograd_4, winograd_5, winograd_6 };
 constexpr std::array<std::string_view, 7> names_of(ConvolutionAlgorithm) {
   return {"automatic", "direct", "tiles-2", "tiles-3", "tiles-4", "tiles-5", "tiles-6"};
 }
 
-/// What matrix products take: f32 values as they are, or rounded to tf32 (10 bits after the point; GPUs) or to bf16 (7 bits) for units that
-/// multiply those faster. Sums are f32 in all three. On a CPU bf16 is for the convolutions of an inference alone; on a GPU activations
-/// are bf16 too, and it trains: parameters, features and logits stay f32.
+/// What matrix products take: f32 values as they are, or rounded to tf32 (10 bits after the point;
+/// GPUs) or to bf16 (7 bits) for units that multiply those faster. Sums are f32 in all three. On a
+/// CPU bf16 is for the convolutions of an inference alone; on a GPU activations are bf16 too, and
+/// it trains: parameters, features and logits stay f32.
 enum class ProductPrecision : unsigned char { f32, tf32, bf16 };
 constexpr std::array<std::string_view, 3> names_of(ProductPrecision) { return {"f32", "tf32", "bf16"}; }
 /// Whether the library was compiled for a processor with bf16 dot products (AVX512-BF16).
@@ -49,12 +52,13 @@ struct ScratchBytes {
   }
 };
 
-/// The CPU backend: a number of threads and their scratch memory. Not for use by two threads at once.
+/// The CPU backend: a number of threads and their scratch memory. Not for use by two threads at
+/// once.
 class Cpu {
  public:
-  /// `threads` >= 1; 0 takes usable_processors() (core/processors.h). Where `convolution` is automatic, the environment variable
-  /// AMNET_CONVOLUTION may name another algorithm: so a whole test suite runs with it. Throws UsageError for bf16 where
-  /// has_bf16_products() is false.
+  /// `threads` >= 1; 0 takes usable_processors() (core/processors.h). Where `convolution` is
+  /// automatic, the environment variable AMNET_CONVOLUTION may name another algorithm: so a whole
+  /// test suite runs with it. Throws UsageError for bf16 where has_bf16_products() is false.
   explicit Cpu(int threads = 0, ConvolutionAlgorithm convolution = ConvolutionAlgorithm::automatic,
                ProductPrecision precision = ProductPrecision::f32);
 
@@ -69,8 +73,9 @@ class Cpu {
   const std::map<std::string, std::int64_t>& counts() const { return counts_; }
   /// Waits for what was begun: nothing, a CPU's calls end with their work.
   void wait() const {}
-  /// Scratch of at least `bytes`, 64-byte aligned, for worker `thread` in [0, threads()); valid until
-  /// the next call for the same worker. It grows and is kept, so that a step allocates nothing.
+  /// Scratch of at least `bytes`, 64-byte aligned, for worker `thread` in [0, threads()); valid
+  /// until the next call for the same worker. It grows and is kept, so that a step allocates
+  /// nothing.
   std::byte* scratch(int thread, std::size_t bytes);
 
  private:
@@ -89,8 +94,11 @@ class Cpu {
 struct CudaOptions {
   int index = 0;  ///< of the GPU, as the driver counts
   ProductPrecision precision = ProductPrecision::f32;
-  bool deterministic = false;  ///< the same bits in every run, or UsageError from the first operation that cannot give them
-  bool graphs = true;          ///< whether work that repeats is recorded once (kernels/replay.h); without, every kernel is launched
+  /// the same bits in every run, or UsageError from the first operation that cannot give them
+  bool deterministic = false;
+  /// whether work that repeats is recorded once (kernels/replay.h); without, every kernel is
+  /// launched
+  bool graphs = true;
 };
 
 /// What one kind of kernel took of a GPU's time.
@@ -102,8 +110,8 @@ struct KernelTime {
 
 struct CudaState;  // cuda/state.h
 
-/// The CUDA backend: one GPU, its stream, and the handles of its libraries. Copies share them. Not for use by two threads at once, and all
-/// Cuda values of a process are of one GPU.
+/// The CUDA backend: one GPU, its stream, and the handles of its libraries. Copies share them. Not
+/// for use by two threads at once, and all Cuda values of a process are of one GPU.
 class Cuda {
  public:
   /// Throws UsageError where there is no such GPU or no driver, saying what was found.
@@ -119,17 +127,19 @@ class Cuda {
   std::string libraries() const;
   /// The scratch memory that is held now.
   std::size_t scratch_bytes() const;
-  /// How much less of the GPU's memory is free than before this took any: tensors, scratch, handles and loaded kernels, and what other
-  /// processes took meanwhile.
+  /// How much less of the GPU's memory is free than before this took any: tensors, scratch, handles
+  /// and loaded kernels, and what other processes took meanwhile.
   std::size_t taken_bytes() const;
-  /// From now on every kernel is timed on the GPU, which costs a few microseconds each; with false no longer, and the times are forgotten.
+  /// From now on every kernel is timed on the GPU, which costs a few microseconds each; with false
+  /// no longer, and the times are forgotten.
   void time_kernels(bool on);
   /// Of all kernels since then, the longest first. Waits for them.
   std::vector<KernelTime> kernel_times();
   /// Counts one call of a kernel under the name of the algorithm it took, as Cpu does.
   void count(const std::string& name);
   const std::map<std::string, std::int64_t>& counts() const;
-  /// Waits until everything that was begun has been done. Throws DeviceError for what failed meanwhile.
+  /// Waits until everything that was begun has been done. Throws DeviceError for what failed
+  /// meanwhile.
   void wait();
 
   CudaState& state() const { return *state_; }
@@ -161,7 +171,8 @@ decltype(auto) on(Device& device, Body&& body) {
   return std::visit(std::forward<Body>(body), device);
 }
 
-/// The vector instruction set the library's kernels were compiled for: "AVX-512", "AVX2", "SSE2", "NEON" or "scalar".
+/// The vector instruction set the library's kernels were compiled for: "AVX-512", "AVX2", "SSE2",
+/// "NEON" or "scalar".
 const char* simd_level();
 
 }  // namespace amnet

@@ -1,4 +1,4 @@
-// The element types a tensor can hold, chosen at run time, and the one door from there to a C++ type.
+// The element types a tensor can hold, chosen at run time, and how a kernel gets its C++ type.
 //
 //   with_float(x.dtype(), "sum", [&]<class T>() {
 //     for (const T value : x.data<T>()) sum += static_cast<double>(value);
@@ -15,12 +15,14 @@
 
 namespace amnet {
 
-/// The upper half of a float: its sign and exponent, and 8 significant bits. A form to store numbers in; nothing is computed in it.
+/// The upper half of a float: its sign and exponent, and 8 significant bits. A form to store
+/// numbers in; nothing is computed in it.
 struct BFloat16 {
   std::uint16_t bits;
 };
 
-/// f32 trains, f64 checks gradients, bf16 holds prepared weights, i64 holds labels and indices, u8 holds pixels and flags.
+/// f32 trains, f64 checks gradients, bf16 holds prepared weights, i64 holds labels and indices, u8
+/// holds pixels and flags.
 enum class DType : std::uint8_t { f32, f64, bf16, i64, u8 };
 constexpr std::array<std::string_view, 5> names_of(DType) { return {"f32", "f64", "bf16", "i64", "u8"}; }
 
@@ -36,7 +38,8 @@ constexpr std::size_t size_of(DType dtype) {
   return 0;
 }
 
-/// The dtype of what belongs to activations of `dtype` but is kept as exact as f32: parameters, statistics, norms, features, logits.
+/// The dtype of what belongs to activations of `dtype` but is kept as exact as f32: parameters,
+/// statistics, norms, features, logits.
 constexpr DType exact_dtype(DType dtype) { return dtype == DType::bf16 ? DType::f32 : dtype; }
 
 constexpr bool is_floating(DType dtype) { return dtype == DType::f32 || dtype == DType::f64 || dtype == DType::bf16; }
@@ -57,8 +60,8 @@ constexpr DType dtype_of() {
   }
 }
 
-/// Calls `body.operator()<T>()` with T = float or double: a kernel picks its scalar once, at its door.
-/// Throws UsageError naming `who` for a dtype that is not floating point.
+/// Calls `body.operator()<T>()` with T = float or double: a kernel picks its scalar type once, at
+/// its beginning. Throws UsageError naming `who` for a dtype that is not floating point.
 template <class Body>
 void with_float(DType dtype, std::string_view who, Body&& body) {
   if (dtype == DType::f32) {

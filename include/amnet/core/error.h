@@ -1,5 +1,6 @@
-// Errors of amnet: what went wrong decides the type, and with it the exit code of a program.
-// The library throws these for a user's mistake or a failing machine, and never prints, exits or aborts.
+// Errors of amnet: what went wrong decides the type, and with it the exit code of a program. The
+// library throws these for a user's mistake or a failing machine, and never prints, exits or
+// aborts.
 //
 //   require(labels.rank() == 1, "[accuracy] expected labels (N) but got {}.", labels.shape());
 //   require<DataError>(end != begin, "{}:{}: expected `path label` but the label is missing.", file, line);
@@ -18,7 +19,8 @@ namespace amnet {
 class Error : public std::runtime_error {
  public:
   using std::runtime_error::runtime_error;
-  /// The exit code a program ends with: 2 usage, 3 data, 4 file system, 5 non-finite, 6 memory or device.
+  /// The exit code a program ends with: 2 usage, 3 data, 4 file system, 5 non-finite, 6 memory or
+  /// device.
   virtual int exit_code() const noexcept { return 2; }
 };
 
@@ -72,13 +74,22 @@ class DeviceError : public Error {
   int exit_code() const noexcept override { return 6; }
 };
 
+namespace detail {
+
+/// One function for each type of error, so that a check costs its caller a branch and a call.
+template <class E>
+[[noreturn]] void fail(fmt::string_view message, fmt::format_args args) {
+  throw E(fmt::vformat(message, args));
+}
+
+}  // namespace detail
+
 /// Throws E with the formatted sentence unless `condition` holds.
 /// The message says what was expected, what came, and what to do where we know it.
 template <class E = UsageError, class... Args>
 void require(bool condition, fmt::format_string<Args...> message, Args&&... args) {
-  if (!condition) [[unlikely]] {
-    throw E(fmt::format(message, std::forward<Args>(args)...));
-  }
+  if (!condition) [[unlikely]]
+    detail::fail<E>(message, fmt::make_format_args(args...));
 }
 
 }  // namespace amnet

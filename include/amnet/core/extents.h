@@ -1,4 +1,5 @@
-// Two extents, along the height and the width of an image: of a window, its stride, its padding. One number stands for both.
+// Two extents, along the height and the width of an image: of a window, its stride, its padding.
+// One number stands for both.
 //
 //   Extents square = 3, tall = {3, 1};
 #pragma once

@@ -1,4 +1,5 @@
-// How a forecast of memory is written: what in all, and for what. Measuring is its caller's business.
+// How a forecast of memory is written: what in all, and for what. Measuring is its caller's
+// business.
 //
 //   memory_line({{"list", 480'000'000}, {"program", 11'000'000}});  // "Memory: 491 MB in all = list 480 MB + program 11 MB"
 #pragma once

@@ -1,4 +1,5 @@
-// Enumerations whose values have names: one table each, which messages, files and command lines share.
+// Enumerations whose values have names: one table each, which messages, files and command lines
+// share.
 //
 //   enum class Fruit : unsigned char { apple, pear };
 //   constexpr std::array<std::string_view, 2> names_of(Fruit) { return {"apple", "pear"}; }
@@ -52,7 +53,8 @@ inline std::string one_of(std::span<const std::string_view> names) {
   return text;
 }
 
-/// The value of that name. Throws UsageError that begins with `what`: "[embed] flip: expected 'none', 'sum' or 'concat' but got 'both'."
+/// The value of that name. Throws UsageError that begins with `what`: "[embed] flip: expected
+/// 'none', 'sum' or 'concat' but got 'both'."
 template <NamedEnum E>
 E named(std::string_view name, std::string_view what) {
   const std::optional<E> found = find_named<E>(name);

@@ -1,5 +1,5 @@
-// Options as data: a small tree of numbers, texts and lists under names, in which a layer states what
-// it was made with. A file format is another room's business (model/).
+// Options as data: a small tree of numbers, texts and lists under names, in which a layer states
+// what it was made with. A file format is another room's business (model/).
 //
 //   struct SwishOptions {
 //     double slope = 1;
@@ -56,7 +56,8 @@ struct OptionValue {
 /// "an integer", "a list": what a value is.
 std::string_view kind_of(const OptionValue& value);
 
-/// A value as people read it: "0.5", "3x2" for extents of an image, "none" for an optional that is not set.
+/// A value as people read it: "0.5", "3x2" for extents of an image, "none" for an optional that is
+/// not set.
 std::string text_of(const OptionValue& value);
 
 /// Writes the fields of an options struct.
@@ -97,7 +98,8 @@ class OptionWriter {
   Options options_;
 };
 
-/// Reads the fields of an options struct: those that the tree has, and none that the struct has not.
+/// Reads the fields of an options struct: those that the tree has, and none that the struct has
+/// not.
 class OptionReader {
  public:
   /// `where` names the owner in messages: "layer 'conv1_1'". The options must outlive this.
@@ -170,8 +172,8 @@ Options options_of(T options) {
   return writer.take();
 }
 
-/// Reads them back into a struct of defaults. Throws DataError that begins with `where`, for a name that the struct has not, or a value of
-/// another kind.
+/// Reads them back into a struct of defaults. Throws DataError that begins with `where`, for a name
+/// that the struct has not, or a value of another kind.
 template <class T>
 void read_options(const Options& tree, std::string where, T& options) {
   OptionReader reader(tree, std::move(where));

@@ -1,6 +1,7 @@
-// Counter-based random numbers: every draw is a function of a key and a counter, never of how many draws
-// came before it on this thread. That is why any number of loader threads gives the same bytes.
-// Philox4x32-10 of Salmon, Moraes, Dror, Shaw, "Parallel random numbers: as easy as 1, 2, 3" (SC 2011), section 3.
+// Counter-based random numbers: every draw is a function of a key and a counter, never of how many
+// draws came before it on this thread. That is why any number of loader threads gives the same
+// bytes. Philox4x32-10 of Salmon, Moraes, Dror, Shaw, "Parallel random numbers: as easy as 1, 2, 3"
+// (SC 2011), section 3.
 //
 //   Random random(seed, stream_of("mirror"), epoch);
 //   bool mirror = random.uniform(index) < 0.5;
@@ -22,7 +23,8 @@ constexpr std::uint64_t stream_of(std::string_view name) {
   return hash;
 }
 
-/// Draws addressed by an index. Two Randoms with the same (seed, stream, substream) are the same function.
+/// Draws addressed by an index. Two Randoms with the same (seed, stream, substream) are the same
+/// function.
 class Random {
  public:
   explicit Random(std::uint64_t seed, std::uint64_t stream = 0, std::uint64_t substream = 0);

@@ -1,4 +1,5 @@
-// The extents of a tensor, slowest dimension first: an activation is (N,H,W,C), a feature (N,D), labels (N).
+// The extents of a tensor, slowest dimension first: an activation is (N,H,W,C), a feature (N,D),
+// labels (N).
 //
 //   Shape shape{32, 112, 96, 3};
 //   shape.count();       // 1,032,192
@@ -71,7 +72,8 @@ class Shape {
 
 }  // namespace amnet
 
-/// `{}` only. It stands on its own, because what fmt/core.h declares of its string formatter is defined in fmt/format.h alone.
+/// `{}` only. It stands on its own, because what fmt/core.h declares of its string formatter is
+/// defined in fmt/format.h alone.
 template <>
 struct fmt::formatter<amnet::Shape> {
   template <class Context>

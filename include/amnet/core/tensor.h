@@ -1,6 +1,6 @@
-// A tensor: a shape, a dtype and shared storage. Copying a Tensor shares the elements; clone() copies them.
-// Elements lie in the order of the shape, last dimension fastest: an activation is channels-last, (N,H,W,C).
-// There is no arithmetic here: kernels compute, tensors hold.
+// A tensor: a shape, a dtype and shared storage. Copying a Tensor shares the elements; clone()
+// copies them. Elements lie in the order of the shape, last dimension fastest: an activation is
+// channels-last, (N,H,W,C). There is no arithmetic here: kernels compute, tensors hold.
 //
 //   Tensor x({2, 112, 96, 3}, DType::f32);           // uninitialised
 //   std::span<float> pixels = x.data<float>();
@@ -60,7 +60,8 @@ class Tensor {
   std::size_t size_bytes() const { return static_cast<std::size_t>(count()) * size_of(dtype_); }
 
   std::byte* raw() const { return bytes_.get(); }
-  /// The elements, in order. Throws UsageError if T is not the tensor's dtype or the memory is not the host's.
+  /// The elements, in order. Throws UsageError if T is not the tensor's dtype or the memory is not
+  /// the host's.
   template <class T>
   std::span<T> data() const {
     require(dtype_ == dtype_of<std::remove_const_t<T>>(), "[tensor] asked for {} elements of a tensor {} of {}.",

@@ -1,5 +1,5 @@
-// Text from outside: file names, paths, metadata and host names are bytes of any kind, and whatever is
-// written for people or other programs is UTF-8. What is left out: locales, and other encodings.
+// Text from outside: file names, paths, metadata and host names are bytes of any kind, and whatever
+// is written for people or other programs is UTF-8. What is left out: locales, and other encodings.
 //
 //   one_line("ann\n\x1b[2J.jpg");   // R"(ann\n\x1b[2J.jpg)": no file's name adds a line to a log, or a command to a terminal
 //   valid_utf8("Zo\xeb");           // "Zo\uFFFD"
@@ -11,7 +11,8 @@
 
 namespace amnet {
 
-/// Bytes of the UTF-8 character at the front of `text`, by the table of RFC 3629, section 4; 0 where there is none.
+/// Bytes of the UTF-8 character at the front of `text`, by the table of RFC 3629, section 4; 0
+/// where there is none.
 std::size_t utf8_length(std::string_view text);
 
 bool is_valid_utf8(std::string_view text);
@@ -19,12 +20,12 @@ bool is_valid_utf8(std::string_view text);
 /// `text` with U+FFFD in the place of each byte that is no UTF-8.
 std::string valid_utf8(std::string_view text);
 
-/// valid_utf8 on one line: control characters are written as \n, \t or \x1b. So nothing that a file is called can add
-/// a line to a log or a command to a terminal.
+/// valid_utf8 on one line: control characters are written as \n, \t or \x1b. So nothing that a file
+/// is called can add a line to a log or a command to a terminal.
 std::string one_line(std::string_view text);
 
-/// A JSON value (nlohmann's, which users of amnet need not have) as a file's content. Never throws for a string that is no
-/// UTF-8, as `dump` alone does.
+/// A JSON value (nlohmann's, which users of amnet need not have) as a file's content. Never throws
+/// for a string that is no UTF-8, as `dump` alone does.
 template <class Json>
 std::string json_text(const Json& json) {
   return json.dump(2, ' ', false, Json::error_handler_t::replace) + "\n";

@@ -1,8 +1,9 @@
 // Image files to bytes and back. The kind of a file is told by its first bytes, never by its name.
-// JPEG is decoded by libjpeg-turbo, WebP by libwebp, PNG and BMP by stb_image, binary PGM and PPM here. Grey and palette
-// images become three channels, alpha is dropped, and what Exif says of the orientation (JPEG, PNG, WebP) is done: rows are
-// those that a viewer shows. Everything that could only be guessed at is refused: CMYK, more than 8 bits a channel,
-// animations, files that are truncated or damaged; and all other formats, by their names. There is no resizing here.
+// JPEG is decoded by libjpeg-turbo, WebP by libwebp, PNG and BMP by stb_image, binary PGM and PPM
+// here. Grey and palette images become three channels, alpha is dropped, and what Exif says of the
+// orientation (JPEG, PNG, WebP) is done: rows are those that a viewer shows. Everything that could
+// only be guessed at is refused: CMYK, more than 8 bits a channel, animations, files that are
+// truncated or damaged; and all other formats, by their names. There is no resizing here.
 //
 //   Image image = read_image("faces/ann/01.jpg", ChannelOrder::bgr);
 //   const std::uint8_t blue = image.pixels.data()[(y * image.width + x) * 3];
@@ -24,7 +25,8 @@ struct Image {
   std::int64_t height = 0;
   std::int64_t width = 0;
   std::vector<std::uint8_t> pixels;  // (height, width, 3)
-  int warnings = 0;                  // of the decoder, about what leaves the pixels whole: bytes between a JPEG's segments
+  // of the decoder, about what leaves the pixels whole: bytes between a JPEG's segments
+  int warnings = 0;
 };
 
 /// Images of more pixels than this are refused before any memory is taken for them.
@@ -32,11 +34,13 @@ inline constexpr std::int64_t max_image_pixels = std::int64_t{1} << 26;
 /// Files of more bytes than this are refused before they are read.
 inline constexpr std::int64_t max_image_file_bytes = std::int64_t{1} << 28;
 
-/// Decodes the bytes of an image file. Throws DataError "<name> <reason>" for anything but a whole, still, 8-bit image;
-/// a JPEG whose decoder warns about its pixels is refused, and so is a PNG with a wrong checksum.
+/// Decodes the bytes of an image file. Throws DataError "<name> <reason>" for anything but a whole,
+/// still, 8-bit image; a JPEG whose decoder warns about its pixels is refused, and so is a PNG with
+/// a wrong checksum.
 Image decode_image(std::span<const std::byte> file, ChannelOrder order, std::string_view name);
 
-/// The bytes of an image file. Throws DataError "<name> <reason>" if it is missing, not a regular file, unreadable, empty or too large.
+/// The bytes of an image file. Throws DataError "<name> <reason>" if it is missing, not a regular
+/// file, unreadable, empty or too large.
 std::vector<std::byte> read_image_file(const std::filesystem::path& path, std::string_view name);
 /// The same into memory that is used again: `bytes` holds the file afterwards.
 void read_image_file(const std::filesystem::path& path, std::string_view name, std::vector<std::byte>& bytes);

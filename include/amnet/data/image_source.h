@@ -1,5 +1,6 @@
-// Where the bytes of image files lie, each under its relative path: in a folder, or in one packed file (packed_faces.h).
-// Lists, loaders and pairs speak of paths alone, so that what is learned from a folder and from its pack is the same to the last bit.
+// Where the bytes of image files lie, each under its relative path: in a folder, or in one packed
+// file (packed_faces.h). Lists, loaders and pairs speak of paths alone, so that what is learned
+// from a folder and from its pack is the same to the last bit.
 //
 //   std::shared_ptr<const ImageSource> images = image_folder("faces");
 //   std::vector<std::byte> buffer;
@@ -27,17 +28,21 @@ class ImageSource {
   ImageSource(const ImageSource&) = delete;
   ImageSource& operator=(const ImageSource&) = delete;
 
-  /// The folder or the packed file. Messages name an image as place() / path, for a pack too: "faces.pack/ann/01.jpg".
+  /// The folder or the packed file. Messages name an image as place() / path, for a pack too:
+  /// "faces.pack/ann/01.jpg".
   const std::filesystem::path& place() const { return place_; }
   /// Whether there is a file of this path.
   virtual bool contains(std::string_view path) const = 0;
-  /// Calls `found` for every file that lies directly in one of `folders` (such as "ann"), with its path, in no order.
+  /// Calls `found` for every file that lies directly in one of `folders` (such as "ann"), with its
+  /// path, in no order.
   virtual void for_each_file_in(const std::unordered_set<std::string>& folders,
                                 const std::function<void(std::string_view path)>& found) const = 0;
-  /// A path that is there and differs from `path`, which is not, in the case of its letters or in its ending; empty when there is none.
+  /// A path that is there and differs from `path`, which is not, in the case of its letters or in
+  /// its ending; empty when there is none.
   virtual std::string alike(std::string_view path) const = 0;
-  /// The bytes of an image file, of which at least one: in `buffer`, or in memory of the source, which outlives the call.
-  /// Throws DataError "<name> <reason>" where they cannot be had or are not what they were when they were packed.
+  /// The bytes of an image file, of which at least one: in `buffer`, or in memory of the source,
+  /// which outlives the call. Throws DataError "<name> <reason>" where they cannot be had or are
+  /// not what they were when they were packed.
   virtual std::span<const std::byte> read(std::string_view path, std::string_view name, std::vector<std::byte>& buffer) const = 0;
   /// Says that read(path) comes soon, so that the disk may begin. Costs little, promises nothing.
   virtual void prefetch(std::string_view path) const = 0;

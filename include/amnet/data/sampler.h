@@ -1,5 +1,6 @@
-// The order in which images come. Samples are numbered 0, 1, 2, ... over the whole of training and every draw is a
-// function of (seed, epoch, index): the number of samples consumed is all there is to save, and to resume from.
+// The order in which images come. Samples are numbered 0, 1, 2, ... over the whole of training and
+// every draw is a function of (seed, epoch, index): the number of samples consumed is all there is
+// to save, and to resume from.
 //
 //   Sampler sampler({.images = 6647, .seed = 1});
 //   Sample sample = sampler.at(12345);   // {.image = 2540, .mirror = true}
@@ -22,8 +23,9 @@ struct Sample {
   bool mirror;
 };
 
-/// Epoch e is the samples [e * images, (e+1) * images): each image once, in an order of its own. Holds the order of one
-/// epoch (4 bytes per image), so asking for samples in ascending order is cheap. Not for use by two threads at once.
+/// Epoch e is the samples [e * images, (e+1) * images): each image once, in an order of its own.
+/// Holds the order of one epoch (4 bytes per image), so asking for samples in ascending order is
+/// cheap. Not for use by two threads at once.
 class Sampler {
  public:
   /// Throws UsageError unless images is in [1, 2^32).

@@ -1,5 +1,6 @@
-// Is model a better than model b on the same pairs, or would other people have turned it round? Pairs that share a person are not
-// independent, so whole people are drawn (a cluster bootstrap), and the same draw judges both models (paired).
+// Is model a better than model b on the same pairs, or would other people have turned it round?
+// Pairs that share a person are not independent, so whole people are drawn (a cluster bootstrap),
+// and the same draw judges both models (paired).
 //
 //   Bootstrap gain = paired_bootstrap(pairs, amsoftmax.correct, softmax.correct, {.seed = 1});
 //   fmt::print("{:+.2f} points, 95 % interval [{:+.2f}, {:+.2f}]\n", gain.difference, gain.low, gain.high);
@@ -27,11 +28,12 @@ struct Bootstrap {
   std::size_t pairs = 0;        // that both models judged
 };
 
-/// As many people as the list has are drawn with replacement; c(p) says how often person p was. A pair of one person weighs c(p), a pair
-/// of two weighs c(p) c(q): the times it would occur if the list had been made of the people drawn.
-/// `correct_a`, `correct_b`: for each pair 1 if told right, 0 if not, or between them the share of several seeds that told it right
-/// (Verification::correct). NaN for a pair that was not judged, which is left out. A function of its arguments alone. Throws UsageError on
-/// counts that do not fit, DataError where no pair was judged by both.
+/// As many people as the list has are drawn with replacement; c(p) says how often person p was. A
+/// pair of one person weighs c(p), a pair of two weighs c(p) c(q): the times it would occur if the
+/// list had been made of the people drawn. `correct_a`, `correct_b`: for each pair 1 if told right,
+/// 0 if not, or between them the share of several seeds that told it right (Verification::correct).
+/// NaN for a pair that was not judged, which is left out. A function of its arguments alone. Throws
+/// UsageError on counts that do not fit, DataError where no pair was judged by both.
 Bootstrap paired_bootstrap(const Pairs& pairs, std::span<const double> correct_a, std::span<const double> correct_b,
                            const BootstrapOptions& options = {});
 

@@ -16,8 +16,9 @@
 
 namespace amnet {
 
-/// unreadable: missing, empty or not to be opened. damaged: truncated, or of a kind that amnet refuses. duplicate: the same bytes
-/// as an earlier file. listed_twice: the same path as an earlier line.
+/// unreadable: missing, empty or not to be opened. damaged: truncated, or of a kind that amnet
+/// refuses. duplicate: the same bytes as an earlier file. listed_twice: the same path as an earlier
+/// line.
 enum class Problem : unsigned char { unreadable, damaged, wrong_size, duplicate, listed_twice };
 constexpr std::array<std::string_view, 5> names_of(Problem) { return {"unreadable", "damaged", "wrong size", "duplicate", "listed twice"}; }
 
@@ -30,8 +31,9 @@ struct Finding {
 
 struct CheckReport {
   std::int64_t images = 0;
-  std::int64_t good = 0;    // images without any finding
-  std::int64_t warned = 0;  // images that can be decoded, though with a warning of the decoder (Image::warnings)
+  std::int64_t good = 0;  // images without any finding
+  // images that can be decoded, though with a warning of the decoder (Image::warnings)
+  std::int64_t warned = 0;
   std::int64_t classes = 0;
   std::int64_t identities = 0;                    // labels that some image has
   std::int64_t single_images = 0;                 // identities with one image
@@ -48,7 +50,8 @@ struct CheckOptions {
   std::function<void(std::int64_t, std::int64_t)> progress = {};
 };
 
-/// Reads and decodes every image. Two files are the same when the 128-bit XXH3 hashes of their bytes are.
+/// Reads and decodes every image. Two files are the same when the 128-bit XXH3 hashes of their
+/// bytes are.
 CheckReport check_data(const FaceList& list, const ImageFormat& format, const CheckOptions& options = {});
 
 }  // namespace amnet

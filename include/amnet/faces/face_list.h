@@ -1,5 +1,5 @@
-// Which images there are and who is on them: a list file of lines `relative/path label`, or a folder with one
-// sub-folder per identity. Images are not opened here; check_data does that.
+// Which images there are and who is on them: a list file of lines `relative/path label`, or a
+// folder with one sub-folder per identity. Images are not opened here; check_data does that.
 //
 //   FaceList list = read_face_list("train_list.txt", "faces", {.exclude = "overlap.txt"});
 //   list.file(i);      // faces/train/ann/01.jpg
@@ -20,8 +20,8 @@
 
 namespace amnet {
 
-/// Images with labels, 16 bytes each beside the paths themselves. Positions run over [0, size()). Copies of a list share its images until
-/// one of them is changed.
+/// Images with labels, 16 bytes each beside the paths themselves. Positions run over [0, size()).
+/// Copies of a list share its images until one of them is changed.
 class FaceList {
  public:
   /// An empty list of images under `root`; `source` names the list file in messages.
@@ -45,18 +45,22 @@ class FaceList {
   /// The name of the folder the image lies in; empty if the path has none.
   std::string_view identity(std::int64_t i) const { return identity_of(path(i)); }
   std::filesystem::path file(std::int64_t i) const;
-  /// Names an image in a message: "<list>:<line>: <file>", or the file alone where there is no list.
+  /// Names an image in a message: "<list>:<line>: <file>", or the file alone where there is no
+  /// list.
   std::string where(std::int64_t i) const;
 
   /// One more than the largest label, unless set.
   std::int64_t classes() const { return classes_; }
   /// Throws DataError naming the first line whose label does not fit, UsageError outside [1, 2^31].
   void set_classes(std::int64_t classes);
-  /// Removes the classes of `labels` (sorted, worn by no image) and moves higher labels down.
+  /// Removes the classes of `labels` (sorted; no image has one of them) and moves higher labels
+  /// down.
   void remove_classes(const std::vector<std::int64_t>& labels);
-  /// Numbers the labels anew: label i becomes `places[i]`, which is a label of the list as it was read, `old_labels[places[i]]`.
+  /// Numbers the labels anew: label i becomes `places[i]`, which is a label of the list as it was
+  /// read, `old_labels[places[i]]`.
   void relabel(const std::vector<std::int32_t>& places, std::vector<std::int64_t> old_labels);
-  /// Of each class the label it had where the list was read, ascending; empty unless it was relabelled.
+  /// Of each class the label it had where the list was read, ascending; empty unless it was
+  /// relabelled.
   const std::vector<std::int64_t>& old_labels() const { return old_labels_; }
 
   /// Where the images lie, and the folder or packed file that is.
@@ -71,7 +75,8 @@ class FaceList {
 
  private:
   struct Images {
-    std::string paths;                 // one after the other: millions of small strings would cost three times as much
+    // one after the other: millions of small strings would cost three times as much
+    std::string paths;
     std::vector<std::uint64_t> ends;   // of each path in `paths`
     std::vector<std::int32_t> labels;  // (size)
     std::vector<std::uint32_t> lines;  // (size)
@@ -89,30 +94,35 @@ class FaceList {
 struct ListOptions {
   std::int64_t classes = 0;            // 0: the largest label + 1
   std::filesystem::path exclude = {};  // a file of identity names, one per line; empty for none
-  bool relabel = false;                // labels may be any whole numbers; in ascending order they become 0, 1, 2, ...
+  // labels may be any whole numbers; in ascending order they become 0, 1, 2, ...
+  bool relabel = false;
 };
 
-/// Reads lines `relative/path label`, the label after the last space or tab. A byte order mark, CRLF, blank lines and
-/// spaces in paths are fine. Throws DataError "<list>:<line>: ..." for a label that is missing, negative, not an integer
-/// or >= 2^31, and for a list that is missing, empty or not text.
+/// Reads lines `relative/path label`, the label after the last space or tab. A byte order mark,
+/// CRLF, blank lines and spaces in paths are fine. Throws DataError "<list>:<line>: ..." for a
+/// label that is missing, negative, not an integer or >= 2^31, and for a list that is missing,
+/// empty or not text.
 ///
-/// `exclude` leaves out the images whose identity (folder name) it names. A label that no image has any longer leaves no
-/// class behind: higher labels move down, in order. Labels that nobody had to begin with stay; see unused_labels.
+/// `exclude` leaves out the images whose identity (folder name) it names. A label that no image has
+/// any longer leaves no class behind: higher labels move down, in order. Labels that nobody had to
+/// begin with stay; see unused_labels.
 FaceList read_face_list(const std::filesystem::path& list_file, const std::filesystem::path& root, const ListOptions& options = {});
 
-/// Lists the images, by their names (image_names.h), of every sub-folder of `root`. Identities are the sub-folders that hold an image
-/// and are not excluded, sorted by name (as bytes); the label is the position in that order. What else lies there is in the notes.
-/// Throws DataError.
+/// Lists the images, by their names (image_names.h), of every sub-folder of `root`. Identities are
+/// the sub-folders that hold an image and are not excluded, sorted by name (as bytes); the label is
+/// the position in that order. What else lies there is in the notes. Throws DataError.
 FaceList list_folder(const std::filesystem::path& root, const ListOptions& options = {});
 
-/// Labels in [0, classes) that no image has: usually a list that counts from 1, or --classes set too high.
+/// Labels in [0, classes) that no image has: usually a list that counts from 1, or --classes set
+/// too high.
 struct UnusedLabels {
   std::int64_t count = 0;
   std::vector<std::int64_t> first;  // at most 10 of them, ascending
 };
 UnusedLabels unused_labels(const FaceList& list);
 
-/// The table of a list that was relabelled as lines `label,label_in_list` under such a header; empty for another list.
+/// The table of a list that was relabelled as lines `label,label_in_list` under such a header;
+/// empty for another list.
 std::string label_table(const FaceList& list);
 
 }  // namespace amnet

@@ -1,4 +1,5 @@
-// Faces as the batches of a training run: a loader decodes them, the device makes numbers of the bytes.
+// Faces as the batches of a training run: a loader decodes them, the device makes numbers of the
+// bytes.
 //
 //   Model model = face_network({.depth = 20, .width = 0.25});
 //   FaceList list = list_folder("faces");
@@ -21,7 +22,8 @@ namespace amnet {
 /// Feeds the inputs "data" and "labels" of a net.
 class FaceSource final : public BatchSource {
  public:
-  /// The loader's options; where it begins is for seek() to say. Nothing is decoded before the first batch is asked for.
+  /// The loader's options; where it begins is for seek() to say. Nothing is decoded before the
+  /// first batch is asked for.
   FaceSource(FaceList list, LoaderOptions options);
 
   Batch next() override;
@@ -37,8 +39,9 @@ class FaceSource final : public BatchSource {
   std::string where(std::int64_t sample) const override { return list_.where(sample); }
 
   const FaceList& list() const { return list_; }
-  /// Decodes every image once into the memory of a device, which holds them from then on: batches bring indices in the place of pixels. The
-  /// bytes that the net sees are the same. `progress` is told the images done, and may throw to end it.
+  /// Decodes every image once into the memory of a device, which holds them from then on: batches
+  /// bring indices in the place of pixels. The bytes that the net sees are the same. `progress` is
+  /// told the images done, and may throw to end it.
   void hold(Memory memory, const std::function<void(std::int64_t done)>& progress);
 
  private:

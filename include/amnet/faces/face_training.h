@@ -1,5 +1,6 @@
-// Everything that decides a training run, but for the device it runs on. The command line of `train_face train` fills it in; a program may
-// do so itself. The defaults are those of the command line; `apply_preset` sets a whole recipe.
+// Everything that decides a training run, but for the device it runs on. The command line of
+// `train_face train` fills it in; a program may do so itself. The defaults are those of the command
+// line; `apply_preset` sets a whole recipe.
 //
 //   FaceTraining options{.root = "faces", .out = "runs/a"};
 //   apply_preset(options, "small");
@@ -24,20 +25,24 @@
 
 namespace amnet {
 
-/// Who holds the decoded images of the training set from step to step: nobody (they are decoded again and again), or the device that
-/// trains, which must be a GPU. The bytes of a batch are the same.
+/// Who holds the decoded images of the training set from step to step: nobody (they are decoded
+/// again and again), or the device that trains, which must be a GPU. The bytes of a batch are the
+/// same.
 enum class ImageCache : unsigned char { none, device };
 constexpr std::array<std::string_view, 2> names_of(ImageCache) { return {"none", "device"}; }
 
 struct FaceTraining {
   // data
-  std::filesystem::path root = {};        ///< folder the list's paths start from, or one sub-folder per identity
+  /// folder the list's paths start from, or one sub-folder per identity
+  std::filesystem::path root = {};
   std::filesystem::path train_list = {};  ///< `path label` lines; empty: the sub-folders of root
-  std::filesystem::path pack = {};        ///< a packed file (faces/packed_faces.h) instead of root and train_list
-  std::filesystem::path exclude = {};     ///< names of identities to leave out; empty: none
-  std::int64_t classes = 0;               ///< 0: the largest label + 1
-  bool skip_bad_images = false;           ///< else a bad image ends the run
-  bool relabel = false;                   ///< number the labels of the list or pack from 0 on, in their order
+  /// a packed file (faces/packed_faces.h) instead of root and train_list
+  std::filesystem::path pack = {};
+  std::filesystem::path exclude = {};  ///< names of identities to leave out; empty: none
+  std::int64_t classes = 0;            ///< 0: the largest label + 1
+  bool skip_bad_images = false;        ///< else a bad image ends the run
+  /// number the labels of the list or pack from 0 on, in their order
+  bool relabel = false;
   ImageFormat input = {};
   bool mirror = true;
   int workers = default_workers();  ///< decoding threads; no effect on the bytes of a batch
@@ -55,12 +60,13 @@ struct FaceTraining {
 
   // recipe
   std::int64_t batch = 256;
-  std::int64_t accumulate = 1;      ///< micro-batches summed into one step, gradients times 1/accumulate
+  /// micro-batches summed into one step, gradients times 1/accumulate
+  std::int64_t accumulate = 1;
   std::int64_t iterations = 30000;  ///< steps; ignored where epochs is set
   double epochs = 0;                ///< > 0: ceil(epochs * images / (batch * accumulate)) steps
   double learning_rate = 0.1;
-  /// When the rate drops: values below 1 are fractions of all steps, others are steps. The default is the reference code's 16k, 24k, 28k of
-  /// 30k.
+  /// When the rate drops: values below 1 are fractions of all steps, others are steps. The default
+  /// is the reference code's 16k, 24k, 28k of 30k.
   std::vector<double> lr_steps = {16.0 / 30, 24.0 / 30, 28.0 / 30};
   double lr_gamma = 0.1;
   std::int64_t warm_up = 0;
@@ -72,13 +78,16 @@ struct FaceTraining {
   std::int64_t log_every = 20;
   std::int64_t checkpoint_every = 1000;
   int keep_checkpoints = 3;
-  std::string resume = {};  ///< "": a new run; "auto": the newest intact checkpoint of `out`, if any; else a checkpoint directory
+  /// "": a new run; "auto": the newest intact checkpoint of `out`, if any; else a checkpoint
+  /// directory
+  std::string resume = {};
   std::filesystem::path init_from = {};  ///< model file whose tensors a new run starts from
 };
 
-/// Recipes: "amsoftmax" is the reference code's (batch 256, 0.1 divided by 10 at 16k, 24k and 28k of 30k steps, margin rule cos_gt_m,
-/// weight rows renormalised in place); "small" is for sets of a few hundred to a few thousand people (docs/training_faces.md has its
-/// measurements). Throws UsageError for another name.
+/// Recipes: "amsoftmax" is the reference code's (batch 256, 0.1 divided by 10 at 16k, 24k and 28k
+/// of 30k steps, margin rule cos_gt_m, weight rows renormalised in place); "small" is for sets of a
+/// few hundred to a few thousand people (docs/training_faces.md has its measurements). Throws
+/// UsageError for another name.
 void apply_preset(FaceTraining& options, std::string_view preset);
 
 /// Throws UsageError naming the first option that is out of range.
@@ -88,7 +97,8 @@ void check_options(const FaceTraining& options);
 std::int64_t steps_of_epoch(const FaceTraining& options, std::int64_t images);
 /// Steps of a run over so many images.
 std::int64_t total_steps(const FaceTraining& options, std::int64_t images);
-/// Batches that are decoded ahead: those of the next step, and three more; each worker has one at hand.
+/// Batches that are decoded ahead: those of the next step, and three more; each worker has one at
+/// hand.
 int queue_of(const FaceTraining& options);
 Schedule schedule_of(const FaceTraining& options, std::int64_t steps);
 

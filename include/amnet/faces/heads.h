@@ -1,4 +1,5 @@
-// What stands between an embedding and its loss during training, put together from layers that each exist on their own:
+// What stands between an embedding and its loss during training, put together from layers that each
+// exist on their own:
 //   am-softmax:  features -> l2 normalise -> fully connected, unit rows -> cosines -> softmax cross-entropy(scale, margin)
 //   normface:    the same without a margin, the scale learned (Wang et al., arXiv 1704.06369)
 //   softmax:     features -> fully connected with bias -> softmax cross-entropy
@@ -18,27 +19,35 @@ namespace amnet {
 enum class LossKind : unsigned char { amsoftmax, softmax, normface };
 constexpr std::array<std::string_view, 3> names_of(LossKind) { return {"amsoftmax", "softmax", "normface"}; }
 
-/// AM-Softmax of arXiv 1801.05599, equation 6; its defaults are the paper's, not the reference code's (see facts in docs/numerics.md).
+/// AM-Softmax of arXiv 1801.05599, equation 6; its defaults are the paper's, not the reference
+/// code's (docs/numerics.md, "Margin rules").
 struct HeadOptions {
   LossKind loss = LossKind::amsoftmax;
   std::int64_t classes = 0;
-  double scale = 30;                            ///< s; for normface the value that learning starts from
+  /// s; for normface the value that learning starts from
+  double scale = 30;
   double margin = 0.35;                         ///< m; only am-softmax has one
   MarginRule margin_rule = MarginRule::always;  ///< the paper's; cos_gt_m is the reference code's
-  bool feature_norm = true;                     ///< off: cosines are multiplied by the feature's norm, and the margin is annealed
-  RowNorm rows = RowNorm::projected;            ///< in_place is the reference code's rule
-  double epsilon = 1e-12;                       ///< under both square roots
+  /// off: cosines are multiplied by the feature's norm, and the margin is annealed
+  bool feature_norm = true;
+  RowNorm rows = RowNorm::projected;  ///< in_place is the reference code's rule
+  double epsilon = 1e-12;             ///< under both square roots
 };
 
 struct Head {
-  Value loss;      ///< (1)
-  Value logits;    ///< (N,classes): cosines without margin and scale; for normface scaled ones, for plain softmax the logits
-  Value accuracy;  ///< (1): fraction of samples whose largest logit, without margin, is their label's
+  Value loss;  ///< (1)
+  /// (N,classes): cosines without margin and scale; for normface scaled ones, for plain softmax the
+  /// logits
+  Value logits;
+  /// (1): fraction of samples whose largest logit, without margin, is their label's
+  Value accuracy;
 };
 
-/// Adds the head that reads `features` (N,D) and `labels` (N) of i64. Throws UsageError for options out of range.
+/// Adds the head that reads `features` (N,D) and `labels` (N) of i64. Throws UsageError for options
+/// out of range.
 Head add_head(Net& net, Value features, Value labels, const HeadOptions& options);
-/// The same behind a model's embedding, with an input "labels" of its own, and the roles that come with them.
+/// The same behind a model's embedding, with an input "labels" of its own, and the roles that come
+/// with them.
 Head add_head(Model& model, const HeadOptions& options);
 
 }  // namespace amnet

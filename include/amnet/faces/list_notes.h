@@ -1,4 +1,5 @@
-// What the reader of a list or of a folder left out, and the sentences that tell it: the same for every command.
+// What the reader of a list or of a folder left out, and the sentences that tell it: the same for
+// every command.
 //
 //   FaceList list = list_folder("faces", {.exclude = "overlap.txt"});
 //   for (const std::string& line : sentences_of(list.notes())) fmt::print("{}\n", line);
@@ -18,15 +19,17 @@ struct LeftOut {
   void add(std::string name);
 };
 
-/// Names are relative to the root. All but the exclusions is of folders alone: a list names what it means.
+/// Names are relative to the root. All but the exclusions is of folders alone: a list names what it
+/// means.
 struct ListNotes {
   std::string exclusions;  ///< the file of the names to exclude; empty for none
   std::int64_t excluded_images = 0;
   std::int64_t excluded_identities = 0;
   LeftOut unmatched_exclusions;  ///< names to exclude that no image belongs to
 
-  LeftOut unread_pictures;     ///< pictures by their names, of a kind that amnet does not read
-  LeftOut unnamed_pictures;    ///< pictures by their first bytes, in files whose names have no ending
+  LeftOut unread_pictures;  ///< pictures by their names, of a kind that amnet does not read
+  /// pictures by their first bytes, in files whose names have no ending
+  LeftOut unnamed_pictures;
   LeftOut misplaced_pictures;  ///< beside the people's folders, or in folders within them
   LeftOut nested_folders;      ///< folders within people's folders
   LeftOut empty_people;        ///< people's folders without an image

@@ -1,6 +1,6 @@
-// Batches of face images, decoded by threads while the model computes. The bytes of a batch are a function of
-// (list, seed, sample number) alone, not of the number of workers; the device turns bytes into numbers (image_input).
-// There is no augmentation beyond the mirror flag here.
+// Batches of face images, decoded by threads while the model computes. The bytes of a batch are a
+// function of (list, seed, sample number) alone, not of the number of workers; the device turns
+// bytes into numbers (image_input). There is no augmentation beyond the mirror flag here.
 //
 //   Loader loader(list, {.batch = 256, .seed = 1, .workers = 4, .first_sample = 512});   // after two batches
 //   for (int step = 2; step < 4; ++step) {
@@ -23,7 +23,8 @@
 namespace amnet {
 
 struct FaceBatch {
-  Tensor pixels;                      // u8 (N,H,W,3), channels in the format's order; undefined where they are held elsewhere
+  // u8 (N,H,W,3), channels in the format's order; undefined where they are held elsewhere
+  Tensor pixels;
   Tensor mirrored;                    // u8 (N): 1 where the image is to be flipped left to right
   Tensor labels;                      // i64 (N), in [0, classes)
   std::vector<std::int64_t> indices;  // (N): positions in the list
@@ -36,8 +37,9 @@ struct BadImage {
   std::string reason;  // one sentence with the list's line, the file and why
 };
 
-/// fail: a bad image ends the run. skip: its place is taken by the next good image of the list (cyclically), which so
-/// comes once more in that epoch; lists hold an identity's images together, so it is mostly the same person.
+/// fail: a bad image ends the run. skip: its place is taken by the next good image of the list
+/// (cyclically), which so comes once more in that epoch; lists hold an identity's images together,
+/// so it is mostly the same person.
 enum class BadImages : unsigned char { fail, skip };
 constexpr std::array<std::string_view, 2> names_of(BadImages) { return {"fail", "skip"}; }
 
@@ -51,15 +53,19 @@ struct LoaderOptions {
   int queue = 4;                  // batches that are decoded ahead
   std::int64_t first_sample = 0;  // where to go on after a resume
   BadImages bad_images = BadImages::fail;
-  double max_bad_share = 1;                                // with skip: fail when more than this share of the list is bad, in [0,1]
-  std::function<void(const BadImage&)> on_bad_image = {};  // told each bad image once, from next(), before its batch comes
-  /// Where somebody holds all pixels already: of each image of the list the one that stands in its place, itself unless it is bad (see
-  /// for_each_batch). Batches are the same, but without pixels, and no file is read.
+  // with skip: fail when more than this share of the list is bad, in [0,1]
+  double max_bad_share = 1;
+  // told each bad image once, from next(), before its batch comes
+  std::function<void(const BadImage&)> on_bad_image = {};
+  /// Where somebody holds all pixels already: of each image of the list the one that stands in its
+  /// place, itself unless it is bad (see for_each_batch). Batches are the same, but without pixels,
+  /// and no file is read.
   std::shared_ptr<const std::vector<std::int64_t>> stand_ins = {};
 };
 
-/// Endless batches of one size: they run on over the end of an epoch, in which each good image comes exactly once
-/// (see BadImages::skip for the exception). Destroying a loader stops its threads at once, also with a full queue.
+/// Endless batches of one size: they run on over the end of an epoch, in which each good image
+/// comes exactly once (see BadImages::skip for the exception). Destroying a loader stops its
+/// threads at once, also with a full queue.
 class Loader {
  public:
   /// Starts the workers. Throws UsageError for options out of range or an empty list.
@@ -68,7 +74,8 @@ class Loader {
   Loader(Loader&&) noexcept;
   Loader& operator=(Loader&&) noexcept;
 
-  /// The next batch. Throws DataError naming the list line when a bad image ends the run (again at every later call).
+  /// The next batch. Throws DataError naming the list line when a bad image ends the run (again at
+  /// every later call).
   FaceBatch next();
 
   const FaceList& list() const;
@@ -89,12 +96,14 @@ struct ReadOptions {
   ImageFormat format = {};
   int workers = default_workers();
   BadImages bad_images = BadImages::fail;
-  std::function<void(const BadImage&)> on_bad_image = {};  // told each bad image once, before its batch comes
+  // told each bad image once, before its batch comes
+  std::function<void(const BadImage&)> on_bad_image = {};
 };
 
-/// Calls body with every image of the list once, in the list's order and unmirrored; the last batch may be smaller.
-/// The body runs on the calling thread. Throws DataError at the first bad image; with skip, the batch has in its place the image that the
-/// loader would take, and its indices say so.
+/// Calls body with every image of the list once, in the list's order and unmirrored; the last batch
+/// may be smaller. The body runs on the calling thread. Throws DataError at the first bad image;
+/// with skip, the batch has in its place the image that the loader would take, and its indices say
+/// so.
 void for_each_batch(const FaceList& list, const ReadOptions& options, const std::function<void(const FaceBatch&)>& body);
 
 }  // namespace amnet

@@ -1,4 +1,5 @@
-// What a training run will take of the host's memory at its largest, told before the first step (a GPU's: device_forecast.h).
+// What a training run will take of the host's memory at its largest, told before the first step (a
+// GPU's: device_forecast.h).
 //
 //   MemoryForecast memory = forecast_memory(net, plan, device, options, queue_of(options));
 //   memory.list = list_bytes(list, options);
@@ -18,10 +19,11 @@ namespace amnet {
 
 /// Bytes, by purpose.
 struct MemoryForecast {
-  std::size_t parameters = 0;    ///< with gradients and momentum, where the host computes
-  std::size_t activations = 0;   ///< of a training step, likewise
-  std::size_t kernels = 0;       ///< their scratch, likewise
-  std::size_t saving = 0;        ///< weights in the order of the file; from a GPU all weights and the momentum
+  std::size_t parameters = 0;   ///< with gradients and momentum, where the host computes
+  std::size_t activations = 0;  ///< of a training step, likewise
+  std::size_t kernels = 0;      ///< their scratch, likewise
+  /// weights in the order of the file; from a GPU all weights and the momentum
+  std::size_t saving = 0;
   std::size_t verification = 0;  ///< see verification_bytes
   std::size_t data = 0;          ///< batches decoded ahead
   std::size_t list = 0;          ///< see list_bytes
@@ -32,19 +34,22 @@ struct MemoryForecast {
   std::string str() const;
 };
 
-/// Of a net and the plan that trains it, with `batches` batches of images in memory; verification, list and report are left at 0.
+/// Of a net and the plan that trains it, with `batches` batches of images in memory; verification,
+/// list and report are left at 0.
 MemoryForecast forecast_memory(const Net& net, const Plan& plan, Device& device, const FaceTraining& options, std::int64_t batches);
 
 /// The program itself: code, libraries and stacks.
 std::size_t program_bytes();
 
-/// The images of a training set, and what is kept for each of them: its place in the order of an epoch, and its stand-in with a cache.
+/// The images of a training set, and what is kept for each of them: its place in the order of an
+/// epoch, and its stand-in with a cache.
 std::size_t list_bytes(const FaceList& list, const FaceTraining& options);
 
 /// What drawing the curves of so many lines of metrics takes at the end of a run.
 std::size_t report_bytes(std::int64_t rows);
 
-/// The pairs, and what verify() holds beside the network: both views, the features in double twice, and the scores of pairs and impostors.
+/// The pairs, and what verify() holds beside the network: both views, the features in double twice,
+/// and the scores of pairs and impostors.
 std::size_t verification_bytes(const Pairs& pairs, std::int64_t embedding, Protocol protocol);
 
 }  // namespace amnet

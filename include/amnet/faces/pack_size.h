@@ -10,8 +10,8 @@
 
 namespace amnet {
 
-/// Puts it into the format; false, and nothing changed, where none of the first images can be decoded, which a reader will tell. Throws
-/// DataError for a file that is no packed file.
+/// Puts it into the format; false, and nothing changed, where none of the first images can be
+/// decoded, which a reader will tell. Throws DataError for a file that is no packed file.
 bool take_size_of_pack(const std::filesystem::path& pack, ImageFormat& format);
 
 }  // namespace amnet

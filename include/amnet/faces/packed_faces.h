@@ -1,11 +1,12 @@
-// A whole training set in one file: the bytes of the image files as they were, with their paths, labels and checksums. A set that is
-// read many times is opened once instead of file by file, copied as one file, and its damage is found.
+// A whole training set in one file: the bytes of the image files as they were, with their paths,
+// labels and checksums. A set that is read many times is opened once instead of file by file,
+// copied as one file, and its damage is found.
 //
 //   write_durably("faces.pack", [&](const ByteSink& sink) { write_packed_faces(list, {}, sink); });
 //   FaceList packed = list_packed(std::make_shared<PackedFaces>("faces.pack"));   // then as any other list
 //
-// The format, version 1. Numbers are little-endian and unsigned, checksums are XXH3 of 64 bits (seed 0), offsets count from the file's
-// start:
+// The format, version 1. Numbers are little-endian and unsigned, checksums are XXH3 of 64 bits
+// (seed 0), offsets count from the file's start:
 //   at             bytes     what
 //   0              8         "AMNETPAK"
 //   8              4         version, 1
@@ -15,8 +16,8 @@
 //   index + 32 n   p         the paths, one after the other: relative, '/' between their parts
 //   end - 56       56        n (8), index (8), p (8), classes (8), checksum of index and paths (8),
 //                            checksum of the first 16 bytes and the 40 before this (8), "AMNETEND"
-// What is known last stands last, so that a set of any size is written in one pass, also into a pipe. There is no compression (a JPEG
-// has had its own), no pixels and no appending.
+// What is known last stands last, so that a set of any size is written in one pass, also into a
+// pipe. There is no compression (a JPEG has had its own), no pixels and no appending.
 #pragma once
 
 #include <amnet/core/image_format.h>
@@ -34,12 +35,14 @@
 
 namespace amnet {
 
-/// A packed file, read as memory: it may be larger than memory, and threads and processes share what is read. While it is open it
-/// may be replaced by renaming, as write_durably does, but not be changed in place.
+/// A packed file, read as memory: it may be larger than memory, and threads and processes share
+/// what is read. While it is open it may be replaced by renaming, as write_durably does, but not be
+/// changed in place.
 class PackedFaces final : public ImageSource {
  public:
-  /// Holds the index against its checksum and every entry against the file's size; images are checked when they are read.
-  /// Throws DataError "<file> ..." for a file that is missing, no packed file, of another version, truncated or damaged.
+  /// Holds the index against its checksum and every entry against the file's size; images are
+  /// checked when they are read. Throws DataError "<file> ..." for a file that is missing, no
+  /// packed file, of another version, truncated or damaged.
   explicit PackedFaces(const std::filesystem::path& file);
   ~PackedFaces() override;
 
@@ -65,16 +68,20 @@ class PackedFaces final : public ImageSource {
   std::unique_ptr<const State> state_;
 };
 
-/// The pack's list: the same paths and labels as the list that was packed, so the same batches and resumes. Throws DataError when
-/// options.exclude leaves nobody.
+/// The pack's list: the same paths and labels as the list that was packed, so the same batches and
+/// resumes. Throws DataError when options.exclude leaves nobody.
 FaceList list_packed(std::shared_ptr<const PackedFaces> pack, const ListOptions& options = {});
 
 struct PackOptions {
-  ImageFormat format = {};                 ///< every image is decoded and must have this size; the channel order does not matter
-  BadImages bad_images = BadImages::fail;  ///< skip: an image that cannot be used is left out; its label stays one of the classes
-  int workers = default_workers();         ///< reading and decoding threads; no effect on the file
-  std::function<void(const BadImage&)> on_bad_image = {};         ///< told each image that is left out
-  std::function<void(std::int64_t, std::int64_t)> progress = {};  ///< images done and images in all, on the calling thread
+  /// every image is decoded and must have this size; the channel order does not matter
+  ImageFormat format = {};
+  /// skip: an image that cannot be used is left out; its label stays one of the classes
+  BadImages bad_images = BadImages::fail;
+  int workers = default_workers();  ///< reading and decoding threads; no effect on the file
+  /// told each image that is left out
+  std::function<void(const BadImage&)> on_bad_image = {};
+  /// images done and images in all, on the calling thread
+  std::function<void(std::int64_t, std::int64_t)> progress = {};
 };
 
 struct PackSummary {
@@ -83,11 +90,13 @@ struct PackSummary {
   std::uint64_t bytes = 0;   ///< of the packed file
 };
 
-/// What write_packed_faces() holds until the end of the file: the index, and the paths twice when it is written.
+/// What write_packed_faces() holds until the end of the file: the index, and the paths twice when
+/// it is written.
 std::size_t packed_index_bytes(const FaceList& list);
 
-/// Packs every image of the list, in its order, handing the file to `sink` piece by piece; memory holds the index alone. Throws DataError
-/// for a bad image (see PackOptions::bad_images) or when not one is good, and what the sink throws.
+/// Packs every image of the list, in its order, handing the file to `sink` piece by piece; memory
+/// holds the index alone. Throws DataError for a bad image (see PackOptions::bad_images) or when
+/// not one is good, and what the sink throws.
 PackSummary write_packed_faces(const FaceList& list, const PackOptions& options,
                                const std::function<void(std::span<const std::byte>)>& sink);
 

@@ -1,9 +1,11 @@
-// The list of a verification test: pairs of photographs in folds, in the format of LFW's `pairs.txt`, which is
+// The list of a verification test: pairs of photographs in folds, in the format of LFW's
+// `pairs.txt`, which is
 //   10<TAB>300                       folds, and pairs of each kind in a fold
 //   Abel_Pacheco<TAB>1<TAB>4         per fold first so many pairs of one person: name i j
 //   Abdel_Madi_Shabneh<TAB>1<TAB>Dean_Barker<TAB>1      then as many of two people: nameA i nameB j
-// (facts.md, "LFW View 2"). Photograph i of a person is name/name_%04d with an ending of image_names.h in any case; where there are
-// several, the first of that table. Names of people count to the letter. Blank lines are allowed anywhere. Reading says nothing of pixels.
+// (docs/data.md, "Pairs"). Photograph i of a person is name/name_%04d with an ending of
+// image_names.h in any case; where there are several, the first of that table. Names of people
+// count to the letter. Blank lines are allowed anywhere. Reading says nothing of pixels.
 //
 //   Pairs pairs = read_pairs("lfw/pairs.txt", "lfw/images");
 //   for (const std::string& image : pairs.images) read_image("lfw/images/" + image, ChannelOrder::bgr);
@@ -30,7 +32,8 @@ struct Pair {
 
 struct Pairs {
   int folds = 0;
-  /// Each image once, in the order of first use: a path relative to the root of the images, '/' between its parts.
+  /// Each image once, in the order of first use: a path relative to the root of the images, '/'
+  /// between its parts.
   std::vector<std::string> images;
   /// For each image, its person: an index into `names`.
   std::vector<std::int32_t> people;
@@ -38,18 +41,21 @@ struct Pairs {
   std::vector<std::int64_t> lines;
   /// Each person once, in the order of first use.
   std::vector<std::string> names;
-  /// In the order of the list: fold by fold, in each first the pairs of one person, then those of two.
+  /// In the order of the list: fold by fold, in each first the pairs of one person, then those of
+  /// two.
   std::vector<Pair> pairs;
 };
 
-/// Reads a list; `images` are stems without an extension (name/name_0001), and nothing is looked up.
-/// Fields are parted by tabs (a name may then hold spaces), or by blanks on a line without a tab; a byte-order mark and CRLF are accepted.
-/// Throws DataError with the file and line when the list is not one, DataError when it cannot be read.
+/// Reads a list; `images` are stems without an extension (name/name_0001), and nothing is looked
+/// up. Fields are parted by tabs (a name may then hold spaces), or by blanks on a line without a
+/// tab; a byte-order mark and CRLF are accepted. Throws DataError with the file and line when the
+/// list is not one, DataError when it cannot be read.
 Pairs read_pairs(const std::filesystem::path& list);
 
-/// Reads a list and finds every image where it lies: below a root, or elsewhere, such as in a packed file. With BadImages::fail an image
-/// that is not there throws DataError naming it and the list's line; with skip it keeps its name, with .jpg, and reading it fails as
-/// reading any other bad image does.
+/// Reads a list and finds every image where it lies: below a root, or elsewhere, such as in a
+/// packed file. With BadImages::fail an image that is not there throws DataError naming it and the
+/// list's line; with skip it keeps its name, with .jpg, and reading it fails as reading any other
+/// bad image does.
 Pairs read_pairs(const std::filesystem::path& list, const ImageSource& images, BadImages missing = BadImages::fail);
 /// The same below a folder, which must be there.
 Pairs read_pairs(const std::filesystem::path& list, const std::filesystem::path& root, BadImages missing = BadImages::fail);

@@ -1,7 +1,8 @@
-// Synthesised faces: a procedural renderer of aligned faces, so that a first run and the tests need no download.
-// A person is 48 continuous traits; pose, expression, light, background and camera are drawn anew for every image and
-// outweigh the person in the raw pixels. Every byte is a function of (seed, identity, image), never of the order of rendering.
-// These are drawings: what a network reaches on them says nothing about real faces.
+// Synthesised faces: a procedural renderer of aligned faces, so that a first run and the tests need
+// no download. A person is 48 continuous traits; pose, expression, light, background and camera are
+// drawn anew for every image and outweigh the person in the raw pixels. Every byte is a function of
+// (seed, identity, image), never of the order of rendering. These are drawings: what a network
+// reaches on them says nothing about real faces.
 //
 //   write_synthetic_faces("faces", {.identities = 10, .images = 4, .seed = 1});
 //   write_synthetic_pairs("faces/pairs.txt", {.first_identity = 4, .identities = 6, .images = 4, .folds = 2, .pairs = 8});
@@ -21,12 +22,14 @@
 
 namespace amnet {
 
-/// The size of every synthesised face, pixels: that of the reference code's aligned faces. Eyes, nose tip and mouth corners lie near
-/// (30.3,51.7) (65.5,51.5) (48.0,71.7) (33.6,92.4) (62.7,92.2), give or take the person and the pose.
+/// The size of every synthesised face, pixels: that of the reference code's aligned faces. Eyes,
+/// nose tip and mouth corners lie near (30.3,51.7) (65.5,51.5) (48.0,71.7) (33.6,92.4) (62.7,92.2),
+/// give or take the person and the pose.
 inline constexpr std::int64_t synthetic_face_height = 112;
 inline constexpr std::int64_t synthetic_face_width = 96;
 
-/// What makes a person. A trait is a number in [-1,1], 0 the average; none of them alone tells people apart.
+/// What makes a person. A trait is a number in [-1,1], 0 the average; none of them alone tells
+/// people apart.
 enum class FaceTrait : std::uint8_t {
   // head
   face_width,
@@ -108,8 +111,8 @@ struct FaceIdentity {
 /// Person number `index` of `seed`: every trait uniform in [-1,1].
 FaceIdentity synthetic_identity(std::uint64_t seed, std::uint64_t index);
 
-/// How strongly the images of one person differ: 0 switches a cause off, 1 is the default, 2 the most (UsageError beyond).
-/// With all of them 0 there is one picture per person.
+/// How strongly the images of one person differ: 0 switches a cause off, 1 is the default, 2 the
+/// most (UsageError beyond). With all of them 0 there is one picture per person.
 struct FaceVariation {
   double pose = 1;        ///< yaw, pitch, roll, scale and shift
   double expression = 1;  ///< mouth, brows, lids and gaze
@@ -128,11 +131,13 @@ struct FaceKey {
 /// RGB (112,96,3), before JPEG.
 Image render_face(const FaceIdentity& person, const FaceKey& key, const FaceVariation& variation = {});
 
-/// Image `key.image` of synthetic_identity(key.seed, key.identity) as a JPEG file of a quality drawn for it.
+/// Image `key.image` of synthetic_identity(key.seed, key.identity) as a JPEG file of a quality
+/// drawn for it.
 std::vector<std::byte> synthetic_face_jpeg(const FaceKey& key, const FaceVariation& variation = {});
 
 struct SyntheticFaces {
-  std::uint64_t first_identity = 0;  ///< start the test set where the training set ends, and nobody is in both
+  /// start the test set where the training set ends, and nobody is in both
+  std::uint64_t first_identity = 0;
   std::uint64_t identities = 200;
   std::uint64_t images = 40;  ///< for each identity
   std::uint64_t seed = 1;
@@ -145,11 +150,13 @@ std::string synthetic_identity_name(std::uint64_t identity);
 /// "id_00012/id_00012_0003.jpg"; as in LFW the images of a person count from 1.
 std::string synthetic_face_path(std::uint64_t identity, std::uint64_t image_from_1);
 
-/// Called after each identity with (images written, images in all); one call at a time, from a worker thread.
+/// Called after each identity with (images written, images in all); one call at a time, from a
+/// worker thread.
 using SynthesisProgress = std::function<void(std::uint64_t, std::uint64_t)>;
 
-/// Writes directory/id_00012/id_00012_0003.jpg … and directory/list.txt with a line `path label` each, labels from 0.
-/// Throws UsageError where there is nothing to write, FileError where a file cannot be written.
+/// Writes directory/id_00012/id_00012_0003.jpg … and directory/list.txt with a line `path label`
+/// each, labels from 0. Throws UsageError where there is nothing to write, FileError where a file
+/// cannot be written.
 void write_synthetic_faces(const std::filesystem::path& directory, const SyntheticFaces& faces, const SynthesisProgress& progress = {});
 
 struct SyntheticPairs {
@@ -161,13 +168,15 @@ struct SyntheticPairs {
   std::uint64_t seed = 1;
 };
 
-/// The text of a pairs file in LFW's format: the header `folds<TAB>pairs`, then in each fold `name i j` and `nameA i nameB j`.
-/// No pair comes twice. Throws UsageError where the identities or images are too few.
+/// The text of a pairs file in LFW's format: the header `folds<TAB>pairs`, then in each fold
+/// `name i j` and `nameA i nameB j`. No pair comes twice. Throws UsageError where the identities or
+/// images are too few.
 std::string synthetic_pairs(const SyntheticPairs& pairs);
 /// Writes synthetic_pairs to a file; throws FileError where it cannot.
 void write_synthetic_pairs(const std::filesystem::path& file, const SyntheticPairs& pairs);
 
-/// One picture, a row for each identity and a column for each image, RGB (identities*112, images*96, 3).
+/// One picture, a row for each identity and a column for each image, RGB (identities*112,
+/// images*96, 3).
 Image synthetic_contact_sheet(const SyntheticFaces& faces = {.identities = 8, .images = 10});
 
 }  // namespace amnet

@@ -1,4 +1,5 @@
-// What a run and a verification look like on one page: drawn from the files of the run, so that it can be made again at any time.
+// What a run and a verification look like on one page: drawn from the files of the run, so that it
+// can be made again at any time.
 //
 //   write_durably("runs/a/report.html", train_report("runs/a", {.title = "a"}));
 #pragma once

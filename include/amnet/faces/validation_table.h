@@ -10,7 +10,8 @@
 
 namespace amnet {
 
-/// One line of it; accuracies in percent. NaN, an empty field, where there is none: see verification.h.
+/// One line of it; accuracies in percent. NaN, an empty field, where there is none: see
+/// verification.h.
 struct ValidationRow {
   std::int64_t step = 0;
   double accuracy_mean = 0;

@@ -1,4 +1,5 @@
-// Verification while training: an observer that asks, every so many steps, whether the net tells people apart whom it does not train with.
+// Verification while training: an observer that asks, every so many steps, whether the net tells
+// people apart whom it does not train with.
 //
 //   Verifier verifier("runs/a", model, log, {.pairs = "pairs.txt", .root = "faces", .every = 500});
 //   train(trainer, {&step_log, &verifier, &checkpoints});   // a best one gets a checkpoint of its own
@@ -35,11 +36,12 @@ struct VerifierOptions {
 
 class Verifier final : public Observer {
  public:
-  /// Reads the pairs, and writes validation.csv into `folder`, which is made where it is missing. The model, whose net is looked at
-  /// as it is then, and the log must outlive this.
+  /// Reads the pairs, and writes validation.csv into `folder`, which is made where it is missing.
+  /// The model, whose net is looked at as it is then, and the log must outlive this.
   Verifier(std::filesystem::path folder, const Model& model, RunLog& log, VerifierOptions options);
 
-  /// Decodes every picture once: one that cannot be used ends the run now, and not when it has gone on for hours.
+  /// Decodes every picture once: one that cannot be used ends the run now, and not when it has gone
+  /// on for hours.
   void start(TrainRun& run) override;
   void catch_up(TrainRun& run) override;
   void after_step(TrainRun& run) override;

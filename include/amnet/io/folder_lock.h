@@ -1,5 +1,6 @@
-// One writer at a time: who writes to a folder for longer than a moment locks it first. The lock is the kernel's (flock on a file `.lock`),
-// so it ends with the process, however that ends. Readers need none.
+// One writer at a time: who writes to a folder for longer than a moment locks it first. The lock is
+// the kernel's (flock on a file `.lock`), so it ends with the process, however that ends. Readers
+// need none.
 //
 //   FolderLock lock("runs/a");   // throws when another process, here or on another machine of a shared drive, writes there
 //   if (!lock.held()) log.line(lock.missing());
@@ -12,8 +13,8 @@ namespace amnet {
 
 class FolderLock {
  public:
-  /// Creates the folder where it is missing. Throws FileError naming the process and the host that hold it, or what keeps `.lock` from
-  /// being written.
+  /// Creates the folder where it is missing. Throws FileError naming the process and the host that
+  /// hold it, or what keeps `.lock` from being written.
   explicit FolderLock(std::filesystem::path folder);
   /// Takes `.lock` away, and the folder if this made it and nothing came into it.
   ~FolderLock();

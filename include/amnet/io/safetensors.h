@@ -1,7 +1,8 @@
-// safetensors, the file format of weights: https://github.com/huggingface/safetensors ("Format"). A u64 header length,
-// a JSON header of names, dtypes, shapes and byte ranges, then the elements, all little-endian. The reader is strict:
-// it accepts exactly the files the format describes, and nothing in a file is executed. A tensor that a Tensor cannot hold (of
-// another dtype such as F16, or of more than four dimensions) is passed over, and refused when it is asked for.
+// safetensors, the file format of weights: https://github.com/huggingface/safetensors ("Format"). A
+// u64 header length, a JSON header of names, dtypes, shapes and byte ranges, then the elements, all
+// little-endian. The reader is strict: it accepts exactly the files the format describes, and
+// nothing in a file is executed. A tensor that a Tensor cannot hold (of another dtype such as F16,
+// or of more than four dimensions) is passed over, and refused when it is asked for.
 //
 //   write_safetensors("model.safetensors", std::vector<NamedTensor>{{"fc.weight", w}}, {{"framework", "amnet"}});
 //   SafetensorsFile file = read_safetensors("model.safetensors");
@@ -37,19 +38,24 @@ using Metadata = std::map<std::string, std::string>;
 struct SafetensorsFile {
   Metadata metadata;
   std::vector<NamedTensor> tensors;  ///< as read: in the order of the bytes
-  /// Tensors of the file that a Tensor cannot hold, by name, each with a whole sentence that says why.
+  /// Tensors of the file that a Tensor cannot hold, by name, each with a whole sentence that says
+  /// why.
   std::map<std::string, std::string, std::less<>> unread = {};
-  std::vector<std::string> unwanted = {};  ///< names of those that were not asked for (SafetensorsReader)
+  /// names of those that were not asked for (SafetensorsReader)
+  std::vector<std::string> unwanted = {};
 
-  /// The tensor of that name, or nullptr, also for one that was not asked for. Throws DataError for one of `unread`.
+  /// The tensor of that name, or nullptr, also for one that was not asked for. Throws DataError for
+  /// one of `unread`.
   const Tensor* find(std::string_view name) const;
 };
 
-/// The longest header the reader accepts, in bytes (the format allows 100 MB; amnet's own are a few kB).
+/// The longest header the reader accepts, in bytes (the format allows 100 MB; amnet's own are a few
+/// kB).
 inline constexpr std::size_t safetensors_header_limit = std::size_t{16} << 20;
 
-/// Writes the tensors, widest dtype first and then by name: the same tensors always give the same bytes, aligned.
-/// Throws UsageError for a duplicate or unusable name and for a tensor that is undefined or not in host memory.
+/// Writes the tensors, widest dtype first and then by name: the same tensors always give the same
+/// bytes, aligned. Throws UsageError for a duplicate or unusable name and for a tensor that is
+/// undefined or not in host memory.
 void write_safetensors(const ByteSink& sink, std::span<const NamedTensor> tensors, const Metadata& metadata = {});
 /// The same into a file, durably (io/durable_file.h).
 void write_safetensors(const std::filesystem::path& path, std::span<const NamedTensor> tensors, const Metadata& metadata = {});
@@ -81,8 +87,8 @@ class SafetensorsReader {
   std::unique_ptr<State> state_;
 };
 
-/// Reads a whole file. Throws FileError when it cannot be read, and DataError naming the file, the tensor and what is
-/// wrong when it is malformed.
+/// Reads a whole file. Throws FileError when it cannot be read, and DataError naming the file, the
+/// tensor and what is wrong when it is malformed.
 SafetensorsFile read_safetensors(const std::filesystem::path& path);
 /// The same from memory; `name` stands for the file in messages.
 SafetensorsFile parse_safetensors(std::span<const std::byte> bytes, std::string_view name);

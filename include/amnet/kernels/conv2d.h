@@ -1,8 +1,8 @@
 // Two-dimensional convolution (cross-correlation, as the field calls it) on channels-last tensors:
 //   y(n,i,j,o) = bias(o) + sum over a,b,c of w(o,a,b,c) * x(n, i*stride.height + a - pad.height, j*stride.width + b - pad.width, c),
-// where x is zero outside of the image. With groups, output o reads only the channels of its own group.
-// The gradients are those of this sum: Dumoulin and Visin, "A guide to convolution arithmetic for deep learning"
-// (arXiv 1603.07285), chapter 4. Dilation is left out.
+// where x is zero outside of the image. With groups, output o reads only the channels of its own
+// group. The gradients are those of this sum: Dumoulin and Visin, "A guide to convolution
+// arithmetic for deep learning" (arXiv 1603.07285), chapter 4. Dilation is left out.
 //
 //   const Conv2dGeometry geometry{.kernel = 3, .pad = 1};
 //   Tensor y(geometry.output_shape(x.shape(), 64), x.dtype());
@@ -31,7 +31,8 @@ struct Conv2dGeometry {
     const std::int64_t room = input + 2 * pad - kernel;
     return room < 0 ? 0 : room / stride + 1;
   }
-  /// (N,H,W,C) to (N,OH,OW,O). Throws UsageError for a geometry without meaning or a kernel that does not fit.
+  /// (N,H,W,C) to (N,OH,OW,O). Throws UsageError for a geometry without meaning or a kernel that
+  /// does not fit.
   Shape output_shape(const Shape& x, std::int64_t outputs) const;
   /// (O, kernel.height, kernel.width, C/groups)
   Shape weight_shape(std::int64_t channels, std::int64_t outputs) const {
@@ -42,7 +43,8 @@ struct Conv2dGeometry {
 /// The passes that read the weights.
 enum class Conv2dPass : unsigned char { forward, data_gradient };
 
-/// What the kernels of one pass read in the place of the weights: a function of the shapes and the backend.
+/// What the kernels of one pass read in the place of the weights: a function of the shapes and the
+/// backend.
 struct Conv2dForm {
   int tile_h = 0, tile_w = 0;  ///< outputs of a tile; 0: none, computed directly
   DType dtype = DType::f32;    ///< of the factors of the products
@@ -52,24 +54,26 @@ struct Conv2dForm {
   std::string str() const { return fmt::format("{}x{} {}", tile_h, tile_w, name_of(dtype)); }
 };
 
-/// The form for calls of `pass` whose inputs x (N,H,W,C) have up to as many images as `x`; `dtype` is the weights'.
+/// The form for calls of `pass` whose inputs x (N,H,W,C) have up to as many images as `x`; `dtype`
+/// is the weights'.
 Conv2dForm conv2d_form(const Cpu& cpu, const Conv2dGeometry& geometry, const Shape& x, std::int64_t outputs, DType dtype, Conv2dPass pass);
 Conv2dForm conv2d_form(const Cuda& cuda, const Conv2dGeometry& geometry, const Shape& x, std::int64_t outputs, DType dtype,
                        Conv2dPass pass);
 
-/// The weights in that form, for many calls with the same values; conv2d_prepare makes it. It also fixes the algorithm, so that calls with
-/// few images do what those with many did.
+/// The weights in that form, for many calls with the same values; conv2d_prepare makes it. It also
+/// fixes the algorithm, so that calls with few images do what those with many did.
 struct Conv2dPrepared {
   Conv2dForm form = {};
-  Tensor transformed = {};  ///< in the order of the backend's kernels; undefined where they read the weights as they are
+  /// in the order of the backend's kernels; undefined where they read the weights as they are
+  Tensor transformed = {};
 };
 
 /// w (O,kh,kw,C/groups), and what is known of it beside.
 struct Conv2dWeights {
   Tensor values;
   const Conv2dPrepared* prepared = nullptr;
-  /// How many images a CPU chooses the algorithm of weights that are not prepared for, where the call has fewer: so that a row's bits do
-  /// not depend on how many come with it.
+  /// How many images a CPU chooses the algorithm of weights that are not prepared for, where the
+  /// call has fewer: so that a row's bits do not depend on how many come with it.
   std::int64_t images = 0;
 
   Conv2dWeights(Tensor weights, const Conv2dPrepared* made = nullptr, std::int64_t planned_images = 0)
@@ -77,9 +81,11 @@ struct Conv2dWeights {
   Conv2dWeights() = default;
 };
 
-/// Prepares the weights w for calls of `pass` whose inputs x (N,H,W,C) have up to as many images as `x`; the memory of `prepared` is used
-/// again. To be called again whenever w has changed. A backend of ProductPrecision::bf16 prepares weights of f32 for the forward pass in
-/// bf16, and calls with them multiply in bf16; weights that were not prepared, and all direct convolutions, are multiplied as they are.
+/// Prepares the weights w for calls of `pass` whose inputs x (N,H,W,C) have up to as many images as
+/// `x`; the memory of `prepared` is used again. To be called again whenever w has changed. A
+/// backend of ProductPrecision::bf16 prepares weights of f32 for the forward pass in bf16, and
+/// calls with them multiply in bf16; weights that were not prepared, and all direct convolutions,
+/// are multiplied as they are.
 void conv2d_prepare(Cpu& cpu, const Conv2dGeometry& geometry, const Shape& x, const Tensor& w, Conv2dPass pass, Conv2dPrepared& prepared);
 void conv2d_prepare(Cuda& cuda, const Conv2dGeometry& geometry, const Shape& x, const Tensor& w, Conv2dPass pass, Conv2dPrepared& prepared);
 
@@ -89,7 +95,8 @@ std::size_t conv2d_prepared_bytes(const Cpu& cpu, const Conv2dGeometry& geometry
 std::size_t conv2d_prepared_bytes(const Cuda& cuda, const Conv2dGeometry& geometry, const Shape& x, std::int64_t outputs, DType dtype,
                                   Conv2dPass pass);
 
-/// What follows the sums in the same step: y = residual + prelu(sums + bias). Undefined tensors are left out.
+/// What follows the sums in the same step: y = residual + prelu(sums + bias). Undefined tensors are
+/// left out.
 struct Conv2dEpilogue {
   Tensor bias = {};      ///< (O)
   Tensor slope = {};     ///< of a PReLU: (O), or (1) for all channels
@@ -97,14 +104,15 @@ struct Conv2dEpilogue {
   Tensor sums = {};      ///< as y: where sums + bias is kept, for a backward pass through the PReLU
 };
 
-/// x (N,H,W,C), w (O,kh,kw,C/groups) prepared for the forward pass or not, y (N,OH,OW,O), all of one floating-point dtype.
-/// Throws UsageError when a shape does not follow from the others.
+/// x (N,H,W,C), w (O,kh,kw,C/groups) prepared for the forward pass or not, y (N,OH,OW,O), all of
+/// one floating-point dtype. Throws UsageError when a shape does not follow from the others.
 void conv2d_forward(Cpu& cpu, const Conv2dGeometry& geometry, const Tensor& x, const Conv2dWeights& w, const Conv2dEpilogue& epilogue,
                     const Tensor& y);
 void conv2d_forward(Cuda& cuda, const Conv2dGeometry& geometry, const Tensor& x, const Conv2dWeights& w, const Conv2dEpilogue& epilogue,
                     const Tensor& y);
 
-/// What the backward pass must know of a PReLU that followed: dz = dy * prelu'(sums), where prelu' is 1 above 0 and the slope elsewhere.
+/// What the backward pass must know of a PReLU that followed: dz = dy * prelu'(sums), where prelu'
+/// is 1 above 0 and the slope elsewhere.
 struct Conv2dActivation {
   Tensor slope = {};  ///< (O) or (1); undefined: there was none, and dz is dy
   Tensor sums = {};   ///< as y: what forward kept
@@ -118,16 +126,17 @@ struct Conv2dGradients {
   Gradient dslope = {};  ///< as the slope: the sum of dy * sums where sums <= 0
 };
 
-/// x may be undefined where dw is skipped, w where dx is; w may be prepared for the data gradient. The residual's gradient is dy itself.
-/// The order of every sum depends on the shapes alone, never on the number of threads. Throws UsageError for a backend of
-/// ProductPrecision::bf16, and when a shape does not follow from the others.
+/// x may be undefined where dw is skipped, w where dx is; w may be prepared for the data gradient.
+/// The residual's gradient is dy itself. The order of every sum depends on the shapes alone, never
+/// on the number of threads. Throws UsageError for a backend of ProductPrecision::bf16, and when a
+/// shape does not follow from the others.
 void conv2d_backward(Cpu& cpu, const Conv2dGeometry& geometry, const Tensor& x, const Conv2dWeights& w, const Conv2dActivation& activation,
                      const Tensor& dy, const Conv2dGradients& gradients);
 void conv2d_backward(Cuda& cuda, const Conv2dGeometry& geometry, const Tensor& x, const Conv2dWeights& w,
                      const Conv2dActivation& activation, const Tensor& dy, const Conv2dGradients& gradients);
 
-/// The scratch memory that the forward pass, and with `training` every pass, takes for an input x (N,H,W,C): for a forecast. Of a direct
-/// convolution an estimate, of its packed weights.
+/// The scratch memory that the forward pass, and with `training` every pass, takes for an input x
+/// (N,H,W,C): for a forecast. Of a direct convolution an estimate, of its packed weights.
 ScratchBytes conv2d_scratch(const Cpu& cpu, const Conv2dGeometry& geometry, const Shape& x, std::int64_t outputs, DType dtype,
                             bool training);
 ScratchBytes conv2d_scratch(const Cuda& cuda, const Conv2dGeometry& geometry, const Shape& x, std::int64_t outputs, DType dtype,

@@ -1,4 +1,5 @@
-// What a training step tells of its features besides the loss: how close they are to their own class, and how long.
+// What a training step tells of its features besides the loss: how close they are to their own
+// class, and how long.
 //
 //   const Tensor statistics({2}, DType::f64);
 //   feature_statistics(cpu, features, class_weights, labels, statistics);   // (N,D), (classes,D), (N)
@@ -10,9 +11,10 @@
 
 namespace amnet {
 
-/// statistics: f64 (2), the means over the samples of cos(feature, class weights of its label), in [-1, 1], and of the feature's norm, both
-/// computed in double. features (N,D), class_weights (classes,D), of one floating-point dtype (on a GPU f32); labels i64 (N), in
-/// range. A zero feature or weight has cosine 0.
+/// statistics: f64 (2), the means over the samples of cos(feature, class weights of its label), in
+/// [-1, 1], and of the feature's norm, both computed in double. features (N,D), class_weights
+/// (classes,D), of one floating-point dtype (on a GPU f32); labels i64 (N), in range. A zero
+/// feature or weight has cosine 0.
 void feature_statistics(Cpu& cpu, const Tensor& features, const Tensor& class_weights, const Tensor& labels, const Tensor& statistics);
 void feature_statistics(Cuda& cuda, const Tensor& features, const Tensor& class_weights, const Tensor& labels, const Tensor& statistics);
 

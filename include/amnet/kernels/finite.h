@@ -13,7 +13,8 @@ namespace amnet {
 bool all_finite(Cpu& cpu, const Tensor& tensor);
 bool all_finite(Cuda& cuda, const Tensor& tensor);
 
-/// flag, a u8 (1), becomes 1 where an element of a floating-point tensor is not finite, and stays as it is otherwise. Nobody waits for it.
+/// flag, a u8 (1), becomes 1 where an element of a floating-point tensor is not finite, and stays
+/// as it is otherwise. Nobody waits for it.
 void raise_unless_finite(Cpu& cpu, const Tensor& tensor, const Tensor& flag);
 void raise_unless_finite(Cuda& cuda, const Tensor& tensor, const Tensor& flag);
 

@@ -1,9 +1,10 @@
 // Fully connected (inner product): y(n,o) = bias(o) + sum over i of w(o,i) * x(n,i).
 // The gradient of the bias is bias_backward of kernels/bias.h.
 //
-// The `cosine` functions have the unit rows w(o) / norm(o), norm(o) = sqrt(sum of w(o)^2 + epsilon), in the place of w(o), and do not
-// write them down: the inverse of a norm multiplies an output instead, so that no second matrix of weights is read or kept. Products of
-// bf16 take copies of their factors in any case, and those are of the unit rows.
+// The `cosine` functions have the unit rows w(o) / norm(o), norm(o) = sqrt(sum of w(o)^2 +
+// epsilon), in the place of w(o), and do not write them down: the inverse of a norm multiplies an
+// output instead, so that no second matrix of weights is read or kept. Products of bf16 take copies
+// of their factors in any case, and those are of the unit rows.
 //
 //   fully_connected_forward(cpu, x, w, bias, y);   // (N,I), (O,I), (O) to (N,O)
 //   fully_connected_backward_data(cpu, dy, w, {dx, Write::assign});
@@ -16,9 +17,9 @@
 
 namespace amnet {
 
-/// x (N,I), w (O,I), bias (O) or undefined for none, y (N,O): all of one floating-point dtype; on a GPU x and dx may be bf16 where its
-/// precision is, and all else is f32. On a CPU a row of y has the same bits in every batch.
-/// Throws UsageError when a shape does not follow from the others.
+/// x (N,I), w (O,I), bias (O) or undefined for none, y (N,O): all of one floating-point dtype; on a
+/// GPU x and dx may be bf16 where its precision is, and all else is f32. On a CPU a row of y has
+/// the same bits in every batch. Throws UsageError when a shape does not follow from the others.
 void fully_connected_forward(Cpu& cpu, const Tensor& x, const Tensor& w, const Tensor& bias, const Tensor& y);
 void fully_connected_forward(Cuda& cuda, const Tensor& x, const Tensor& w, const Tensor& bias, const Tensor& y);
 
@@ -38,11 +39,13 @@ void cosine_forward(Cuda& cuda, const Tensor& x, const Tensor& w, double epsilon
 void cosine_backward_data(Cpu& cpu, const Tensor& dy, const Tensor& w, const Tensor& norms, const Gradient& dx);
 void cosine_backward_data(Cuda& cuda, const Tensor& dy, const Tensor& w, const Tensor& norms, const Gradient& dx);
 
-/// dw = (du - u <u, du>) / norm with u the unit row and du its gradient: exact for any epsilon, as in kernels/normalize.h.
+/// dw = (du - u <u, du>) / norm with u the unit row and du its gradient: exact for any epsilon, as
+/// in kernels/normalize.h.
 void cosine_backward_weights(Cpu& cpu, const Tensor& x, const Tensor& dy, const Tensor& w, const Tensor& norms, const Gradient& dw);
 void cosine_backward_weights(Cuda& cuda, const Tensor& x, const Tensor& dy, const Tensor& w, const Tensor& norms, const Gradient& dw);
 
-/// The scratch memory that the three passes take for x of `dtype`, with `unit_rows` those of the cosines: for a forecast.
+/// The scratch memory that the three passes take for x of `dtype`, with `unit_rows` those of the
+/// cosines: for a forecast.
 ScratchBytes fully_connected_scratch(const Cpu& cpu, std::int64_t samples, std::int64_t inputs, std::int64_t outputs, DType dtype,
                                      bool unit_rows);
 ScratchBytes fully_connected_scratch(const Cuda& cuda, std::int64_t samples, std::int64_t inputs, std::int64_t outputs, DType dtype,

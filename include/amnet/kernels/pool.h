@@ -1,6 +1,7 @@
-// Pooling over windows of an image: the maximum or the average of each window, per channel. As in Caffe, sizes are rounded up by
-// default, a last window must start inside the image or its padding before it, and an average divides by the part of the window
-// that lies inside the image and its padding.
+// Pooling over windows of an image: the maximum or the average of each window, per channel. As in
+// Caffe, sizes are rounded up by default, a last window must start inside the image or its padding
+// before it, and an average divides by the part of the window that lies inside the image and its
+// padding.
 //
 //   const PoolWindow window{.kind = PoolKind::max, .kernel = 3, .stride = 2};
 //   const Tensor y(window.output_shape(x.shape()), x.dtype()), indices(y.shape(), DType::i64);
@@ -20,7 +21,8 @@ namespace amnet {
 enum class PoolKind : unsigned char { max, average };
 constexpr std::array<std::string_view, 2> names_of(PoolKind) { return {"max", "average"}; }
 
-/// What is taken of a window, and its geometry in pixels. Padding is smaller than the window, so that no window lies in the padding alone.
+/// What is taken of a window, and its geometry in pixels. Padding is smaller than the window, so
+/// that no window lies in the padding alone.
 struct PoolWindow {
   PoolKind kind = PoolKind::max;
   Extents kernel = 2, stride = 2, pad = 0;
@@ -30,11 +32,13 @@ struct PoolWindow {
   Shape output_shape(const Shape& x) const;
 };
 
-/// How many windows lie along an extent: ceil (or floor) of (extent + 2 pad - kernel) / stride, plus 1, less those that would start
-/// at or after extent + pad. Throws UsageError where the window does not fit.
+/// How many windows lie along an extent: ceil (or floor) of (extent + 2 pad - kernel) / stride,
+/// plus 1, less those that would start at or after extent + pad. Throws UsageError where the window
+/// does not fit.
 std::int64_t pooled_extent(std::int64_t extent, std::int64_t kernel, std::int64_t stride, std::int64_t pad, bool round_up);
 
-/// x: (N,H,W,C); y: (N,OH,OW,C); indices: i64, as y, for a maximum only: h * W + w of the pixel that won, the first on a tie.
+/// x: (N,H,W,C); y: (N,OH,OW,C); indices: i64, as y, for a maximum only: h * W + w of the pixel
+/// that won, the first on a tie.
 void pool_forward(Cpu& cpu, const PoolWindow& window, const Tensor& x, const Tensor& y, const Tensor& indices);
 void pool_forward(Cuda& cuda, const PoolWindow& window, const Tensor& x, const Tensor& y, const Tensor& indices);
 

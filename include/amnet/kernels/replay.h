@@ -1,5 +1,6 @@
-// Work that is launched again and again on the same tensors. A GPU records its launches once, as a CUDA graph, and repeats them with one
-// call, so that the host no longer launches kernel by kernel; a CPU does the work each time.
+// Work that is launched again and again on the same tensors. A GPU records its launches once, as a
+// CUDA graph, and repeats them with one call, so that the host no longer launches kernel by kernel;
+// a CPU does the work each time.
 //
 //   const std::unique_ptr<Replay> replay = make_replay(cpu);
 //   for (int step = 0; step < 3; ++step) {
@@ -22,12 +23,15 @@ namespace amnet {
 class Replay {
  public:
   virtual ~Replay() = default;
-  /// Has `work` done: launches on tensors that stay where they are, and nothing that waits for them. `work` answers whether its launches
-  /// would be the very same the next time; a false is final, and it is then called every time. Otherwise a GPU calls it once to prepare
-  /// (algorithms are chosen, memory is taken), records it in the second call, and does not call it again as long as the recording holds.
-  /// What cannot be recorded is launched as before, and refusal() says why.
+  /// Has `work` done: launches on tensors that stay where they are, and nothing that waits for
+  /// them. `work` answers whether its launches would be the very same the next time; a false is
+  /// final, and it is then called every time. Otherwise a GPU calls it once to prepare (algorithms
+  /// are chosen, memory is taken), records it in the second call, and does not call it again as
+  /// long as the recording holds. What cannot be recorded is launched as before, and refusal() says
+  /// why.
   virtual void run(const std::function<bool()>& work) = 0;
-  /// Why the work could not be recorded though it repeats; empty where it was, or did not have to be.
+  /// Why the work could not be recorded though it repeats; empty where it was, or did not have to
+  /// be.
   virtual const std::string& refusal() const = 0;
 };
 std::unique_ptr<Replay> make_replay(Cpu& cpu);

@@ -1,4 +1,5 @@
-// One step of stochastic gradient descent with momentum, the learning rate inside the momentum as in Caffe:
+// One step of stochastic gradient descent with momentum, the learning rate inside the momentum as
+// in Caffe:
 //   g = gradient_scale * gradient + weight_decay * w,  V <- momentum * V + learning_rate * g,  w <- w - V.
 //
 //   const SgdUpdate update{.options = {.learning_rate = 0.1}, .gradient = gradient, .momentum = momentum, .value = weight};
@@ -20,14 +21,16 @@ struct SgdOptions {
   double gradient_scale = 1;  ///< 1 / the number of micro-batches whose gradients were added
 };
 
-/// One parameter's step. gradient, momentum (V) and value (w): of one shape and floating-point dtype; momentum starts at zero.
+/// One parameter's step. gradient, momentum (V) and value (w): of one shape and floating-point
+/// dtype; momentum starts at zero.
 struct SgdUpdate {
   SgdOptions options;
   Tensor gradient, momentum, value;
 };
 
-/// The updates of all parameters of a step, none of which may share elements with another: on a GPU they run side by side. Where `halted`,
-/// a u8 (1), is defined and not 0, nothing is changed: raise_unless_finite of kernels/finite.h sets it.
+/// The updates of all parameters of a step, none of which may share elements with another: on a GPU
+/// they run side by side. Where `halted`, a u8 (1), is defined and not 0, nothing is changed:
+/// raise_unless_finite of kernels/finite.h sets it.
 void sgd_step(Cpu& cpu, std::span<const SgdUpdate> updates, const Tensor& halted = {});
 void sgd_step(Cuda& cuda, std::span<const SgdUpdate> updates, const Tensor& halted = {});
 

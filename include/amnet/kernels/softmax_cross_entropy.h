@@ -1,9 +1,11 @@
-// Softmax cross-entropy, plain and with an additive margin on the target: for cosines c of sample i with label y,
+// Softmax cross-entropy, plain and with an additive margin on the target: for cosines c of sample i
+// with label y,
 //   z_j = s c_j for j != y,  z_y = s (c_y - m),  loss_i = log sum_j exp(z_j) - z_y,  loss = the mean of the loss_i.
-// Wang, Cheng, Liu, Liu, "Additive Margin Softmax" (arXiv 1801.05599), equation 6; with m = 0 and s = 1 it is plain softmax.
-// A sample_scale, the norms of features that are not normalised, takes the place of s, one per sample.
-// The largest z is subtracted before exp, so nothing overflows; sums over the classes and the batch are kept in double.
-// No probability is stored: backward computes them again from the logits, so that a head has one (N,classes) matrix, not three.
+// Wang, Cheng, Liu, Liu, "Additive Margin Softmax" (arXiv 1801.05599), equation 6; with m = 0 and s =
+// 1 it is plain softmax. A sample_scale, the norms of features that are not normalised, takes the
+// place of s, one per sample. The largest z is subtracted before exp, so nothing overflows; sums
+// over the classes and the batch are kept in double. No probability is stored: backward computes
+// them again from the logits, so that a head has one (N,classes) matrix, not three.
 //
 //   const MarginOptions margin{.scale = 30, .margin = 0.35};
 //   softmax_cross_entropy_forward(cpu, margin, cosines, labels, {}, normalisers, loss);
@@ -19,8 +21,8 @@
 
 namespace amnet {
 
-/// Where the margin is subtracted: from every target (the paper), or from those whose cosine is above m (the reference code).
-/// Under either rule the target's derivative is 1.
+/// Where the margin is subtracted: from every target (the paper), or from those whose cosine is
+/// above m (the reference code). Under either rule the target's derivative is 1.
 enum class MarginRule : unsigned char { always, cos_gt_m };
 constexpr std::array<std::string_view, 2> names_of(MarginRule) { return {"always", "cos_gt_m"}; }
 
@@ -30,23 +32,25 @@ struct MarginOptions {
   MarginRule rule = MarginRule::always;
 };
 
-/// scaled (N,classes) = z of the formula above. cosines: (N,classes); labels: i64 (N), in range; sample_scale: (N,1) or undefined.
+/// scaled (N,classes) = z of the formula above. cosines: (N,classes); labels: i64 (N), in range;
+/// sample_scale: (N,1) or undefined.
 void margin_logits(Cpu& cpu, const MarginOptions& options, const Tensor& cosines, const Tensor& labels, const Tensor& sample_scale,
                    const Tensor& scaled);
 void margin_logits(Cuda& cuda, const MarginOptions& options, const Tensor& cosines, const Tensor& labels, const Tensor& sample_scale,
                    const Tensor& scaled);
 
-/// loss: (1); normalisers: (N,2), the largest z of each sample and the sum of exp(z - largest), for the backward pass.
-/// Throws DataError for a label out of range, before anything is computed. A GPU's labels are checked by whoever brings them over; one that
-/// is out of range after all makes the loss NaN.
+/// loss: (1); normalisers: (N,2), the largest z of each sample and the sum of exp(z - largest), for
+/// the backward pass. Throws DataError for a label out of range, before anything is computed. A
+/// GPU's labels are checked by whoever brings them over; one that is out of range after all makes
+/// the loss NaN.
 void softmax_cross_entropy_forward(Cpu& cpu, const MarginOptions& options, const Tensor& logits, const Tensor& labels,
                                    const Tensor& sample_scale, const Tensor& normalisers, const Tensor& loss);
 void softmax_cross_entropy_forward(Cuda& cuda, const MarginOptions& options, const Tensor& logits, const Tensor& labels,
                                    const Tensor& sample_scale, const Tensor& normalisers, const Tensor& loss);
 
-/// With p_ij = exp(z_ij - largest_i) / sum_i and g_ij = dloss / N (p_ij - [j = y_i]): dlogits = s g, and
-/// dsample_scale_i = sum_j g_ij (c_ij - m [j = y_i, where subtracted]). dloss: (1); dlogits: (N,classes), which may be `logits` itself
-/// where it is assigned; dsample_scale: (N,1).
+/// With p_ij = exp(z_ij - largest_i) / sum_i and g_ij = dloss / N (p_ij - [j = y_i]): dlogits = s
+/// g, and dsample_scale_i = sum_j g_ij (c_ij - m [j = y_i, where subtracted]). dloss: (1); dlogits:
+/// (N,classes), which may be `logits` itself where it is assigned; dsample_scale: (N,1).
 void softmax_cross_entropy_backward(Cpu& cpu, const MarginOptions& options, const Tensor& logits, const Tensor& labels,
                                     const Tensor& sample_scale, const Tensor& normalisers, const Tensor& dloss, const Gradient& dlogits,
                                     const Gradient& dsample_scale);

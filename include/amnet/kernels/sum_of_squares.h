@@ -1,4 +1,5 @@
-// The sum of the squares of a tensor's elements, in double: of all gradients of a step, the square of their norm.
+// The sum of the squares of a tensor's elements, in double: of all gradients of a step, the square
+// of their norm.
 //
 //   const Tensor x = Tensor::of<float>({2}, {3, 4}), sum({1}, DType::f64);
 //   sum_of_squares(cpu, x, sum);
@@ -10,8 +11,9 @@
 
 namespace amnet {
 
-/// sum: f64 (1), the sum of x_i^2 over the elements of x, of any shape and floating-point dtype (on a GPU f32 or bf16).
-/// The order depends on the number of elements alone (and on the GPU), not on the number of threads. Nobody waits for it.
+/// sum: f64 (1), the sum of x_i^2 over the elements of x, of any shape and floating-point dtype (on
+/// a GPU f32 or bf16). The order depends on the number of elements alone (and on the GPU), not on
+/// the number of threads. Nobody waits for it.
 void sum_of_squares(Cpu& cpu, const Tensor& x, const Tensor& sum);
 void sum_of_squares(Cuda& cuda, const Tensor& x, const Tensor& sum);
 

@@ -1,4 +1,5 @@
-// Accuracy as a layer: kernels/accuracy.h has the rule. It works in both phases, and no gradient passes it.
+// Accuracy as a layer: kernels/accuracy.h has the rule. It works in both phases, and no gradient
+// passes it.
 //
 //   Value accuracy = net.add("accuracy", Accuracy(), {logits, labels});
 #pragma once

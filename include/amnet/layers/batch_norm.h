@@ -9,10 +9,12 @@
 namespace amnet {
 
 struct BatchNormOptions {
-  double epsilon = 1e-5;           ///< added to the variance, inside the root
-  double fraction = 0.99;          ///< how much of the past the running statistics keep at every step
-  bool affine = true;              ///< with the parameters "scale" and "shift"
-  bool stored_statistics = false;  ///< uses the running statistics in training too, and leaves them alone
+  double epsilon = 1e-5;  ///< added to the variance, inside the root
+  /// how much of the past the running statistics keep at every step
+  double fraction = 0.99;
+  bool affine = true;  ///< with the parameters "scale" and "shift"
+  /// uses the running statistics in training too, and leaves them alone
+  bool stored_statistics = false;
   ParameterOptions scale = {.filler = Filler::constant(1)};
   ParameterOptions shift = {.filler = Filler::constant(0)};
 
@@ -27,8 +29,9 @@ struct BatchNormOptions {
   }
 };
 
-/// Input and output (..., C). Parameters "scale" and "shift" (C); buffers "running_mean" and "running_variance" (C), and
-/// "weight_of_past" (1): the weight of all batches they are the mean of, 0 before the first.
+/// Input and output (..., C). Parameters "scale" and "shift" (C); buffers "running_mean" and
+/// "running_variance" (C), and "weight_of_past" (1): the weight of all batches they are the mean
+/// of, 0 before the first.
 class BatchNorm final : public Layer {
  public:
   explicit BatchNorm(BatchNormOptions options = {}) : options_(options) {

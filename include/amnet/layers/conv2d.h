@@ -20,7 +20,8 @@ struct Conv2dOptions {
   ParameterOptions bias = {.filler = Filler::constant(0), .lr_mult = 2, .decay_mult = 0};
 };
 
-/// Input (N,H,W,C), output (N,OH,OW,outputs); parameters "weight" (outputs,kh,kw,C/groups) and "bias" (outputs).
+/// Input (N,H,W,C), output (N,OH,OW,outputs); parameters "weight" (outputs,kh,kw,C/groups) and
+/// "bias" (outputs).
 class Conv2d final : public Layer {
  public:
   /// All that the layer states of itself.
@@ -136,7 +137,8 @@ class Conv2d final : public Layer {
   static Conv2dPass kernel_pass(Pass pass) { return pass == Pass::forward ? Conv2dPass::forward : Conv2dPass::data_gradient; }
   Shape weight_shape(std::span<const TensorSpec> inputs) const {
     expect_inputs(inputs, 1);
-    static_cast<void>(geometry().output_shape(inputs[0].shape, outputs_));  // whether the geometry means anything
+    // whether the geometry means anything
+    static_cast<void>(geometry().output_shape(inputs[0].shape, outputs_));
     return geometry().weight_shape(inputs[0].shape[3], outputs_);
   }
 

@@ -1,5 +1,6 @@
-// Fully connected as a layer: kernels/fully_connected.h has the formulas. Its weight rows can be normalised, which turns the
-// outputs for a normalised input into cosines; the epsilon stands inside the root: w / sqrt(sum of w^2 + epsilon).
+// Fully connected as a layer: kernels/fully_connected.h has the formulas. Its weight rows can be
+// normalised, which turns the outputs for a normalised input into cosines; the epsilon stands
+// inside the root: w / sqrt(sum of w^2 + epsilon).
 //
 //   Value features = net.add("features", FullyConnected(512), {flat});
 #pragma once
@@ -15,7 +16,9 @@ namespace amnet {
 enum class RowNorm : unsigned char {
   none,
   projected,  ///< the gradient passes through the normalisation; the stored weights are left alone
-  in_place    ///< the reference code's rule: every forward renormalises the stored rows, and backward knows nothing of it
+  /// the reference code's rule: every forward renormalises the stored rows, and backward knows
+  /// nothing of it
+  in_place
 };
 constexpr std::array<std::string_view, 3> names_of(RowNorm) { return {"none", "projected", "in_place"}; }
 
@@ -62,7 +65,8 @@ class FullyConnected final : public Layer {
     expect_shape(weight_, weight_shape(inputs));
     const auto& [shape, dtype, per_sample] = inputs[0];
     LayerPlan plan{.outputs = {{{shape[0], outputs_}, exact_dtype(dtype)}}, .saved = {}};
-    if (options_.row_norm != RowNorm::none) plan.saved = {{{outputs_, 1}, exact_dtype(dtype), false}};  // the norm of each row
+    // the norm of each row
+    if (options_.row_norm != RowNorm::none) plan.saved = {{{outputs_, 1}, exact_dtype(dtype), false}};
     return plan;
   }
 

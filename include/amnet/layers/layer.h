@@ -1,6 +1,6 @@
 // The one interface of every layer. A layer is a value with options; it owns its parameters, never
-// its activations, nor anything that depends on shapes, device or phase: a plan keeps those and hands
-// them in, so that any number of plans run one layer. What a layer leaves out is the graph.
+// its activations, nor anything that depends on shapes, device or phase: a plan keeps those and
+// hands them in, so that any number of plans run one layer. What a layer leaves out is the graph.
 //
 // To write one: `build` makes the parameters and `visit` shows them, `setup` names the shapes,
 // `forward` and `backward` call a kernel. docs/adding_a_layer.md builds one from nothing.
@@ -45,8 +45,8 @@ struct Step {
   std::uint64_t seed = 0;   ///< of the run
 };
 
-/// The step as layers see it. It notes whether one asked for the number: what is launched then differs from step to step, and cannot be
-/// repeated from a recording (kernels/replay.h).
+/// The step as layers see it. It notes whether one asked for the number: what is launched then
+/// differs from step to step, and cannot be repeated from a recording (kernels/replay.h).
 class StepView {
  public:
   StepView() = default;
@@ -64,7 +64,8 @@ class StepView {
   mutable bool number_was_asked_ = false;
 };
 
-/// What a layer needs to know of the run it is part of. The plan says the phase, whoever trains the step.
+/// What a layer needs to know of the run it is part of. The plan says the phase, whoever trains the
+/// step.
 struct Context {
   Device& device;
   Phase phase;
@@ -100,8 +101,8 @@ enum class ParameterLayout : unsigned char {
   convolution  ///< (out, kh, kw, in) here, (out, in, kh, kw) in files
 };
 
-/// A learned tensor or a buffer (a running statistic): everything of a layer that a file or a resume must bring back.
-/// Its gradient belongs to the plan that trains (net/plan.h).
+/// A learned tensor or a buffer (a running statistic): everything of a layer that a file or a
+/// resume must bring back. Its gradient belongs to the plan that trains (net/plan.h).
 struct Parameter {
   std::string name;       ///< within the layer: "weight", "bias", "slope"
   Tensor value;           ///< made by build
@@ -110,7 +111,8 @@ struct Parameter {
   double decay_mult = 1;  ///< multiplies the weight decay
   bool buffer = false;    ///< not learned: lr_mult and decay_mult do not apply
   ParameterLayout layout = ParameterLayout::plain;
-  /// Raised by whoever has something write the value: what was prepared of it is then known to be old.
+  /// Raised by whoever has something write the value: what was prepared of it is then known to be
+  /// old. Not by the work that writes, which may be a recording that the host does not see.
   std::uint64_t version = 1;
 
   bool trainable() const { return !buffer && lr_mult != 0; }
@@ -137,35 +139,41 @@ struct ParameterOptions {
 struct TensorSpec {
   Shape shape;
   DType dtype;
-  /// Whether the first extent counts the samples: of fewer samples than planned such a tensor is handed in with so many rows.
-  /// False for what all samples have together, such as a mean loss, or what none of them has, such as the norms of weights.
+  /// Whether the first extent counts the samples: of fewer samples than planned such a tensor is
+  /// handed in with so many rows. False for what all samples have together, such as a mean loss, or
+  /// what none of them has, such as the norms of weights.
   bool per_sample = true;
 };
 
-/// What a plan keeps for a layer beside tensors, where the layer wants that: what it knows of the shapes that it was set up for, and what
-/// its kernels prepare.
+/// What a plan keeps for a layer beside tensors, where the layer wants that: what it knows of the
+/// shapes that it was set up for, and what its kernels prepare.
 struct LayerState {
   virtual ~LayerState() = default;
 };
 
-/// What `setup` answers: the outputs, and the state kept from forward to backward (masks, indices, statistics).
+/// What `setup` answers: the outputs, and the state kept from forward to backward (masks, indices,
+/// statistics).
 struct LayerPlan {
   std::vector<TensorSpec> outputs = {};
   std::vector<TensorSpec> saved = {};
-  std::vector<TensorSpec> for_backward = {};  ///< kept like `saved`, but undefined where no backward pass will come
-  std::vector<TensorSpec> scratch = {};       ///< room that backward needs while it runs
-  std::unique_ptr<LayerState> state = {};     ///< handed in with every call; null where the layer wants none
+  /// kept like `saved`, but undefined where no backward pass will come
+  std::vector<TensorSpec> for_backward = {};
+  std::vector<TensorSpec> scratch = {};  ///< room that backward needs while it runs
+  /// handed in with every call; null where the layer wants none
+  std::unique_ptr<LayerState> state = {};
 };
 
 /// Which values backward reads, so that the net keeps those and shares the memory of the rest.
 struct BackwardNeeds {
   bool inputs = true;
   bool outputs = false;
-  /// An input whose gradient is the first output's, unchanged (-1: none): the net may hand in one tensor for both, and backward then
-  /// leaves it as it is. Another input's gradient is written only when the output's has been read.
+  /// An input whose gradient is the first output's, unchanged (-1: none): the net may hand in one
+  /// tensor for both, and backward then leaves it as it is. Another input's gradient is written
+  /// only when the output's has been read.
   int passes_gradient_to = -1;
-  /// The input whose gradient backward may write over the input's own value, or -1. Where nobody reads the value afterwards, the net
-  /// then hands in one tensor for both, with a gradient to assign; everywhere else they are two.
+  /// The input whose gradient backward may write over the input's own value, or -1. Where nobody
+  /// reads the value afterwards, the net then hands in one tensor for both, with a gradient to
+  /// assign; everywhere else they are two.
   int overwrites = -1;
 };
 
@@ -186,16 +194,19 @@ struct ParameterGradient {
 
 struct BackwardArgs {
   Context& context;
-  std::span<const Tensor> inputs;            ///< undefined unless needs().inputs; read only, but for needs().overwrites
+  /// undefined unless needs().inputs; read only, but for needs().overwrites
+  std::span<const Tensor> inputs;
   std::span<const Tensor> outputs;           ///< undefined unless needs().outputs
   std::span<const Tensor> saved;             ///< as forward left it; backward may overwrite it
   std::span<const Tensor> output_gradients;  ///< undefined for an output that no loss depends on
   std::span<const Gradient> input_gradients;
-  Write parameters = Write::assign;                             ///< assign on a step's first micro-batch, add on later ones
-  std::span<const Tensor> for_backward = {};                    ///< as forward left it
-  std::span<const Tensor> scratch = {};                         ///< uninitialised
-  std::span<const ParameterGradient> parameter_gradients = {};  ///< of the layer's trainable parameters
-  LayerState* state = nullptr;                                  ///< as `setup` made it
+  /// assign on a step's first micro-batch, add on later ones
+  Write parameters = Write::assign;
+  std::span<const Tensor> for_backward = {};  ///< as forward left it
+  std::span<const Tensor> scratch = {};       ///< uninitialised
+  /// of the layer's trainable parameters
+  std::span<const ParameterGradient> parameter_gradients = {};
+  LayerState* state = nullptr;  ///< as `setup` made it
 
   /// The gradient of a parameter to be written: skipped where the parameter is frozen.
   Gradient gradient_of(const Parameter& parameter) const {
@@ -211,8 +222,9 @@ struct PrepareArgs {
   Context& context;
   Pass pass;
   LayerState* state;  ///< as `setup` made it
-  /// Where what is made is kept from run to run, for all plans of the net, until its parameter's version is another. Null: it is made of
-  /// the values as they are now, for the calls of this pass alone.
+  /// Where what is made is kept from run to run, for all plans of the net, until its parameter's
+  /// version is another. Null: it is made of the values as they are now, for the calls of this pass
+  /// alone.
   PreparedForms* kept;
 };
 
@@ -222,13 +234,15 @@ class Layer {
 
   /// The name in messages and files: "conv2d".
   virtual std::string_view type() const = 0;
-  /// What it was made with, all of it, so that a file can hold it and the row of its type in a table make it again (model/layer_types.h).
-  /// Nothing where it cannot be described: such a layer trains, but no model file can hold its net.
+  /// What it was made with, all of it, so that a file can hold it and the row of its type in a
+  /// table make it again (model/layer_types.h). Nothing where it cannot be described: such a layer
+  /// trains, but no model file can hold its net.
   virtual std::optional<Options> options() const { return std::nullopt; }
-  /// Makes the parameters for inputs like these: once, when the layer joins a net. Nothing by default.
+  /// Makes the parameters for inputs like these: once, when the layer joins a net. Nothing by
+  /// default.
   virtual void build(std::span<const TensorSpec> /*inputs*/) {}
-  /// Checks the inputs and answers what the layer needs for them, for every plan anew (another batch size, another image size).
-  /// Throws UsageError naming what was expected and what came.
+  /// Checks the inputs and answers what the layer needs for them, for every plan anew (another
+  /// batch size, another image size). Throws UsageError naming what was expected and what came.
   virtual LayerPlan setup(std::span<const TensorSpec> inputs) const = 0;
   /// Computes the samples that the tensors hold: those that were planned, or fewer.
   virtual void forward(const ForwardArgs& args) const = 0;
@@ -237,29 +251,33 @@ class Layer {
   virtual BackwardNeeds needs() const { return {}; }
   /// False for a layer whose outputs no gradient can pass (accuracy).
   virtual bool differentiable() const { return true; }
-  /// True where each sample is computed on its own, and every tensor of the plan is per sample. The plan may then run
-  /// forward on one group of samples after the other, and backward in the opposite order, the parameters' gradients adding up.
+  /// True where each sample is computed on its own, and every tensor of the plan is per sample. The
+  /// plan may then run forward on one group of samples after the other, and backward in the
+  /// opposite order, the parameters' gradients adding up.
   virtual bool sample_wise() const { return false; }
   /// Makes what the kernels of a pass read of the parameters, for many calls. Nothing by default.
   virtual void prepare(const PrepareArgs&) const {}
   /// The memory that `prepare` takes for these inputs, in bytes.
   virtual std::size_t prepared_bytes(Device&, Pass, std::span<const TensorSpec> /*inputs*/) const { return 0; }
-  /// The scratch memory that the device will hold for this layer's kernels; none worth a mention by default. `training`: backward runs too.
+  /// The scratch memory that the device will hold for this layer's kernels; none worth a mention by
+  /// default. `training`: backward runs too.
   virtual ScratchBytes kernel_scratch(Device&, std::span<const TensorSpec> /*inputs*/, bool /*training*/) const { return {}; }
-  /// Shows every parameter and buffer, always in the same order, to somebody who may change what it is; whoever changes a value raises its
-  /// version.
+  /// Shows every parameter and buffer, always in the same order, to somebody who may change what it
+  /// is; whoever changes a value raises its version.
   virtual void visit(const ParameterVisitor&) {}
   /// The same, only to look.
   void look(const ParameterLook& visitor) const {
     const_cast<Layer*>(this)->visit([&visitor](const Parameter& parameter) { visitor(parameter); });
   }
 
-  /// Calls body(backend) with the context's backend: a kernel that any of the backends lacks is an error when you compile or link.
+  /// Calls body(backend) with the context's backend: a kernel that any of the backends lacks is an
+  /// error when you compile or link.
   template <class Body>
   static void on_device(Context& context, Body&& body) {
     on(context.device, std::forward<Body>(body));
   }
-  /// Calls body(cpu), for a layer that no other device computes. Throws UsageError that names the layer's type on such a device.
+  /// Calls body(cpu), for a layer that no other device computes. Throws UsageError that names the
+  /// layer's type on such a device.
   template <class Body>
   void on_cpu(Context& context, Body&& body) const {
     Cpu* cpu = std::get_if<Cpu>(&context.device);

@@ -19,7 +19,8 @@ struct NormalizeOptions {
   }
 };
 
-/// Input (..., D), output the same with rows of length 1; the norm as second output is (..., 1), and its gradient flows back.
+/// Input (..., D), output the same with rows of length 1; the norm as second output is (..., 1),
+/// and its gradient flows back.
 class Normalize final : public Layer {
  public:
   explicit Normalize(NormalizeOptions options = {}) : options_(options) {

@@ -19,7 +19,8 @@ struct PReluOptions {
   }
 };
 
-/// Input and output (..., C); parameter "slope" (C) or (1), weight-decayed as in the reference code.
+/// Input and output (..., C); parameter "slope" (C) or (1), weight-decayed as in the reference
+/// code.
 class PRelu final : public Layer {
  public:
   explicit PRelu(PReluOptions options = {}) : options_(options) {}

@@ -1,4 +1,5 @@
-// Scale and shift as a layer: kernels/scale_shift.h has the formula. A frozen scalar scale is the s of a normalised softmax.
+// Scale and shift as a layer: kernels/scale_shift.h has the formula. A frozen scalar scale is the s
+// of a normalised softmax.
 //
 //   Value scaled = net.add("scale", ScaleShift({.shared = true, .scale = {Filler::constant(30), 0}}), {cosines});
 #pragma once

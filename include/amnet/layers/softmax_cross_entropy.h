@@ -1,4 +1,5 @@
-// Softmax cross-entropy as a layer, plain or with an additive margin: kernels/softmax_cross_entropy.h has the formula.
+// Softmax cross-entropy as a layer, plain or with an additive margin:
+// kernels/softmax_cross_entropy.h has the formula.
 //
 //   Value plain = net.add("loss", SoftmaxCrossEntropy(), {logits, labels});
 //   Value am = net.add("am_loss", SoftmaxCrossEntropy({.scale = 30, .margin = 0.35}), {cosines, labels});
@@ -14,8 +15,9 @@
 
 namespace amnet {
 
-/// A margin that changes with the step t = step.number + first_step: minus clip(base + (1 + gamma t)^power - 1, min, max), a bias that
-/// the reference code adds to the target. Its wo_fn net: base 0, gamma -5e-5, power 1, min -0.4, max 0.
+/// A margin that changes with the step t = step.number + first_step: minus clip(base + (1 + gamma
+/// t)^power - 1, min, max), a bias that the reference code adds to the target. Its wo_fn net: base
+/// 0, gamma -5e-5, power 1, min -0.4, max 0.
 struct MarginSchedule {
   double base = 0;
   double gamma = 0;
@@ -45,7 +47,8 @@ struct SoftmaxCrossEntropyOptions {
   double margin = 0;                            ///< m, in training; Phase::test has none
   MarginRule rule = MarginRule::always;         ///< where the margin is subtracted
   std::optional<MarginSchedule> schedule = {};  ///< takes the place of `margin`
-  bool sample_scale = false;                    ///< a third input (N,1) scales the logits of each sample
+  /// a third input (N,1) scales the logits of each sample
+  bool sample_scale = false;
 
   template <class Fields>
   void fields(Fields& fields) {
@@ -57,8 +60,9 @@ struct SoftmaxCrossEntropyOptions {
   }
 };
 
-/// Inputs: logits or cosines (N,classes), labels i64 (N) and, if asked for, sample_scale (N,1). Output: the mean loss (1).
-/// forward throws DataError for a label out of range, naming it and its sample.
+/// Inputs: logits or cosines (N,classes), labels i64 (N) and, if asked for, sample_scale (N,1).
+/// Output: the mean loss (1). forward throws DataError for a label out of range, naming it and its
+/// sample.
 class SoftmaxCrossEntropy final : public Layer {
  public:
   explicit SoftmaxCrossEntropy(SoftmaxCrossEntropyOptions options = {}) : options_(options) {

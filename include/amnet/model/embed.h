@@ -1,4 +1,5 @@
-// From image files to embeddings, with the image format that the model states. Threads decode the next images while these are computed.
+// From image files to embeddings, with the image format that the model states. Threads decode the
+// next images while these are computed.
 //
 //   Embedder embedder(load_model("runs/a/last", {.until = Until::embedding}));
 //   const Views views = embedder.embed(device, {.root = "faces", .paths = paths});
@@ -23,11 +24,13 @@
 
 namespace amnet {
 
-/// The embedding of each image and of its mirror image, (images, D) of f32; row i belongs to path i.
+/// The embedding of each image and of its mirror image, (images, D) of f32; row i belongs to path
+/// i.
 struct Views {
   Tensor plain;
-  Tensor mirrored;                   ///< undefined when not asked for
-  std::vector<std::uint8_t> failed;  ///< nonzero where an image could not be read and bad images are skipped: its rows are zero
+  Tensor mirrored;  ///< undefined when not asked for
+  /// nonzero where an image could not be read and bad images are skipped: its rows are zero
+  std::vector<std::uint8_t> failed;
   std::vector<std::string> reasons;  ///< one sentence for each failed image
 };
 
@@ -36,10 +39,12 @@ enum class FlipMode : unsigned char { none, sum, concat };
 constexpr std::array<std::string_view, 3> names_of(FlipMode) { return {"none", "sum", "concat"}; }
 
 struct EmbedRequest {
-  std::filesystem::path root = {};                 ///< the folder of the images
-  std::shared_ptr<const ImageSource> images = {};  ///< where they lie instead, such as in a packed file
-  std::span<const std::string> paths;              ///< relative to root
-  /// Names an image in messages, with its list and line; else its file. The threads that decode ask it, also at once.
+  std::filesystem::path root = {};  ///< the folder of the images
+  /// where they lie instead, such as in a packed file
+  std::shared_ptr<const ImageSource> images = {};
+  std::span<const std::string> paths;  ///< relative to root
+  /// Names an image in messages, with its list and line; else its file. The threads that decode ask
+  /// it, also at once.
   std::function<std::string(std::size_t index)> where = {};
   bool mirrored = true;
   bool skip_bad_images = false;     ///< else a bad image throws DataError
@@ -49,16 +54,19 @@ struct EmbedRequest {
 
 class Embedder {
  public:
-  /// Throws UsageError for a model that does not say which value is its embedding, (N,D), and what it expects of an image.
+  /// Throws UsageError for a model that does not say which value is its embedding, (N,D), and what
+  /// it expects of an image.
   explicit Embedder(Model model, std::int64_t batch = 64);
-  /// Embeds with a net of somebody else, where it lies: later training is seen at once. It must outlive this. Its parameters are not
-  /// prepared for many calls, which would take memory, and so are computed in f32 on a CPU of bf16 too.
+  /// Embeds with a net of somebody else, where it lies: later training is seen at once. It must
+  /// outlive this. Its parameters are not prepared for many calls, which would take memory, and so
+  /// are computed in f32 on a CPU of bf16 too.
   Embedder(const Net& net, Roles roles, std::int64_t batch = 64);
 
-  /// A model moves to the device, and into its dtype, at the first call with it. Throws DataError for an image that cannot be read
-  /// or has another size, unless it is to be skipped, NonFiniteError naming the image and the model where an embedding is not finite. An
-  /// embedding does not depend on the images beside it, but its last bits do on the
-  /// batch: the algorithms are chosen for it.
+  /// A model moves to the device, and into its dtype, at the first call with it. Throws DataError
+  /// for an image that cannot be read or has another size, unless it is to be skipped,
+  /// NonFiniteError naming the image and the model where an embedding is not finite. An embedding
+  /// does not depend on the images beside it, but its last bits do on the batch: the algorithms are
+  /// chosen for it.
   Views embed(Device& device, const EmbedRequest& request);
 
   /// What it expects of an image.
@@ -86,12 +94,13 @@ class Embedder {
   std::optional<Plan> plan_;
 };
 
-/// The pixels themselves as features, minus the format's mean: the baseline every model must beat. (images, H*W*3)
-/// Both views are the image as it is, so that either protocol compares images without mirroring.
+/// The pixels themselves as features, minus the format's mean: the baseline every model must beat.
+/// (images, H*W*3) Both views are the image as it is, so that either protocol compares images
+/// without mirroring.
 Views pixel_views(const ImageFormat& format, EmbedRequest request);
 
-/// (images, D) for none and sum, (images, 2D) for concat; with rows of length 1 where `normalise` is set. Throws NonFiniteError for a sum
-/// beyond f32.
+/// (images, D) for none and sum, (images, 2D) for concat; with rows of length 1 where `normalise`
+/// is set. Throws NonFiniteError for a sum beyond f32.
 Tensor combine(const Views& views, FlipMode flip, bool normalise = false);
 
 }  // namespace amnet

@@ -1,7 +1,7 @@
-// The one table of layer types: what makes a layer of the options that it states. Whoever has a layer
-// of his own passes one more row.
+// The one table of layer types: what makes a layer of the options that it states. Whoever has a
+// layer of his own passes one more row.
 //
-//   std::unique_ptr<Layer> layer = make_layer("fully_connected", options, "layer 'fc5'");
+//   std::unique_ptr<Layer> layer = make_layer("fully_connected", options, "layer 'features'");
 //   const LayerType own[] = {layer_type<Swish, SwishOptions>("swish")};
 //   layer = make_layer("swish", options_of(SwishOptions{.slope = 2}), "layer 'swish1'", own);
 #pragma once
@@ -19,11 +19,13 @@ namespace amnet {
 /// A row of the table.
 struct LayerType {
   std::string_view type;  ///< as Layer::type() answers it
-  /// Throws DataError that begins with `where` for options that the layer has not, UsageError for values that it refuses.
+  /// Throws DataError that begins with `where` for options that the layer has not, UsageError for
+  /// values that it refuses.
   std::function<std::unique_ptr<Layer>(const Options& options, const std::string& where)> make;
 };
 
-/// The row of a layer type L that is made of the struct O, whose fields() names all that it states (core/options.h).
+/// The row of a layer type L that is made of the struct O, whose fields() names all that it states
+/// (core/options.h).
 template <class L, class O>
 LayerType layer_type(std::string_view type) {
   return {type, [](const Options& tree, const std::string& where) -> std::unique_ptr<Layer> {
@@ -44,8 +46,9 @@ LayerType layer_type(std::string_view type) {
 /// The rows of amnet's own layers.
 std::span<const LayerType> layer_types();
 
-/// Makes a layer, of amnet's types or of `own` ones. Throws DataError that begins with `where` for a type that nobody knows, with those
-/// that there are, and for options that make no layer; UsageError for an own row that takes the name of another.
+/// Makes a layer, of amnet's types or of `own` ones. Throws DataError that begins with `where` for
+/// a type that nobody knows, with those that there are, and for options that make no layer;
+/// UsageError for an own row that takes the name of another.
 std::unique_ptr<Layer> make_layer(std::string_view type, const Options& options, const std::string& where,
                                   std::span<const LayerType> own = {});
 

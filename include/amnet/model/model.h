@@ -26,21 +26,23 @@ struct ImageRole {
   friend bool operator==(const ImageRole&, const ImageRole&) = default;
 };
 
-/// A value of one element that tells how well it goes, under the name that tables and logs have for it.
+/// A value of one element that tells how well it goes, under the name that tables and logs have for
+/// it.
 struct MetricRole {
   std::string name, value;
   friend bool operator==(const MetricRole&, const MetricRole&) = default;
 };
 
-/// What values of a net are for, by their names: those of inputs or of layers, with ":1" for a second output. Empty where the net has no
-/// such value.
+/// What values of a net are for, by their names: those of inputs or of layers, with ":1" for a
+/// second output. Empty where the net has no such value.
 struct Roles {
   std::optional<ImageRole> image = {};
   std::string labels = {};     ///< the input of the classes, i64 (N)
   std::string embedding = {};  ///< what the net says of an image, (N,D)
   std::string loss = {};       ///< of one element
   std::vector<MetricRole> metrics = {};
-  std::string class_weights = {};  ///< the parameter with a row for each class, (classes,D): "classes.weight"
+  /// the parameter with a row for each class, (classes,D): "classes.weight"
+  std::string class_weights = {};
   friend bool operator==(const Roles&, const Roles&) = default;
 };
 

@@ -35,16 +35,17 @@ struct NetInput {
 
 struct NetLayer {
   std::string name;
-  const Layer* layer;               ///< of the net
-  std::vector<std::string> inputs;  ///< names of values: those of inputs, or of layers, with ":1" for a second output
+  const Layer* layer;  ///< of the net
+  /// names of values: those of inputs, or of layers, with ":1" for a second output
+  std::vector<std::string> inputs;
 };
 
 struct Graph;
 
 class Net {
  public:
-  /// `dtype` is that of images and activations, and but for bf16 of features and parameters too, which are f32 then. Double is for
-  /// gradient checks, bf16 for GPUs.
+  /// `dtype` is that of images and activations, and but for bf16 of features and parameters too,
+  /// which are f32 then. Double is for gradient checks, bf16 for GPUs.
   explicit Net(DType dtype = DType::f32);
   ~Net();
   Net(Net&&) noexcept;
@@ -52,11 +53,13 @@ class Net {
 
   // --- building -------------------------------------------------------------------------------------------
 
-  /// An input whose first extent is the batch; the one given here is a placeholder. Throws UsageError for a name in use.
+  /// An input whose first extent is the batch; the one given here is a placeholder. Throws
+  /// UsageError for a name in use.
   Value input(std::string name, Shape shape) { return input(std::move(name), shape, dtype()); }
   Value input(std::string name, Shape shape, DType dtype);
-  /// Adds a layer that reads `inputs`, and makes its parameters; answers its first output. Shapes are checked at once; UsageError names
-  /// the layer. Plans that are there already know nothing of it.
+  /// Adds a layer that reads `inputs`, and makes its parameters; answers its first output. Shapes
+  /// are checked at once; UsageError names the layer. Plans that are there already know nothing of
+  /// it.
   template <std::derived_from<Layer> L>
   Value add(std::string name, L layer, std::vector<Value> inputs) {
     return add(std::move(name), std::make_unique<L>(std::move(layer)), std::move(inputs));
@@ -64,13 +67,15 @@ class Net {
   Value add(std::string name, std::unique_ptr<Layer> layer, std::vector<Value> inputs);
   /// Further outputs of the layer whose first output is `first`: output(v, 0) is v.
   Value output(Value first, int which) const;
-  /// The first output of the layer, or the input, of that name. Throws UsageError when there is none.
+  /// The first output of the layer, or the input, of that name. Throws UsageError when there is
+  /// none.
   Value find(std::string_view name) const;
 
   // --- parameters -----------------------------------------------------------------------------------------
 
-  /// Shows every parameter and buffer as "layer.parameter", in the order of the layers, to somebody who may change them: what plans had
-  /// prepared of them is old from then on. Not while a plan of this net runs in another thread.
+  /// Shows every parameter and buffer as "layer.parameter", in the order of the layers, to somebody
+  /// who may change them: what plans had prepared of them is old from then on. Not while a plan of
+  /// this net runs in another thread.
   void visit(const NamedParameterVisitor& visitor);
   /// The same, only to look.
   void look(const NamedParameterLook& visitor) const;
@@ -84,8 +89,8 @@ class Net {
 
   // --- placing --------------------------------------------------------------------------------------------
 
-  /// Moves the parameters into a memory, where all plans will lie from then on. A net begins in the host's memory. Throws UsageError where
-  /// a plan of this net is alive.
+  /// Moves the parameters into a memory, where all plans will lie from then on. A net begins in the
+  /// host's memory. Throws UsageError where a plan of this net is alive.
   void move_to(Memory memory);
   Memory memory() const;
 
@@ -107,8 +112,9 @@ class Net {
   std::shared_ptr<Graph> graph_;  // with the plans
 };
 
-/// Copies into `to` every parameter of `from` with the same name, as f32 or f64 as it is there: how a backbone moves to a new head.
-/// Answers the names of `to` that `from` does not have. Throws UsageError naming a parameter whose shape differs.
+/// Copies into `to` every parameter of `from` with the same name, as f32 or f64 as it is there: how
+/// a backbone moves to a new head. Answers the names of `to` that `from` does not have. Throws
+/// UsageError naming a parameter whose shape differs.
 std::vector<std::string> copy_parameters(const Net& from, Net& to);
 
 }  // namespace amnet

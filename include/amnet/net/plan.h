@@ -34,29 +34,33 @@ struct InputShape {
 struct PlanOptions {
   std::int64_t batch = 1;  ///< the most samples of a run; algorithms are chosen for so many
   Value loss = {};         ///< to train: a value of one element; none plans an inference
-  /// What may be read after a run, beside inputs and loss; only layers that these depend on run. Name only what is read: a kept value
-  /// shares its memory with nothing.
+  /// What may be read after a run, beside inputs and loss; only layers that these depend on run.
+  /// Name only what is read: a kept value shares its memory with nothing.
   std::vector<Value> keep = {};
   std::vector<InputShape> inputs = {};  ///< inputs of another size than the net was built with
-  /// Inference: keeps what kernels make of the parameters from run to run, and makes it anew when a parameter has changed. Else most of it
-  /// is made in every run. Training makes its own in every step.
+  /// Inference: keeps what kernels make of the parameters from run to run, and makes it anew when a
+  /// parameter has changed. Else most of it is made in every run. Training makes its own in every
+  /// step.
   bool keep_prepared = true;
 
   friend bool operator==(const PlanOptions&, const PlanOptions&) = default;
 };
 
 struct RunOptions {
-  Step step = {};                   ///< what dropout and annealed margins see
-  std::int64_t samples = 0;         ///< runs the first so many of the batch; 0: all
-  std::optional<Phase> phase = {};  ///< another than the plan's own, which is train where it has a loss and test elsewhere
+  Step step = {};            ///< what dropout and annealed margins see
+  std::int64_t samples = 0;  ///< runs the first so many of the batch; 0: all
+  /// another than the plan's own, which is train where it has a loss and test elsewhere
+  std::optional<Phase> phase = {};
 };
 
 struct BackwardOptions {
   Write parameters = Write::assign;  ///< assign for a step's first micro-batch, add for later ones
-  bool last = true;                  ///< no further micro-batch of the step follows: gradients are done when they are written
+  /// no further micro-batch of the step follows: gradients are done when they are written
+  bool last = true;
 };
 
-/// What runs at a time: the names of the layers that run as one, and the samples that go through together.
+/// What runs at a time: the names of the layers that run as one, and the samples that go through
+/// together.
 struct PlanOperation {
   std::vector<std::string> layers;
   std::int64_t samples;
@@ -64,8 +68,9 @@ struct PlanOperation {
 
 /// What a plan takes of memory, in bytes.
 struct PlanBytes {
-  std::size_t values = 0;   ///< activations, their gradients and saved state
-  std::size_t kernels = 0;  ///< what the device and the plan hold for the kernels: scratch, and what is prepared
+  std::size_t values = 0;  ///< activations, their gradients and saved state
+  /// what the device and the plan hold for the kernels: scratch, and what is prepared
+  std::size_t kernels = 0;
 };
 
 struct NetPlan;
@@ -73,8 +78,9 @@ struct PlannedRun;
 
 class Plan {
  public:
-  /// Lays out the memory, in the net's, and takes it. The plan is good for the net as it is now, and keeps it alive. Throws UsageError for
-  /// a batch below 1, a loss of more than one element, or a shape that a layer refuses; MemoryError.
+  /// Lays out the memory, in the net's, and takes it. The plan is good for the net as it is now,
+  /// and keeps it alive. Throws UsageError for a batch below 1, a loss of more than one element, or
+  /// a shape that a layer refuses; MemoryError.
   Plan(const Net& net, PlanOptions options);
   ~Plan();
   Plan(Plan&&) noexcept;
@@ -88,44 +94,53 @@ class Plan {
   /// What this plan takes; the kernels' part on `device`.
   std::size_t bytes() const;
   std::size_t kernel_bytes(Device& device) const;
-  /// What runs, in order. Where `samples` is less than the batch, so many go through all operations up to here before the next do: what
-  /// they leave behind is then still in the cache.
+  /// What runs, in order. Where `samples` is less than the batch, so many go through all operations
+  /// up to here before the next do: what they leave behind is then still in the cache.
   std::vector<PlanOperation> operations() const;
 
   // --- running --------------------------------------------------------------------------------------------
 
-  /// The tensor of a value, with room for the whole batch; where fewer samples ran, the rows behind them are undefined. An input is read by
-  /// the next forward, which may be for fewer samples too. Throws UsageError for a value that is not kept.
+  /// The tensor of a value, with room for the whole batch; where fewer samples ran, the rows behind
+  /// them are undefined. An input is read by the next forward, which may be for fewer samples too.
+  /// Throws UsageError for a value that is not kept.
   const Tensor& value(Value value) const;
   /// That of an input or of a layer, by its name.
   const Tensor& value(std::string_view name) const;
-  /// Runs the layers. Other inferences of the net may run meanwhile, each on a Device of its own; a run that trains (or draws batch
-  /// statistics) waits until it is alone. On GPUs that orders the launches and not the work: between two Cuda devices of one net, wait()
-  /// for the one that wrote parameters or prepared them before the other reads. Throws UsageError where the device computes in another
-  /// memory, or for more samples than planned; errors of a layer name it.
+  /// Runs the layers. Other inferences of the net may run meanwhile, each on a Device of its own; a
+  /// run that trains (or draws batch statistics) waits until it is alone. On GPUs that orders the
+  /// launches and not the work: between two Cuda devices of one net, wait() for the one that wrote
+  /// parameters or prepared them before the other reads. Throws UsageError where the device
+  /// computes in another memory, or for more samples than planned; errors of a layer name it.
   void forward(Device& device, const RunOptions& options = {});
-  /// After each forward of a plan that trains, once, for the same samples, step and phase: it overwrites what forward left.
+  /// After each forward of a plan that trains, once, for the same samples, step and phase: it
+  /// overwrites what forward left.
   void backward(Device& device, const BackwardOptions& options = {});
-  /// Whether the last run would launch the very same the next time: no layer has asked for the number of the step (kernels/replay.h).
-  /// A recording of an inference reads what was prepared when it was made: it holds until a parameter changes.
+  /// Whether the last run would launch the very same the next time: no layer has asked for the
+  /// number of the step (kernels/replay.h). A recording of an inference reads what was prepared
+  /// when it was made: it holds until a parameter changes.
   bool repeats() const { return !step_.number_was_asked(); }
-  /// Tells the net that its parameters were written by work that no plan saw, such as a recording that was repeated. A run in
-  /// Phase::train tells it by itself.
+  /// Tells the net that its parameters were written by work that no plan saw, such as a recording
+  /// that was repeated. A run in Phase::train tells it by itself.
   void parameters_changed();
-  /// Runs forward layer by layer and names the first input, parameter or output that is not finite; empty when all are.
+  /// Runs forward layer by layer and names the first input, parameter or output that is not finite;
+  /// empty when all are.
   std::string first_non_finite(Device& device, const RunOptions& options = {});
 
   // --- gradients, of a plan that trains -------------------------------------------------------------------
 
-  /// The gradient of a parameter of the net; undefined for one that is frozen, or that the loss does not depend on.
+  /// The gradient of a parameter of the net; undefined for one that is frozen, or that the loss
+  /// does not depend on.
   const Tensor& gradient(const Parameter& parameter) const;
-  /// All of them, one after the other in the order in which backward finishes them: (elements), with gaps so that each is aligned.
+  /// All of them, one after the other in the order in which backward finishes them: (elements),
+  /// with gaps so that each is aligned.
   const Tensor& gradients() const;
-  /// Shows every parameter that has a gradient, in the order of the net, to somebody who may change it.
+  /// Shows every parameter that has a gradient, in the order of the net, to somebody who may change
+  /// it.
   void visit(const std::function<void(const std::string& name, Parameter& parameter, const Tensor& gradient)>& visitor);
-  /// Is told of each layer's part of gradients() as soon as it is done, in bytes and in order, in a step's last backward. On a GPU it is
-  /// called when the work is launched, also within a recording: it may enqueue work and must not wait. A recording that is there
-  /// already knows nothing of it: say so before the first step.
+  /// Is told of each layer's part of gradients() as soon as it is done, in bytes and in order, in a
+  /// step's last backward: a sum over processes may begin while backward goes on. On a GPU it is
+  /// called when the work is launched, also within a recording: it may enqueue work and must not
+  /// wait. A recording that is there already knows nothing of it: say so before the first step.
   void on_gradients(std::function<void(std::size_t begin, std::size_t end)> hook);
   /// Keeps all plans of the net from running, in any thread, while parameters are written.
   std::unique_lock<std::shared_mutex> alone();

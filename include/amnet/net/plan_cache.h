@@ -1,5 +1,5 @@
-// Plans of one net, kept by what they are for: the sizes of an image pyramid come back with the next
-// photograph, and are not planned again.
+// Plans of one net, kept by what they are for: the sizes of an image pyramid come back with the
+// next photograph, and are not planned again.
 //
 //   PlanCache plans(net, std::size_t{1} << 30);
 //   for (const Shape& size : sizes) {
@@ -22,8 +22,9 @@ class PlanCache {
   /// Keeps plans of `net`, which must outlive this, that take up to `budget` bytes together.
   PlanCache(const Net& net, std::size_t budget) : net_(net), budget_(budget) {}
 
-  /// The plan for these options: the one that is there, or a new one, for which those that were not asked for the longest are let go until
-  /// all fit. A plan that is larger than the budget is not kept. Whoever holds a plan has it for good.
+  /// The plan for these options: the one that is there, or a new one, for which those that were not
+  /// asked for the longest are let go until all fit. A plan that is larger than the budget is not
+  /// kept. Whoever holds a plan has it for good.
   std::shared_ptr<Plan> of(const PlanOptions& options);
   /// What the kept plans take, in bytes.
   std::size_t bytes() const;

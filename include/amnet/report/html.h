@@ -1,5 +1,6 @@
-// A report as one HTML page: no script, nothing loaded from anywhere, light or dark as the reader's system is, printable.
-// All text is escaped. It knows nothing of training; whoever reports puts the pieces in.
+// A report as one HTML page: no script, nothing loaded from anywhere, light or dark as the reader's
+// system is, printable. All text is escaped. It knows nothing of training; whoever reports puts the
+// pieces in.
 //
 //   HtmlReport report("Run 12", "20-layer network on 902 people");
 //   report.add_heading("Verification");
@@ -21,7 +22,8 @@ class HtmlReport {
   /// `subtitle` stands under the title; empty: none.
   explicit HtmlReport(std::string title, std::string subtitle = "");
 
-  /// level 2 opens a section, which the page's contents list when there are three or more; level 3 is below it.
+  /// level 2 opens a section, which the page's contents list when there are three or more; level 3
+  /// is below it.
   void add_heading(std::string_view text, int level = 2);
   void add_paragraph(std::string_view text);
   /// A paragraph set apart, for a caveat or a warning.
@@ -37,7 +39,8 @@ class HtmlReport {
   void add_table(std::span<const std::string> columns, std::span<const std::vector<std::string>> rows, std::string_view caption = "");
   /// A drawing of svg.h. It is trusted, and put in as it is.
   void add_figure(std::string_view svg, std::string_view caption = "");
-  /// A picture that travels inside the page; `type` as in "image/jpeg"; `alternative` says what it shows.
+  /// A picture that travels inside the page; `type` as in "image/jpeg"; `alternative` says what it
+  /// shows.
   void add_image(std::span<const std::byte> bytes, std::string_view type, std::string_view alternative, std::string_view caption = "");
   /// Text kept as it is, such as a command.
   void add_code(std::string_view text);

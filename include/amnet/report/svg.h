@@ -1,5 +1,6 @@
-// Drawings of a run as SVG text: curves and histograms. Self-contained, without scripts, light or dark as the reader's system is,
-// legible without colour vision, and labelled for screen readers. Values that are not finite leave a gap; no values say "no data yet".
+// Drawings of a run as SVG text: curves and histograms. Self-contained, without scripts, light or
+// dark as the reader's system is, legible without colour vision, and labelled for screen readers.
+// Values that are not finite leave a gap; no values say "no data yet".
 //
 //   LineChart loss{.title = "Loss", .x = {.label = "step"}, .y = {.label = "loss"}};
 //   loss.series = {{.name = "each step", .x = steps, .y = losses, .style = Style::faint},
@@ -16,8 +17,8 @@ namespace amnet {
 
 enum class Scale : unsigned char { linear, log };
 
-/// line: a curve. faint: a thin, pale one behind the others (the raw values of a smoothed curve, in the colour of the series after it).
-/// dashed: a curve to compare with. points: dots, unconnected.
+/// line: a curve. faint: a thin, pale one behind the others (the raw values of a smoothed curve, in
+/// the colour of the series after it). dashed: a curve to compare with. points: dots, unconnected.
 enum class Style : unsigned char { line, faint, dashed, points };
 
 struct Axis {
@@ -33,7 +34,8 @@ struct Series {
   Style style = Style::line;
 };
 
-/// A line across the plot with a word beside it: a drop of the learning rate (at an x), a mean (at a y).
+/// A line across the plot with a word beside it: a drop of the learning rate (at an x), a mean (at
+/// a y).
 struct Mark {
   double at = 0;
   std::string label = {};
@@ -41,14 +43,16 @@ struct Mark {
 
 struct LineChart {
   std::string title = {};
-  std::string description = {};  // what the drawing shows, for those who cannot see it; empty: made from the rest
+  // what the drawing shows, for those who cannot see it; empty: made from the rest
+  std::string description = {};
   Axis x = {}, y = {};
   std::vector<Series> series = {};
   std::vector<Mark> x_marks = {}, y_marks = {};
   int width = 720, height = 340;  // of the drawing's own units; the page scales it
 };
 
-/// Curves with many points are thinned to what the width can show; each extreme stays. Throws UsageError if x and y differ in length.
+/// Curves with many points are thinned to what the width can show; each extreme stays. Throws
+/// UsageError if x and y differ in length.
 std::string draw(const LineChart& chart);
 
 struct HistogramGroup {
@@ -56,7 +60,8 @@ struct HistogramGroup {
   std::vector<double> values = {};
 };
 
-/// Groups of values laid over one another, each as the percentage of its own values that fall into a bin.
+/// Groups of values laid over one another, each as the percentage of its own values that fall into
+/// a bin.
 struct Histogram {
   std::string title = {};
   std::string description = {};
@@ -72,11 +77,12 @@ std::string draw(const Histogram& histogram);
 /// Whether a file that begins like this is a drawing of draw()'s.
 bool is_drawing(std::string_view beginning);
 
-/// A chart for ROC curves: false accept rate (0..1, logarithmic) across, true accept rate in percent up.
+/// A chart for ROC curves: false accept rate (0..1, logarithmic) across, true accept rate in
+/// percent up.
 LineChart roc_chart(std::vector<Series> curves);
 
-/// The exponential moving average, with its start corrected as in Adam (arXiv 1412.6980, section 3): after `half_life` values a value
-/// counts half. What is not finite is passed over.
+/// The exponential moving average, with its start corrected as in Adam (arXiv 1412.6980, section
+/// 3): after `half_life` values a value counts half. What is not finite is passed over.
 std::vector<double> smoothed(std::span<const double> values, double half_life);
 
 }  // namespace amnet

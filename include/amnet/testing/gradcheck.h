@@ -1,6 +1,7 @@
-// Checks that a layer's backward is the derivative of its forward: in double, by central differences, and with hostile surroundings
-// (poisoned outputs, pre-filled gradients, undefined tensors). Ships with the library, so that you check your own layers.
-// It leaves out: rules that are no derivative on purpose (compare those with golden numbers), and second derivatives.
+// Checks that a layer's backward is the derivative of its forward: in double, by central
+// differences, and with hostile surroundings (poisoned outputs, pre-filled gradients, undefined
+// tensors). Ships with the library, so that you check your own layers. It leaves out: rules that
+// are no derivative on purpose (compare those with golden numbers), and second derivatives.
 //
 //   PRelu prelu;
 //   const Tensor x = random_normal({2, 5, 3, 4}, 1);                 // f64
@@ -32,11 +33,14 @@ struct GradcheckOptions {
   int threads = 1;
   ConvolutionAlgorithm convolution = ConvolutionAlgorithm::automatic;
 
-  double step_size = 1e-4;        ///< times the root mean square of the tensor that is moved; as it is where that is 0
-  double relative_l2 = 1e-7;      ///< the bar for |analytic - numeric| / |numeric| over one tensor
-  double element = 1e-5;          ///< the bar for one element, relative to the larger of it and the floor
-  double element_floor = 1e-3;    ///< times the largest gradient of the tensor
-  std::int64_t max_elements = 0;  ///< checks a random subset of at most so many elements per tensor; 0 checks all
+  /// times the root mean square of the tensor that is moved; as it is where that is 0
+  double step_size = 1e-4;
+  double relative_l2 = 1e-7;  ///< the bar for |analytic - numeric| / |numeric| over one tensor
+  /// the bar for one element, relative to the larger of it and the floor
+  double element = 1e-5;
+  double element_floor = 1e-3;  ///< times the largest gradient of the tensor
+  /// checks a random subset of at most so many elements per tensor; 0 checks all
+  std::int64_t max_elements = 0;
 
   std::vector<Kink> kinks = {};
   /// For kinks that are not one value: whether moving this element by up to `width` may cross one.
@@ -45,7 +49,8 @@ struct GradcheckOptions {
 
   /// Floating-point inputs that take no gradient. Integer inputs never do.
   std::vector<std::size_t> not_differentiable = {};
-  /// Draws each parameter and buffer; without it they are normal, and buffers uniform in [0.5, 1.5].
+  /// Draws each parameter and buffer; without it they are normal, and buffers uniform in [0.5,
+  /// 1.5].
   std::function<void(Parameter&)> draw_parameter = {};
   bool keep_parameters = false;  ///< checks at the values that the parameters already have
 };
@@ -65,11 +70,14 @@ struct GradcheckResult {
   std::int64_t skipped = 0;  ///< elements left out because they lie near a kink
 };
 
-/// Sets the layer up for these inputs (floating-point ones f64) and checks every input and every trainable parameter:
+/// Sets the layer up for these inputs (floating-point ones f64) and checks every input and every
+/// trainable parameter:
 /// - the gradient of sum_k <r_k, output_k>, r random, against central differences;
-/// - outputs and saved state are poisoned before forward, which must write them all and give the same bits twice, and
+/// - outputs and saved state are poisoned before forward, which must write them all and give the
+///   same bits twice, and
 ///   leave its inputs alone;
-/// - a gradient to assign is pre-filled with NaN, one to add with known values; each is also asked for alone;
+/// - a gradient to assign is pre-filled with NaN, one to add with known values; each is also asked
+///   for alone;
 /// - what needs() does not name is undefined in backward; output gradients are not written to;
 /// - of several outputs each may have an undefined gradient: the parts must sum to the whole;
 /// - a frozen parameter (lr_mult 0) gets no gradient and keeps its value.

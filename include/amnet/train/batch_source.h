@@ -1,5 +1,6 @@
-// Where the batches of a training run come from: named tensors on the host, which a source then feeds to the plan that trains. A source
-// knows where it is (its cursor) and what it gives (its fingerprint), so that a resumed run goes on with the same bytes.
+// Where the batches of a training run come from: named tensors on the host, which a source then
+// feeds to the plan that trains. A source knows where it is (its cursor) and what it gives (its
+// fingerprint), so that a resumed run goes on with the same bytes.
 //
 //   struct Waves final : BatchSource {   // a source of one's own: what it must say. Here the net has an input "x" (N,2)
 //     Batch next() override { return {.tensors = {{"x", Tensor::zeros({1, 2}, DType::f32)}}, .samples = {cursor_++}}; }
@@ -36,18 +37,21 @@ class BatchSource {
  public:
   virtual ~BatchSource() = default;
 
-  /// The next batch, of 1 to batch() samples; waits until it is there. There is no end: data begin anew.
+  /// The next batch, of 1 to batch() samples; waits until it is there. There is no end: data begin
+  /// anew.
   virtual Batch next() = 0;
   /// The most samples of a batch.
   virtual std::int64_t batch() const = 0;
   /// Samples of one pass over the data.
   virtual std::int64_t epoch() const = 0;
 
-  /// Brings a batch to the inputs of a plan. `there` are its tensors in their order, where the device computes; each goes to the input of
-  /// its name. A source whose data become an input in another way says so here; it launches work and does not wait for it.
+  /// Brings a batch to the inputs of a plan. `there` are its tensors in their order, where the
+  /// device computes; each goes to the input of its name. A source whose data become an input in
+  /// another way says so here; it launches work and does not wait for it.
   virtual void feed(Device& device, const Batch& batch, std::span<const Tensor> there, const Plan& plan) const;
 
-  /// Where the next batch begins: a number that seek() understands, for all that was taken since the beginning of training.
+  /// Where the next batch begins: a number that seek() understands, for all that was taken since
+  /// the beginning of training.
   virtual std::int64_t cursor() const = 0;
   virtual void seek(std::int64_t cursor) = 0;
   /// Another number for other data: a resumed run must find the same.

@@ -1,5 +1,5 @@
-// Checkpoints of a run, and how it goes on from one: each is a folder `step_00001000` of the model, the momentum and the state
-// (io/checkpoint.h); `last` and `best` point to two of them.
+// Checkpoints of a run, and how it goes on from one: each is a folder `step_00001000` of the model,
+// the momentum and the state (io/checkpoint.h); `last` and `best` point to two of them.
 //
 //   Checkpoints checkpoints("runs/a", log, {.every = 1000});
 //   train(trainer, {&checkpoints});   // begins, or goes on from the newest intact checkpoint in runs/a
@@ -29,10 +29,11 @@ struct KeptText {
 };
 
 struct CheckpointsOptions {
-  std::int64_t every = 1000;  ///< steps; and at the end, at a request, and where an error leaves a whole step behind
-  int keep = 3;               ///< the newest so many stay, and the best
-  /// "auto": goes on from the newest intact checkpoint of the folder, if it has one; "": a new run, which refuses a folder that has;
-  /// else the checkpoint to go on from.
+  /// steps; and at the end, at a request, and where an error leaves a whole step behind
+  std::int64_t every = 1000;
+  int keep = 3;  ///< the newest so many stay, and the best
+  /// "auto": goes on from the newest intact checkpoint of the folder, if it has one; "": a new run,
+  /// which refuses a folder that has; else the checkpoint to go on from.
   std::string resume = "auto";
   std::vector<KeptText> texts = {};
   std::shared_ptr<FolderLock> lock = {};  ///< of the folder, where the caller has locked it already
@@ -40,16 +41,18 @@ struct CheckpointsOptions {
 
 class Checkpoints final : public Observer {
  public:
-  /// Makes and locks the folder. The log must outlive this. Throws FileError where another process writes there.
+  /// Makes and locks the folder. The log must outlive this. Throws FileError where another process
+  /// writes there.
   Checkpoints(std::filesystem::path folder, RunLog& log, CheckpointsOptions options = {});
 
-  /// Throws UsageError for a folder that holds another run, or a checkpoint that does not go with these settings; DataError for a damaged
-  /// one; FileError.
+  /// Throws UsageError for a folder that holds another run, or a checkpoint that does not go with
+  /// these settings; DataError for a damaged one; FileError.
   void open(TrainRun& run) override;
   void catch_up(TrainRun& run) override;
   void after_step(TrainRun& run) override;
   void finish(TrainRun& run, bool stopped) override;
-  /// Saves what an error leaves whole, and says so. Numbers that are not finite and a device that failed leave nothing to trust.
+  /// Saves the state of the last whole step, and says so; after numbers that are not finite or the
+  /// failure of a device there is none to save.
   void fail(TrainRun& run, const std::exception& error) noexcept override;
   std::string keep_bad_batch(TrainRun& run, const NonFiniteStep& error) override;
 

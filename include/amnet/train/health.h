@@ -1,6 +1,7 @@
-// Watches a run for the ways in which training goes wrong without an error: a feature norm or a gradient that grows a hundredfold, features
-// that no longer tell people apart, an accuracy that stays at chance. It is given the numbers of logged steps and answers with a
-// sentence for the log, each once in a run. It changes nothing: whether to stop is the user's to say.
+// Watches a run for the ways in which training goes wrong without an error: a feature norm or a
+// gradient that grows a hundredfold, features that no longer tell people apart, an accuracy that
+// stays at chance. It is given the numbers of logged steps and answers with a sentence for the log,
+// each once in a run. It changes nothing: whether to stop is the user's to say.
 //
 //   const HealthWatch watch({.classes = 902, .epoch = 52, .warm_up = 100});
 //   Health health;   // what it remembers, for a checkpoint
@@ -22,10 +23,12 @@ struct Signs {
   double accuracy = 0;       ///< without margin, in [0,1]: the mean since the last logged step
   double feature_norm = 0;   ///< likewise
   double gradient_norm = 0;  ///< of all parameters together, of this step's gradient
-  double others_cosine = 0;  ///< mean_cosine_between_classes of this step's features; NaN where there is none
+  /// mean_cosine_between_classes of this step's features; NaN where there is none
+  double others_cosine = 0;
 };
 
-/// What is remembered of a number that must not grow: what it was at the first look, and once the start is over at the first look after it.
+/// What is remembered of a number that must not grow: what it was at the first look, and once the
+/// start is over at the first look after it.
 struct Growth {
   double first = 0;  ///< 0 before the first look
   bool after_start = false;
@@ -40,7 +43,8 @@ struct Growth {
   friend bool operator==(const Growth&, const Growth&) = default;
 };
 
-/// What the watch remembers, all of which a checkpoint holds: a resumed run says what the uninterrupted one would have said.
+/// What the watch remembers, all of which a checkpoint holds: a resumed run says what the
+/// uninterrupted one would have said.
 struct Health {
   Growth feature_norm, gradient_norm;
   std::int64_t window_begin = 0;  ///< step at which the epoch began that accuracy is judged over
@@ -63,8 +67,9 @@ struct Health {
 
 struct HealthOptions {
   std::int64_t classes = 0;
-  std::int64_t epoch = 1;    ///< steps of one
-  std::int64_t warm_up = 0;  ///< steps of the start (at least 20), in which a thousandfold is too much and not a hundredfold
+  std::int64_t epoch = 1;  ///< steps of one
+  /// steps of the start (at least 20), in which a thousandfold is too much and not a hundredfold
+  std::int64_t warm_up = 0;
 };
 
 class HealthWatch {
@@ -81,8 +86,9 @@ class HealthWatch {
   HealthOptions options_;
 };
 
-/// The mean over all pairs of rows with different labels of the cosine between them, in double: features (N,D) of f32 and labels i64 (N),
-/// on the host; a zero row has cosine 0 with every other. NaN where no two labels differ. Time N D.
+/// The mean over all pairs of rows with different labels of the cosine between them, in double:
+/// features (N,D) of f32 and labels i64 (N), on the host; a zero row has cosine 0 with every other.
+/// NaN where no two labels differ. Time N D.
 double mean_cosine_between_classes(const Tensor& features, const Tensor& labels);
 
 }  // namespace amnet

@@ -1,4 +1,5 @@
-// The watch over a run (train/health.h) as one of its observers: it looks at logged steps, and warns in the log.
+// The watch over a run (train/health.h) as one of its observers: it looks at logged steps, and
+// warns in the log.
 //
 //   HealthObserver health(log, {.classes = 902, .epoch = 52}, 20);
 //   train(trainer, {&step_log, &health});   // with the probes FeatureProbe and GradientNorm
@@ -12,7 +13,8 @@
 
 namespace amnet {
 
-/// For a model with an embedding, labels, and a metric "accuracy"; its trainer has the probes FeatureProbe and GradientNorm.
+/// For a model with an embedding, labels, and a metric "accuracy"; its trainer has the probes
+/// FeatureProbe and GradientNorm.
 class HealthObserver final : public Observer {
  public:
   /// Looks every so many steps, those of the log. The log must outlive this.

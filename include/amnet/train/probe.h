@@ -1,4 +1,5 @@
-// Numbers about a step that the device computes beside it, and that come back with the loss: nobody waits for them.
+// Numbers about a step that the device computes beside it, and that come back with the loss: nobody
+// waits for them.
 //
 //   Trainer trainer(device, model, source, {.steps = 100, .probes = {std::make_shared<FeatureProbe>(), std::make_shared<GradientNorm>()}});
 //   trainer.run_step();
@@ -29,22 +30,26 @@ struct ProbeArgs {
 
 class Probe {
  public:
-  /// When it looks. after_forward: in every micro-batch, when the values are there; its numbers are means over micro-batches.
-  /// before_update: once in a step, at its whole gradient, the sum over `TrainerOptions::accumulate` micro-batches.
+  /// When it looks. after_forward: in every micro-batch, when the values are there; its numbers are
+  /// means over micro-batches. before_update: once in a step, at its whole gradient, the sum over
+  /// `TrainerOptions::accumulate` micro-batches.
   enum class Moment : unsigned char { after_forward, before_update };
 
   virtual ~Probe() = default;
   virtual Moment moment() const { return Moment::after_forward; }
   virtual std::vector<std::string> names() const = 0;
-  /// The values that it reads, which the plan then keeps. Throws UsageError where the model has none.
+  /// The values that it reads, which the plan then keeps. Throws UsageError where the model has
+  /// none.
   virtual std::vector<Value> reads(const Model&) const { return {}; }
-  /// Launches kernels and waits for nothing. After a forward pass always the same ones, whatever the step: they are recorded and repeated.
+  /// Launches kernels and waits for nothing. After a forward pass always the same ones, whatever
+  /// the step: they are recorded and repeated.
   virtual void look(const ProbeArgs& args) const = 0;
   /// On the host, when they are there: makes of what the device has written the numbers to tell.
   virtual void conclude(std::span<double> /*numbers*/) const {}
 };
 
-/// "target_cosine" and "feature_norm", by the embedding, the labels and the class weights of the model: kernels/feature_statistics.h.
+/// "target_cosine" and "feature_norm", by the embedding, the labels and the class weights of the
+/// model: kernels/feature_statistics.h.
 class FeatureProbe final : public Probe {
  public:
   std::vector<std::string> names() const override { return {"target_cosine", "feature_norm"}; }
@@ -52,11 +57,13 @@ class FeatureProbe final : public Probe {
   void look(const ProbeArgs& args) const override;
 };
 
-/// "gradient_norm": the root of the sum of squares over all gradients of a step, the sum of its micro-batches. It reads them all, which on
-/// a CPU takes a hundredth of a step of few samples: where only some steps are told, let it look at those.
+/// "gradient_norm": the root of the sum of squares over all gradients of a step, the sum of its
+/// micro-batches. It reads them all, which on a CPU takes a hundredth of a step of few samples:
+/// where only some steps are told, let it look at those.
 class GradientNorm final : public Probe {
  public:
-  /// Looks in the steps whose Step::number `when` says; what it tells in others is of the last of those. Empty: in every step.
+  /// Looks in the steps whose Step::number `when` says; what it tells in others is of the last of
+  /// those. Empty: in every step.
   explicit GradientNorm(std::function<bool(std::int64_t step)> when = {}) : when_(std::move(when)) {}
 
   Moment moment() const override { return Moment::before_update; }

@@ -26,24 +26,27 @@ class RunLog {
 
   using Wording = std::function<std::string(std::string_view text)>;
 
-  /// Appends to `path`; every line, as `wording` has it, also goes to `echo`, if there is one. A log only tells: where it cannot be
-  /// written, such as on a full disk, the echo says so once, and lines are missing until it can be again.
+  /// Appends to `path`; every line, as `wording` has it, also goes to `echo`, if there is one. A
+  /// log only tells: where it cannot be written, such as on a full disk, the echo says so once, and
+  /// lines are missing until it can be again.
   explicit RunLog(std::filesystem::path path, Echo echo = {}, Wording wording = {});
   ~RunLog();
   RunLog(const RunLog&) = delete;
   RunLog& operator=(const RunLog&) = delete;
 
-  /// Writes one line with the time before it, as UTF-8 without control characters. It is in the file when this returns.
+  /// Writes one line with the time before it, as UTF-8 without control characters. It is in the
+  /// file when this returns.
   void line(std::string_view text);
   /// The same for an error that the caller is going to show: not echoed.
-  void last_words(std::string_view text) noexcept;
-  /// Does `work`; what that throws is the last that the log says, once it is in use: a run that is refused before is none.
+  void final_line(std::string_view text) noexcept;
+  /// Does `work`; what that throws is the last that the log says, once it is in use: a run that is
+  /// refused before is none.
   template <class Work>
-  auto with_last_words(Work&& work) {
+  auto logging_errors(Work&& work) {
     try {
       return std::forward<Work>(work)();
     } catch (const std::exception& error) {
-      if (in_use_) last_words(std::string("Ended by an error: ") + error.what());
+      if (in_use_) final_line(std::string("Ended by an error: ") + error.what());
       throw;
     }
   }

@@ -1,4 +1,5 @@
-// The learning rate of a step: linear warm-up, then divided at given steps (Caffe's "multistep": a step s applies from iteration s on).
+// The learning rate of a step: linear warm-up, then divided at given steps (Caffe's "multistep": a
+// step s applies from iteration s on).
 //
 //   Schedule schedule{.base = 0.1, .steps = {16000, 24000, 28000}};
 //   schedule.at(16000);   // 0.01

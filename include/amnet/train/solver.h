@@ -1,6 +1,6 @@
-// Stochastic gradient descent with momentum and weight decay per parameter, as the reference code's Caffe computes it: the learning rate is
-// folded into the momentum buffer, V = momentum V + lr lr_mult (g + decay decay_mult w), w = w - V (sgd_solver.cpp of
-// happynear/caffe-windows).
+// Stochastic gradient descent with momentum and weight decay per parameter, as the reference code's
+// Caffe computes it: the learning rate is folded into the momentum buffer, V = momentum V + lr
+// lr_mult (g + decay decay_mult w), w = w - V (sgd_solver.cpp of happynear/caffe-windows).
 //
 //   Solver solver(net, {.momentum = 0.9, .weight_decay = 5e-4});
 //   solver.step(device, plan, schedule.at(iteration));
@@ -24,9 +24,9 @@ class Solver {
   /// Momentum starts at zero, one buffer for each trainable parameter of `net`, where it lies.
   Solver(const Net& net, SolverOptions options);
 
-  /// One update of the net's parameters from the gradients of a plan that trains it, each times `gradient_scale` (1 / accumulated
-  /// micro-batches); none where `halted` (u8, 1) is defined and not 0. Throws UsageError for a parameter that was frozen when the solver
-  /// was made.
+  /// One update of the net's parameters from the gradients of a plan that trains it, each times
+  /// `gradient_scale` (1 / accumulated micro-batches); none where `halted` (u8, 1) is defined and
+  /// not 0. Throws UsageError for a parameter that was frozen when the solver was made.
   void step(Device& device, Plan& plan, double learning_rate, double gradient_scale = 1, const Tensor& halted = {});
 
   struct Momentum {

@@ -1,4 +1,5 @@
-// What the steps of this process have taken, without verification and saving: the time left, and the speed since the last line of the log.
+// What the steps of this process have taken, without verification and saving: the time left, and
+// the speed since the last line of the log.
 //
 //   StepClock clock;
 //   clock.add_step(0.5, 64);      // a step of 64 samples took half a second

@@ -1,4 +1,5 @@
-// The log of a run, for people and for programs: every so many steps a line of train.log and a row of metrics.csv.
+// The log of a run, for people and for programs: every so many steps a line of train.log and a row
+// of metrics.csv.
 //
 //   RunLog log("runs/a/train.log", print);
 //   StepLog step_log("runs/a", log, {.every = 20});
@@ -22,12 +23,13 @@ namespace amnet {
 
 struct StepLogOptions {
   std::int64_t every = 20;  ///< steps; the last one, too
-  /// The numbers in their order, for a person: "Loss 3.1234  Accuracy 12.5%". Empty: each name with its mean.
+  /// The numbers in their order, for a person: "Loss 3.1234 Accuracy 12.5%". Empty: each name with
+  /// its mean.
   std::function<std::string(const Meters& means)> words = {};
 };
 
-/// metrics.csv has the columns step, epoch, the trainer's numbers ("loss", the metrics, those of probes after the forward pass),
-/// learning_rate, samples_per_second, wait_fraction.
+/// metrics.csv has the columns step, epoch, the trainer's numbers ("loss", the metrics, those of
+/// probes after the forward pass), learning_rate, samples_per_second, wait_fraction.
 class StepLog final : public Observer {
  public:
   /// Writes into `folder`, which is made where it is missing. The log must outlive this.

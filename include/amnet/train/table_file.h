@@ -1,4 +1,5 @@
-// A table of numbers in a text file (CSV), a line at a time, that survives crashes and resumes: metrics.csv and its like.
+// A table of numbers in a text file (CSV), a line at a time, that survives crashes and resumes:
+// metrics.csv and its like.
 //
 //   TableFile metrics("runs/a/metrics.csv", {"step", "loss"}, 0);   // rows behind step 0 are cut: the run begins
 //   metrics.append("120,3.25");
@@ -16,14 +17,16 @@
 
 namespace amnet {
 
-/// An append-only table. Its first column is the step; on a resume rows after the resumed step are cut, so that curves never fold back. A
-/// table only tells: where it cannot be written, such as on a full disk, rows are missing until it can be again.
+/// An append-only table. Its first column is the step; on a resume rows after the resumed step are
+/// cut, so that curves never fold back. A table only tells: where it cannot be written, such as on
+/// a full disk, rows are missing until it can be again.
 class TableFile {
  public:
   using OnFault = std::function<void(std::string_view fault)>;
 
-  /// Opens `path`, keeps its rows up to `last_step`, and writes the header where there is none. `on_fault` is told of the first
-  /// failure, now or later, in a sentence with the path and the reason.
+  /// Opens `path`, keeps its rows up to `last_step`, and writes the header where there is none.
+  /// `on_fault` is told of the first failure, now or later, in a sentence with the path and the
+  /// reason.
   TableFile(std::filesystem::path path, const std::vector<std::string>& columns, std::int64_t last_step, OnFault on_fault = {});
   ~TableFile();
   TableFile(const TableFile&) = delete;

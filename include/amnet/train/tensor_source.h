@@ -15,12 +15,12 @@ struct TensorSourceOptions {
   bool shuffle = true;  ///< else the order of the tensors, again and again
 };
 
-/// Each sample comes once in an epoch; a batch may run on over the end of one. Which samples a batch has is a function of the seed and of
-/// how many came before it.
+/// Each sample comes once in an epoch; a batch may run on over the end of one. Which samples a
+/// batch has is a function of the seed and of how many came before it.
 class TensorSource final : public BatchSource {
  public:
-  /// Tensors on the host, named as the inputs that they go to, with as many rows as there are samples. Throws UsageError where they are
-  /// none, or differ in that.
+  /// Tensors on the host, named as the inputs that they go to, with as many rows as there are
+  /// samples. Throws UsageError where they are none, or differ in that.
   TensorSource(std::vector<NamedTensor> tensors, TensorSourceOptions options);
 
   Batch next() override;

@@ -21,14 +21,17 @@ struct TrainProgress {
   std::int64_t step = 0;
   std::int64_t steps = 0;
   double seconds_left = 0;  ///< from the steps since this process started
-  std::string activity;     ///< "training", "saving", or what an observer does; before the first step the steps are those of its work
-  Meters meters;            ///< means since the last line of the log, or of it
+  /// "training", "saving", or what an observer does; before the first step the steps are those of
+  /// its work
+  std::string activity;
+  Meters meters;  ///< means since the last line of the log, or of it
 };
 
 /// How a program shows a run, and stops it.
 struct TrainHooks {
   std::function<void(const TrainProgress&)> progress = {};
-  std::function<TrainRequest()> poll = {};  ///< asked between two steps, and by observers whose work takes long
+  /// asked between two steps, and by observers whose work takes long
+  std::function<TrainRequest()> poll = {};
 };
 
 /// What observers see of a run.
@@ -78,8 +81,9 @@ class TrainRun {
   std::int64_t best_step_ = -1;
 };
 
-/// Runs the trainer to its last step, or until somebody asks to stop, which it answers with true. What goes wrong is thrown when the
-/// observers know of it: errors of data, files and devices, and NonFiniteError at the step whose loss is not finite.
+/// Runs the trainer to its last step, or until somebody asks to stop, which it answers with true.
+/// What goes wrong is thrown when the observers know of it: errors of data, files and devices, and
+/// NonFiniteError at the step whose loss is not finite.
 bool train(Trainer& trainer, const std::vector<Observer*>& observers = {}, const TrainHooks& hooks = {});
 
 }  // namespace amnet

@@ -1,5 +1,6 @@
-// Steps of training, of any net on any source of batches: with a schedule, and a state from which they go on byte by byte. What happens
-// between steps (a log, checkpoints) is for the observers of a run: train/train_run.h. Faces are one recipe on both.
+// Steps of training, of any net on any source of batches: with a schedule, and a state from which
+// they go on byte by byte. What happens between steps (a log, checkpoints) is for the observers of
+// a run: train/train_run.h. Faces are one recipe on both.
 //
 //   TensorSource source({{"points", points}, {"labels", labels}}, {.batch = 64});
 //   Trainer trainer(device, model, source, {.steps = 1000, .schedule = {.base = 0.1}});
@@ -48,12 +49,13 @@ class NonFiniteStep : public NonFiniteError {
 
 class Trainer {
  public:
-  /// Moves the model's net to where the device computes; all three must outlive this. Draws the parameters from the seed where all
-  /// of them are still zero. Throws UsageError for a model without a loss or without what a probe reads, and options out of range.
+  /// Moves the model's net to where the device computes; all three must outlive this. Draws the
+  /// parameters from the seed where all of them are still zero. Throws UsageError for a model
+  /// without a loss or without what a probe reads, and options out of range.
   Trainer(Device& device, Model& model, BatchSource& source, TrainerOptions options);
 
-  /// One update; false, and nothing done, after the last. Throws DataError for a batch that cannot be used, before it changes anything;
-  /// NonFiniteStep, on a GPU up to two steps late.
+  /// One update; false, and nothing done, after the last. Throws DataError for a batch that cannot
+  /// be used, before it changes anything; NonFiniteStep, on a GPU up to two steps late.
   bool run_step();
   /// Waits for the numbers of all steps that were begun.
   void settle();
@@ -67,9 +69,11 @@ class Trainer {
   double epoch() const { return static_cast<double>(source_.cursor()) / static_cast<double>(source_.epoch()); }
   /// Of the last step.
   double learning_rate() const { return options_.schedule.at(step_ > 0 ? step_ - 1 : 0); }
-  /// Means of what micro-batches have told ("loss", the metrics, those of probes) since close_interval().
+  /// Means of what micro-batches have told ("loss", the metrics, those of probes) since
+  /// close_interval().
   const Meters& meters() const { return meters_; }
-  /// One of these numbers, or one of a whole step, of the last one that has told it. Throws UsageError for a name that there is not.
+  /// One of these numbers, or one of a whole step, of the last one that has told it. Throws
+  /// UsageError for a name that there is not.
   double latest(std::string_view name) const;
   /// The samples of the last micro-batch that has told its numbers.
   const std::vector<std::int64_t>& latest_samples() const { return latest_.batch.samples; }
@@ -90,15 +94,17 @@ class Trainer {
 
   // --- state ------------------------------------------------------------------------------------------------
 
-  /// Whether parameters and momentum are those of step(): not where an error came in the midst of a step.
+  /// Whether parameters and momentum are those of step(): not where an error came in the midst of a
+  /// step.
   bool whole() const { return !within_step_; }
   /// Throws NonFiniteStep that names the first parameter which is not finite.
   void require_finite();
-  /// Everything beside tensors that a resume must bring back, as JSON: step, cursor, meters, which are
-  /// whole after settle(). `more` is kept with it, under its own names.
+  /// Everything beside tensors that a resume must bring back, as JSON: step, cursor, meters, which
+  /// are whole after settle(). `more` is kept with it, under its own names.
   std::string state(const Options& more = {}) const;
-  /// Goes on from such a state, whose tensors are the caller's to bring back; answers what was kept with it. Throws DataError naming
-  /// `source` for a text that is none, UsageError where the training was started with other data, or settings that its steps depend on.
+  /// Goes on from such a state, whose tensors are the caller's to bring back; answers what was kept
+  /// with it. Throws DataError naming `source` for a text that is none, UsageError where the
+  /// training was started with other data, or settings that its steps depend on.
   Options restore(const std::string& state, std::string_view source);
 
  private:
@@ -119,7 +125,8 @@ class Trainer {
   bool within_step_ = false;
 };
 
-/// The seed of a state that Trainer::state() wrote. Throws DataError naming `source` for a text that is none.
+/// The seed of a state that Trainer::state() wrote. Throws DataError naming `source` for a text
+/// that is none.
 std::uint64_t seed_of_state(const std::string& state, std::string_view source);
 
 }  // namespace amnet

@@ -1,5 +1,5 @@
-// Together with second.cpp: every header of amnet in two files of one program, so that a function that lacks `inline` is
-// defined twice and does not link.
+// Together with second.cpp: every header of amnet in two files of one program, so that a function
+// that lacks `inline` is defined twice and does not link.
 #include <amnet/amnet.h>
 
 std::string described_elsewhere(const amnet::Shape& shape);

@@ -1,4 +1,5 @@
-// What a convolution asks of CUDA and cuDNN, which engines it takes, and what it keeps of its choices.
+// What a convolution asks of CUDA and cuDNN, which engines it takes, and what it keeps of its
+// choices.
 #include <filesystem>
 #include <fstream>
 #include <string>
@@ -137,7 +138,8 @@ TEST_CASE("conv2d: an engine that computes something else is left out, though a 
     REQUIRE(kept.size() == 1);
     return *kept.begin();
   };
-  // Engine 5 overwrites what it is to add to ("a1" in the graph's name). Without that it is right, and may be the fastest.
+  // Engine 5 overwrites what it is to add to ("a1" in the graph's name). Without that it is right,
+  // and may be the fastest.
   const std::string overwriting = fmt::format("a1 5,{}=15", static_cast<int>(CUDNN_KNOB_TYPE_TILE_SIZE));
   auto [operation, choice] = choice_after_step();
   INFO(choice);

@@ -64,7 +64,8 @@ struct Fiber {
 
 }  // namespace
 
-/// Runs one block after the other. Its fibers are kept from one to the next: making them takes longer than most kernels.
+/// Runs one block after the other. Its fibers are kept from one to the next: making them takes
+/// longer than most kernels.
 class Block {
  public:
   void run_grid(std::int64_t blocks, int threads, std::size_t shared_bytes, const std::function<void(const Thread&)>& body) {
@@ -73,7 +74,8 @@ class Block {
     body_ = &body;
     while (fibers_.size() < static_cast<std::size_t>(threads)) fibers_.push_back(std::make_unique<Fiber>());
     for (index_ = 0; index_ < blocks; ++index_) {
-      shared_ = std::make_unique<std::byte[]>(shared_bytes);  // of its exact size: a sanitizer sees an access behind it
+      // of its exact size: a sanitizer sees an access behind it
+      shared_ = std::make_unique<std::byte[]>(shared_bytes);
       std::fill_n(shared_.get(), shared_bytes, std::byte{0xff});
       run_block();
     }

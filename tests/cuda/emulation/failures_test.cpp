@@ -1,6 +1,7 @@
-// What a failing call does to a training run: the first, second, fourth ... and last call of every function of CUDA, cuBLAS and cuDNN fail,
-// and pieces of work fail on the GPU itself. The run ends with one sentence that names the call and where it stands, gives everything
-// back, and the process can train again.
+// What a failing call does to a training run: the first, second, fourth ... and last call of every
+// function of CUDA, cuBLAS and cuDNN fail, and pieces of work fail on the GPU itself. The run ends
+// with one sentence that names the call and where it stands, gives everything back, and the process
+// can train again.
 #include <cublas_v2.h>
 #include <cudnn.h>
 
@@ -27,8 +28,8 @@ TraineeForm tiny() {
   return {.network = {.depth = 4, .width = 0.0625, .embedding = 8}, .format = {.height = 16, .width = 16}, .batch = 2, .classes = 5};
 }
 
-/// What the fake libraries have seen when a part of a run begins: the making of the net, each step, reading the parameters back, and the
-/// end.
+/// What the fake libraries have seen when a part of a run begins: the making of the net, each step,
+/// reading the parameters back, and the end.
 struct Mark {
   Calls calls;
   std::int64_t work = 0;
@@ -113,7 +114,8 @@ std::string error_of_run(Course& course) {
   return {};
 }
 
-/// Choices of convolutions as one process leaves them to the next, so that a run is the same as the last and times no engine.
+/// Choices of convolutions as one process leaves them to the next, so that a run is the same as the
+/// last and times no engine.
 class KeptChoices {
  public:
   KeptChoices() {
@@ -146,8 +148,9 @@ TEST_CASE("failures: a call that fails ends a run with its name and place, and t
   REQUIRE(whole.losses.size() == steps);
   CHECK(fake::alive() == alive);
 
-  // An error of giving something back is one of earlier work, which was told; a descriptor that cannot be finalised is an answer wherever
-  // another engine may do; and no GPU is a sentence of its own.
+  // An error of giving something back is one of earlier work, which was told; a descriptor that
+  // cannot be finalised is an answer wherever another engine may do; and no GPU is a sentence of
+  // its own.
   const std::set<std::string> tolerated{"cudaFree",          "cudaFreeHost", "cudaEventDestroy",     "cudaStreamDestroy",
                                         "cublasDestroy",     "cudnnDestroy", "cudnnBackendFinalize", "cudnnBackendDestroyDescriptor",
                                         "cudaGetDeviceCount"};

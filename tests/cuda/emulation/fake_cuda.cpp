@@ -21,7 +21,8 @@ struct CUstream_st {
   struct Work {
     const char* what;
     std::function<void()> run;
-    std::int64_t number = 0;        // of a piece of work, which may fail and takes time; 0 of an event or a wait
+    // of a piece of work, which may fail and takes time; 0 of an event or a wait
+    std::int64_t number = 0;
     CUevent_st* awaited = nullptr;  // and the record of it that counts
     std::uint64_t record = 0;
   };

@@ -1,8 +1,10 @@
-// The functions of cuDNN that cuda/ calls. A descriptor keeps what it was told; a plan, when the stream comes to it, works through its
-// operation graph with plain loops. What cuDNN refuses is refused here too: descriptors that are not finalised or lack something, extents
-// that do not follow from each other, tensors that the variant pack lacks or that lie askew. The heuristics answer a few engines that
-// differ in what matters: one is exact, one rounds f32 to tf32 as tensor cores do, one is noted as nondeterministic, one wants more
-// workspace than there is, and one writes over the gradient to data of a 1x1 convolution that it was to add to.
+// The functions of cuDNN that cuda/ calls. A descriptor keeps what it was told; a plan, when the
+// stream comes to it, works through its operation graph with plain loops. What cuDNN refuses is
+// refused here too: descriptors that are not finalised or lack something, extents that do not
+// follow from each other, tensors that the variant pack lacks or that lie askew. The heuristics
+// answer a few engines that differ in what matters: one is exact, one rounds f32 to tf32 as tensor
+// cores do, one is noted as nondeterministic, one wants more workspace than there is, and one
+// writes over the gradient to data of a 1x1 convolution that it was to add to.
 #include "fake_cuda.h"
 #include "fake_cudnn_operations.h"
 

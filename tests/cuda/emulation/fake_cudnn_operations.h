@@ -1,4 +1,5 @@
-// The operations of a graph that the fake cuDNN knows, read from their descriptors and worked through with plain loops in double.
+// The operations of a graph that the fake cuDNN knows, read from their descriptors and worked
+// through with plain loops in double.
 #pragma once
 
 #include "fake_cudnn_descriptors.h"
@@ -43,7 +44,8 @@ struct ConvolutionNames {
 /// Nothing for other operations.
 std::optional<ConvolutionNames> convolution_names(const Content& operation);
 
-/// A convolution as its operation has it: which of the three tensors it writes, and the sum x(pixel) w(tap) y(pixel) runs over.
+/// A convolution as its operation has it: which of the three tensors it writes, and the sum
+/// x(pixel) w(tap) y(pixel) runs over.
 struct Convolution {
   explicit Convolution(const Content& operation);
   const Tensor& written() const { return backward_data ? x : backward_filter ? w : y; }
@@ -62,7 +64,8 @@ struct Convolution {
 struct Pointwise {
   explicit Pointwise(const Content& operation);
   std::vector<double> run(const std::vector<double>& xs, const std::vector<double>& bs) const;
-  /// The element of the second tensor, which is repeated along extents of 1, for the i-th of the first.
+  /// The element of the second tensor, which is repeated along extents of 1, for the i-th of the
+  /// first.
   std::int64_t of_second(std::int64_t i) const;
 
   cudnnPointwiseMode_t mode;
@@ -73,8 +76,8 @@ struct Pointwise {
 /// A plan at work: the values of its tensors by number, in the order of the extents.
 class Run {
  public:
-  /// `places`: where the tensors lie, by their numbers. `rounds`: f32 factors to tf32, as tensor cores do. `overwrites`: what it was to
-  /// add to.
+  /// `places`: where the tensors lie, by their numbers. `rounds`: f32 factors to tf32, as tensor
+  /// cores do. `overwrites`: what it was to add to.
   Run(std::map<std::int64_t, void*> places, bool rounds, bool overwrites)
       : places_(std::move(places)), rounds_(rounds), overwrites_(overwrites) {}
 

@@ -1,4 +1,5 @@
-// What a training run refuses for want of the GPU's memory, and what it says when memory is gone all the same.
+// What a training run refuses for want of the GPU's memory, and what it says when memory is gone
+// all the same.
 #include <functional>
 #include <optional>
 #include <string>

@@ -1,5 +1,6 @@
-// A libcuda.so.1 for machines without a driver: cuDNN asks it when it compiles a kernel, and then for a home for the kernel. What such a
-// plan needs to be finalised has an answer, in which an H100 is described; everything else answers that this is a stub (34).
+// A libcuda.so.1 for machines without a driver: cuDNN asks it when it compiles a kernel, and then
+// for a home for the kernel. What such a plan needs to be finalised has an answer, in which an H100
+// is described; everything else answers that this is a stub (34).
 #include <cuda.h>
 
 #include <cstddef>
@@ -122,7 +123,8 @@ CUresult cuGetProcAddress(const char* name, void** function, int version, cuuint
   return cuGetProcAddress_v2(name, function, version, flags, nullptr);
 }
 
-// What cuDNN looks for by name and never calls here. (The label keeps cuda.h's macros, which map some names to others, out of this.)
+// What cuDNN looks for by name and never calls here. (The label keeps cuda.h's macros, which map
+// some names to others, out of this.)
 #define AMNET_REFUSES(name)            \
   CUresult refuse_##name() asm(#name); \
   CUresult refuse_##name() { return refuse(); }

@@ -1,6 +1,7 @@
-// cuDNN's plans for every convolution of the 20-layer network on an H100, on a machine that has no GPU: cuDNN is given a description of
-// one, and the library that it compiles kernels with finds a fake driver (fake_driver.cpp). What is finalised here was matched with an
-// engine and, where the engine does that, compiled; only its numbers and its speed need a GPU.
+// cuDNN's plans for every convolution of the 20-layer network on an H100, on a machine that has no
+// GPU: cuDNN is given a description of one, and the library that it compiles kernels with finds a
+// fake driver (fake_driver.cpp). What is finalised here was matched with an engine and, where the
+// engine does that, compiled; only its numbers and its speed need a GPU.
 #include "catch.h"
 
 #include "conv2d_graphs.h"
@@ -13,7 +14,8 @@ using namespace amnet;
 
 namespace {
 
-// An H100 SXM: the values that CUDA's documentation has for compute capability 9.0. cuDNN wants every key, and booleans as 0 or 1.
+// An H100 SXM: the values that CUDA's documentation has for compute capability 9.0. cuDNN wants
+// every key, and booleans as 0 or 1.
 constexpr std::string_view h100 = R"({"maxGridSize":[2147483647,65535,65535],"maxBlockSize":[1024,1024,64],"regsPerBlock":65536,
 "multiProcessorCount":132,"warpSize":32,"maxSharedMemoryPerBlock":49152,"maxSharedMemoryPerBlockOptin":232448,
 "reservedSharedMemoryPerBlock":1024,"maxRegistersPerSM":65536,"maxCtasPerSM":32,"maxThreadsPerBlock":1024,"maxThreadsPerSM":2048,
@@ -25,7 +27,7 @@ struct Layer {
   std::int64_t height, width, channels, outputs, stride;
   std::int64_t images = 256, groups = 1;
 };
-// docs/performance.md, "Convolutions: arithmetic".
+// docs/roofline.md, "Convolutions: arithmetic".
 constexpr Layer network[] = {{"stage1_stride2", 112, 96, 3, 64, 2},   {"stage1", 56, 48, 64, 64, 1},
                              {"stage2_stride2", 56, 48, 64, 128, 2},  {"stage2", 28, 24, 128, 128, 1},
                              {"stage3_stride2", 28, 24, 128, 256, 2}, {"stage3", 14, 12, 256, 256, 1},

@@ -1,5 +1,6 @@
-// What the examples of headers are run with: EXAMPLE("core/tensor.h") { … } is a test case in a new folder of its own, and
-// `#include "example_of/core/tensor.h"` in it is the example, behind the objects that it speaks of.
+// What the examples of headers are run with: EXAMPLE("core/tensor.h") { … } is a test case in a new
+// folder of its own, and `#include "example_of/core/tensor.h"` in it is the example, behind the
+// objects that it speaks of.
 #pragma once
 
 #include "catch.h"

@@ -1,0 +1,3 @@
+// The definitions, compiled once for all programs of this folder.
+#define AMNET_IMPLEMENTATION
+#include "amnet.h"
