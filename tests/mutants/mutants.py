@@ -163,6 +163,9 @@ def main():
     for mutant in [mutant for mutant in chosen if mutant.processor and not has_processor(mutant.processor)]:
         print(f"SKIPPED {mutant.name}: it changes nothing on a processor without {mutant.processor}.")
         chosen.remove(mutant)
+    if not chosen:
+        print("Nothing is left to seed.")
+        return 0
 
     started = time.monotonic()
     tests = sorted({mutant.test for mutant in chosen})
