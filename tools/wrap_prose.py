@@ -142,7 +142,7 @@ def wrap_cpp(text):
         starts.append(position)
         position += len(line) + 1
     ends = {}  # number of a line: column where its comment begins
-    inside = set()  # numbers of lines that are no comment though they look so: within a raw string
+    inside = set()  # numbers of lines that a raw string touches: above them is within it
     for token in tokens_and_comments(text):
         first = text.count("\n", 0, token.begin)
         if token.kind == "comment" and token.text.startswith("//"):

@@ -1,11 +1,11 @@
 // What a plan runs: made by make_plan from the graph and what is wanted of it. Planning goes
 // through five files, in this order, and leaves the graph as it is:
 //
-//   demand.cpp    which layers run, forward and backward, and which values get a gradient
-//   shapes.cpp    what every layer that runs asks for
-//   operations.cpp     which layers run as one, and on how many samples at a time
-//   layout.cpp    where every tensor lies in one block of memory
-//   planning.cpp  the gradients of parameters, and the runs, with their arguments ready
+//   demand.cpp      which layers run, forward and backward, and which values get a gradient
+//   shapes.cpp      what every layer that runs asks for
+//   operations.cpp  which layers run as one, and on how many samples at a time
+//   layout.cpp      where every tensor lies in one block of memory
+//   planning.cpp    the gradients of parameters, and the runs, with their arguments ready
 #pragma once
 
 #include "graph.h"
