@@ -1,5 +1,5 @@
-# Finds CUDA and cuDNN and sets amnet_has_cuda. AMNET_CUDA=AUTO leaves the GPU backend out without a
-# word where something is missing.
+# Finds CUDA and cuDNN and sets amnet_has_cuda. With AMNET_CUDA=AUTO the GPU backend is left out
+# without a message where something is missing.
 if(PROJECT_IS_TOP_LEVEL)
   set(amnet_cuda_default AUTO)
 else()
@@ -25,10 +25,10 @@ set(missing)
 if(CMAKE_CUDA_COMPILER)
   if(NOT CMAKE_CUDA_ARCHITECTURES AND NOT DEFINED ENV{CUDAARCHS})
     if(AMNET_SANITIZE)
-      # These builds run on the emulated GPU; this is the least that nvcc can be asked for.
+      # These builds run on the emulated GPU; this is the smallest setting that nvcc accepts.
       set(CMAKE_CUDA_ARCHITECTURES 90-virtual)
     else()
-      # Ampere, Hopper, and intermediate code that a driver compiles for what comes later.
+      # Ampere, Hopper, and intermediate code that the driver compiles for later GPUs.
       set(CMAKE_CUDA_ARCHITECTURES 80-real 90)
     endif()
   endif()

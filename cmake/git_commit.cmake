@@ -1,5 +1,5 @@
-# The commit that this tree is at, for build_info(): read again, and one file compiled again,
-# whenever HEAD moves.
+# The commit of this source tree, for build_info(): read again, and one file compiled again,
+# whenever HEAD changes.
 set(amnet_commit unknown)
 find_package(Git QUIET)
 if(Git_FOUND AND EXISTS ${PROJECT_SOURCE_DIR}/.git)

@@ -3,7 +3,7 @@
 # defined in one file.
 find_package(Python3 3.8 QUIET COMPONENTS Interpreter)
 if(NOT Python3_FOUND)
-  return()  # only this needs it
+  return()  # Python is needed only for this target
 endif()
 set(amnet_single_header ${PROJECT_BINARY_DIR}/single/amnet/amnet.h)
 file(GLOB_RECURSE amnet_single_sources CONFIGURE_DEPENDS include/amnet/*.h src/*.h src/*.cpp)

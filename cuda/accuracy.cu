@@ -11,13 +11,13 @@ namespace {
 constexpr std::string_view who = "accuracy";
 constexpr float minus_infinity = -std::numeric_limits<float>::infinity();
 
-/// right(i) = 1 unless another class beats the target of sample i: one at least as large behind it,
-/// or a larger one before it. As on the CPU minus infinity is no maximum. A block looks at one
-/// sample.
+/// right(i) = 1 unless another class beats the target of sample i: a later class with a logit at
+/// least as large, or an earlier one with a larger logit. As on the CPU, minus infinity never
+/// counts as a maximum. One block handles one sample.
 struct Judge {
   static constexpr int threads = 256;
   struct Shared {
-    int beaten;  // every thread that finds a winner writes the same
+    int beaten;  // every thread that finds a winner writes the same value
   };
   const float* logits;         // (N, classes)
   const std::int64_t* labels;  // (N)
@@ -28,8 +28,8 @@ struct Judge {
     Shared& shared = thread.shared<Shared>();
     const std::int64_t label = labels[thread.block()];
     const float* row = logits + thread.block() * classes;
-    // A label out of range was refused before it came here; it must not lead out of the row all the
-    // same.
+    // A label out of range is refused before the launch; even so it must not cause a read outside
+    // the row.
     const float target = label >= 0 && label < classes ? row[label] : minus_infinity;
     if (thread.index() == 0) shared.beaten = target > minus_infinity ? 0 : 1;
     thread.barrier();

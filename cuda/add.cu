@@ -16,7 +16,7 @@ struct Sum {
   }
 };
 
-/// So many tensors are summed by one kernel; further ones are added to what it wrote.
+/// The number of tensors that one kernel sums; further ones are added to its result.
 constexpr std::size_t most_at_once = 4;
 
 /// y = the sum of `xs`, between `inputs` and most_at_once of them.

@@ -70,7 +70,7 @@ struct MoveStatistics {
   }
 };
 
-/// What an element has to know of its channel, one load for all.
+/// What an element needs from its channel, read in one load.
 struct alignas(16) ChannelTerms {
   float mean, factor, shift, slope;
 };

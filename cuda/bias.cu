@@ -26,7 +26,7 @@ void bias_backward(Cuda& cuda, const Tensor& dy, const Gradient& dbias) {
   if (!dbias) return;
   check_bias(dy, dbias.tensor);
   const std::int64_t channels = channels_of(dy);
-  // That of a fully connected layer is f32 in every precision.
+  // The bias of a fully connected layer is f32 in every precision.
   with_activation(dy.dtype(), who, [&]<class T>() {
     column_sums<T>(cuda, Terms<T>{elements<const T>(dy, who)}, column_rows(dy), channels, starts_a_pack(dy),
                    {sums_to(dbias, channels, who)});

@@ -3,7 +3,7 @@
 namespace amnet {
 namespace {
 
-// The file's name without the folders of the machine that compiled it.
+// The file's name without the folders of the machine where it was compiled.
 std::string_view file_of(const std::source_location& where) {
   const std::string_view path = where.file_name();
   return path.substr(path.find_last_of('/') + 1);
@@ -19,7 +19,7 @@ template <class E>
 void check(cudaError_t answer, std::string_view call, std::source_location where) {
   if (answer == cudaSuccess) [[likely]]
     return;
-  // Told here: libraries that ask for the last error after their own launches are not to find this
+  // Clears the error: libraries that read the last error after their own launches must not see this
   // one.
   static_cast<void>(cudaGetLastError());
   if (answer == cudaErrorMemoryAllocation) fail<MemoryError>(call, "CUDA", cudaGetErrorString(answer), where);
@@ -35,7 +35,7 @@ void check(cublasStatus_t answer, std::string_view call, std::source_location wh
 void check(cudnnStatus_t answer, std::string_view call, std::source_location where) {
   if (answer == CUDNN_STATUS_SUCCESS) [[likely]]
     return;
-  // The last error message holds more than the status; it is empty where cuDNN has nothing to add.
+  // The last error message says more than the status; it is empty where cuDNN has nothing to add.
   char message[512] = "";
   cudnnGetLastErrorString(message, sizeof message);
   fail<DeviceError>(call, "cuDNN", fmt::format("{}{}{}", cudnnGetErrorString(answer), message[0] == '\0' ? "" : ": ", message), where);

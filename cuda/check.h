@@ -1,5 +1,5 @@
-// Every answer of CUDA, cuBLAS and cuDNN is checked: an error names the call, where it stands and
-// what the library says.
+// Every status that CUDA, cuBLAS and cuDNN return is checked: an error names the call, its place in
+// the source and the library's message.
 //
 //   check(cudaMemcpyAsync(to, from, bytes, cudaMemcpyDefault, stream), "cudaMemcpyAsync");
 #pragma once
@@ -15,7 +15,7 @@
 
 namespace amnet {
 
-/// Throws DeviceError unless `answer` is success; MemoryError where the GPU has no memory left.
+/// Throws DeviceError unless `answer` is success; MemoryError where the GPU is out of memory.
 void check(cudaError_t answer, std::string_view call, std::source_location where = std::source_location::current());
 void check(cublasStatus_t answer, std::string_view call, std::source_location where = std::source_location::current());
 void check(cudnnStatus_t answer, std::string_view call, std::source_location where = std::source_location::current());

@@ -1,7 +1,8 @@
-// Choices that outlast a process: a text file of one line each, "key<TAB>choice", between a line
-// that says what it is and one with a checksum. A file that is damaged, or is something else,
-// counts as empty; it is replaced as a whole, so that a reader finds the old or the new one.
-// Nothing fails where it cannot be read or written: it only saves time.
+// Choices that are kept after a process ends: a text file of one line each, "key<TAB>choice",
+// between a first line that names the format and a last line with a checksum. A file that is
+// damaged or has another format counts as empty. It is replaced as a whole, so that a reader finds
+// the old or the new file. A file that cannot be read or written causes no error: it only saves
+// time.
 //
 //   auto choices = read_choices(path);
 //   choices[key] = choice;
@@ -16,7 +17,8 @@ namespace amnet {
 
 using Choices = std::map<std::string, std::string>;
 
-/// $XDG_CACHE_HOME/amnet/convolutions.txt, or that below ~/.cache; empty where neither is known.
+/// $XDG_CACHE_HOME/amnet/convolutions.txt, or the same path below ~/.cache; empty where neither
+/// folder is known.
 std::filesystem::path choices_path();
 
 Choices read_choices(const std::filesystem::path& path);

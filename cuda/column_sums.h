@@ -1,9 +1,11 @@
-// Sums down the columns of a matrix (rows, channels), of up to a few quantities at once, while a
-// pass over its elements does its other work: the gradients of slopes and biases, the statistics of
-// a batch. Every thread sums its rows of a few neighbouring columns, a block its threads, and a
-// second kernel the blocks, in double: an order that depends on the shape and the GPU alone.
+// Sums down the columns of a matrix (rows, channels), of one or a few quantities at once, in the
+// same pass that does other work on the elements: the gradients of slopes and biases, the
+// statistics of a batch. Every thread sums its rows of a few neighbouring columns, a block sums
+// over its threads, and a second kernel sums over the blocks, in double. The order depends only on
+// the shape and the GPU.
 //
-// A Body says what is summed, for `width` elements from i on, of the channels from `channel` on:
+// A Body defines what is summed, for `width` elements starting at i, of the channels starting at
+// `channel`:
 //
 //   struct Squares {
 //     static constexpr int quantities = 1;
@@ -23,10 +25,10 @@
 
 namespace amnet {
 
-/// Where one quantity's sums go: `factor` times each channel's to out (channels), or the sum of all
-/// to out (1).
+/// Where the sums of one quantity go: `factor` times each channel's sum to out (channels), or the
+/// sum over all channels to out (1).
 struct SumTarget {
-  float* out = nullptr;  ///< nullptr: nobody wants them
+  float* out = nullptr;  ///< nullptr: not needed
   Write write = Write::assign;
   float factor = 1;
   bool in_all = false;
@@ -60,9 +62,9 @@ struct ColumnSums {
         for (int e = 0; e < width; ++e) shared.sums[q][e][thread.index()] = sums[q][e];
       }
       thread.barrier();
-      // All threads share in adding up, a column of a quantity each. In more rounds than one
-      // `across` is `threads`, so that each adds up what it has written itself, and may go on to
-      // the next round by itself.
+      // All threads take part in adding up; each adds one column of one quantity. Where this needs
+      // more than one round, `across` equals `threads`, so that each thread adds up only what it
+      // wrote itself and can start the next round without a barrier.
       for (int at = thread.index(); at < Body::quantities * width * across; at += threads) {
         const int q = at / (width * across), e = at / across % width, pack = at % across;
         if (base + pack >= packs) continue;
@@ -74,8 +76,8 @@ struct ColumnSums {
   }
 };
 
-/// A block for each warp's width of channels: its warps share out the partial sums. For a quantity
-/// whose sums go to one place, the first block takes all channels.
+/// One block for each warp_size channels: its warps divide the partial sums among themselves. For a
+/// quantity whose channels are summed to one value, the first block takes all channels.
 template <int quantities>
 struct FinishSums {
   static constexpr int threads = 256, warps = threads / warp_size;
@@ -118,15 +120,15 @@ inline std::int64_t column_sums_blocks(Cuda& cuda, std::int64_t rows, std::int64
   const std::int64_t down = std::max<std::int64_t>(1, threads / std::max<std::int64_t>(1, packs));
   return std::clamp<std::int64_t>((rows + down * 4 - 1) / (down * 4), 1, std::int64_t{cuda.state().multiprocessors} * 4);
 }
-/// The floats that column_sums takes of the scratch memory: in packs it has fewer blocks.
+/// The number of floats of scratch memory that column_sums uses: with packs it has fewer blocks.
 template <class Body>
 std::int64_t column_sums_room(Cuda& cuda, std::int64_t rows, std::int64_t channels) {
   return column_sums_blocks(cuda, rows, channels, ColumnSums<Body, 1>::threads) * Body::quantities * channels;
 }
 
-/// `packed`: what the body reads and writes, of T, begins at 16 bytes. `room`: where a caller keeps
-/// something in the scratch memory itself, column_sums_room floats behind it. Nothing is done for
-/// no channels.
+/// `packed`: what the body reads and writes, of type T, begins at a multiple of 16 bytes. `room`:
+/// the scratch memory, where a caller keeps data of its own there: column_sums_room floats after
+/// that data. Does nothing where there are no channels.
 template <class T, class Body>
 void column_sums(Cuda& cuda, const Body& body, std::int64_t rows, std::int64_t channels, bool packed,
                  const SumTarget (&targets)[Body::quantities], float* room = nullptr,

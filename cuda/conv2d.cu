@@ -14,7 +14,7 @@ using dnn::Convolution;
 /// Pieces of the scratch memory that one operation uses at the same time.
 class Pieces {
  public:
-  /// Room for `bytes`; where it lies is known when all have been asked for.
+  /// Reserves `bytes`; the address is known when all pieces have been reserved.
   std::size_t add(std::size_t bytes) {
     const std::size_t begin = total_;
     total_ += (bytes + 255) / 256 * 256;
@@ -28,7 +28,7 @@ class Pieces {
 
 std::size_t bytes_of(const Shape& shape, DType dtype) { return static_cast<std::size_t>(shape.count()) * size_of(dtype); }
 
-// --- what is asked for ---
+// --- the operation ---
 
 Slope slope_of(const Tensor& slope, std::int64_t outputs) {
   if (!slope.defined()) return Slope::none;
@@ -48,12 +48,13 @@ ConvolutionGraph operation_of(const Cuda& cuda, Convolution pass, const Conv2dGe
           .tf32 = dtype == DType::f32 && cuda.precision() != ProductPrecision::f32};
 }
 
-/// All of them that are defined begin at 16 bytes: not so a slice of a batch of odd maps.
+/// All defined tensors begin at a multiple of 16 bytes: a slice of a batch of maps of odd size may
+/// not.
 bool all_aligned(std::initializer_list<const Tensor*> tensors) {
   return std::ranges::all_of(tensors, [](const Tensor* tensor) { return !tensor->defined() || starts_a_pack(*tensor); });
 }
 
-// --- the tensors as a graph wants them ---
+// --- the tensors as a graph needs them ---
 
 /// Weights of `channels` input channels, from w (O,kh,kw,C/groups) f32.
 template <class T>
@@ -62,7 +63,7 @@ void convert_weights(Cuda& cuda, const Tensor& w, std::int64_t channels, T* to) 
   copy_channels(cuda, elements<const float>(w, who), from_channels, to, w.count() / from_channels, channels, Write::assign);
 }
 
-/// What a choice needs of scratch memory beside its workspace.
+/// The scratch memory that a choice needs in addition to its workspace.
 struct Needs {
   bool weights = false;  // a copy of the weights
   bool x = false;        // a copy of x with more channels
@@ -94,15 +95,15 @@ Places scratch_for(Cuda& cuda, const ConvolutionChoice& choice, const Needs& nee
   return places;
 }
 
-/// The prepared copy of the weights, if it is what the graph wants.
+/// The prepared copy of the weights, if it has the form that the graph needs.
 void* prepared_or_null(const ConvolutionGraph& graph, const Conv2dWeights& w) {
   if (w.prepared == nullptr || !w.prepared->transformed.defined()) return nullptr;
   const Tensor& made = w.prepared->transformed;
   return made.dtype() == graph.dtype && made.shape() == graph.w() ? made.raw() : nullptr;
 }
 
-/// The weights in the dtype and with the channels of the graph: as they are, prepared, or `copied`
-/// now.
+/// The weights in the dtype and with the channels of the graph: used as they are, prepared earlier,
+/// or `copied` now.
 template <class T>
 void* weights_for(Cuda& cuda, const ConvolutionGraph& graph, const Conv2dWeights& w, void* copied) {
   if (copied != nullptr) {
@@ -125,7 +126,7 @@ void* x_for(Cuda& cuda, const ConvolutionGraph& graph, const Tensor& x, void* co
 
 using GraphTensors = std::span<const std::pair<std::int64_t, void*>>;
 
-/// Throws WrongSums where what the plan wrote is not what its graph says.
+/// Throws WrongSums where the plan's output is not what its graph defines.
 template <class T>
 void prove(Cuda& cuda, const ConvolutionChoice& choice, GraphTensors tensors, void* workspace) {
   const ConvolutionGraph& graph = choice.graph;
@@ -154,7 +155,7 @@ void run_plan(Cuda& cuda, const ConvolutionChoice& choice, GraphTensors tensors,
 
 template <class T>
 void finish_forward(Cuda& cuda, const Tensor& z, const Conv2dEpilogue& epilogue, const Tensor& y) {
-  // Without a bias the sums are there already.
+  // Without a bias, z already holds the sums.
   T* const sums = z.raw() == epilogue.sums.raw() && !epilogue.bias.defined() ? nullptr : elements_or_null<T>(epilogue.sums, who);
   const FinishForward<T> kernel{.z = elements<const T>(z, who),
                                 .bias = elements_or_null<const float>(epilogue.bias, who),
@@ -202,8 +203,8 @@ void activation_backward(Cuda& cuda, const Conv2dActivation& activation, const T
                  {sums_to(gradients.dslope, outputs, who), sums_to(gradients.dbias, outputs, who)});
 }
 
-/// Memory for a gradient that is added to, while candidates are timed: the real one must be added
-/// to once.
+/// Memory that stands in for a gradient that is added to, while candidates are timed: the real
+/// gradient must be added to only once.
 std::byte* trial_room(std::shared_ptr<std::byte>& room, const Gradient& gradient) {
   if (room == nullptr) room = allocate(Memory::cuda, gradient.tensor.size_bytes());
   return room.get();
@@ -229,7 +230,7 @@ void run_weight_gradient(Cuda& cuda, const ConvolutionChoice& choice, const Conv
                          float* dw, Write write) {
   const ConvolutionGraph& graph = choice.graph;
   const bool fills = graph.x != operation.x;
-  // cuDNN writes the gradient of weights of bf16 as bf16.
+  // cuDNN writes the gradient of bf16 weights as bf16.
   const bool copies_after = fills || graph.adds != operation.adds || graph.dtype != DType::f32;
   const Places places = scratch_for(cuda, choice, {.x = fills, .target = copies_after});
   std::vector<std::pair<std::int64_t, void*>> tensors{

@@ -5,7 +5,8 @@ namespace {
 
 dnn::Dimensions dimensions_of(const Shape& shape) { return {shape[0], shape[3], shape[1], shape[2]}; }
 
-/// y = residual + relu(z) + slope (z - relu(z)) with z = sums + bias, as far as the key has it.
+/// y = residual + relu(z) + slope (z - relu(z)) with z = sums + bias, with the terms that the key
+/// names.
 void add_forward(dnn::GraphBuilder& builder, const ConvolutionGraph& key, std::int64_t alignment) {
   const dnn::Dimensions dimensions = dimensions_of(key.y());
   const bool activates = key.slope != Slope::none;
@@ -83,7 +84,7 @@ std::vector<ConvolutionGraph> ways_of(const ConvolutionGraph& operation) {
   plain.bias = plain.residual = plain.keeps_sums = plain.adds = false;
   plain.slope = Slope::none;
   const bool is_plain = !operation.has_epilogue() && !operation.adds;
-  // Sums that are y as well need no graph of two outputs. And without tensor cores cuDNN has but
+  // Where y is the sums, the graph needs no second output. And without tensor cores cuDNN has only
   // one engine that fuses: it takes up to half a minute to compile one kernel.
   const bool kept_alone = operation.keeps_sums && operation.slope == Slope::none && !operation.residual;
   const bool exact = operation.dtype == DType::f32 && !operation.tf32;
@@ -95,7 +96,8 @@ std::vector<ConvolutionGraph> ways_of(const ConvolutionGraph& operation) {
   if (!fills) return ways;
   const std::vector<ConvolutionGraph> as_they_are = ways;
   for (ConvolutionGraph way : as_they_are) {
-    // A gradient of more weights than there are is not written where theirs is wanted.
+    // The gradient of weights with added channels is larger than the caller's, so it is not written
+    // there directly.
     if (way.adds) continue;
     way.x = way.x.with(3, (operation.x[3] + pack - 1) / pack * pack);
     ways.push_back(way);
@@ -105,7 +107,7 @@ std::vector<ConvolutionGraph> ways_of(const ConvolutionGraph& operation) {
 
 bool allowed(const dnn::Engine& engine, const ConvolutionGraph& key, bool deterministic) {
   if (deterministic && !engine.deterministic) return false;
-  // Tensor cores take f32 by rounding it.
+  // Tensor cores round f32 inputs to tf32.
   return key.dtype != DType::f32 || key.tf32 || !(engine.tensor_cores || engine.rounds_inputs);
 }
 

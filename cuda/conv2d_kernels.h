@@ -1,12 +1,13 @@
-// What cuDNN leaves of a convolution: its epilogue where no graph holds it, the derivative of the
-// PReLU behind it, and copies between tensors of different channels and types.
+// The parts of a convolution that cuDNN does not do: its epilogue where no graph includes it, the
+// derivative of the PReLU after it, and copies between tensors of different channels and types.
 #pragma once
 
 #include "column_sums.h"
 
 namespace amnet {
 
-/// Of a PReLU, by channel: with `step` 0 for one slope in all. Without values it is the identity.
+/// The slopes of a PReLU, by channel; `step` is 0 for one slope shared by all channels. Without
+/// values it is the identity.
 struct ChannelSlopes {
   const float* values = nullptr;
   std::int64_t step = 0;
@@ -15,7 +16,7 @@ struct ChannelSlopes {
   }
 };
 
-/// y = residual + prelu(z + bias) and sums = z + bias; z may lie where either of them goes.
+/// y = residual + prelu(z + bias) and sums = z + bias; z may be the same memory as either of them.
 template <class T>
 struct FinishForward {
   static constexpr int threads = 256;
@@ -25,7 +26,7 @@ struct FinishForward {
   const T* residual;
   T *sums, *y;
   std::int64_t count, channels;
-  bool packed;  // all begin at 16 bytes, and a row is a whole number of packs
+  bool packed;  // all begin at a multiple of 16 bytes, and a row is a whole number of packs
 
   AMNET_DEVICE float sum_at(T value, std::int64_t channel) const { return to_float(value) + (bias == nullptr ? 0.F : bias[channel]); }
 
@@ -55,8 +56,8 @@ struct FinishForward {
   }
 };
 
-/// dz = dy * prelu'(sums), and the sums of dy * sums where sums <= 0 (of the slope) and of dz (of
-/// the bias). Without sums dz is dy.
+/// dz = dy * prelu'(sums); and the sums of dy * sums where sums <= 0 (the gradient of the slope)
+/// and of dz (the gradient of the bias). Without sums dz is dy.
 template <class T>
 struct ActivationGradient {
   static constexpr int quantities = 2;
@@ -94,7 +95,7 @@ struct CopyChannels {
   To* to;
   std::int64_t rows, to_channels;
   Write write;
-  bool packed;  // `to` begins at 16 bytes, and its rows are whole packs
+  bool packed;  // `to` begins at a multiple of 16 bytes, and its rows are whole packs
 
   AMNET_DEVICE float at(std::int64_t row, std::int64_t channel) const {
     return channel < from_channels ? to_float(from[row * from_channels + channel]) : 0.F;

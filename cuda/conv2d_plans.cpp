@@ -11,11 +11,10 @@
 namespace amnet {
 namespace {
 
-// An engine that compiles its kernels does so for seconds, and again in every process that takes
-// it.
+// An engine that compiles its kernels needs seconds for it, in every process that uses the engine.
 constexpr int most_precompiled = 6, most_compiled = 2;
 
-/// Of the operation on this machine, in the file of choices.
+/// The key of the operation on this machine, in the file of choices.
 std::string key_on_this_machine(const CudaState& state, const std::string& operation) {
   int driver = 0;
   check(cudaDriverGetVersion(&driver), "cudaDriverGetVersion");
@@ -34,7 +33,7 @@ ConvolutionChoice choice_of(const ConvolutionGraph& operation, const Convolution
   return {.graph = way, .plan = std::move(plan), .engine = engine.name, .name = std::move(name)};
 }
 
-/// What may carry out an operation.
+/// The candidates that can carry out an operation.
 class Search {
  public:
   Search(const CudaState& state, const ConvolutionGraph& operation, std::size_t workspace_limit)
@@ -76,7 +75,7 @@ class Search {
     return found;
   }
 
-  /// The one that a file names, if it still is one.
+  /// The candidate that a file names, if it is still available.
   std::optional<ConvolutionChoice> known(std::string_view text) {
     for (const ConvolutionGraph& way : ways_of(operation_)) {
       const std::string graph = way.text() + " ";
@@ -104,7 +103,7 @@ class Search {
   bool saw_others_ = false;
 };
 
-/// Seconds of one run; there was one before, which may have loaded kernels.
+/// Seconds of one run; an earlier run may already have loaded kernels.
 double time(Cuda& cuda, const std::function<void()>& run) {
   const auto seconds_of = [&](int runs) {
     cuda.wait();
@@ -119,7 +118,7 @@ double time(Cuda& cuda, const std::function<void()>& run) {
 
 using RunChoice = std::function<void(const ConvolutionChoice&)>;
 
-/// Runs it once. Throws WrongSums where it computes something else.
+/// Runs it once. Throws WrongSums where its result is wrong.
 void prove(ConvolutionChoice& candidate, const RunChoice& run) {
   run(candidate);
   candidate.proven = true;
@@ -144,9 +143,9 @@ ConvolutionChoice fastest(Cuda& cuda, std::vector<ConvolutionChoice> candidates,
       const double seconds = candidates.size() == 1 ? 0 : time(cuda, [&] { run(candidate); });
       if (seconds < least) least = seconds, best = &candidate;
     } catch (const DeviceMemoryError&) {
-      no_memory = std::current_exception();  // an engine that takes less may follow
+      no_memory = std::current_exception();  // an engine that needs less may follow
     } catch (const Error& error) {
-      why = error.what();  // of an engine that promised too much, or computes something else
+      why = error.what();  // the engine failed or its result is wrong
     }
   }
   if (best == nullptr && no_memory) std::rethrow_exception(no_memory);
@@ -173,7 +172,7 @@ const ConvolutionChoice& ConvolutionPlans::choose(Cuda& cuda, const ConvolutionG
       if (holds(*chosen, run)) return choices_.emplace(name, std::move(*chosen)).first->second;
       candidates.erase(chosen);
     }
-    // which says why none holds
+    // fastest() states why no candidate is right
     return choices_.emplace(name, fastest(cuda, search.all(), run)).first->second;
   }
   const std::string key = key_on_this_machine(state, name);
@@ -184,7 +183,7 @@ const ConvolutionChoice& ConvolutionPlans::choose(Cuda& cuda, const ConvolutionG
   if (!choice || !holds(*choice, run)) {
     choice = fastest(cuda, search.all(), run);
     if (!path.empty()) {
-      kept = read_choices(path);  // another process may have written while this one measured
+      kept = read_choices(path);  // another process may have written during the measurement
       kept[key] = text_of(*choice);
       write_choices(path, kept);
     }

@@ -1,7 +1,7 @@
-// How each convolution is run: made when a process first meets it, kept for all later calls. Among
-// the graphs that carry it out and the engines that cuDNN's heuristics name for them, the fastest
-// on this GPU is taken of those that compute what they should; what was found is kept in a file for
-// later processes, each of which holds it against plain sums once more.
+// How each convolution is run: chosen when a process first meets it, kept for all later calls.
+// Among the graphs that carry it out and the engines that cuDNN's heuristics list for them, the
+// fastest on this GPU is taken of those with correct results. The choice is kept in a file for
+// later processes, each of which checks it against plain sums once more.
 //
 //   const ConvolutionChoice& choice = cuda.state().convolutions->choose(cuda, operation, [&](const ConvolutionChoice& trial) { ... });
 #pragma once
@@ -13,7 +13,7 @@
 
 namespace amnet {
 
-/// An engine does not compute what its graph says.
+/// An engine does not compute what its graph defines.
 struct WrongSums : DeviceError {
   using DeviceError::DeviceError;
 };
@@ -21,25 +21,25 @@ struct WrongSums : DeviceError {
 struct ConvolutionChoice {
   ConvolutionGraph graph;
   dnn::Plan plan;
-  std::string engine;  ///< its name, by which another process finds it again
+  std::string engine;  ///< its name, by which another process can find it
   std::string name;    ///< for Cuda::count
-  /// its first run is held against plain sums, and throws WrongSums where it is something else
+  /// its first run is compared with plain sums, and throws WrongSums where it differs
   bool proven = false;
 };
 
 struct ConvolutionPlans {
   /// Plans that need more workspace are left out.
   std::size_t workspace_limit = std::size_t{1} << 30;
-  /// For tests: says which of the candidates to take, in the place of the clock and the file.
+  /// For tests: decides which of the candidates to take, instead of the clock and the file.
   std::function<std::size_t(std::span<const ConvolutionChoice>)> chooser;
 
   /// The choice for the operation. `run` puts one candidate into the stream; it is called while
-  /// candidates are proven and timed, and not at all when this process has chosen before. Throws
-  /// UsageError where the device is to be deterministic and no engine is, and DeviceError where
-  /// cuDNN has none.
+  /// candidates are checked and timed, and not at all when this process has already chosen. Throws
+  /// UsageError where the device must be deterministic and no engine is, and DeviceError where
+  /// cuDNN has no engine.
   const ConvolutionChoice& choose(Cuda& cuda, const ConvolutionGraph& operation, const std::function<void(const ConvolutionChoice&)>& run);
-  /// The workspace of the choice or, where there is none yet, of the first plan that the heuristics
-  /// name: for forecasts.
+  /// The workspace of the choice or, where there is none yet, of the first plan in the heuristics'
+  /// list: for forecasts.
   std::size_t workspace_bytes(CudaState& state, const ConvolutionGraph& operation);
 
  private:

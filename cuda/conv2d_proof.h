@@ -1,8 +1,7 @@
-// A few elements of what an engine has written, held against plain sums in double: not every engine
-// of cuDNN computes what it is asked for. Seen: 9.14 on an H200, an engine for tf32 that is to add
-// the gradient to data of a 1x1 convolution of 300 outputs to what is there, and writes over it.
-// Sums that are right but for one product in 4608, as many as the network's longest have, are 1.5 %
-// off.
+// Compares a few elements of an engine's output with plain sums in double: not every engine of
+// cuDNN computes what its graph defines. Observed with 9.14 on an H200: an engine for tf32 must add
+// the gradient to data of a 1x1 convolution of 300 outputs to what is there, but overwrites it.
+// Sums that miss one product in 4608, as many as the network's longest sums have, are 1.5 % off.
 #pragma once
 
 #include "conv2d_graphs.h"
@@ -13,12 +12,12 @@
 
 namespace amnet {
 
-/// Where the tensors of a graph lie, in the order of ConvolutionTensor; nullptr for those that it
-/// has not.
+/// The addresses of a graph's tensors, in the order of ConvolutionTensor; nullptr for tensors that
+/// it does not have.
 using ConvolutionPlaces = std::array<void*, sums_id + 1>;
 
-/// A warp sums each sample up, and writes what was found of it: the squares of the difference and
-/// of the products that make it up.
+/// One warp computes each sample's sum and writes its result: the squares of the difference and of
+/// the products in the sum.
 template <class T>
 struct CompareSamples {
   static constexpr int threads = 128, samples = 64;
@@ -28,12 +27,12 @@ struct CompareSamples {
   dnn::Convolution pass;
   Conv2dGeometry geometry;
   std::int64_t images, height, width, channels, y_height, y_width, outputs;
-  std::int64_t count;  // of the elements that were written
+  std::int64_t count;  // of the elements that the engine wrote
   const T *x, *w, *y;
   const float *bias, *slopes;
   std::int64_t slope_stride;
   const T *residual, *kept;
-  double times;  // that the sums were added to zeros
+  double times;  // how many times the sums were added, starting from zeros
   Found* out;
 
   struct Sum {
@@ -50,8 +49,8 @@ struct CompareSamples {
         : image(at / all / columns / rows), row(at / all / columns % rows), column(at / all % columns), channel(at % all) {}
   };
 
-  /// They are spread over all elements by chance, the first and the last among them; -1 where there
-  /// are fewer elements than samples.
+  /// The samples are spread at random over all elements, and include the first and the last; -1
+  /// where there are fewer elements than samples.
   AMNET_DEVICE std::int64_t element_of(std::int64_t sample) const {
     const std::int64_t begin = count * sample / samples, end = count * (sample + 1) / samples;
     if (sample == 0 || begin == end) return begin == end ? -1 : 0;
@@ -140,14 +139,14 @@ struct CompareSamples {
       if (residual != nullptr) sum.add(to_float(residual[element]));
     }
     compare(pass == dnn::Convolution::forward ? y : pass == dnn::Convolution::data_gradient ? x : w);
-    // Sums of what is not finite are nobody's to judge.
+    // Sums of values that are not finite cannot be judged.
     return sum.squares - sum.squares == 0 ? Found{difference, sum.squares} : Found{0, 0};
   }
 };
 
-/// How far the elements that were written are from what they should be, over what their products
-/// come to: of rounding alone about 1e-7 in f32, 4e-4 in tf32 and 1e-3 in bf16. A graph that adds
-/// was run twice, over zeros at first. Waits for the GPU.
+/// The difference between the elements that were written and their correct values, relative to the
+/// size of their products: from rounding alone about 1e-7 in f32, 4e-4 in tf32 and 1e-3 in bf16. A
+/// graph that adds was run twice, starting from zeros. Waits for the GPU.
 template <class T>
 double difference_of_samples(Cuda& cuda, const ConvolutionGraph& graph, const ConvolutionPlaces& places) {
   using Kernel = CompareSamples<T>;
@@ -183,7 +182,7 @@ double difference_of_samples(Cuda& cuda, const ConvolutionGraph& graph, const Co
   return difference == 0 ? 0 : std::sqrt(difference / products);
 }
 
-/// What is not rounding any more.
+/// The limit above which a difference is more than rounding.
 inline double largest_difference(const ConvolutionGraph& graph) { return graph.dtype == DType::f32 && !graph.tf32 ? 1e-3 : 5e-3; }
 
 }  // namespace amnet

@@ -10,8 +10,8 @@ namespace {
 
 constexpr std::string_view who = "dropout";
 
-/// Draws which elements are kept, and notes it. As on the CPU one draw of 64 bits decides about two
-/// neighbours.
+/// Draws which elements are kept, and records it. As on the CPU, one draw of 64 bits decides for
+/// two neighbouring elements.
 struct Draw {
   std::uint64_t key, step, threshold;
   std::uint8_t* mask;
@@ -30,7 +30,7 @@ struct Draw {
     return result;
   }
 };
-/// As it was noted.
+/// Reads the recorded choice.
 struct Note {
   const std::uint8_t* mask;
 

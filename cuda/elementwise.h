@@ -1,6 +1,6 @@
 // y(i) = f(x_0(i), x_1(i), ..., the channel of i), for tensors of one shape (..., C): the form of
-// every kernel that looks at one element at a time. It moves what must be moved and no more, 16
-// bytes a thread and step where the tensors allow.
+// every kernel that processes one element at a time. It reads and writes each element once, 16
+// bytes per thread and step where the tensors allow it.
 //
 //   struct Rectify {
 //     AMNET_DEVICE float operator()(const float (&x)[1], std::int64_t) const { return x[0] > 0 ? x[0] : 0; }
@@ -20,7 +20,7 @@ struct MapElements {
   T* y;
   std::int64_t count, channels;
   Write write;
-  bool packed;  // all begin at 16 bytes, and a row is a whole number of packs, or there is but one
+  bool packed;  // all begin at 16 bytes; a row is whole packs, or there is only one row
 
   AMNET_DEVICE void operator()(const Thread& thread) const {
     constexpr int width = Pack<T>::size;
@@ -57,9 +57,9 @@ void with_width(bool packed, Body&& body) {
   }
 }
 
-/// Of a tensor (..., C): C.
+/// C, for a tensor (..., C).
 inline std::int64_t channels_of(const Tensor& x) { return x.rank() == 0 ? 1 : x.extent(x.rank() - 1); }
-/// As one row: for functions that do not ask for the channel, in packs whatever the shape.
+/// The tensor as one row: for functions that do not use the channel; packs then work for any shape.
 inline Tensor flat(const Tensor& x) { return x.reshaped({x.count()}); }
 
 template <class T, class F, int inputs>

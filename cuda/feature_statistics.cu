@@ -19,7 +19,7 @@ struct OfEachSample {
     const std::int64_t n = thread.first() / warp_size;
     if (n >= samples) return;
     const std::int64_t label = labels[n];
-    // the host has checked; an index out of range must not be followed
+    // the host has checked the label; an index out of range must not be used
     const bool known = label >= 0 && label < classes;
     const float* feature = features + n * size;
     const float* weight = class_weights + (known ? label : 0) * size;
@@ -39,7 +39,7 @@ struct OfEachSample {
   }
 };
 
-/// One block: the means, in an order that depends on N alone.
+/// One block: the means, summed in an order that depends only on N.
 struct MeanOfSamples {
   static constexpr int threads = 256;
   struct Shared {

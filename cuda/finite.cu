@@ -13,7 +13,7 @@ struct FindBad {
   const T* values;
   std::int64_t count;
   bool packed;
-  std::uint8_t* found;  // every thread that finds one writes the same
+  std::uint8_t* found;  // every thread that finds one writes the same value
 
   AMNET_DEVICE void operator()(const Thread& thread) const {
     constexpr int width = Pack<T>::size;

@@ -8,15 +8,15 @@ namespace {
 
 constexpr std::string_view who = "flatten";
 
-/// to (columns, rows) = the transpose of from (rows, columns), for every sample. A block turns one
-/// tile, by way of its shared memory: so the threads of a warp read neighbours, and write
-/// neighbours.
+/// to (columns, rows) = the transpose of from (rows, columns), for every sample. A block transposes
+/// one tile through its shared memory, so that the threads of a warp read neighbouring elements and
+/// also write neighbouring elements.
 template <class T>
 struct Transpose {
   static constexpr int threads = 256;
   static constexpr int side = 32, step = threads / side;
   struct Shared {
-    float tile[side][side + 1];  // one more: a column then lies in 32 different banks
+    float tile[side][side + 1];  // one extra, so that a column is in 32 different banks
   };
   const T* from;
   T* to;

@@ -1,10 +1,10 @@
-// The products are cuBLAS's. With one stream to a handle its documentation promises the same bits
-// in every run on one kind of GPU ("Results reproducibility"), so that the workspace it brings
-// serves a deterministic run as well.
+// cuBLAS computes the products. With one stream per handle its documentation promises the same bits
+// in every run on one kind of GPU ("Results reproducibility"), so that its default workspace can
+// also be used in a deterministic run.
 //
-// A unit row is w(o) / norm(o). In f32 and tf32 the inverse norms multiply the small side of a
+// A unit row is w(o) / norm(o). In f32 and tf32 the inverse norms multiply the smaller operand of a
 // product: the outputs, or a copy of some of their gradients; there is no second matrix of weights.
-// In bf16 the factors are rounded copies anyway, and the copy is the unit rows'.
+// In bf16 the factors are rounded copies in any case, and the copy holds the unit rows.
 #include <amnet/kernels/fully_connected.h>
 
 #include "kernels/arguments.h"
@@ -15,7 +15,7 @@ namespace {
 
 constexpr std::string_view who = "fully_connected";
 
-/// A matrix in the GPU's memory, its rows `stride` elements apart.
+/// A matrix in the GPU's memory, with a distance of `stride` elements between its rows.
 struct Matrix {
   const void* at;
   DType dtype;
@@ -29,7 +29,7 @@ struct Matrix {
     return {static_cast<const std::byte*>(at) + static_cast<std::size_t>(i) * size_of(dtype), dtype, stride};
   }
 };
-/// A factor of a product: a matrix, or it transposed.
+/// A factor of a product: a matrix or its transpose.
 struct Factor {
   Matrix matrix;
   bool transposed = false;
@@ -51,7 +51,8 @@ struct Zero {
   AMNET_DEVICE float operator()(const float (&)[1], std::int64_t) const { return 0; }
 };
 
-/// out (rows,columns) (+)= a (rows,depth) b (depth,columns). `out` has its own columns as stride.
+/// out (rows,columns) (+)= a (rows,depth) b (depth,columns). The stride of `out` is its number of
+/// columns.
 void multiply(Cuda& cuda, std::int64_t rows, std::int64_t columns, std::int64_t depth, const Factor& a, const Factor& b, void* out,
               DType out_dtype, Write write, std::source_location where = std::source_location::current()) {
   constexpr std::int64_t most = std::numeric_limits<int>::max();
@@ -60,7 +61,7 @@ void multiply(Cuda& cuda, std::int64_t rows, std::int64_t columns, std::int64_t 
           columns);
   if (rows == 0 || columns == 0) return;
   const float one = 1, keep = write == Write::add ? 1 : 0;
-  // What is row by row here is column by column transposed to cuBLAS: out^T = b^T a^T.
+  // A matrix stored by rows is, for cuBLAS, its transpose stored by columns: out^T = b^T a^T.
   const auto name = [&] { return fmt::format("product ({},{}) ({},{}), {}", rows, depth, depth, columns, name_of(a.matrix.dtype)); };
   timed(cuda.state(), name, [&] {
     const cublasStatus_t answer =
@@ -111,8 +112,8 @@ void copy_columns(Cuda& cuda, const float* from, std::int64_t stride, std::int64
   launch(cuda, blocks_for(cuda, packed ? rows * columns / width : rows * columns, copy.threads), copy);
 }
 
-/// The norms of the rows of w, and the unit rows rounded to bf16 if they are wanted; or those
-/// alone, from norms that are known.
+/// The norms of the rows of w, and the unit rows rounded to bf16 if they are needed; or only the
+/// unit rows, from norms that are known.
 struct UnitRows {
   const float* w;
   float* norms;
@@ -192,7 +193,7 @@ struct ProjectRow {
   }
 };
 
-/// y / norm + bias, of the products y.
+/// y / norm + bias, where y are the products.
 struct Finish {
   const float *norms, *bias;  // (O) or nullptr
   AMNET_DEVICE float operator()(const float (&y)[1], std::int64_t output) const {
@@ -201,10 +202,10 @@ struct Finish {
   }
 };
 
-/// The scratch memory of a pass, whose pieces begin at 256 bytes.
+/// The scratch memory of a pass; its pieces begin at multiples of 256 bytes.
 struct Room {
   std::size_t bytes = 0;
-  /// Where a piece begins.
+  /// The offset of the new piece.
   std::size_t add(std::int64_t count, DType dtype) {
     const std::size_t begin = bytes;
     bytes += (static_cast<std::size_t>(count) * size_of(dtype) + 255) / 256 * 256;
@@ -214,15 +215,15 @@ struct Room {
 
 bool rounds(const Cuda& cuda) { return cuda.precision() == ProductPrecision::bf16; }
 
-/// How many outputs a copy of the gradients or of the weights' gradient holds at a time: as much as
-/// keeps the GPU busy, 17 MB on a H100.
+/// How many outputs a copy of the gradients or of the weights' gradient holds at a time: enough to
+/// keep the GPU busy, 17 MB on a H100.
 std::int64_t outputs_at_a_time(const Cuda& cuda, std::int64_t outputs, std::int64_t elements_of_output) {
   constexpr std::int64_t whole_tiles = 256;
   const std::int64_t most = std::int64_t{cuda.state().multiprocessors} << 15;
   return std::min(outputs, std::max(most / std::max<std::int64_t>(1, elements_of_output) / whole_tiles * whole_tiles, whole_tiles));
 }
 
-/// Where each pass puts what, known before it begins.
+/// The offsets of each pass's pieces, known before the pass begins.
 struct ForwardRoom : Room {
   std::size_t x = 0, w = 0;
   ForwardRoom(const Cuda& cuda, const FullyConnectedSizes& sizes, DType x_dtype) {
@@ -257,7 +258,8 @@ struct WeightsRoom : Room {
   }
 };
 
-/// A factor as products take it: f32 as it is or rounded into the scratch memory, bf16 as it is.
+/// A factor in the form that products need: f32 as it is or rounded into the scratch memory, bf16
+/// as it is.
 Matrix prepared(Cuda& cuda, const Tensor& tensor, std::byte* room) {
   const std::int64_t columns = tensor.extent(1);
   if (rounds(cuda) && tensor.dtype() == DType::bf16) return {elements<const BFloat16>(tensor, who), DType::bf16, columns};
@@ -268,8 +270,8 @@ Matrix prepared(Cuda& cuda, const Tensor& tensor, std::byte* room) {
   return {rounded, DType::bf16, columns};
 }
 
-/// w as products take it. Where norms are given it stands for its unit rows, which bf16 factors
-/// are; `measure`: the norms are written first.
+/// w in the form that products need. Where norms are given it stands for its unit rows; bf16
+/// factors are these unit rows. `measure`: the norms are written first.
 Matrix prepared_weights(Cuda& cuda, const Tensor& w, const Tensor& norms, double epsilon, bool measure, std::byte* room) {
   auto* const unit = norms.defined() && rounds(cuda) ? reinterpret_cast<BFloat16*>(room) : nullptr;
   if (norms.defined() && (measure || unit != nullptr)) unit_rows(cuda, w, norms, epsilon, !measure, unit);
@@ -319,9 +321,9 @@ void backward_data(Cuda& cuda, const Tensor& dy, const Tensor& w, const Tensor& 
   }
 }
 
-/// dw (+)= dy^T x, or with w and norms the gradient through the unit rows: du goes to dw itself
-/// where that is assigned, and is projected there; to be added, it goes through the scratch memory,
-/// some rows at a time.
+/// dw (+)= dy^T x, or with w and norms the gradient through the unit rows: where dw is assigned, du
+/// is written to dw itself and projected there; where it is added, du goes through the scratch
+/// memory, some rows at a time.
 void backward_weights(Cuda& cuda, const Tensor& x, const Tensor& dy, const Tensor& w, const Tensor& norms, const Gradient& dw) {
   const FullyConnectedSizes sizes = fully_connected_sizes(x, dw.tensor, dy);
   check_output_values(norms, "norm", sizes);

@@ -131,8 +131,8 @@ void GraphBuilder::convolution(Convolution pass, const Conv2dGeometry& geometry,
   operation.refer(names.x, named(tensors.x));
   operation.refer(names.w, named(tensors.w));
   operation.refer(names.y, named(tensors.y));
-  // Of the type that is summed in: cuDNN takes a double here too, and then reads its first four
-  // bytes as a float, which for 1.0 is 0.
+  // Of the type of the sums: cuDNN also accepts a double here, but then reads its first four bytes
+  // as a float, which for 1.0 is 0.
   operation.set(names.alpha, CUDNN_TYPE_FLOAT, 1.0F);
   operation.set(names.beta, CUDNN_TYPE_FLOAT, write == Write::add ? 1.0F : 0.0F);
   operation.finalize();
@@ -215,7 +215,7 @@ std::vector<Engine> engines(const Descriptor& graph, const Target& target) {
     heuristics.set(CUDNN_ATTR_ENGINEHEUR_MODE, CUDNN_TYPE_HEUR_MODE, mode);
     if (target.description()) heuristics.refer(CUDNN_ATTR_ENGINEHEUR_DEVICEPROP, target.description());
     std::string why;
-    if (!heuristics.try_finalize(why)) continue;  // none of this mode
+    if (!heuristics.try_finalize(why)) continue;  // no engine in this mode
     const std::int64_t count =
         heuristics.read(CUDNN_ATTR_ENGINEHEUR_RESULTS, CUDNN_TYPE_BACKEND_DESCRIPTOR, std::span<cudnnBackendDescriptor_t>());
     std::vector<Descriptor> configurations;

@@ -1,10 +1,11 @@
-// A thin layer over the descriptors of cuDNN's backend: operation graphs, the engines that may run
-// one, and plans. All tensors are channels-last and packed, and named by a number. What cuDNN
-// cannot do is an answer here (an empty optional, and why), not an error. Graphs can be matched
-// with engines and finalised for a GPU that is described but not there; only run() needs one.
+// A thin layer over the descriptors of cuDNN's backend: operation graphs, the engines that can run
+// one, and plans. All tensors are channels-last and packed, and each has a number as its name. What
+// cuDNN cannot do is returned as a result (an empty optional and the reason), not thrown as an
+// error. Graphs can be matched with engines and finalised for a GPU that is described but not
+// present; only run() needs a GPU.
 //
-// This is cuDNN's C API: Debian has no package of its C++ front end, whose headers would have to be
-// copied.
+// This uses cuDNN's C API: Debian has no package of its C++ front end, so its headers would have to
+// be copied into the project.
 //
 //   dnn::GraphBuilder builder;
 //   builder.tensor(1, {n, c, h, w}, DType::f32);
@@ -31,7 +32,8 @@
 
 namespace amnet::dnn {
 
-/// A descriptor, and what it refers to (cuDNN's own references are not documented to last).
+/// A descriptor, and those it refers to (cuDNN does not document that its own references stay
+/// valid).
 class Descriptor {
  public:
   Descriptor() = default;
@@ -51,16 +53,16 @@ class Descriptor {
   void refer(cudnnBackendAttributeName_t name, const Descriptor& to);
   void refer(cudnnBackendAttributeName_t name, std::span<const Descriptor> to);
 
-  /// How many elements the attribute has; at most values.size() are written.
+  /// How many elements the attribute has; writes at most values.size() of them.
   template <class T>
   std::int64_t read(cudnnBackendAttributeName_t name, cudnnBackendAttributeType_t type, std::span<T> values) const {
     return read_bytes(name, type, static_cast<std::int64_t>(values.size()), values.data());
   }
-  /// Of an attribute that is a descriptor: it, of the type.
+  /// The descriptor of the given type that an attribute holds.
   Descriptor follow(cudnnBackendAttributeName_t name, cudnnBackendDescriptorType_t type) const;
 
   void finalize();
-  /// False, and cuDNN's words in `why`, where it cannot.
+  /// Returns false, with cuDNN's message in `why`, where it cannot.
   bool try_finalize(std::string& why);
 
  private:
@@ -77,9 +79,9 @@ class Descriptor {
 /// The GPU that graphs are made for.
 class Target {
  public:
-  /// The one of a handle.
+  /// The GPU of a handle.
   explicit Target(cudnnHandle_t handle) : handle_(handle) {}
-  /// One that is described in JSON, as CUDNN_ATTR_DEVICEPROP_JSON_REPRESENTATION wants it.
+  /// A GPU described in JSON, in the format of CUDNN_ATTR_DEVICEPROP_JSON_REPRESENTATION.
   static Target described(std::string_view json);
 
   cudnnHandle_t handle() const { return handle_; }
@@ -91,7 +93,7 @@ class Target {
   Descriptor description_;
 };
 
-using Dimensions = std::array<std::int64_t, 4>;  // (N,C,H,W), whatever the order in memory
+using Dimensions = std::array<std::int64_t, 4>;  // (N,C,H,W), for any order in memory
 
 enum class Convolution : unsigned char { forward, data_gradient, weight_gradient };
 
@@ -99,20 +101,20 @@ struct ConvolutionTensors {
   std::int64_t x, w, y;
 };
 
-/// Operations on tensors, in their order. Sums and what lies between operations are f32.
+/// Operations on tensors, in order. Sums and intermediate tensors are f32.
 class GraphBuilder {
  public:
   /// A tensor in memory that begins at a multiple of `alignment` bytes.
   void tensor(std::int64_t id, const Dimensions& dimensions, DType dtype, std::int64_t alignment = 16);
-  /// One that only the graph sees.
+  /// A tensor that exists only inside the graph.
   std::int64_t between(const Dimensions& dimensions);
 
-  /// Writes y, x or w, by the pass: over what is there, or added to it.
+  /// Writes y, x or w, depending on the pass: overwrites what is there, or adds to it.
   void convolution(Convolution pass, const Conv2dGeometry& geometry, const ConvolutionTensors& tensors, Write write = Write::assign);
   void pointwise(cudnnPointwiseMode_t mode, std::int64_t x, std::int64_t y);
   void pointwise(cudnnPointwiseMode_t mode, std::int64_t a, std::int64_t b, std::int64_t y);
 
-  /// The graph, or nothing and why.
+  /// The graph, or no graph and the reason.
   std::optional<Descriptor> finish(const Target& target, std::string& why);
 
  private:
@@ -132,7 +134,7 @@ struct Engine {
   bool tensor_cores = false, rounds_inputs = false, deterministic = true, compiles = false;
 };
 
-/// Those that the heuristics answer, the most promising first.
+/// The engines that the heuristics return, the most promising first.
 std::vector<Engine> engines(const Descriptor& graph, const Target& target);
 
 struct Plan {
@@ -140,10 +142,10 @@ struct Plan {
   std::size_t workspace_bytes = 0;
 };
 
-/// The plan of an engine, or nothing and why.
+/// The plan of an engine, or no plan and the reason.
 std::optional<Plan> make_plan(const Engine& engine, const Target& target, std::string& why);
 
-/// Puts the plan into the stream of the handle. `tensors`: where each lies.
+/// Puts the plan into the stream of the handle. `tensors`: the address of each.
 void run(const Plan& plan, cudnnHandle_t handle, std::span<const std::pair<std::int64_t, void*>> tensors, void* workspace);
 
 }  // namespace amnet::dnn

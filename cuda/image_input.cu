@@ -8,8 +8,8 @@ namespace {
 
 constexpr std::string_view who = "image_input";
 
-/// A thread makes one pack of numbers, which lies in one row. Where the image is mirrored it
-/// fetches the bytes one by one: those of a warp are neighbours all the same.
+/// A thread makes one pack of numbers, which is within one row. Where the image is mirrored it
+/// reads the bytes one by one; the threads of a warp still read neighbouring bytes.
 template <class T, int width>
 struct ImageInput {
   static constexpr int threads = 256;

@@ -1,7 +1,6 @@
-// How a kernel of ours is written: a value that holds its arguments, and whose operator() is what
-// one thread does. `launch` runs it. A kernel uses of the GPU what Thread offers and nothing else,
-// so that the tests can run the same source without one (tests/cuda/emulation: one fiber for each
-// thread).
+// How amnet's kernels are written: a value that holds the arguments, and whose operator() is the
+// work of one thread. `launch` runs it. A kernel uses only what Thread offers of the GPU, so that
+// the tests can run the same source without one (tests/cuda/emulation: one fiber for each thread).
 //
 //   struct Double {
 //     static constexpr int threads = 256;             // of a block
@@ -15,7 +14,7 @@
 //   launch(cuda, blocks_for(cuda, count, Double::threads), Double{x, y, count});
 //
 // A kernel that shares memory within a block has a type `Shared`: thread.shared<Shared>() is the
-// block's own, uninitialised.
+// block's own copy, uninitialised.
 #pragma once
 
 #include "profile.h"
@@ -46,15 +45,15 @@ class Thread {
   /// In [0, blocks()).
   __device__ std::int64_t block() const { return blockIdx.x; }
   __device__ std::int64_t blocks() const { return gridDim.x; }
-  /// For a loop over elements that the whole grid shares out:
-  /// `for (i = first(); i < count; i += step())`.
+  /// For a loop over elements that is divided among the threads of the grid: `for (i = first(); i <
+  /// count; i += step())`.
   __device__ std::int64_t first() const { return block() * threads() + index(); }
   __device__ std::int64_t step() const { return blocks() * threads(); }
-  /// Waits for all threads of the block; what they wrote before is seen after. All of them must
-  /// come here.
+  /// Waits for all threads of the block; after it, each thread sees what the others wrote before.
+  /// All threads of the block must call it.
   __device__ void barrier() const { __syncthreads(); }
-  /// The value of the thread of this warp whose index differs in the bits of `mask`. All 32 must
-  /// come here.
+  /// The value of the thread of this warp whose index differs in the bits of `mask`. All 32 threads
+  /// must call it.
   template <class T>
   __device__ T exchange(T value, int mask) const {
     return __shfl_xor_sync(~0U, value, mask);
@@ -89,9 +88,9 @@ std::string kernel_name() {
   return readable_kernel_name(__PRETTY_FUNCTION__);
 }
 
-/// Runs `kernel` on `blocks` blocks of Kernel::threads threads, after all that the stream was given
-/// before. None where there are no blocks. Throws DeviceError that names the caller's line where
-/// the launch is refused.
+/// Runs `kernel` on `blocks` blocks of Kernel::threads threads, after all earlier work in the
+/// stream. Does nothing for zero blocks. Throws DeviceError, with the caller's line, where the
+/// launch is refused.
 template <class Kernel>
 void launch(Cuda& cuda, std::int64_t blocks, const Kernel& kernel, std::source_location where = std::source_location::current()) {
   static_assert(Kernel::threads % warp_size == 0 && Kernel::threads <= 1024);
@@ -100,8 +99,8 @@ void launch(Cuda& cuda, std::int64_t blocks, const Kernel& kernel, std::source_l
   require(blocks < (std::int64_t{1} << 31), "[cuda] a kernel of {} blocks was wanted but a grid has fewer than 2^31.", blocks);
   timed(cuda.state(), kernel_name<Kernel>, [&] {
 #if defined(__CUDACC__)
-    // As <<<>>> does, but for the answer: that of this launch, and never what an earlier call has
-    // left in cudaGetLastError().
+    // As <<<>>> does, but returns the status of this launch, and never what an earlier call left in
+    // cudaGetLastError().
     void* arguments[] = {const_cast<Kernel*>(&kernel)};
     const cudaError_t answer = cudaLaunchKernel(reinterpret_cast<const void*>(&run_kernel<Kernel>), dim3(static_cast<unsigned>(blocks)),
                                                 dim3(Kernel::threads), arguments, shared_bytes<Kernel>(), cuda.state().stream);
@@ -113,7 +112,7 @@ void launch(Cuda& cuda, std::int64_t blocks, const Kernel& kernel, std::source_l
 }
 
 /// Blocks for a loop over `count` elements: one thread each, but no more blocks than keep the GPU
-/// busy; the rest is the loop's.
+/// busy; the loop covers the rest.
 inline std::int64_t blocks_for(Cuda& cuda, std::int64_t count, int threads) {
   return std::min((count + threads - 1) / threads, std::int64_t{cuda.state().multiprocessors} * (2048 / threads) * 4);
 }
@@ -137,8 +136,8 @@ AMNET_DEVICE T combine_warp(const Thread& thread, T value, Combine combine) {
   for (int mask = warp_size / 2; mask > 0; mask /= 2) value = combine(value, thread.exchange(value, mask));
   return value;
 }
-/// Those of a block, in every thread. `room`: one element for each warp, in the block's shared
-/// memory; it may be used again when the next barrier has been passed.
+/// The same for a block, in every thread. `room`: one element for each warp, in the block's shared
+/// memory; it may be used again after the next barrier.
 template <class T, class Combine>
 AMNET_DEVICE T combine_block(const Thread& thread, T value, T* room, Combine combine) {
   value = combine_warp(thread, value, combine);

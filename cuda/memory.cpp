@@ -16,10 +16,10 @@ DeviceMemory device_memory() {
 
 std::shared_ptr<std::byte> allocate_cuda(std::size_t bytes) {
   void* memory = nullptr;
-  // never none: an empty tensor is still a defined one
+  // never 0 bytes: an empty tensor still counts as defined
   const cudaError_t answer = cudaMalloc(&memory, std::max<std::size_t>(bytes, 1));
   if (answer == cudaErrorMemoryAllocation) {
-    static_cast<void>(cudaGetLastError());  // answered here, not by the next call
+    static_cast<void>(cudaGetLastError());  // clears it, so that the next call does not report it
     const DeviceMemory now = device_memory();
     const auto megabytes = [](std::size_t count) { return static_cast<double>(count) / 1e6; };
     throw DeviceMemoryError(fmt::format("[memory] wanted {:.1f} MB of the GPU's memory but {:.1f} MB of {:.1f} MB are free.",
@@ -27,7 +27,7 @@ std::shared_ptr<std::byte> allocate_cuda(std::size_t bytes) {
                             bytes, now.free);
   }
   check(answer, "cudaMalloc");
-  // An error of freeing is one of earlier work, which the next call will report again.
+  // An error from freeing belongs to earlier work; the next call reports it again.
   return {static_cast<std::byte*>(memory), [](std::byte* pointer) { static_cast<void>(cudaFree(pointer)); }};
 }
 

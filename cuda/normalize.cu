@@ -50,7 +50,7 @@ struct NormalizeRowBackward {
   template <class Team>
   AMNET_DEVICE void operator()(const Team& team, std::int64_t row) const {
     const std::int64_t begin = row * columns;
-    float kept = dnorms != nullptr ? dnorms[row] : 0;  // what is added along y
+    float kept = dnorms != nullptr ? dnorms[row] : 0;  // what is added in the direction of y
     float inverse = 0;
     if (dy != nullptr) {
       float along = 0;

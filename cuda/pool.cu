@@ -11,7 +11,8 @@ namespace {
 constexpr std::string_view who = "pool";
 constexpr float minus_infinity = -std::numeric_limits<float>::infinity();
 
-/// Where pack p of a tensor (N,rows,columns,C) lies; `channel` is the first of the pack's.
+/// The coordinates of pack p in a tensor (N,rows,columns,C); `channel` is the first channel of the
+/// pack.
 struct Place {
   std::int64_t sample, row, column, channel;
 };
@@ -26,14 +27,14 @@ AMNET_DEVICE float share_of(const PoolGeometry& g, std::int64_t row, std::int64_
   return 1 / static_cast<float>(g.rows.padded_length(row) * g.columns.padded_length(column));
 }
 
-/// A thread looks through the windows of one pack of y.
+/// A thread goes through the windows of one pack of y.
 template <class T, int width, PoolKind kind>
 struct PoolForward {
   static constexpr int threads = 256;
   PoolGeometry g;
   const T* x;
   T* y;
-  std::int64_t* indices;  // of a maximum
+  std::int64_t* indices;  // for maximum pooling
   std::int64_t packs;
 
   AMNET_DEVICE void operator()(const Thread& thread) const {
@@ -55,7 +56,7 @@ struct PoolForward {
             const float value = to_float(pack.elements[e]);
             if constexpr (kind == PoolKind::average) {
               values[e] += value;
-            } else if (value > values[e] || value != value) {  // a NaN wins, so that it is seen
+            } else if (value > values[e] || value != value) {  // a NaN wins, so that it is noticed
               values[e] = value;
               winners.elements[e] = pixel;
             }
@@ -71,14 +72,14 @@ struct PoolForward {
   }
 };
 
-/// A thread gathers for one pack of dx, from the windows that hold it, in their order: no two write
-/// one place.
+/// A thread gathers for one pack of dx, from the windows that include it, in their order: no two
+/// threads write to the same place.
 template <class T, int width, PoolKind kind>
 struct PoolBackward {
   static constexpr int threads = 256;
   PoolGeometry g;
   const T* dy;
-  const std::int64_t* indices;  // of a maximum
+  const std::int64_t* indices;  // for maximum pooling
   T* dx;
   std::int64_t packs;
   Write write;
@@ -110,7 +111,7 @@ struct PoolBackward {
   }
 };
 
-/// Calls body.operator()<T, width, kind>(). `indices` are those of a maximum.
+/// Calls body.operator()<T, width, kind>(). `indices` are for maximum pooling.
 template <class Body>
 void with_kernel(PoolKind kind, const Tensor& image, const Tensor& pooled, const Tensor& indices, Body&& body) {
   with_activation(image.dtype(), who, [&]<class T>() {
@@ -126,7 +127,7 @@ void with_kernel(PoolKind kind, const Tensor& image, const Tensor& pooled, const
   });
 }
 
-/// nullptr for an average, which has none.
+/// nullptr for average pooling, which has no indices.
 std::int64_t* indices_of(PoolKind kind, const Tensor& indices) {
   return kind == PoolKind::max ? elements<std::int64_t>(indices, who) : nullptr;
 }

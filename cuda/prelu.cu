@@ -9,7 +9,7 @@ namespace {
 
 constexpr std::string_view who = "prelu";
 
-/// With `step` 1 for a slope of each channel and 0 for one in all.
+/// `step` is 1 for a slope of each channel and 0 for one shared slope.
 struct Slopes {
   const float* values;
   std::int64_t step;

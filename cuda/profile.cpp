@@ -61,7 +61,7 @@ std::string readable_kernel_name(std::string_view function) {
     const auto* const found = std::ranges::find_if(namespaces, [&](std::string_view name) { return type.starts_with(name); });
     if (found != std::end(namespaces)) {
       type.remove_prefix(found->size());
-      // nvcc gives an anonymous namespace a name of its own
+      // nvcc gives an anonymous namespace its own name
     } else if (type.starts_with("_GLOBAL__N__")) {
       type.remove_prefix(type.find("::") + 2);
     } else {

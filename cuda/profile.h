@@ -1,6 +1,6 @@
 // How long each piece of work takes on the GPU: an event before and one after it in the stream,
-// where somebody asked for that (Cuda::time_kernels). Whatever puts work into the stream does so
-// through timed(), which costs a comparison when nobody did.
+// where the caller has asked for it (Cuda::time_kernels). Every function that puts work into the
+// stream does so through timed(), which costs only a comparison otherwise.
 //
 //   timed(cuda.state(), [&] { return choice.name; }, [&] { dnn::run(choice.plan, …); });
 #pragma once
@@ -18,10 +18,10 @@ class Profile {
  public:
   explicit Profile(cudaStream_t stream) : stream_(stream) {}
 
-  /// What was begun and not ended is forgotten.
+  /// Discards a piece that was begun and not ended.
   void begin(std::string name);
   void end();
-  /// Of all that has ended, the longest first; waits for it.
+  /// The times of all pieces that have ended, the longest first; waits for the GPU.
   std::vector<KernelTime> times();
 
  private:
@@ -37,12 +37,12 @@ class Profile {
 
   cudaStream_t stream_;
   Piece open_;
-  std::vector<Piece> pieces_;  // not in sums_ yet
+  std::vector<Piece> pieces_;  // not yet in sums_
   std::vector<Event> free_;
   std::map<std::string, Sum> sums_;
 };
 
-/// Calls put(), which puts one piece of work into the stream of the state; name() is called where
+/// Calls put(), which puts one piece of work into the stream of the state; calls name() only where
 /// it is timed.
 template <class Name, class Put>
 void timed(CudaState& state, Name&& name, Put&& put) {

@@ -7,7 +7,7 @@ namespace {
 
 constexpr std::string_view who = "relu";
 
-/// A NaN is not below 0, and so is seen.
+/// A NaN is not below 0, so it stays visible.
 struct Rectify {
   AMNET_DEVICE float operator()(const float (&x)[1], std::int64_t) const { return x[0] < 0 ? 0 : x[0]; }
 };

@@ -14,19 +14,19 @@ using RecordedGraph = Owned<cudaGraph_t, cudaGraphDestroy>;
 using RunnableGraph = Owned<cudaGraphExec_t, cudaGraphExecDestroy>;
 using Counts = std::map<std::string, std::int64_t>;
 
-/// What is in `after` beyond `before`.
+/// The counts that are in `after` and not in `before`.
 Counts difference(Counts after, const Counts& before) {
   for (const auto& [name, count] : before) after[name] -= count;
   std::erase_if(after, [](const auto& entry) { return entry.second == 0; });
   return after;
 }
 
-/// The first time the work is done as it is, which chooses algorithms and takes memory; the second
-/// time it is recorded, and from then on repeated.
+/// The first time the work is run directly, which chooses algorithms and allocates memory; the
+/// second time it is recorded, and from then on repeated.
 class CudaReplay final : public Replay {
  public:
   explicit CudaReplay(const Cuda& cuda) : cuda_(cuda) {}
-  // before the graph goes
+  // before the graph is destroyed
   ~CudaReplay() override { static_cast<void>(cudaStreamSynchronize(cuda_.state().stream)); }
   CudaReplay(const CudaReplay&) = delete;
   CudaReplay& operator=(const CudaReplay&) = delete;
@@ -40,8 +40,8 @@ class CudaReplay final : public Replay {
       prepared_ = true;
       return;
     }
-    // A recording holds addresses. The tensors stay; the scratch memory moves when anybody wants
-    // more of it, and may come back smaller.
+    // A recording holds addresses. The tensors stay in place; the scratch memory moves when a
+    // larger size is requested, and may later be smaller again.
     if (graph_ == nullptr || scratch_ != state.scratch_memory.get() || scratch_bytes_ > state.scratch_bytes) {
       record(work);
       if (!refusal_.empty()) {
@@ -55,7 +55,7 @@ class CudaReplay final : public Replay {
   }
 
  private:
-  /// Leaves a graph, or a refusal.
+  /// Sets either the graph or the reason for the refusal.
   void record(const std::function<bool()>& work) {
     CudaState& state = cuda_.state();
     if (graph_ != nullptr) {
@@ -80,10 +80,10 @@ class CudaReplay final : public Replay {
       check(cudaGraphInstantiate(&runnable, recorded, 0), "cudaGraphInstantiate");
       graph_ = RunnableGraph(runnable);
     } catch (const Error& error) {
-      // Nothing was done yet. What is at fault with the work itself will be thrown again when it is
+      // Nothing has run yet. If the work itself is at fault, its error is thrown again when it is
       // launched.
       refusal_ = error.what();
-      static_cast<void>(cudaGetLastError());  // told; the next launch is not to blame
+      static_cast<void>(cudaGetLastError());  // cleared, so that the next launch does not report it
     }
     counts_ = difference(std::exchange(state.counts, before), before);
     scratch_ = state.scratch_memory.get();
@@ -95,7 +95,7 @@ class CudaReplay final : public Replay {
   std::string refusal_;
   RunnableGraph graph_;
   Counts counts_;                       // of one repetition
-  const std::byte* scratch_ = nullptr;  // when it was recorded
+  const std::byte* scratch_ = nullptr;  // at the time of recording
   std::size_t scratch_bytes_ = 0;
 };
 

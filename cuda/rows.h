@@ -1,6 +1,6 @@
-// Work on the rows of a matrix (rows, columns), one after the other in memory: a short row is a
-// warp's, a long one a block's, and sums over it have an order that depends on its length alone.
-// What a row is read for a second time comes from the caches.
+// Work on the rows of a matrix (rows, columns), one after the other in memory: a short row is
+// processed by a warp, a long one by a block, and sums over it have an order that depends only on
+// its length. A second read of a row comes from the caches.
 //
 //   struct Lengths {
 //     const float* x;
@@ -33,7 +33,7 @@ namespace amnet {
 template <int count>
 struct Width {};
 
-/// Neighbouring elements as floats; those of more than one begin at 16 bytes.
+/// Neighbouring elements as floats; two or more begin at a multiple of 16 bytes.
 template <int width, class T>
 AMNET_DEVICE void load_floats(const T* from, float (&values)[width]) {
   if constexpr (width == 1) {
@@ -61,7 +61,7 @@ AMNET_DEVICE void store_floats(T* to, const float (&values)[width], Write write)
   }
 }
 
-/// The threads that have one row: a warp, or a block of `size`.
+/// The threads that process one row: a warp, or a block of `size`.
 template <int size>
 class Team {
  public:
@@ -71,7 +71,7 @@ class Team {
 
   /// In [0, size).
   AMNET_DEVICE int lane() const { return thread_.index() % size; }
-  /// The sum over the team, in every thread; once for a row.
+  /// The sum over the team, in every thread; to be called once for a row.
   AMNET_DEVICE float sum(float value) const {
     if constexpr (size == warp_size) {
       return warp_sum(thread_, value);
@@ -79,8 +79,8 @@ class Team {
       return block_sum(thread_, value, room_);
     }
   }
-  /// Calls body(Width<n>, i) for each n columns from i on that are this thread's: n = width where
-  /// rows are packed, else 1.
+  /// Calls body(Width<n>, i) for each n columns starting at i that belong to this thread: n = width
+  /// where rows are packed, else 1.
   template <int width, class Body>
   AMNET_DEVICE void each(std::int64_t columns, bool packed, Body&& body) const {
     if (packed) {
@@ -124,11 +124,11 @@ void for_rows(Cuda& cuda, std::int64_t rows, std::int64_t columns, const Body& b
   }
 }
 
-/// Of a tensor (..., C), the number of rows of C.
+/// The number of rows of C elements in a tensor (..., C).
 inline std::int64_t rows_of(const Tensor& x) { return x.count() / std::max<std::int64_t>(1, channels_of(x)); }
 
-/// Whether the rows of all tensors begin at 16 bytes and are made of whole packs of `width`
-/// elements; an undefined one does not matter.
+/// Whether the rows of all tensors begin at multiples of 16 bytes and consist of whole packs of
+/// `width` elements; undefined tensors are ignored.
 inline bool rows_are_packed(std::int64_t columns, int width, std::initializer_list<Tensor> tensors) {
   return columns % width == 0 && std::ranges::all_of(tensors, [](const Tensor& tensor) { return starts_a_pack(tensor); });
 }

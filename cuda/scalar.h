@@ -1,5 +1,5 @@
-// Activations are f32 or bf16 in memory; kernels compute in float. Neighbouring elements travel
-// together, 16 bytes a thread.
+// Activations are f32 or bf16 in memory; kernels compute in float. Neighbouring elements are loaded
+// and stored together, 16 bytes per thread.
 #pragma once
 
 #include "kernel.h"
@@ -27,7 +27,7 @@ template <class T>
 AMNET_DEVICE T from_float(float value) {
   return value;
 }
-/// To the nearest, ties to even; a NaN stays one.
+/// Rounds to nearest, ties to even; a NaN stays a NaN.
 template <>
 AMNET_DEVICE BFloat16 from_float<BFloat16>(float value) {
 #if defined(__CUDACC__)
@@ -40,8 +40,8 @@ AMNET_DEVICE BFloat16 from_float<BFloat16>(float value) {
 #endif
 }
 
-/// a b, rounded to a float: nvcc makes none of it half of a fused multiply-add. For what has to
-/// come out the same in two kernels.
+/// a b, rounded to a float: nvcc does not merge it into a fused multiply-add. For results that must
+/// be identical in two kernels.
 AMNET_DEVICE float rounded_product(float a, float b) {
 #if defined(__CUDACC__)
   return __fmul_rn(a, b);
@@ -50,14 +50,14 @@ AMNET_DEVICE float rounded_product(float a, float b) {
 #endif
 }
 
-/// `value` put where a gradient is wanted: over what is there, or added to it.
+/// Writes `value` to a gradient: overwrites what is there, or adds to it.
 template <class T>
 AMNET_DEVICE void put(T& place, float value, Write write) {
   place = from_float<T>(write == Write::add ? to_float(place) + value : value);
 }
 
-/// Neighbouring elements that travel together, 16 bytes of them unless said otherwise. They begin
-/// at a multiple of their size, or of 16 bytes.
+/// Neighbouring elements that are loaded and stored together, 16 bytes of them by default. They
+/// begin at a multiple of their size, or of 16 bytes.
 template <class T, int width = 16 / static_cast<int>(sizeof(T))>
 struct alignas(width * sizeof(T) < 16 ? width * sizeof(T) : 16) Pack {
   static constexpr int size = width;

@@ -9,7 +9,7 @@ namespace {
 
 constexpr std::string_view who = "scale_shift";
 
-/// With `step` 1 for a scale of each channel and 0 for one in all.
+/// `step` is 1 for a scale of each channel and 0 for one shared scale.
 struct ScaleShift {
   const float* scales;
   const float* shifts;  // or nullptr
@@ -30,7 +30,7 @@ template <class T>
 struct AllGradients {
   static constexpr int quantities = 2;
   ScaleShift scale;
-  const T* x;  // or nullptr where nobody wants that of the scale
+  const T* x;  // or nullptr where the gradient of the scale is not needed
   const T* dy;
   T* dx;  // or nullptr
   Write write;
@@ -47,7 +47,7 @@ struct AllGradients {
       sums[1][e] += dout[0];
       put(out.elements[e], scale(dout, channel + e), write);
     }
-    if (dx != nullptr) store_pack(dx + i, out);  // last: it may be written over x
+    if (dx != nullptr) store_pack(dx + i, out);  // last: `out` may overwrite x
   }
 };
 

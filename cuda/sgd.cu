@@ -18,16 +18,16 @@ struct SgdRow {
   float rate, keep, decay, scale;
 };
 
-/// One step of many parameters. Their table travels in the kernel's arguments, of which there are 4
-/// KB on every GPU: no copy to the GPU precedes a step, and more parameters than the table holds
-/// take another launch.
+/// One step of many parameters. Their table is passed in the kernel's arguments, which may have 4
+/// KB on every GPU: no copy to the GPU is needed before a step, and more parameters than the table
+/// holds take another launch.
 struct SgdStep {
   static constexpr int threads = 256;
   static constexpr int packs_of_thread = 4;
   static constexpr std::int64_t elements_of_block = std::int64_t{threads} * packs_of_thread * Pack<float>::size;
   static constexpr int most_rows = (4096 - 16) / static_cast<int>(sizeof(SgdRow));
   const std::uint8_t* halted;  // or nullptr
-  std::int32_t count;          // of the rows in use; their first blocks rise
+  std::int32_t count;          // of the rows in use; their first blocks are in increasing order
   SgdRow rows[most_rows];
 
   /// The last row that begins at or before a block.

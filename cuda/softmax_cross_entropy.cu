@@ -1,6 +1,6 @@
-// A row of logits, up to hundreds of thousands, is read once in each direction. Few long rows are
-// shared out among more blocks than there are rows; what the blocks of a row found is put together
-// in their order.
+// A row of logits, with up to hundreds of thousands of elements, is read once in each direction.
+// Few long rows are divided among more blocks than there are rows; the results of a row's blocks
+// are combined in their order.
 #include <amnet/kernels/softmax_cross_entropy.h>
 
 #include "elementwise.h"
@@ -22,7 +22,7 @@ void check_arguments(const Tensor& matrix, const Tensor& labels, const Tensor& s
           matrix.extent(1));
 }
 
-/// The logits of a batch, and what makes z of them.
+/// The logits of a batch, and the values that turn them into z.
 struct Logits {
   const float* values;  // (N,classes)
   std::int64_t rows;
@@ -34,25 +34,25 @@ struct Logits {
 
   AMNET_DEVICE const float* row(std::int64_t i) const { return values + i * classes; }
   AMNET_DEVICE float scale_of(std::int64_t i) const { return scales != nullptr ? scales[i] : scale; }
-  /// -1 for a label that no class has.
+  /// -1 for a label that is not a class.
   AMNET_DEVICE int label_of(std::int64_t i) const {
     const std::int64_t label = labels[i];
     return label >= 0 && label < classes ? static_cast<int>(label) : -1;
   }
-  /// z: the same in all kernels, so that a row's largest is exp(0) in its gradient too.
+  /// z: the same in all kernels, so that the largest of a row also gives exp(0) in its gradient.
   AMNET_DEVICE float z_of(float cosine, bool is_target, float scale_of_row) const {
     return rounded_product(scale_of_row, is_target ? less_margin(cosine) : cosine);
   }
-  /// A target's cosine less the margin.
+  /// The target's cosine minus the margin.
   AMNET_DEVICE float less_margin(float cosine) const { return rule == MarginRule::always || cosine > margin ? cosine - margin : cosine; }
 };
 
-/// How the rows are shared out among blocks: a block has `width` classes of one row.
+/// How the rows are divided among blocks: a block has `width` classes of one row.
 struct RowParts {
   static constexpr int threads = 256;
-  static constexpr int group = 4;  // elements that a thread takes at a time
+  static constexpr int group = 4;  // elements that a thread processes at a time
   int width, parts;
-  bool packed;  // rows begin at 16 bytes
+  bool packed;  // rows begin at multiples of 16 bytes
 
   RowParts(Cuda& cuda, std::int64_t rows, std::int64_t classes, bool whole_rows, std::initializer_list<Tensor> matrices) {
     const std::int64_t wanted = std::int64_t{cuda.state().multiprocessors} * (2048 / threads) / std::max<std::int64_t>(1, rows);
@@ -66,13 +66,13 @@ struct RowParts {
 
   AMNET_DEVICE std::int64_t row_of(std::int64_t block) const { return static_cast<int>(block) / parts; }
 
-  /// Elements that a thread takes together: neighbours where rows are packed, else a block's
-  /// threads apart.
+  /// Elements that a thread processes together: neighbours where rows are packed, else at a
+  /// distance of one block's number of threads.
   struct Group {
     int first, step, end;
     AMNET_DEVICE int at(int e) const { return first + e * step; }
     AMNET_DEVICE bool holds(int e) const { return at(e) < end; }
-    /// `outside` where the row's part has no element.
+    /// `outside` is used where the row's part has no element.
     AMNET_DEVICE void load(const float* row, float (&values)[group], float outside) const {
       if (step == 1) {
         const Pack<float> pack = load_pack(row + first);
@@ -95,7 +95,7 @@ struct RowParts {
     }
   };
 
-  /// Calls body(group) for every group of the block's part that is this thread's.
+  /// Calls body(group) for every group of the block's part that belongs to this thread.
   template <class Body>
   AMNET_DEVICE void for_groups(const Thread& thread, int classes, Body&& body) const {
     const int begin = static_cast<int>(thread.block()) % parts * width;
@@ -147,7 +147,7 @@ struct Normalise {
   }
 };
 
-/// One block: puts the parts of every row together, and the losses of all rows.
+/// One block: combines the parts of every row, and the losses of all rows.
 struct MeanLoss {
   static constexpr int threads = 128;
   struct Shared {
@@ -180,7 +180,7 @@ struct MeanLoss {
   }
 };
 
-/// dlogits, and dsample_scale where rows are whole.
+/// dlogits, and dsample_scale where a row is not divided.
 struct Differentiate {
   static constexpr int threads = RowParts::threads;
   struct Shared {
@@ -199,8 +199,8 @@ struct Differentiate {
     const float largest = normalisers[2 * row], inverse = 1 / normalisers[2 * row + 1];
     const float share = *dloss / static_cast<float>(logits.rows);
     const float factor = share * scale;
-    // sum_j p_j z_j - z_y over the scale: the cosine is offset by the target's, so that nearly
-    // equal terms cancel exactly, and the target's own term is zero.
+    // sum_j p_j z_j - z_y divided by the scale: the target's cosine is subtracted from each cosine,
+    // so that nearly equal terms cancel exactly, and the target's own term is zero.
     float target = 0, along = 0;
     if (dscales != nullptr) {
       if (label >= 0) target = logits.less_margin(logits.row(row)[label]);
@@ -281,8 +281,8 @@ void softmax_cross_entropy_backward(Cuda& cuda, const MarginOptions& options, co
                                     const Gradient& dsample_scale) {
   if (!dlogits && !dsample_scale) return;
   const Logits logits = logits_of(options, matrix, labels, sample_scale);
-  // A row's sum is one block's where the scale's gradient is wanted: it needs the target's logit,
-  // which another block might have overwritten.
+  // Where the scale's gradient is needed, one block computes a row's sum: the sum needs the
+  // target's logit, which another block might have overwritten.
   const RowParts parts(cuda, logits.rows, logits.classes, static_cast<bool>(dsample_scale), {matrix, dlogits ? dlogits.tensor : matrix});
   launch(cuda, logits.rows * parts.parts,
          Differentiate{.logits = logits,

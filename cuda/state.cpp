@@ -17,8 +17,7 @@ BlasHandle new_blas(cudaStream_t stream, ProductPrecision precision) {
   check(cublasCreate(&created), "cublasCreate");
   BlasHandle handle(created);
   check(cublasSetStream(handle, stream), "cublasSetStream");
-  // By default cuBLAS would be free to round f32 to tf32, and parts of a sum to the type of a bf16
-  // output.
+  // By default cuBLAS may round f32 to tf32, and parts of a sum to the type of a bf16 output.
   const cublasMath_t mode = precision == ProductPrecision::f32 ? CUBLAS_PEDANTIC_MATH : CUBLAS_TF32_TENSOR_OP_MATH;
   check(cublasSetMathMode(handle, static_cast<cublasMath_t>(mode | CUBLAS_MATH_DISALLOW_REDUCED_PRECISION_REDUCTION)), "cublasSetMathMode");
   return handle;
@@ -37,8 +36,8 @@ DnnHandle new_dnn(cudaStream_t stream) {
 int cuda_devices() {
   int count = 0;
   if (cudaGetDeviceCount(&count) == cudaSuccess) return count;
-  // There is no driver, or one too old for this build: no GPU that could be used, and no error of a
-  // later call.
+  // There is no driver, or it is too old for this build: then there is no usable GPU, and the error
+  // must not be reported by a later call.
   static_cast<void>(cudaGetLastError());
   return 0;
 }

@@ -1,9 +1,9 @@
 // What a Cuda holds: the GPU, one stream for all of its work, the handles of cuBLAS and cuDNN on
-// that stream, and scratch memory. All work is in the order of the stream, so memory that one
-// kernel has used is the next one's to use, and nothing waits.
+// that stream, and scratch memory. All work runs in the order of the stream, so the next kernel can
+// use memory that an earlier one has used, without waiting on the host.
 //
-// The stream is an ordinary one, not cudaStreamNonBlocking: copies without a stream
-// (Tensor::copy_from) so come after all work that was begun before them, and before all that is
+// The stream is an ordinary one, not cudaStreamNonBlocking: so copies without a stream
+// (Tensor::copy_from) come after all work that was begun before them, and before all work that is
 // begun later.
 #pragma once
 
@@ -19,7 +19,7 @@
 
 namespace amnet {
 
-/// A handle of a library, given back by `destroy`.
+/// A handle of a library, released by `destroy`.
 template <class Handle, auto destroy>
 class Owned {
  public:
@@ -48,8 +48,8 @@ struct CudaState {
   CudaState(const CudaState&) = delete;
   CudaState& operator=(const CudaState&) = delete;
 
-  /// Memory for `bytes`, aligned to 256, until the next call: what was put there by earlier work
-  /// may be overwritten by later work. It grows and is kept.
+  /// Memory for `bytes`, aligned to 256, until the next call: later work may overwrite what earlier
+  /// work put there. It grows as needed and is kept.
   std::byte* scratch(std::size_t bytes);
   template <class T>
   T* scratch_of(std::int64_t count) {
@@ -59,7 +59,7 @@ struct CudaState {
   CudaOptions options;
   std::string name;
   int multiprocessors = 0;
-  std::size_t free_at_first = 0;  // bytes of the GPU's memory that were free before this took any
+  std::size_t free_at_first = 0;  // bytes of GPU memory that were free before this took any
   Stream stream;
   BlasHandle blas;
   DnnHandle dnn;
@@ -80,7 +80,7 @@ T* elements(const Tensor& tensor, std::string_view who) {
           name_of(dtype_of<std::remove_const_t<T>>()), tensor.shape(), name_of(tensor.dtype()));
   return reinterpret_cast<T*>(tensor.raw());
 }
-/// nullptr for a tensor that is left out.
+/// nullptr for a tensor that is not given.
 template <class T>
 T* elements_or_null(const Tensor& tensor, std::string_view who) {
   return tensor.defined() ? elements<T>(tensor, who) : nullptr;

@@ -37,7 +37,7 @@ struct SquaresOfBlock {
   }
 };
 
-/// One block: adds up those of all blocks.
+/// One block: adds up the sums of all blocks.
 struct SumOfBlocks {
   static constexpr int threads = 256;
   struct Shared {

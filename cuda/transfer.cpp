@@ -11,7 +11,7 @@
 namespace amnet {
 namespace {
 
-/// Page-locked host memory: the GPU reads and writes it by itself, beside whatever the CPU does.
+/// Page-locked host memory: the GPU reads and writes it directly, in parallel with the CPU's work.
 Tensor page_locked(const Shape& shape, DType dtype) {
   void* memory = nullptr;
   check(cudaMallocHost(&memory, std::max<std::size_t>(1, static_cast<std::size_t>(shape.count()) * size_of(dtype))), "cudaMallocHost");
@@ -46,14 +46,14 @@ void require_alike(const Tensor& wanted, const Tensor& given, std::string_view w
 class CudaUpload final : public Upload {
  public:
   explicit CudaUpload(const Cuda& cuda) : cuda_(cuda) {}
-  // before the buffers go
+  // before the buffers are freed
   ~CudaUpload() override { static_cast<void>(cudaStreamSynchronize(copies_)); }
   CudaUpload(const CudaUpload&) = delete;
   CudaUpload& operator=(const CudaUpload&) = delete;
 
   std::vector<Tensor> bring(const std::vector<Tensor>& host) override {
     const cudaStream_t work = cuda_.state().stream;
-    // All that reads what the last call brought has been launched by now.
+    // All work that reads the result of the last call has been launched by now.
     if (last_ != nullptr) check(cudaEventRecord(last_->read, work), "cudaEventRecord");
     Buffers& next = last_ == &buffers_[0] ? buffers_[1] : buffers_[0];
     if (!next.staging.empty()) {
@@ -61,7 +61,7 @@ class CudaUpload final : public Upload {
       check(cudaStreamWaitEvent(copies_, next.read, 0), "cudaStreamWaitEvent");
     }
     if (!std::ranges::equal(next.staging, host, are_alike)) {
-      // before its memory goes
+      // before its memory is freed
       if (!next.staging.empty()) check(cudaEventSynchronize(next.read), "cudaEventSynchronize");
       next.staging.clear();
       next.there.clear();
@@ -96,7 +96,7 @@ class CudaResults final : public Results {
  public:
   explicit CudaResults(const Cuda& cuda) : cuda_(cuda) {}
   ~CudaResults() override {
-    // before its memory goes
+    // before its memory is freed
     for (const Put& put : queue_) static_cast<void>(cudaEventSynchronize(put.arrived));
   }
   CudaResults(const CudaResults&) = delete;

@@ -1,5 +1,5 @@
-// Catch2 under either of its major versions; the tests are written in the names of version 2. Which
-// it is CMake knows: a system may have the headers of both.
+// Catch2 in either of its major versions; the tests use the names of version 2. CMake defines which
+// version it is: a system may have the headers of both.
 #pragma once
 
 #if AMNET_CATCH2 >= 3

@@ -1,5 +1,5 @@
-// No answer of CUDA, cuBLAS or cuDNN goes unlooked at: every line of cuda/ that calls one of their
-// functions says what becomes of it.
+// Every status of CUDA, cuBLAS and cuDNN is checked: every line of cuda/ that calls one of their
+// functions either checks the result or discards it explicitly.
 #include <filesystem>
 #include <fstream>
 #include <regex>
@@ -14,9 +14,9 @@ namespace {
 
 bool is_source(const fs::path& path) { return path.extension() == ".cpp" || path.extension() == ".cu" || path.extension() == ".h"; }
 
-/// Lines that call a function whose answer nobody sees, "file:line: text".
+/// Lines that call a function and ignore its status, "file:line: text".
 std::vector<std::string> bare_calls(const fs::path& path) {
-  // Those that answer words or a number cannot fail.
+  // Functions that return text or a number cannot fail.
   static const std::regex call(R"(\b(cuda|cublas|cudnn)(?!Get(LastErrorString|ErrorString|StatusString|Version)\()[A-Z]\w*\()");
   static const std::regex looked_at(R"(\b(check|answered|static_cast<void>)\(|(Error|Status)_t answer = |\) == cudaSuccess)");
   static const std::regex goes_on(R"(( answer =|\b(check|answered)\()\s*$)");  // in the next line

@@ -1,6 +1,6 @@
-// That no operation of the GPU is without its tests: each function of kernels/ that takes a Cuda&
-// is called by a case of tests/cuda/, itself or through its helpers, in every precision in which it
-// computes something else. This reads the sources, and so holds where nothing of CUDA is.
+// Checks that no operation of the GPU is without tests: each function of kernels/ that takes a
+// Cuda& is called by a case of tests/cuda/, directly or through its helpers, in every precision in
+// which its computation differs. This reads the sources, and so needs no CUDA.
 #include <algorithm>
 #include <map>
 #include <regex>
@@ -38,7 +38,7 @@ bool uses(const std::string& body, const Words& names) {
   return std::any_of(names.begin(), names.end(), [&](const std::string& name) { return words.count(name) != 0; });
 }
 
-/// The precisions of the cases that come to a function.
+/// The precisions of the cases that call a function.
 Words precisions_of(const std::map<std::string, std::string>& blocks, const std::string& function) {
   Words names{function}, precisions;
   for (std::size_t before = 0; before != names.size();) {  // helpers of helpers
@@ -55,7 +55,7 @@ Words precisions_of(const std::map<std::string, std::string>& blocks, const std:
   return precisions;
 }
 
-/// f32; bf16 too where activations come in, and tf32 where matrices are multiplied.
+/// f32; bf16 too where activations are an input, and tf32 where matrices are multiplied.
 Words precisions_wanted(const std::string& stem) {
   static const Words products{"conv2d", "fully_connected"}, of_f32_or_bytes{"feature_statistics", "replay", "transfer"};
   if (products.count(stem) != 0) return {"F32", "Tf32", "Bf16"};

@@ -1,5 +1,6 @@
 #!/usr/bin/env python3
-"""What ./run gpu-bundle gathers of this system: every header and CMake package that configuring amnet asks for, and no more than may travel."""
+"""What ./run gpu-bundle gathers from this system: every header and CMake package that configuring amnet needs, and no more than the size
+limit."""
 import re
 import shutil
 import subprocess
@@ -9,7 +10,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
 LIMIT_MIB = 20  # of 60 in all: the rest is for faces
-# What the sources include and CMake finds, one of each package.
+# What the sources include and CMake finds, one file of each package.
 WANTED = ("include/eigen3/Eigen/Dense", "include/fmt/format.h", "include/nlohmann/json.hpp", "include/jpeglib.h", "include/stb/stb_image.h",
           "include/xxhash.h", "include/CLI/CLI.hpp", "include/catch2/catch*.hpp", "**/Eigen3Config.cmake", "**/fmt-config.cmake",
           "**/nlohmann_jsonConfig.cmake", "**/CLI11Config.cmake", "**/Catch2Config.cmake", "include/*/jconfig.h",

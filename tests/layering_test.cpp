@@ -1,5 +1,5 @@
-// docs/architecture.md says which folder may include which; this reads every include and holds the
-// sources, and the picture of that page, to it.
+// docs/architecture.md states which folder may include which; this test reads every include and
+// compares the sources, and the picture of that page, with it.
 #include "catch.h"
 #include "source_tree.h"
 
@@ -54,8 +54,8 @@ Rules rules_of(const std::string& document) {
   return rules;
 }
 
-/// The folder a source file counts as: the definitions of a backend belong to their contracts. ""
-/// for a file at the top (amnet.h, version.h).
+/// The folder that a source file belongs to: the definitions of a backend belong to their
+/// contracts. "" for a file at the top (amnet.h, version.h).
 std::string folder_of(const fs::path& relative) {
   auto part = relative.begin();
   if (*part == "cuda") return "kernels";
@@ -65,13 +65,13 @@ std::string folder_of(const fs::path& relative) {
   return *part == "cpu" ? "kernels" : part->string();
 }
 
-/// What is wrong with the includes of one file, whose path is relative to the source root.
+/// The faults in the includes of one file, whose path is relative to the source root.
 std::vector<std::string> violations(const Rules& rules, const fs::path& relative, const std::string& text) {
   std::vector<std::string> found;
   const std::string folder = folder_of(relative);
   if (!folder.empty() && rules.count(folder) == 0) return {relative.string() + ": its folder is not in the table of docs/architecture.md"};
   const bool is_public = *relative.begin() == "include";
-  const fs::path emulator = "emulation/emulator.h";  // tests/cuda has it
+  const fs::path emulator = "emulation/emulator.h";  // in tests/cuda
   const std::regex include(R"([ \t]*#[ \t]*include[ \t]*([<"])([^>"]+)[>"].*)");
   std::istringstream lines(text);
   for (std::string line; std::getline(lines, line);) {
@@ -114,7 +114,7 @@ const Rules& rules() {
   return read;
 }
 
-/// A folder in docs/architecture.svg: a room of the table, or something else beside them.
+/// A folder in docs/architecture.svg: a room of the table, or another folder beside them.
 struct Box {
   std::string folder;
   bool room;
@@ -135,8 +135,8 @@ std::string folder_at(const std::vector<Box>& boxes, int x, int y, bool at_top) 
   return found == boxes.end() ? "" : found->folder;
 }
 
-/// What is to be seen, and nothing else: a box bears the name that stands in it, and an arrow,
-/// which is a vertical line, leads from the edge it begins at to the edge it ends at.
+/// Uses only what is visible: a box has the name that is written inside it, and an arrow, which is
+/// a vertical line, goes from the edge where it begins to the edge where it ends.
 Picture picture_of(const std::string& svg) {
   const std::regex box(R"re(<rect class="(room|other)" x="(\d+)" y="(\d+)" width="(\d+)" height="(\d+)"/>)re");
   const std::regex name(R"re(<text class="name" x="(\d+)" y="(\d+)">([\w/]+)/</text>)re");
@@ -174,7 +174,7 @@ Picture picture_of(const std::string& svg) {
   return picture;
 }
 
-/// What the arrows lead to from each room, itself among it.
+/// The rooms that arrows reach from each room, including itself.
 Rules rules_of(const Picture& picture) {
   Rules rules;
   for (const Box& box : picture.boxes) {
@@ -257,10 +257,10 @@ TEST_CASE("layering: a picture that says something else is caught", "[layering]"
   CHECK(rules_of(with(arrow, "M80 350V376")) != rules());   // from testing
   CHECK(rules_of(with("class=\"may\" d=\"" + arrow, "class=\"may-key\" d=\"" + arrow)) != rules());
   CHECK(rules_of(with(">net/<", ">nets/<")) != rules());
-  CHECK(problems("M295 350V375") == 1);  // ends in the air
+  CHECK(problems("M295 350V375") == 1);  // ends outside any box
   // through layers to kernels
   CHECK(problems("M295 350V448") == 1);
-  // beside its box, and the arrows there
+  // outside its box, as are the arrows there
   CHECK(with("y=\"323\">net/<", "y=\"300\">net/<").faults.size() == 3);
 }
 

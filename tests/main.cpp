@@ -1,7 +1,7 @@
 // The test program: Catch2's main, and `--ctest-script FILE [PREFIX]`, which writes one ctest test
 // for each test case, its tags as labels and "PREFIX: " before its name: two programs may have the
-// same cases. Nothing runs beside a case tagged [alone]. (Catch2's own CMake script knows labels
-// only from version 3 on.)
+// same cases. No other test runs at the same time as a case tagged [alone]. (Catch2's own CMake
+// script knows labels only from version 3 on.)
 #define CATCH_CONFIG_RUNNER
 #include "catch.h"
 
@@ -36,7 +36,7 @@ std::vector<Case> registered_cases(const Catch::Config& config) {
   return cases;
 }
 
-/// The name as Catch2's test specification wants it.
+/// The name in the syntax of Catch2's test specification.
 std::string escaped(const std::string& name) {
   std::string spec;
   for (const char c : name) {
@@ -46,7 +46,7 @@ std::string escaped(const std::string& name) {
   return spec;
 }
 
-/// Catch2 2 passes when a name matches no test unless told; Catch2 3 always fails then.
+/// Catch2 2 passes when a name matches no test unless told otherwise; Catch2 3 always fails then.
 #if defined(CATCH_VERSION_MAJOR) && CATCH_VERSION_MAJOR >= 3
 constexpr const char* strict = "";
 #else

@@ -1,4 +1,4 @@
-// Where the golden numbers and the real faces lie: beside the checkout, never in it.
+// The location of the golden numbers and the real faces: beside the checkout, never inside it.
 #pragma once
 
 #include <cstdio>
@@ -16,7 +16,7 @@ inline std::optional<std::filesystem::path> shared_directory() {
   return std::nullopt;
 }
 
-/// Says by name that a test could not run, so that a green run never hides it.
+/// Reports by name that a test could not run, so that it is visible even when all tests pass.
 inline void skip_visibly(std::string_view test) {
   std::printf("SKIPPED %.*s: the shared data directory is absent (set AMNET_SHARED)\n", static_cast<int>(test.size()), test.data());
 }

@@ -3,8 +3,8 @@
 
     amalgamate.py [--out FILE]     default: build/single/amnet.h
 
-Files follow each other in the order in which they include one another. What a .cpp file keeps to itself (everything in its namespace
-without a name) gets the file's name as a suffix, so that the definitions of 90 files can stand in one.
+Files follow each other in the order in which they include one another. What is local to a .cpp file (everything in its unnamed
+namespace) gets the file's name as a suffix, so that the definitions of 90 files can be in one.
 """
 import argparse
 import re
@@ -16,14 +16,14 @@ from typing import NamedTuple
 
 ROOT = Path(__file__).resolve().parents[1]
 
-# The rooms that are in it, with what of them is not.
+# The rooms that are included, with the files of them that are not.
 ROOMS = ("core", "kernels", "cpu", "layers", "testing", "net", "io", "model", "train")
 LEFT_OUT = {
     "core/cuda_memory.h",  # GPUs
     "model/embed.h", "model/embed.cpp",  # decodes pictures
 }
-# Of rooms that are not: the order of samples, the network and the heads of the paper, and the files
-# of before, which are of such networks.
+# Single files from other rooms: the order of samples, the network and the heads of the paper, and
+# the reader of older files, which contain such networks.
 FURTHER = ("data/sampler", "faces/sphere_face", "faces/heads", "faces/older_files")
 
 BANNER = '''// amnet {version} (commit {commit}) in one header: tensors, CPU kernels, layers, nets and their
@@ -42,7 +42,7 @@ BANNER = '''// amnet {version} (commit {commit}) in one header: tensors, CPU ker
 // Made from the sources by tools/amalgamate.py: change those, not this.
 '''
 
-# What GCC says of a header that is compiled once and of its own optimised library code.
+# Warnings of GCC about a header that is compiled once and about its own optimised library code.
 WARNINGS = """#if defined(__GNUC__) && !defined(__clang__)
 #pragma GCC diagnostic push
 #pragma GCC diagnostic ignored "-Wsubobject-linkage"  // types without linkage are meant to have none
@@ -105,7 +105,7 @@ PAIRS = {"(": ")", "[": "]", "{": "}"}
 
 
 def skip_group(tokens, at):
-    """Behind the bracket that closes the one at `at`."""
+    """The position after the bracket that closes the one at `at`."""
     depth = 0
     while True:
         depth += tokens[at].text in PAIRS
@@ -116,7 +116,7 @@ def skip_group(tokens, at):
 
 
 def skip_angles(tokens, at):
-    """Behind the `>` that closes the `<` at `at`."""
+    """The position after the `>` that closes the `<` at `at`."""
     depth = 0
     while True:
         text = tokens[at].text
@@ -153,7 +153,7 @@ def name_declared(tokens, at):
             at += 1
 
     def end_of(at):
-        """Behind the `;` or the body that ends the declaration."""
+        """The position after the `;` or the body that ends the declaration."""
         while tokens[at].text != ";":
             if tokens[at].text == "{":
                 at = skip_group(tokens, at)
@@ -180,7 +180,7 @@ def name_declared(tokens, at):
         return [tokens[at + 1].text] if is_alias else [], end_of(at)
     if first in ("static_assert", "friend"):
         return [], end_of(at)
-    i = at  # a function or a variable: its name stands before the first of these
+    i = at  # a function or a variable: its name is before the first of these
     while tokens[i].text not in ("(", "=", "{", ";", "["):
         if tokens[i].text == "operator":
             return [], end_of(at)
@@ -195,7 +195,7 @@ def name_declared(tokens, at):
 
 
 def kept_names(text):
-    """What the file keeps to itself: the names in its namespaces without a name."""
+    """The names that are local to the file: those in its unnamed namespaces."""
     tokens, names, at, closes = tokens_of(without_directives(text)), set(), 0, []
     while at < len(tokens):
         if tokens[at].text == "}":
@@ -217,11 +217,11 @@ def kept_names(text):
 
 
 def with_suffix(text, names, suffix, file):
-    """The text with all uses of those names under their own names. Exits where one of them is a member's name, too."""
+    """The text with all uses of those names renamed. Exits where one of them is also a member's name."""
     tokens = tokens_of(text)
     for owner, before, token in zip(tokens, tokens[1:], tokens[2:]):
         is_member = (before.text == "." and owner.text not in ("{", ",")) or (before.text == "->" and token.text[0].islower())
-        if token.text in names and is_member:  # not `{.name = value}`, nor the type behind `->` that a function answers
+        if token.text in names and is_member:  # not `{.name = value}`, nor the return type after `->`
             raise Clash(f"{file}: '{token.text}' is the name of something that the file keeps to itself, and of a member: one of the two "
                         "needs another name")
     parts, done = [], 0
@@ -246,14 +246,14 @@ INCLUDE = re.compile(r'^#include (<[^>]+>|"[^"]+")[^\n]*\n', re.MULTILINE)
 
 
 def path_of(included, including):
-    """The file of ours that an #include names; None for another's."""
+    """The file of amnet that an #include names; None for other projects' files."""
     name = included[1:-1]
     candidates = [ROOT / "include" / name] if included[0] == "<" else [including.parent / name, ROOT / "src" / name]
     return next((path for path in candidates if path.is_file()), None)
 
 
 class Writer:
-    """Puts files behind those that they include, each once."""
+    """Puts files after those that they include, each once."""
 
     def __init__(self):
         self.system, self.parts, self.seen = {}, [], set()
@@ -279,7 +279,7 @@ class Writer:
 
 
 def behind_directives(text):
-    """Whether an #include at a place may mean something else elsewhere: it stands in an #if, or behind a #define."""
+    """Whether an #include may have another meaning at another place: it is inside an #if, or after a #define."""
     spans, depth, begin = [], 0, 0
     for found in re.finditer(r"^#\s*(if|endif)\w*", text, re.MULTILINE):
         if found.group(1) == "if":

@@ -1,11 +1,11 @@
 #!/usr/bin/env python3
 """Keeps prose within 100 columns: Markdown, and comments of C++, Python, CMake and shell. Code has clang-format's limit.
 
-    wrap_prose.py FILE...           wraps what is wider
-    wrap_prose.py --check FILE...   names it, and ends with 1
+    wrap_prose.py FILE...           wraps lines that are wider
+    wrap_prose.py --check FILE...   lists them, and ends with 1
 
-What cannot be wrapped is left alone: tables, code in fences and in examples (three spaces behind the comment's sign), and single words
-such as addresses. A comment at the end of a line that is too wide goes above the line.
+What cannot be wrapped is left alone: tables, code in fences and in examples (three spaces after the comment's sign), and single words
+such as addresses. A comment at the end of a line that is too wide is moved above the line.
 """
 import argparse
 import re
@@ -25,7 +25,7 @@ def wrapped(text, first, rest, width=WIDTH):
     lines, line = [], ""
     for word in WORD.findall(text):
         start = rest if lines else first
-        # A line of Markdown that begins with one of these would be something else.
+        # A line of Markdown that begins with one of these would have another meaning.
         stays = re.match(r"(?:[-*+#>|=]+|\d+[.)])$", word)
         if line and not stays and len(start) + len(line) + 1 + len(word) > width:
             lines.append(start + line)
@@ -61,7 +61,7 @@ def wrap_group(group, margin):
     indent = re.match(r" *", group[0]).group()
     marker = LIST.match(group[0].lstrip())
     hang = indent + " " * (len(marker.group()) if marker else 0)
-    # A paragraph within a list keeps the indentation of its second line.
+    # A paragraph in a list keeps the indentation of its second line.
     if marker is None and len(group) > 1:
         hang = re.match(r" *", group[1]).group()
     elif marker is not None and len(group) > 1 and group[1].startswith(" "):
@@ -106,7 +106,7 @@ def wrap_block(lines, indent, sign):
         if stays:
             out.append((indent + sign + group[0]).rstrip())
         else:
-            # One space stands behind the sign.
+            # One space follows the sign.
             out.extend(wrap_group([line[1:] if line.startswith(" ") else line for line in group],
                                   indent + sign + (" " if group[0].startswith(" ") else "")))
     return out
@@ -142,7 +142,7 @@ def wrap_cpp(text):
         starts.append(position)
         position += len(line) + 1
     ends = {}  # number of a line: column where its comment begins
-    inside = set()  # numbers of lines that a raw string touches: above them is within it
+    inside = set()  # numbers of lines that a raw string touches: the place above them is inside it
     for token in tokens_and_comments(text):
         first = text.count("\n", 0, token.begin)
         if token.kind == "comment" and token.text.startswith("//"):
@@ -215,7 +215,7 @@ def main():
                     print(f"{path}:{number}: prose wider than {WIDTH} columns; ./run format wraps it")
                     break
         else:
-            # Beside it and then renamed: the file may be a script that is running.
+            # Written next to it and then renamed: the file may be a script that is running.
             beside = path.with_name(path.name + ".wrapped")
             beside.write_text(right, encoding="utf-8")
             beside.chmod(path.stat().st_mode)

@@ -1,4 +1,4 @@
-// amnet inside another program: a small net that learns to tell four patterns apart.
+// amnet inside another program: a small net that learns to distinguish four patterns.
 #include <amnet/amnet.h>
 
 #include <cstdio>
@@ -17,7 +17,7 @@ int main() try {
   net.initialise(1);
   Plan plan(net, {.batch = batch, .loss = loss});
 
-  // The class of an image is the quadrant that is bright in it.
+  // The class of an image is the number of its bright quadrant.
   const Random noise(2);
   const auto pixels = plan.value(images).data<float>();  // (8,8,8,3)
   const auto classes_of = plan.value(labels).data<std::int64_t>();

@@ -59,8 +59,8 @@ void fill_with_random_images(Device& device, const Tensor& images) {
   on(device, [&](auto& backend) { image_input(backend, {}, pixels.to(images.memory()), flags, images); });
 }
 
-// Seconds of each counted step, after a warm-up. Where several are begun before the device is
-// waited for, the mean of those is one's time.
+// Seconds of each counted step, after a warm-up. Where several steps are begun before waiting for
+// the device, each has their mean time.
 template <class StepBody, class Wait>
 std::vector<double> time_steps(const BenchOptions& options, StepBody&& step, Wait&& wait) {
   constexpr int warm_up = 2;
@@ -76,7 +76,7 @@ std::vector<double> time_steps(const BenchOptions& options, StepBody&& step, Wai
   return seconds;
 }
 
-// What a GPU alone can tell: its memory, its libraries, and with --profile the time of each kernel
+// What only a GPU can report: its memory, its libraries, and with --profile the time of each kernel
 // in a step.
 nlohmann::json told_by_gpu([[maybe_unused]] Device& device, [[maybe_unused]] const BenchOptions& options,
                            [[maybe_unused]] const std::function<void()>& step) {

@@ -48,7 +48,7 @@ int check_data_command(Arguments arguments) {
   ImageFormat format;
   const FaceList list = read_list(root, list_file, pack, {.exclude = exclude, .relabel = relabel});
   read_size(app, input, pack, format);
-  // Each path and each hash of a file is remembered, in two tables.
+  // Each path and each hash of a file is kept, in two tables.
   constexpr std::size_t remembered = 120;
   tell_memory({{"list", list.bytes()}, {"files met", static_cast<std::size_t>(list.size()) * remembered}});
   ProgressBar bar;

@@ -1,5 +1,5 @@
 // The commands of train_face. Each takes its own arguments (without the program and the command)
-// and answers the exit code; errors are exceptions, which main() turns into one sentence and the
+// and returns the exit code; errors are exceptions, which main() turns into one sentence and the
 // exit code of their type.
 #pragma once
 
@@ -27,18 +27,18 @@ int pack_command(Arguments arguments);
 int synth_command(Arguments arguments);
 int bench_command(Arguments arguments);
 
-/// Parses; false when --help was asked for and printed. Throws UsageError with what CLI11 says and
-/// how to get help.
+/// Parses; returns false when --help was requested and printed. Throws UsageError with CLI11's
+/// message and how to get help.
 bool parse_arguments(CLI::App& app, Arguments arguments);
 
 /// Shows defaults in --help, with `examples` (lines "  train_face …") at its end.
 void use_our_style(CLI::App& app, const std::string& examples);
 
-/// The options that are added from now on, until the next call, stand under this title in --help.
+/// Options added from now on, until the next call, appear under this title in --help.
 void begin_group(CLI::App& app, const std::string& title);
 
 /// An option that takes the names of an enumeration's values; `--help` lists them, and shows the
-/// value that is there as its default.
+/// current value as the default.
 template <amnet::NamedEnum E>
 CLI::Option* add_named(CLI::App& app, const std::string& flag, E& value, const std::string& description) {
   const auto names = names_of(value);
@@ -49,21 +49,21 @@ CLI::Option* add_named(CLI::App& app, const std::string& flag, E& value, const s
       ->default_str(std::string(amnet::name_of(value)));
 }
 
-/// The depths a network can have, as a check of an option.
+/// The possible depths of a network, as a check of an option.
 CLI::Validator depths();
 
-/// What a --seed can be, as a check of an option.
+/// The possible values of --seed, as a check of an option.
 CLI::Validator seeds();
 
 /// Reads the value of --input, "112x96", into the format's size. Throws UsageError that names the
 /// option.
 void read_size_option(const std::string& text, amnet::ImageFormat& format);
 
-/// The size of images that --input asks for, else that of the packed file, if one is given. Throws
-/// UsageError that names the option.
+/// The image size in --input, else the size in the packed file, if one is given. Throws UsageError
+/// that names the option.
 void read_size(const CLI::App& app, const std::string& text, const std::filesystem::path& pack, amnet::ImageFormat& format);
 
-/// What --root or --pack names. Throws UsageError naming `command` unless exactly one of them is
-/// given, DataError when it is not there.
+/// The images of --root or --pack. Throws UsageError naming `command` unless exactly one of them is
+/// given, DataError when it does not exist.
 std::shared_ptr<const amnet::ImageSource> open_images(const std::string& command, const std::filesystem::path& root,
                                                       const std::filesystem::path& pack);

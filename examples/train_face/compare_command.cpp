@@ -32,7 +32,7 @@ namespace fs = std::filesystem;
 
 namespace {
 
-// What every model is measured on.
+// The test that every model is measured on.
 struct Measure {
   std::string list;  // the name of the file of pairs
   Pairs pairs;
@@ -40,12 +40,12 @@ struct Measure {
   Protocol protocol;
   BadImages bad_images;
   int workers;
-  // what was told of bad images: every model meets the same ones
+  // bad images that were reported: every model meets the same ones
   std::set<std::string> skipped = {};
 };
 
 // The models of one side, such as the seeds of one recipe: for each pair the share of them that
-// told it right, NaN where an image of it cannot be read.
+// judged it correctly, NaN where one of its images cannot be read.
 struct Side {
   std::vector<double> correct;
   std::vector<double> accuracies;  // percent, of each model
@@ -87,8 +87,8 @@ struct Drawing {
   std::string name, svg, caption;
 };
 
-// One curve for each model that is a run folder: the sides differ in style, so that colour is not
-// all that tells them apart.
+// One curve for each model that is a run folder: the two sides also differ in line style, not only
+// in colour.
 template <class Read>
 std::vector<Series> curves_of(const std::vector<fs::path>& a, const std::vector<fs::path>& b, Read&& read) {
   std::vector<Series> curves;

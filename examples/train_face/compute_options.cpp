@@ -40,7 +40,8 @@ void print_row(std::string_view calls, std::string_view algorithm, std::string_v
 void tell_of_tiles(const Cpu& cpu, const std::vector<CountedConvolution>& convolutions) {
   std::int64_t by_tiles = 0, directly = 0;
   for (const CountedConvolution& one : convolutions) (one.direct() ? directly : by_tiles) += one.calls;
-  // Tiles are the norm for 3x3 kernels, and what a forced algorithm asks for everywhere.
+  // Tiles are expected for 3x3 kernels, and for every kernel where an algorithm with tiles is
+  // forced.
   const bool automatic = cpu.convolution() == ConvolutionAlgorithm::automatic;
   const bool tiles_wanted = cpu.convolution() != ConvolutionAlgorithm::direct;
   for (const CountedConvolution& one : convolutions) {
@@ -50,8 +51,7 @@ void tell_of_tiles(const Cpu& cpu, const std::vector<CountedConvolution>& convol
   conclude(fmt::format("{} convolutions: {} by tiles, {} directly", grouped(by_tiles + directly), grouped(by_tiles), grouped(directly)));
 }
 
-// "cpu", "cuda", "cuda:1" or "auto", as --device has it. Answers the GPU's index, or -1 for the
-// CPU.
+// "cpu", "cuda", "cuda:1" or "auto", as in --device. Returns the GPU's index, or -1 for the CPU.
 int gpu_of(const std::string& device) {
   if (device == "cpu") return -1;
   if (device == "auto") return cuda_devices() > 0 ? 0 : -1;

@@ -1,5 +1,5 @@
-// How a command computes: the options that every computing command has, the device they make, and
-// what --verbose tells of it.
+// How a command computes: the options of every command that computes, the device made from them,
+// and what --verbose reports about it.
 //
 //   ComputeOptions compute;
 //   add_compute_options(app, compute);  // and parse
@@ -24,19 +24,19 @@ struct ComputeOptions {
   bool verbose = false;
 };
 
-/// The title that these options stand under in --help, and in the configuration of a run.
+/// The title of these options in --help, and in the configuration of a run.
 inline constexpr const char* computing = "Computing";
 
 void add_compute_options(CLI::App& app, ComputeOptions& options);
-/// --workers, into the group that was begun last.
+/// Adds --workers to the group that was begun last.
 void add_workers(CLI::App& app, int& workers);
 
 enum class Purpose { training, embedding };
 
-/// Throws amnet::UsageError for values that the options would have refused, for a GPU that is not
-/// there, and for what the device cannot do.
+/// Throws amnet::UsageError for values that the options would have refused, for a GPU that does not
+/// exist, and for what the device cannot do.
 amnet::Device make_device(const ComputeOptions& options, Purpose purpose);
 
-/// With --verbose: which algorithm each convolution took so far and how often, and on a CPU those
-/// that tiles did not serve.
+/// With --verbose: which algorithm each convolution has used so far and how often, and on a CPU
+/// those that could not use tiles.
 void tell_convolutions(const ComputeOptions& options, const amnet::Device& device);

@@ -16,11 +16,12 @@
 
 namespace {
 
-// Of the first answer that was lost; 0 for none. A program has one stdout.
+// The errno of the first answer that could not be written; 0 for none. A program has only one
+// stdout.
 int lost_answer = 0;
 
-// Writes everything; answers 0, or the errno of what went wrong. A pipe that is full is waited for,
-// also where another process made it non-blocking.
+// Writes everything; returns 0, or the errno of the failure. Waits while a pipe is full, also where
+// another process made it non-blocking.
 int write_all(int descriptor, std::string_view bytes) {
   while (!bytes.empty()) {
     const ssize_t written = ::write(descriptor, bytes.data(), bytes.size());
@@ -51,7 +52,7 @@ void open_console() {
   ignore(SIGPIPE);
   ignore(SIGXFSZ);
   for (const int descriptor : {STDIN_FILENO, STDOUT_FILENO, STDERR_FILENO}) {
-    // Opened the wrong way round, so that what is written to a closed stdout still fails.
+    // Opened for the opposite direction, so that a write to a closed stdout still fails.
     const int flags = descriptor == STDIN_FILENO ? O_WRONLY : O_RDONLY;
     if (::fcntl(descriptor, F_GETFD) < 0 && errno == EBADF) static_cast<void>(::open("/dev/null", flags));
   }
@@ -59,9 +60,9 @@ void open_console() {
 
 void tell(std::string_view line) noexcept {
   try {
-    // in one piece: other processes may write there too
+    // in one write: other processes may write there too
     write_all(STDERR_FILENO, amnet::one_line(with_flags(line)) + "\n");
-  } catch (const std::exception&) {  // no memory left: as it is
+  } catch (const std::exception&) {  // no memory left: writes the line unchanged
     write_all(STDERR_FILENO, line);
     write_all(STDERR_FILENO, "\n");
   }

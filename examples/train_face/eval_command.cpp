@@ -134,7 +134,7 @@ int eval_command(Arguments arguments) {
   for (const std::string& reason : views.reasons) tell("skipped: " + reason);
 
   const Verification result = verify(pairs, views.plain, views.mirrored, {.protocol = options.protocol, .failed = views.failed});
-  stop_if_asked();  // before the first of its outputs: all or none
+  stop_if_asked();  // before the first of its outputs: writes all or none
   print_result(result);
   if (!options.json.empty()) write_durably(options.json, verification_json(result) + "\n");
   if (!options.report.empty()) {

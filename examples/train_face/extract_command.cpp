@@ -25,12 +25,12 @@ namespace {
 
 struct Listed {
   std::vector<std::string> paths;   // relative to the root
-  std::vector<std::int64_t> lines;  // of the list; empty without one
-  ListNotes notes = {};             // of a folder
+  std::vector<std::int64_t> lines;  // of the list; empty if there is none
+  ListNotes notes = {};             // for a folder
 };
 
-// Where the label of `path label` begins, with the blanks before it; nothing where the line ends in
-// no number.
+// Where the label of `path label` begins, including the blanks before it; nothing where the line
+// does not end in a number.
 std::optional<std::size_t> label_of(const std::string& line) {
   const std::size_t blank = line.find_last_of(" \t");
   if (blank == std::string::npos || line.find_first_not_of("0123456789", blank + 1) != std::string::npos) return std::nullopt;
@@ -38,8 +38,8 @@ std::optional<std::size_t> label_of(const std::string& line) {
   return path_end == std::string::npos ? std::nullopt : std::optional<std::size_t>(path_end + 1);
 }
 
-// Lines `path`, or `path label` as a training list has them: the label is taken off where the whole
-// line is no file.
+// Lines `path`, or `path label` as in a training list: the label is removed where the whole line is
+// not the name of a file.
 Listed read_paths(const std::shared_ptr<const ImageSource>& images, const fs::path& list_file) {
   Listed listed;
   if (list_file.empty()) {
@@ -72,14 +72,14 @@ std::size_t text_bytes(const Listed& listed) {
   return bytes;
 }
 
-// The paths, the numbers of their lines, and the text that they become.
+// The paths, the numbers of their lines, and the text written from them.
 std::size_t bytes_of(const Listed& listed) {
   std::size_t bytes = text_bytes(listed) + listed.lines.size() * sizeof(std::int64_t);
   for (const std::string& path : listed.paths) bytes += sizeof(path) + (path.size() > 15 ? (path.size() + 24) / 16 * 16 : 0);
   return bytes;
 }
 
-// Each view, and what they are combined to.
+// Each view, and the combined embedding.
 std::size_t embedding_bytes(std::size_t images, std::int64_t size, FlipMode flip) {
   const std::size_t arrays = flip == FlipMode::none ? 2 : flip == FlipMode::sum ? 3 : 4;
   return images * static_cast<std::size_t>(size) * sizeof(float) * arrays;
@@ -149,7 +149,7 @@ int extract_command(Arguments arguments) {
   bar.clear();
   for (const std::string& reason : views.reasons) tell("skipped: " + reason);
   const Tensor features = combine(views, flip, normalise);
-  stop_if_asked();  // before the first of its outputs: all or none
+  stop_if_asked();  // before the first of its outputs: writes all or none
   write_npy(out, features);
   std::string names;
   names.reserve(text_bytes(listed));

@@ -1,5 +1,5 @@
-// The embedded default: from nothing to a trained network and a report. A fixed amount of work on
-// synthesised faces.
+// The built-in default run: ends with a trained network and a report, without any input. A fixed
+// amount of work on synthesised faces.
 #include "commands.h"
 #include "compute_options.h"
 #include "console.h"
@@ -35,7 +35,7 @@ namespace fs = std::filesystem;
 
 namespace {
 
-// People 0 … train_people-1 are trained on; the next test_people are never seen before the test.
+// People 0 … train_people-1 are used for training; the next test_people are used only in the test.
 constexpr std::uint64_t train_people = 160;
 constexpr std::uint64_t train_images = 32;
 constexpr std::uint64_t test_people = 80;
@@ -43,10 +43,10 @@ constexpr std::uint64_t test_images = 12;
 constexpr std::uint64_t test_folds = 10;
 constexpr std::uint64_t test_pairs = 100;  // of each kind in a fold: 2,000 in all
 
-// The next free name, which is this process's own from here on.
+// The next free name; the folder then belongs to this process.
 fs::path new_run_directory() {
   std::error_code error;
-  fs::create_directory("runs", error);  // where it fails the lock tells why
+  fs::create_directory("runs", error);  // where it fails the lock reports why
   for (int number = 1;; ++number) {
     fs::path path = fs::path("runs") / (number == 1 ? "first" : fmt::format("first-{}", number));
     if (fs::create_directory(path, error) || error) return path;
@@ -77,7 +77,7 @@ FaceTraining recipe(const fs::path& out, const fs::path& faces, std::uint64_t se
   options.train_list = faces / "train" / "list.txt";
   options.val_pairs = faces / "pairs.txt";
   options.val_root = faces / "test";
-  options.val_every = 0;  // measured before and after, with the same work for everybody
+  options.val_every = 0;  // measured before and after, with the same work on every machine
   options.network = {.depth = 20, .width = 0.25, .embedding = 128};
   options.batch = 64;
   options.epochs = 0;
@@ -158,18 +158,18 @@ struct FirstRunOptions {
   ComputeOptions compute;
 };
 
-// The run that is gone on with has the seed that it began with.
+// A run that is continued keeps the seed that it began with.
 void take_seed_of_run(FirstRunOptions& options, bool seed_given) {
   std::vector<std::string> notes;
   const std::optional<FoundCheckpoint> found = newest_intact(options.out, notes);
-  if (!found) return;  // stopped before its first checkpoint: it begins anew
+  if (!found) return;  // stopped before its first checkpoint: it starts again
   const fs::path file = found->directory / "state.json";
   const std::uint64_t seed = seed_of_state(read_file(file), file.string());
   require(!seed_given || options.seed == seed, "--seed: the run in {} has the seed {}; leave --seed out.", options.out.string(), seed);
   options.seed = seed;
 }
 
-// False when something was asked for that has been printed.
+// False when the options requested something that has been printed.
 bool read_options(Arguments arguments, FirstRunOptions& options) {
   CLI::App app(
       "Trains a small face network on synthesised faces and writes a report: the first run, no data needed.\n\n"
@@ -289,8 +289,8 @@ class FirstRun {
   Measured measured_;
 };
 
-// After a stop: what lies in `out` is gone on with where there is a checkpoint, and taken away
-// where a new folder holds none.
+// After a stop: the run in `out` can be continued where there is a checkpoint; a new folder without
+// one is removed.
 void tell_how_to_go_on(const FirstRunOptions& options) {
   std::error_code unreadable;
   if (fs::exists(options.out / "last", unreadable)) {

@@ -7,8 +7,8 @@
 
 namespace {
 
-// The one table of fields and flags. A field that has another's name as its beginning
-// (`.input.order`) stands on its own.
+// The only table of fields and flags. A field that begins with another field's name
+// (`.input.order`) has its own row.
 constexpr std::array<std::pair<std::string_view, std::string_view>, 46> flags = {{
     {".accumulate", "--accumulate"},
     {".batch", "--batch"},
@@ -61,8 +61,8 @@ static_assert(std::ranges::is_sorted(flags));
 
 bool is_word(char c) { return std::isalnum(static_cast<unsigned char>(c)) != 0 || c == '_'; }
 
-// The field that begins at the beginning of a text: ".input.mean" of ".input.mean, and"; no more
-// than "." where none does.
+// The field at the beginning of a text: ".input.mean" of ".input.mean, and"; at most "." where
+// there is none.
 std::string_view field_of(std::string_view text) {
   std::size_t end = 1;
   while (end < text.size() && (is_word(text[end]) || (text[end] == '.' && end + 1 < text.size() && is_word(text[end + 1])))) ++end;
@@ -74,7 +74,7 @@ std::string_view field_of(std::string_view text) {
 std::string with_flags(std::string_view text) {
   std::string told;
   for (std::size_t at = 0; at < text.size();) {
-    // Within a path or a number a dot begins no field.
+    // A dot inside a path or a number does not begin a field.
     const bool begins = text[at] == '.' && (at == 0 || std::string_view(" (`'\"").find(text[at - 1]) != std::string_view::npos);
     const std::string_view field = begins ? field_of(text.substr(at)) : std::string_view();
     const auto known = std::ranges::find(flags, field, &std::pair<std::string_view, std::string_view>::first);

@@ -1,5 +1,5 @@
-// The library speaks of fields of its options structs, as a program writes them: `.learning_rate`.
-// Here they are flags.
+// Messages of the library name the fields of its options structs, as in source code:
+// `.learning_rate`. On this command line the same options are flags.
 #pragma once
 
 #include <string>

@@ -24,7 +24,7 @@ class Table {
   explicit Table(std::string title) : title_(std::move(title)) {}
   void add(std::vector<std::string> row) { rows_.push_back(std::move(row)); }
 
-  /// Under its title; nothing where there is no row.
+  /// Prints the rows under their title; nothing where there are no rows.
   void print() const {
     if (rows_.empty()) return;
     std::vector<std::size_t> widths(rows_.front().size());
@@ -59,8 +59,8 @@ std::string shape_text(const TensorSpec& spec) {
   return "(" + text + ")";
 }
 
-// What a layer was made with, but for what is usual for its type, and for how its first weights
-// were drawn.
+// The options of a layer, except those that are usual for its type, and except how its first
+// weights were drawn.
 void add_options(const Options& stated, const Options* usual, const std::string& path, std::string& text) {
   for (const auto& [name, value] : stated.entries()) {
     const OptionValue* of_usual = usual != nullptr ? usual->find(name) : nullptr;
@@ -77,7 +77,7 @@ std::string options_text(const DescribedLayer& layer) {
   std::optional<Options> usual;
   try {
     usual = make_layer(layer.type, {}, layer.name)->options();
-  } catch (const DataError&) {  // a type that is not amnet's: all that it states
+  } catch (const DataError&) {  // a type that is not amnet's: prints all that it states
     usual.reset();
   }
   std::string text;
@@ -85,7 +85,7 @@ std::string options_text(const DescribedLayer& layer) {
   return text;
 }
 
-/// The net of a file, where it can be built, and why not where it cannot.
+/// The net of a file, where it can be built, and the reason where it cannot.
 struct Built {
   std::optional<Net> net;
   std::string reason;
@@ -147,8 +147,8 @@ void print_layers(const NetDescription& description, const Built& built) {
     if (built.net) {
       layers.at(layer.name)->look([&](const Parameter& each) { learned += each.buffer ? 0 : each.value.count(); });
     }
-    table.add({layer.name, layer.type, fmt::format("{}", fmt::join(layer.inputs, ", ")), value_shape(built, layer.name),
-               learned > 0 ? grouped(learned) : "", options_text(layer)});
+    table.add({layer.name, layer.type, joined(layer.inputs, ", "), value_shape(built, layer.name), learned > 0 ? grouped(learned) : "",
+               options_text(layer)});
   }
   table.print();
 }
@@ -170,7 +170,7 @@ void print_tensors(const std::string& title, const std::vector<StoredTensor>& st
   table.print();
 }
 
-// What of the file is the net's, and what is not.
+// Which tensors of the file belong to the net, and which do not.
 void print_parameters(const Built& built, const std::vector<StoredTensor>& stored) {
   Table table("Parameters");
   table.add({"in the file", fmt::format("{} tensors", stored.size()), bytes_text(bytes_of(stored))});
@@ -189,12 +189,12 @@ void print_parameters(const Built& built, const std::vector<StoredTensor>& store
   table.add({"of the net", fmt::format("{} tensors", tensors), bytes_text(built.net->parameter_bytes())});
   table.add({"learned", fmt::format("{} values", grouped(built.net->parameter_count()))});
   if (buffers > 0) table.add({"buffers", fmt::format("{} values", grouped(buffers))});
-  if (!missing.empty()) table.add({"missing", fmt::format("{}", fmt::join(missing, ", "))});
+  if (!missing.empty()) table.add({"missing", joined(missing, ", ")});
   table.print();
   print_tensors("Tensors that the net does not have", others);
 }
 
-// Metadata but for those that the description is made of.
+// The metadata, except those that the description consists of.
 void print_metadata(const Metadata& metadata) {
   constexpr std::array known = {"amnet.net",         "amnet.undescribed",    "amnet.model",     "amnet.depth",
                                 "amnet.width",       "amnet.embedding_size", "amnet.embedding", "amnet.input_height",

@@ -4,7 +4,8 @@
 //   train_face train --root faces --out runs/a          trains on your own aligned faces
 //   train_face eval --model runs/a --pairs pairs.txt --root faces
 //
-// Expect of the first: two to five minutes, and above 95 % on pairs of people it never saw.
+// Expect for the first command: two to five minutes, and above 95 % on pairs of people that are not
+// in the training set.
 #include "commands.h"
 #include "console.h"
 #include "signals.h"
@@ -31,7 +32,7 @@ void begin_group(CLI::App& app, const std::string& title) { app.option_defaults(
 
 bool parse_arguments(CLI::App& app, Arguments arguments) {
   try {
-    std::ranges::reverse(arguments);  // CLI11 takes a vector from its back
+    std::ranges::reverse(arguments);  // CLI11 reads a vector from its end
     app.parse(std::move(arguments));
     return true;
   } catch (const CLI::CallForHelp&) {
@@ -101,7 +102,7 @@ int run(Arguments arguments) {
 
 constexpr int internal_error = 7;
 
-// What the libraries below throw at places where nobody expected it.
+// Reports exceptions of the libraries that are not expected.
 int tell_internal_error(const char* what) noexcept {
   try {
     const amnet::BuildInfo build = amnet::build_info();

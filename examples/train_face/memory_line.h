@@ -1,9 +1,9 @@
-// What a command will take of memory, told before it takes it.
+// The memory that a command needs, reported before it is allocated.
 #pragma once
 
 #include <amnet/core/memory_use.h>
 
 #include <vector>
 
-/// One line on stderr where it is more than 100 MB; the program itself is added.
+/// Prints one line on stderr where it is more than 100 MB; adds the program itself.
 void tell_memory(std::vector<amnet::MemoryUse> uses);

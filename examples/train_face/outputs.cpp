@@ -19,15 +19,15 @@ namespace fs = std::filesystem;
 
 namespace {
 
-// What a file is, by whatever name.
+// Identifies a file by device and number, independent of its name.
 struct FileNumber {
   dev_t device;
   ino_t number;
   friend bool operator==(const FileNumber&, const FileNumber&) = default;
 };
 
-// Of a regular file, or of a folder; nothing for what is not there, and for devices: a terminal may
-// be both input and output.
+// For a regular file or a folder; nothing for a path that does not exist, and for devices: a
+// terminal may be both input and output.
 std::optional<FileNumber> number_of(const fs::path& path, mode_t kind) {
   struct stat status = {};
   if (::stat(path.c_str(), &status) != 0 || (status.st_mode & S_IFMT) != kind) return std::nullopt;
@@ -36,7 +36,7 @@ std::optional<FileNumber> number_of(const fs::path& path, mode_t kind) {
 
 std::optional<FileNumber> file_number(const fs::path& path) { return number_of(path, S_IFREG); }
 
-// A file itself; of a run or checkpoint folder its files and those of its checkpoints.
+// A file itself; for a run or checkpoint folder its files and those of its checkpoints.
 std::vector<fs::path> files_of(const fs::path& path) {
   std::error_code error;
   if (!fs::is_directory(path, error)) return {path};
@@ -48,7 +48,7 @@ std::vector<fs::path> files_of(const fs::path& path) {
   return files;
 }
 
-// Where a file that is not there yet would be.
+// The absolute path that a file not yet written would have.
 fs::path place_of(const fs::path& path) {
   std::error_code error;
   const fs::path place = fs::weakly_canonical(fs::absolute(path, error), error);
@@ -61,7 +61,7 @@ bool is_same(const fs::path& one, const fs::path& other) {
   return number ? number == file_number(other) : !fs::exists(one, unreadable) && place_of(one) == place_of(other);
 }
 
-// Nothing of what is no regular file: a pipe would make us wait.
+// Reads nothing from a path that is not a regular file: a pipe would block.
 std::string beginning_of(const fs::path& path, std::size_t bytes) {
   if (!file_number(path)) return {};
   std::string text(bytes, '\0');
@@ -76,8 +76,8 @@ std::string first_line_of(const fs::path& path) {
   return text.substr(0, text.find('\n'));
 }
 
-// Whether `text` is like `pattern`, in which 0 stands for a digit, 9 for one or more, and the rest
-// for itself.
+// Whether `text` matches `pattern`, in which 0 stands for a digit, 9 for one or more digits, and
+// every other character for itself.
 bool is_like(std::string_view text, std::string_view pattern) {
   const auto digit = [](char c) { return c >= '0' && c <= '9'; };
   std::size_t at = 0;
@@ -89,8 +89,8 @@ bool is_like(std::string_view text, std::string_view pattern) {
   return true;
 }
 
-// A configuration that a run wrote has a heading over each group of settings, and no other comment,
-// which would be lost.
+// A configuration that a run wrote has a heading above each group of settings, and no other
+// comment; a user's own comments would be lost.
 bool is_written_config(const fs::path& path) {
   std::ifstream lines(path);
   int headings = 0;
@@ -118,7 +118,7 @@ void Outputs::reads_images(std::string option, const fs::path& root, std::int64_
 
 void Outputs::require_unread(const std::string& option, const fs::path& path, std::string_view what) const {
   const std::optional<FileNumber> number = file_number(path);
-  if (!number) return;  // nothing is there that could be read
+  if (!number) return;  // there is no file to read
   const std::string goes = what.empty() ? path.string() : fmt::format("{} would go to {}, which", what, path.string());
   for (const Input& input : inputs_) {
     const auto refuse_if_same = [&](const fs::path& file) {
@@ -155,7 +155,7 @@ void Outputs::writes_beside(const std::string& option, const fs::path& path, std
 void Outputs::writes_into(const std::string& option, const fs::path& folder, const std::vector<std::string>& names,
                           const std::function<bool(const fs::path&)>& is_ours) {
   const std::optional<FileNumber> number = number_of(folder, S_IFDIR);
-  if (!number) return;  // there is nothing in it
+  if (!number) return;  // it does not exist, so it has no files
   for (const Input& input : inputs_) {
     require(!input.image || number != number_of(input.path, S_IFDIR),
             "{}, {}: {} is the folder of the images; name another one for what is written.", option, input.option, folder.string());
@@ -164,7 +164,7 @@ void Outputs::writes_into(const std::string& option, const fs::path& folder, con
     const fs::path path = folder / name;
     if (!file_number(path)) continue;
     const bool ours = is_ours(path);
-    // A run is resumed with the settings that it wrote itself.
+    // A run is resumed with the settings that it wrote.
     if (!ours || name != "config.toml") require_unread(option, path, "a file of the run");
     require(ours, "{}: {} is there and was not written by this command; move it away, or name another folder.", option, path.string());
   }
@@ -197,7 +197,7 @@ const std::vector<std::string>& run_files() {
 
 bool is_of_a_run(const fs::path& path) {
   std::error_code error;
-  if (fs::file_size(path, error) == 0) return true;  // of one that was killed early
+  if (fs::file_size(path, error) == 0) return true;  // left by a run that was killed early
   const std::string name = path.filename().string();
   if (name == "train.log") return is_like(first_line_of(path), "0000-00-00 00:00:00 ");
   if (name == "report.html") return is_our_page(path);

@@ -1,6 +1,6 @@
-// What a command writes must be nothing that it reads, and no file of the user's whom nobody asked
-// to replace it. Told before the work begins, with the options that name the two; and so is a place
-// that cannot be written to.
+// A command must not write to a file that it reads, nor replace a user's file without being told
+// to. This is checked before the work begins, and the error names both options; a path that cannot
+// be written to is reported as well.
 //
 //   Outputs outputs;
 //   outputs.reads("--list", list);
@@ -15,8 +15,8 @@
 #include <string_view>
 #include <vector>
 
-/// All inputs come first. Files are compared by device and number, so by whatever path, link or
-/// case they are named.
+/// All inputs are declared first. Files are compared by device and number, so a different path,
+/// link or letter case does not matter.
 class Outputs {
  public:
   /// A file, or the files of a model's folder, checkpoints included; nothing where the path is
@@ -26,22 +26,22 @@ class Outputs {
   void reads_images(std::string option, const std::filesystem::path& root, std::int64_t count,
                     std::function<std::string(std::int64_t)> path);
 
-  /// A file that an option names: replaced where it is there. Throws UsageError where it is read or
-  /// written already, FileError where it cannot be written.
+  /// A file that an option names: it is replaced if it exists. Throws UsageError where it is
+  /// already read or written, FileError where it cannot be written.
   void writes(const std::string& option, const std::filesystem::path& path);
-  /// A file whose name follows from what the option names: `what` ("the names") goes there. Throws
-  /// UsageError also where it is there and not `ours`.
+  /// A file whose name is derived from the option's value: `what` ("the names") is written there.
+  /// Throws UsageError also where it exists and is not `ours`.
   void writes_beside(const std::string& option, const std::filesystem::path& path, std::string_view what, bool ours);
-  /// Files `names` in the folder that an option names, which may be of an earlier run: `is_ours`
-  /// says so. Throws as the others do, but does not try the folder, and also refuses the folder of
-  /// the images.
+  /// Files `names` in the folder that an option names; existing ones may belong to an earlier run,
+  /// which `is_ours` decides. Throws as the others do, but does not test whether the folder can be
+  /// written to, and also refuses the folder of the images.
   void writes_into(const std::string& option, const std::filesystem::path& folder, const std::vector<std::string>& names,
                    const std::function<bool(const std::filesystem::path&)>& is_ours);
 
  private:
   struct Input {
     std::string option;
-    std::filesystem::path path;  // of a file or folder; of images their root
+    std::filesystem::path path;  // of a file or folder; for images their root
     std::int64_t images = 0;
     std::function<std::string(std::int64_t)> image;  // relative paths
   };
@@ -56,19 +56,19 @@ class Outputs {
   std::vector<Written> written_;
 };
 
-/// Whether a file that is there was written by extract as the names beside `array`: one for each of
-/// its rows.
+/// Whether an existing file was written by extract as the names that belong to `array`: one for
+/// each of its rows.
 bool are_names_of(const std::filesystem::path& names, const std::filesystem::path& array);
-/// Whether a file that is there is an HTML report of ours.
+/// Whether an existing file is an HTML report of amnet.
 bool is_our_page(const std::filesystem::path& path);
-/// Whether a file that is there is a drawing of ours.
+/// Whether an existing file is a drawing of amnet.
 bool is_our_drawing(const std::filesystem::path& path);
-/// Whether a file that is there is a table of labels that --relabel numbered anew.
+/// Whether an existing file is a table of labels that --relabel wrote.
 bool is_our_label_table(const std::filesystem::path& path);
 /// Whether this is the list.txt of drawn faces.
 bool is_our_list(const std::filesystem::path& path);
 
 /// The files that a training run writes into its folder, besides checkpoints.
 const std::vector<std::string>& run_files();
-/// Whether this, of such a name, was written by a run.
+/// Whether this file, which has the name of a run's file, was written by a run.
 bool is_of_a_run(const std::filesystem::path& path);

@@ -55,7 +55,7 @@ int pack_command(Arguments arguments) {
   options.on_bad_image = [&](const BadImage& bad) { bar.print("skipped: " + bad.reason); };
   options.progress = [&](std::int64_t done, std::int64_t all) {
     bar.show("packing", done, all, pace.seconds_left(done, all));
-    stop_if_asked();  // takes the unfinished file away
+    stop_if_asked();  // removes the unfinished file
   };
 
   PackSummary summary;

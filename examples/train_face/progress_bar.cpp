@@ -21,16 +21,16 @@ std::string time_text(double seconds) {
   return fmt::format("{}:{:02}", whole / 60, whole % 60);
 }
 
-// Asked at every redraw, since windows change. A terminal that does not know its own width is taken
-// for a usual one.
+// Read at every redraw, since windows change. A terminal that does not report its width is assumed
+// to have the usual one.
 std::size_t terminal_columns() {
   constexpr std::size_t usual = 80;
   winsize size{};
   return ::ioctl(STDERR_FILENO, TIOCGWINSZ, &size) == 0 && size.ws_col > 0 ? size.ws_col : usual;
 }
 
-// How wide a character of UTF-8 is at most: from Hangul and the CJK scripts on, but for punctuation
-// and symbols, two columns.
+// The largest width of a UTF-8 character: two columns from Hangul and the CJK scripts on, except
+// for punctuation and symbols.
 std::size_t columns_of(std::string_view character) {
   const bool beyond_latin = character.size() > 2 && character >= "\xE1\x84\x80";  // U+1100
   const bool symbol = character >= "\xE2\x80\x80" && character < "\xE2\xB8\x80";  // U+2000 … U+2DFF
@@ -42,7 +42,7 @@ struct Fitted {
   std::size_t columns = 0;
 };
 
-// The beginning of a line of UTF-8 that `columns` columns hold.
+// The beginning of a UTF-8 line that fits into `columns` columns.
 Fitted fitted(std::string_view line, std::size_t columns) {
   std::size_t bytes = 0, taken = 0;
   while (bytes < line.size()) {
@@ -69,7 +69,7 @@ void ProgressBar::show(std::string_view activity, std::int64_t done, std::int64_
   const std::string bar = std::string(static_cast<std::size_t>(filled), '#') + std::string(static_cast<std::size_t>(width - filled), ' ');
   const std::string line = fmt::format("{:<12} [{}] {:>3}%  {} left  {}", activity, bar, all > 0 ? done * 100 / all : 0,
                                        time_text(seconds_left), amnet::one_line(detail));
-  // The last column stays free: a character there makes some terminals begin the next row.
+  // The last column stays empty: a character there makes some terminals begin the next row.
   const std::size_t columns = terminal_columns();
   const Fitted shown = fitted(line, columns - 1);
   draw_on_stderr(fmt::format("{}{}\r", erasing(columns), shown.text));
@@ -87,7 +87,7 @@ void ProgressBar::print(std::string_view line) {
   tell(line);
 }
 
-// In a window that has become narrower the line may take several rows. The cursor stands at its
-// beginning, so that whatever comes after the cursor is the line, whether the terminal wraps it
-// anew or not.
+// In a window that has become narrower the line may take several rows. The cursor is at its
+// beginning, so the line is everything after the cursor, whether or not the terminal wraps it
+// again.
 std::string_view ProgressBar::erasing(std::size_t columns) const { return columns > drawn_columns_ ? "\r\033[K" : "\r\033[J"; }

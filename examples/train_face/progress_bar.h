@@ -1,5 +1,5 @@
-// One line on a terminal that says how far it is, how long it will take and what it is doing, cut
-// to the terminal's width; silent where stderr is no terminal.
+// One line on a terminal with the progress, the time left and the current activity, cut to the
+// terminal's width; prints nothing where stderr is not a terminal.
 #pragma once
 
 #include <chrono>
@@ -31,7 +31,7 @@ class ProgressBar {
   double last_drawn_ = 0;
 };
 
-/// How long work of an even pace will take, begun when this was made.
+/// How long work of constant speed will take; it begins when this object is made.
 class Pace {
  public:
   /// Below 0 before anything is done.

@@ -6,13 +6,13 @@
 
 namespace {
 
-// A signal handler can reach nothing but globals.
+// A signal handler can use only globals.
 std::atomic<int> stop_signal = 0;
 std::atomic<bool> impatient = false;
 std::atomic<bool> snapshot_wanted = false;
 
-// A terminal that closes may send several SIGHUP, from the shell and from the kernel: those are no
-// impatience.
+// A terminal that closes may send several SIGHUP, from the shell and from the kernel: these do not
+// mean that the user asks to end at once.
 void on_stop(int signal) {
   if (signal != SIGHUP && impatient.exchange(true)) _exit(128 + signal);
   int none = 0;

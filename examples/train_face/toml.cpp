@@ -14,6 +14,7 @@
 #include <set>
 #include <utility>
 
+using amnet::joined;
 using amnet::UsageError;
 
 namespace {
@@ -23,7 +24,7 @@ constexpr std::array<std::pair<char, char>, 7> escapes = {
 
 bool is_of_a_bare_word(char c) { return std::isalnum(static_cast<unsigned char>(c)) != 0 || c == '-' || c == '_' || c == '+' || c == '.'; }
 
-// One line, read from the left.
+// One line, read from left to right.
 class LineReader {
  public:
   LineReader(std::string_view line, std::string where) : rest_(line), where_(std::move(where)) {}
@@ -105,7 +106,7 @@ class LineReader {
     return text;
   }
 
-  // The UTF-8 of the code point that so many hexadecimal digits name.
+  // The UTF-8 of the code point given by `digits` hexadecimal digits.
   std::string character(std::string_view hexadecimal, std::size_t digits) const {
     std::uint32_t code = 0;
     const auto [end, error] = std::from_chars(hexadecimal.data(), hexadecimal.data() + hexadecimal.size(), code, 16);
@@ -182,5 +183,5 @@ std::string toml_text(bool value) { return value ? "true" : "false"; }
 std::string toml_text(const std::vector<double>& values) {
   std::vector<std::string> texts;
   for (const double value : values) texts.push_back(toml_text(value));
-  return fmt::format("[{}]", fmt::join(texts, ", "));
+  return "[" + joined(texts, ", ") + "]";
 }

@@ -1,6 +1,6 @@
-// The part of TOML that the settings of a run need: lines `key = value`, a value being a string, a
-// number, a boolean or an array of those on one line. Tables, dates and values over several lines
-// are refused with their line.
+// The part of TOML that the settings of a run need: lines `key = value`, where a value is a string,
+// a number, a boolean or an array of these on one line. Tables, dates and values over several lines
+// are refused with an error that names the line.
 #pragma once
 
 #include <cstdint>
@@ -15,11 +15,11 @@ struct TomlEntry {
   std::int64_t line = 0;            // from 1
 };
 
-/// Throws amnet::UsageError "<file>:<line>: …", also when the file cannot be read or is no text.
+/// Throws amnet::UsageError "<file>:<line>: …", also when the file cannot be read or is not text.
 std::vector<TomlEntry> read_toml(const std::filesystem::path& file);
 
-/// Values as TOML has them. Numbers come back to the last bit. Throws amnet::UsageError for text
-/// that is no UTF-8.
+/// Values in TOML syntax. Numbers are read back exactly, to the last bit. Throws amnet::UsageError
+/// for text that is not UTF-8.
 std::string toml_text(const std::string& value);
 std::string toml_text(const std::filesystem::path& value);
 std::string toml_text(double value);

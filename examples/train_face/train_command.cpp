@@ -33,7 +33,7 @@ void try_outputs(const TrainSettings& settings) {
   outputs.writes_into("--out", options.out, run_files(), is_of_a_run);
 }
 
-// Harmless to this run, which reads no folder that it writes.
+// This does no harm in this run, which does not read from a folder that it writes.
 void tell_if_below_images(const FaceTraining& options) {
   std::error_code error;
   if (!options.train_list.empty() || !std::filesystem::is_directory(options.root, error)) return;

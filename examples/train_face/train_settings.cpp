@@ -15,7 +15,7 @@ using namespace amnet;
 
 namespace {
 
-// What the command line spells as words.
+// Options whose values are words on the command line.
 struct Words {
   std::string feature_norm, rows, input;
   BadImages bad_images;
@@ -37,15 +37,15 @@ void understand(const Words& words, FaceTraining& options) {
   options.skip_bad_images = words.bad_images == BadImages::skip;
 }
 
-// "caf\xe9": bytes that are no printable ASCII by their numbers.
+// "caf\xe9": bytes that are not printable ASCII, as hexadecimal numbers.
 std::string escaped_bytes(std::string_view bytes) {
   std::string text;
   for (const char c : bytes) text += c > 0x1F && c < 0x7F ? std::string(1, c) : fmt::format("\\x{:02x}", static_cast<unsigned char>(c));
   return text;
 }
 
-// The command line of `train`, bound to options of its own. Not to be moved: the parser holds
-// addresses of its members.
+// The command line of `train`, bound to an options object of its own. Must not be moved: the parser
+// holds addresses of its members.
 class Parser {
  public:
   explicit Parser(const std::string& preset = {}) {
@@ -75,7 +75,7 @@ class Parser {
   const std::string& config() const { return config_; }
   const std::string& preset() const { return preset_; }
 
-  /// Of what was parsed, checked.
+  /// The parsed settings, checked.
   TrainSettings settings() {
     understand(words_, options_);
     // overrides a preset's epochs
@@ -91,8 +91,8 @@ class Parser {
  private:
   struct Setting {
     std::string group, name;
-    std::function<std::string()> text;          // "" where it says nothing
-    std::function<std::string()> comment = {};  // a line for what the text cannot say
+    std::function<std::string()> text;          // "" where it is not set
+    std::function<std::string()> comment = {};  // a line for what the text cannot express
   };
 
   const CLI::Option* find(const std::string& key) const { return app_.get_option_no_throw("--" + key); }
@@ -118,8 +118,8 @@ class Parser {
                            }
                          }});
   }
-  // A path may hold bytes that TOML cannot: then a comment says so, for there is no other name for
-  // that file.
+  // A path may contain bytes that TOML cannot represent: then a comment states it, since the file
+  // has no other name.
   void keep(const std::string& name, std::filesystem::path& value) {
     const auto text = [&value] { return amnet::is_valid_utf8(value.native()) ? toml_text(value) : ""; };
     const auto comment = [name, &value] {
@@ -235,12 +235,12 @@ class Parser {
   CLI::App app_{"Trains on a folder or a list of aligned faces.", "train_face train"};
 };
 
-std::string as_argument(const TomlEntry& entry) { return fmt::format("--{}={}", entry.key, fmt::join(entry.values, ",")); }
+std::string as_argument(const TomlEntry& entry) { return fmt::format("--{}={}", entry.key, joined(entry.values, ",")); }
 
-// `exclude = ""` says nothing.
+// `exclude = ""` sets nothing.
 bool is_empty(const TomlEntry& entry) { return entry.values.size() == 1 && entry.values.front().empty(); }
 
-// Names the file and line in whatever `body` says about this entry.
+// Adds the file and line to errors that `body` throws about this entry.
 template <class Body>
 void with_line(const std::string& file, const TomlEntry& entry, Body&& body) {
   try {

@@ -18,12 +18,12 @@
 struct TrainSettings {
   amnet::FaceTraining options;
   ComputeOptions compute;
-  std::string config;  // the file that --config named; empty without
-  // all of it as a file for --config, which then gives the same run
+  std::string config;  // the file that --config named; empty if there is none
+  // all settings as a file for --config, which then gives the same run
   std::string toml;
-  std::vector<std::string> notes;  // what was taken from elsewhere, for the log
+  std::vector<std::string> notes;  // what was taken from other sources, for the log
 };
 
-/// Nothing when --help was asked for and printed. Throws amnet::UsageError that names the option,
-/// or the file and line, and what is wrong.
+/// Nothing when --help was requested and printed. Throws amnet::UsageError that names the option,
+/// or the file and line, and the error.
 std::optional<TrainSettings> read_train_settings(const Arguments& arguments);

@@ -1,6 +1,6 @@
-// Trains a small net to tell two spirals apart: nothing about faces, and all that a run has. Stop
-// it at any moment, also with kill -9, and start it again: it goes on from its last checkpoint and
-// ends with the same bytes.
+// Trains a small net to separate two spirals: an example without faces that has every part of a
+// run. It may be stopped at any moment, also with kill -9: started again, it continues from its
+// last checkpoint and ends with the same bytes.
 //
 //   train_spirals runs/spirals
 //

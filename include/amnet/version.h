@@ -1,4 +1,4 @@
-// The version of amnet, the one place it is written: CMake reads it from here.
+// The version of amnet, defined only here: CMake reads it from this file.
 #pragma once
 
 #define AMNET_VERSION_MAJOR 0

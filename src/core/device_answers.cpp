@@ -1,4 +1,4 @@
-// What a Device of either backend answers of itself.
+// What a Device of either backend reports about itself.
 #include <amnet/core/device.h>
 
 #include <fmt/format.h>

@@ -15,15 +15,15 @@ namespace amnet {
 namespace {
 
 constexpr std::size_t alignment = 64;
-// Blocks of a megabyte are the system's own pages, and go back to it when they are freed: an
-// allocator keeps some for later, and then more is taken than was forecast (scratch memory that
-// grows, by a sixth of a small run).
+// Blocks of a megabyte or more are pages from the system, and are returned to it when they are
+// freed: an allocator keeps some for later, and then more is taken than was forecast (for scratch
+// memory that grows, by a sixth of a small run).
 constexpr std::size_t page = std::size_t{4} << 10, worth_pages = std::size_t{1} << 20;
-// Large blocks ask for huge pages: kernels walk many streams, each in a page of its own. A block's
-// last page is mostly for nothing, so that weights of a few megabytes stay on small ones.
+// Large blocks request huge pages: kernels read many streams, each in a page of its own. A block's
+// last page is mostly unused, so weights of a few megabytes stay on small ones.
 constexpr std::size_t huge_page = std::size_t{2} << 20, worth_huge_pages = 8 * huge_page;
 
-// Counts, which change nothing: no other state of the library outlives its values.
+// Counters, which affect no result: no other state of the library outlives its values.
 std::atomic<std::size_t> bytes_now{0};
 std::atomic<std::int64_t> blocks_taken{0};
 
@@ -50,7 +50,7 @@ std::shared_ptr<std::byte> from_system(std::size_t bytes, std::size_t grain) {
   if (skipped > 0) munmap(begin, skipped);
   if (const std::size_t left = mapped - skipped - wanted; left > 0) munmap(begin + skipped + wanted, left);
 #if defined(MADV_HUGEPAGE)
-  // a wish: where it is refused, pages are small
+  // a hint: if it is refused, pages are small
   if (grain == huge_page) madvise(begin + skipped, wanted, MADV_HUGEPAGE);
 #endif
   bytes_now += bytes;

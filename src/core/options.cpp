@@ -1,4 +1,5 @@
 #include <amnet/core/options.h>
+#include <amnet/core/text.h>
 
 #include <algorithm>
 #include <array>
@@ -53,7 +54,7 @@ void OptionReader::refuse(std::string_view name, const OptionValue& value, std::
 void OptionReader::finish() const {
   for (const auto& [name, value] : options_.entries()) {
     require<DataError>(std::ranges::find(known_, name) != known_.end(), "{}: there is no option '{}'; there {}.", where_, name,
-                       known_.empty() ? "are none" : fmt::format("are {}", fmt::join(known_, ", ")));
+                       known_.empty() ? "are none" : "are " + joined(known_, ", "));
   }
 }
 

@@ -9,7 +9,7 @@ namespace {
 
 bool is_letter(char c) { return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z'); }
 
-/// "C:" at the begin, with a separator or the end behind it: a file may well be called `C:x`.
+/// "C:" at the beginning, followed by a separator or the end: a file can have the name `C:x`.
 bool has_drive(std::string_view path) {
   return path.size() >= 2 && is_letter(path[0]) && path[1] == ':' && (path.size() == 2 || path[2] == '\\' || path[2] == '/');
 }

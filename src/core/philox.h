@@ -1,4 +1,4 @@
-// The bits behind core/random.h, in a form that a GPU's kernels compute too: no class, no
+// The generator of core/random.h, in a form that a GPU's kernels can compute too: no class, no
 // std::array.
 #pragma once
 

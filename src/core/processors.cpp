@@ -34,7 +34,7 @@ std::vector<std::string> lines_of(const fs::path& file) {
   return lines;
 }
 
-// A line of mountinfo spells a blank in a path as \040.
+// A line of mountinfo writes a space in a path as \040.
 std::string without_escapes(std::string_view text) {
   std::string plain;
   for (std::size_t i = 0; i < text.size(); ++i) {
@@ -112,7 +112,7 @@ std::optional<double> limit_of(const fs::path& group, bool version_2) {
 // The group's folder below the mount and all folders above it, to the mount itself.
 std::vector<fs::path> groups_up_to(const Mount& mount, const std::string& group) {
   fs::path below = fs::path(group).lexically_relative(mount.top);
-  // of another namespace: all that can be seen is the mount
+  // of another namespace: only the mount is visible
   if (below.empty() || below.native().starts_with("..")) below = ".";
   std::vector<fs::path> folders;
   for (; below != "." && !below.empty(); below = below.parent_path()) folders.push_back(mount.folder / below);

@@ -31,7 +31,7 @@ double Random::normal(std::uint64_t index) const {
 }
 
 std::uint64_t Random::below(std::uint64_t index, std::uint64_t bound) const {
-  // The high half of a 64 x 32-bit product: the bias is below 2^-32 and cannot be seen.
+  // The high half of a 64 x 32-bit product: the bias is below 2^-32 and negligible.
   return static_cast<std::uint64_t>((static_cast<unsigned __int128>(bits(index)) * bound) >> 64);
 }
 

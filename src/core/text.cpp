@@ -17,7 +17,7 @@ void for_each_character(std::string_view text, Body&& body) {
   }
 }
 
-// C0, DEL, and C1, which some terminals obey too.
+// C0, DEL, and C1, which some terminals interpret too.
 bool is_control(std::string_view character) {
   const auto byte = [&](std::size_t i) { return static_cast<unsigned char>(character[i]); };
   return character.size() == 1 ? byte(0) < 0x20 || byte(0) == 0x7F : character.size() == 2 && byte(0) == 0xC2 && byte(1) < 0xA0;
@@ -79,6 +79,12 @@ std::string one_line(std::string_view text) {
     }
   });
   return line;
+}
+
+std::string joined(std::span<const std::string> parts, std::string_view separator) {
+  std::string text;
+  for (const std::string& part : parts) text.append(&part == parts.data() ? "" : separator).append(part);
+  return text;
 }
 
 }  // namespace amnet

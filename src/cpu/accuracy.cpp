@@ -18,8 +18,8 @@ void accuracy_forward(Cpu& cpu, const Tensor& logits, const Tensor& labels, cons
       const T* row = in + i * classes;
       const std::int64_t label = targets[i];
       const T target = row[label];
-      // Right unless another class beats the target: one at least as large behind it, or a larger
-      // one before it.
+      // Right unless another class has a greater logit: one after the target that is at least as
+      // large, or a larger one before it.
       const bool beaten = target != target || lane_max(row, label) > target || lane_max(row + label + 1, classes - label - 1) >= target;
       right[static_cast<std::size_t>(i)] = !beaten;
     });

@@ -3,10 +3,10 @@
 // beside each other: bits 0 to 15 are the first of them.
 //
 // bf16 is a type of factor on a CPU, not of tensors: the products between the transforms of a tile
-// know it, in a forward pass, and every other kernel and all of training are f32.
+// use it, in a forward pass; every other kernel and all of training use f32.
 //
-// Rounding is to nearest even; the processor's conversion and product both take what is below
-// 2^-126 for zero.
+// Rounding is to nearest even; the processor's conversion and product both treat values below
+// 2^-126 as zero.
 #pragma once
 
 #include "vector.h"
@@ -14,6 +14,10 @@
 #include <amnet/core/dtype.h>
 
 #include <type_traits>
+
+#if defined(__AVX512BF16__)
+#include <immintrin.h>
+#endif
 
 namespace amnet {
 

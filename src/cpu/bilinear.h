@@ -10,8 +10,8 @@
 //
 //   dg = kernel^T [ (output^T dout) * (input x) ]
 //
-// Matrices are exact rationals until the end. Which points an algorithm takes decides its rounding
-// error: docs/numerics.md.
+// Matrices are exact rationals until the end. The choice of points determines the rounding error of
+// an algorithm: docs/numerics.md.
 #pragma once
 
 #include <cstdint>
@@ -105,8 +105,8 @@ constexpr BilinearAlgorithm<Outputs, Outputs + Taps - 1, Outputs + Taps - 1, Tap
 }
 
 /// A stride-2 convolution of 3 taps, out_i = the sum over t of g_t x_{2i+t}, by its two phases: the
-/// middle tap meets every odd position alone, the outer taps meet the even ones as a convolution of
-/// 2 taps. 2 m + 1 products for m outputs instead of 3 m.
+/// middle tap is used only at odd positions, the outer taps at even ones, as a convolution of 2
+/// taps. 2 m + 1 products for m outputs instead of 3 m.
 template <int Outputs>
 constexpr BilinearAlgorithm<Outputs, 2 * Outputs + 1, 2 * Outputs + 1> stride2(const Rational (&points)[Outputs]) {
   const auto outer = cook_toom<Outputs, 2>(points);

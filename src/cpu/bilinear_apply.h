@@ -9,6 +9,8 @@
 #include "bilinear.h"
 #include "vector.h"
 
+#include <utility>
+
 namespace amnet {
 
 /// The part of row `Row` that it shares with the next one, with the same sign (even) or the other
@@ -16,16 +18,6 @@ namespace amnet {
 enum class RowPart : unsigned char { all, even, odd };
 
 namespace bilinear {
-
-template <const auto& M, int Row, RowPart part>
-constexpr double coefficient(int k) {
-  const double value = M.at[Row][k];
-  if constexpr (part == RowPart::all) {
-    return value;
-  } else {
-    return value == (part == RowPart::even ? 1 : -1) * M.at[Row + 1][k] ? value : 0;
-  }
-}
 
 template <int Rows, int Columns>
 constexpr bool rows_pair(const CoefficientMatrix<Rows, Columns>& m, int row) {
@@ -39,32 +31,51 @@ constexpr bool rows_pair(const CoefficientMatrix<Rows, Columns>& m, int row) {
   return even && odd;
 }
 
-/// Adds the terms K, K+1, ... of a row: first those of coefficient 1 or -1, which need no
-/// multiplication, then the others.
-template <class T, const auto& M, int Row, RowPart part, int K = 0, bool units = true, bool started = false>
-[[gnu::always_inline]] inline Vector<T> sum_row(const Vector<T>* in, Vector<T> sum = Vector<T>{}) {
-  if constexpr (K == M.columns) {
-    if constexpr (units) return sum_row<T, M, Row, part, 0, false, started>(in, sum);
-    return sum;
-  } else {
-    constexpr double c = coefficient<M, Row, part>(K);
-    constexpr bool unit = c == 1 || c == -1;
-    if constexpr (c == 0 || unit != units) {
-      return sum_row<T, M, Row, part, K + 1, units, started>(in, sum);
-    } else {
-      if constexpr (unit) {
-        if constexpr (started) {
-          sum = c == 1 ? sum + in[K] : sum - in[K];
-        } else {
-          sum = c == 1 ? in[K] : -in[K];
-        }
-      } else {
-        const Vector<T> product = in[K] * broadcast(static_cast<T>(c));
-        sum = started ? sum + product : product;
-      }
-      return sum_row<T, M, Row, part, K + 1, units, true>(in, sum);
+/// The terms of a row that are not zero.
+template <int Columns>
+struct RowTerms {
+  int count = 0;
+  int column[Columns] = {};
+  double coefficient[Columns] = {};
+};
+
+/// First the terms of coefficient 1 or -1, which need no multiplication, then the others.
+template <int Rows, int Columns>
+constexpr RowTerms<Columns> terms_of(const CoefficientMatrix<Rows, Columns>& m, int row, RowPart part) {
+  RowTerms<Columns> terms;
+  for (const bool units : {true, false}) {
+    for (int k = 0; k < Columns; ++k) {
+      const double c = m.at[row][k];
+      const bool belongs = part == RowPart::all || c == (part == RowPart::even ? 1 : -1) * m.at[row + 1][k];
+      if (c == 0 || !belongs || (c == 1 || c == -1) != units) continue;
+      terms.column[terms.count] = k;
+      terms.coefficient[terms.count++] = c;
     }
   }
+  return terms;
+}
+
+/// `c` is a constant where this is called, so that one of these remains.
+template <class T>
+[[gnu::always_inline]] inline Vector<T> add_term(Vector<T> sum, Vector<T> in, double c, bool first) {
+  if (c == 1) return first ? in : sum + in;
+  if (c == -1) return first ? -in : sum - in;
+  const Vector<T> product = in * broadcast(static_cast<T>(c));
+  return first ? product : sum + product;
+}
+
+// A fold: one function for each row, where a recursion over the terms would make thousands.
+template <class T, const auto& M, int Row, RowPart part, int... Term>
+[[gnu::always_inline]] inline Vector<T> sum_terms(const Vector<T>* in, std::integer_sequence<int, Term...>) {
+  constexpr RowTerms<M.columns> terms = terms_of(M, Row, part);
+  Vector<T> sum{};
+  ((sum = add_term<T>(sum, in[terms.column[Term]], terms.coefficient[Term], Term == 0)), ...);
+  return sum;
+}
+
+template <class T, const auto& M, int Row, RowPart part>
+[[gnu::always_inline]] inline Vector<T> sum_row(const Vector<T>* in) {
+  return sum_terms<T, M, Row, part>(in, std::make_integer_sequence<int, terms_of(M, Row, part).count>{});
 }
 
 template <int Rows, int Columns>

@@ -22,16 +22,11 @@ std::vector<T> slopes_of(const Tensor& slope, std::int64_t outputs) {
   return std::vector<T>(static_cast<std::size_t>(outputs), values[0]);
 }
 
-template <class T>
-T* elements_or_null(const Tensor& tensor) {
-  return tensor.defined() ? tensor.data<T>().data() : nullptr;
-}
-
 Conv2dTiles tiles_of(const Conv2dForm& form) {
   return {form.tile_h, form.tile_w, form.dtype == DType::bf16 ? ProductPrecision::bf16 : ProductPrecision::f32};
 }
 
-/// What the products of prepared weights take.
+/// The precision of the products of prepared weights.
 ProductPrecision products_of(const Cpu& cpu, Conv2dPass pass, DType dtype) {
   return pass == Conv2dPass::forward && dtype == DType::f32 ? cpu.precision() : ProductPrecision::f32;
 }
@@ -125,8 +120,8 @@ void conv2d_forward(Cpu& cpu, const Conv2dGeometry& geometry, const Tensor& x, c
     const std::vector<T> slopes = slopes_of<T>(epilogue.slope, outputs);
     const Conv2dTiles tiles = tiles_for(cpu, geometry, x.shape(), outputs, weights);
     cpu.count(describe_convolution("forward", geometry, x.shape(), outputs, tiles));
-    // The sums are for a backward pass far away. Tiles have whole vectors of channels, and so
-    // aligned ones.
+    // The sums are read much later, by a backward pass. Tiles have whole vectors of channels, so
+    // the stores are aligned.
     const Epilogue<T> end{.bias = elements_or_null<T>(epilogue.bias),
                           .slope = slopes.empty() ? nullptr : slopes.data(),
                           .residual = elements_or_null<T>(epilogue.residual),

@@ -6,8 +6,9 @@
 namespace amnet {
 namespace {
 
-/// Whether the tile algorithms cover this convolution at all: 3x3, stride 1 with any padding that
-/// keeps the kernel's turned twin in place, or stride 2 with padding 1; whole vectors of channels.
+/// Whether the tile algorithms cover this convolution at all: 3x3, stride 1 with a padding of at
+/// most 2, so that the data gradient's padding is not negative, or stride 2 with padding 1; whole
+/// vectors of channels.
 bool tiles_fit(const Conv2dGeometry& geometry, std::int64_t channels, std::int64_t outputs) {
   // floats of the longest vector: the same rule on every instruction set
   constexpr std::int64_t vector = 16;
@@ -19,7 +20,7 @@ bool tiles_fit(const Conv2dGeometry& geometry, std::int64_t channels, std::int64
 
 int products_of(std::int64_t stride, int outputs) { return stride == 1 ? outputs + 2 : 2 * outputs + 1; }
 
-// Estimates of the work, in multiplications of the products' rate. The other rates were measured
+// Estimates of the work, in multiplications at the products' rate. The other rates were measured
 // against it: transforming one value of a tile costs as much as 2 multiplications for every product
 // of either axis; reading one weight as much as 24, and what comes before that, transforming it for
 // tiles or packing it, 32 and 40.

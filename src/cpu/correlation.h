@@ -1,7 +1,7 @@
 // The correlation of a source with packed weights: what the forward pass of a convolution is, and
-// each phase of its data gradient. Target pixels are cut into tiles; a tile copies what it sees of
-// a block of source channels and multiplies it by all weights of that block (matrix_product.h),
-// then takes the next block of channels.
+// each phase of its data gradient. Target pixels are cut into tiles; a tile copies the part that it
+// reads of a block of source channels and multiplies it by all weights of that block
+// (matrix_product.h), then takes the next block of channels.
 #pragma once
 
 #include "direct_tiles.h"
@@ -63,8 +63,8 @@ void pack_panel(const Window& window, const WeightView<T>& weights, std::int64_t
         for (std::int64_t c = 0; c < sources; ++c) std::copy_n(from + c * weights.source_stride, used, to + c * padded);
       } else {
         // A transposition, a few rows of the panel at a time: they stay in cache while every column
-        // fills them. No hardware prefetcher follows that many streams; with ours, weights 10516 x
-        // 512 take 5.0 ms instead of 11.6 (batch 32, a Zen 5 core).
+        // fills them. No hardware prefetcher can follow that many streams; with prefetches here,
+        // weights 10516 x 512 take 5.0 ms instead of 11.6 (batch 32, a Zen 5 core).
         constexpr std::int64_t strip = 16;
         for (std::int64_t begin = 0; begin < sources; begin += strip) {
           const std::int64_t end = std::min(sources, begin + strip);
@@ -104,7 +104,7 @@ struct PixelGroups {
   }
 };
 
-/// Puts the `used` sums of a panel where the epilogue says, `at` behind its first pixel.
+/// Puts the `used` sums of a panel where the epilogue says, `at` after its first pixel.
 template <int Vectors, class T>
 void put_row(const T* row, const Epilogue<T>& epilogue, std::int64_t at, std::int64_t used) {
   if (used == Vectors * lanes<T>) {

@@ -31,16 +31,16 @@ template void direct_forward(Cpu&, const Conv2dGeometry&, const Tensor&, const T
 
 namespace {
 
-/// One dimension of a phase of the data gradient. The input positions i with (i + pad) mod stride ==
-/// phase meet only the taps phase, phase + stride, ..., and with them every tap of theirs at
-/// consecutive outputs: seen from these positions the gradient is a correlation of stride 1 with
-/// every stride-th tap in reverse, a gather with no two writers.
+/// One dimension of a phase of the data gradient. The input positions i with (i + pad) mod stride
+/// == phase use only the taps phase, phase + stride, ..., and each of these taps at consecutive
+/// outputs: for these positions the gradient is a correlation of stride 1 with every stride-th tap
+/// in reverse, a gather in which each element has one writer.
 struct Phase {
   std::int64_t first;      // the first input position
   std::int64_t positions;  // how many there are, `stride` apart
   std::int64_t taps;
   std::int64_t last_tap;  // the kernel's tap that comes first in reverse
-  std::int64_t origin;    // the output position that the last tap meets at the first input position
+  std::int64_t origin;    // the output position of the last tap at the first input position
 
   Phase(std::int64_t phase, std::int64_t input, std::int64_t kernel, std::int64_t stride, std::int64_t pad) {
     first = ((phase - pad) % stride + stride) % stride;

@@ -1,6 +1,6 @@
-// Convolution by the products of its definition, for any kernel, stride, padding and groups: what
-// every shape can take, and the only one that is exact on integers. Shapes are checked by the
-// caller (conv2d.cpp).
+// Convolution by the products of its definition, for any kernel, stride, padding and groups: usable
+// for every shape, and the only one that is exact on integers. Shapes are checked by the caller
+// (conv2d.cpp).
 #pragma once
 
 #include "direct_tiles.h"

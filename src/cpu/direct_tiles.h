@@ -1,5 +1,5 @@
 // How a convolution is cut into pieces that stay in a core's own cache: tiles of target pixels,
-// blocks of source channels, and the copy of the source pixels that a tile sees, with zeros where
+// blocks of source channels, and the copy of the source pixels that a tile reads, with zeros where
 // the image ends. Everything here depends on shapes alone, never on the number of threads.
 #pragma once
 
@@ -11,8 +11,8 @@
 
 namespace amnet {
 
-/// How a target pixel sees the source: target (i,j) reads the source rows i*stride_h + origin_h +
-/// [0, taps_h), and the columns likewise; what lies outside of the source is zero.
+/// Which source pixels a target pixel reads: target (i,j) reads the source rows i*stride_h +
+/// origin_h + [0, taps_h), and the columns likewise; what lies outside of the source is zero.
 struct Window {
   std::int64_t source_h, source_w;
   std::int64_t target_h, target_w;
@@ -86,7 +86,7 @@ inline Blocks channel_blocks(std::int64_t taps, std::int64_t channels) {
   return Blocks::of_at_most(channels, most / grain * grain, grain);
 }
 
-/// The layout of the source pixels that a tile sees, once copied.
+/// The layout of the source pixels that a tile reads, after they are copied.
 struct Footprint {
   std::int64_t rows, columns, channels;
   Footprint(const Window& window, const Tile& tile, std::int64_t channel_count)
@@ -104,7 +104,7 @@ struct Source {
   std::int64_t channels;  // C: from one pixel to the next
 };
 
-/// Copies what `tile` sees of `footprint.channels` channels to `to` (images, rows, columns,
+/// Copies what `tile` reads of `footprint.channels` channels to `to` (images, rows, columns,
 /// channels).
 template <class T>
 void copy_footprint(const Window& window, const Tile& tile, const Footprint& footprint, const Source<T>& source, T* to) {

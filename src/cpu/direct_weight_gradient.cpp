@@ -1,5 +1,5 @@
-// The weight gradient: dw(o, tap, c) = the sum over output pixels of dy(pixel, o) * x(what the tap
-// sees there, c). It is cut into blocks of output channels and input channels, and the pixels into
+// The weight gradient: dw(o, tap, c) = the sum over output pixels of dy(pixel, o) * x(the pixel at
+// the tap, c). It is cut into blocks of output channels and input channels, and the pixels into
 // parts where there are few blocks. A worker sums one block over one part, tile by tile; parts are
 // then added in order.
 #include "direct_convolution.h"
@@ -94,7 +94,7 @@ void weight_gradient(Cpu& cpu, const WeightGradient<T>& task) {
   const Parts parts{tiling.count(), std::clamp<std::int64_t>(wanted_pieces / (inputs.count * outputs.count), 1, tiling.count())};
   const bool direct = parts.count == 1;
 
-  // The last vectors of a line may read beyond what a tap sees.
+  // The last vectors of a line may read beyond the pixels of a tap.
   const std::int64_t copied_elements =
       tiling.largest().images * Footprint(window, tiling.largest(), inputs.size).image_pitch() + outer_vectors * lanes<T>;
   const std::int64_t packed_elements = Tiling::max_pixels * ceil_div(outputs.size, outer_rows) * outer_rows;

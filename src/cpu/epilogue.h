@@ -33,7 +33,7 @@ struct Epilogue {
     if (write == Write::add) value += load(y + at + c);
     finish(value, residual != nullptr ? load(residual + at + c) : Vector<T>{}, at, c);
   }
-  /// The same for whoever reads ahead what is added to the sums: the residual, or y; not both.
+  /// What is added to the sums, for code that prefetches it: the residual, or y; not both.
   const T* addends() const { return residual != nullptr ? residual : write == Write::add ? y : nullptr; }
   [[gnu::always_inline]] void put(Vector<T> value, Vector<T> addend, std::int64_t at, std::int64_t c) const {
     if (residual == nullptr) value += addend;

@@ -1,5 +1,5 @@
-// exp(x) for a vector of x <= 0, as a softmax needs it: 2^n times a polynomial in the rest r = x -
-// n ln 2, |r| <= ln 2 / 2. At most 2 units in the last place from the exact value
+// exp(x) for a vector of x <= 0, as a softmax needs it: 2^n times a polynomial in the remainder r =
+// x - n ln 2, |r| <= ln 2 / 2. At most 2 units in the last place from the exact value
 // (tests/kernels/softmax_cross_entropy_test.cpp); exactly 1 at 0; 0 where the exact value is below
 // 0.7 of the smallest normal number; NaN for NaN.
 #pragma once
@@ -30,9 +30,9 @@ template <>
 struct ExponentialConstants<float> {
   static constexpr int mantissa_bits = 23, bias = 127;
   static constexpr float ln2_high = 0x1.62e4p-1F, ln2_low = 0x1.7f7d1cp-20F;  // n * high is exact
-  // The smallest largest relative error on the interval for 1 + r q(r), found by weighted least
-  // squares at Chebyshev points: 2e-8 once rounded. The Taylor series needs a term more for as
-  // much.
+  // Minimises the largest relative error on the interval for 1 + r q(r), by weighted least squares
+  // at Chebyshev points: 2e-8 after rounding. The Taylor series needs one more term for the same
+  // error.
   static constexpr std::array<float, 7> terms = {1, 1, 0x1.fffffcp-2F, 0x1.55541ap-3F, 0x1.55582ep-5F, 0x1.12677ep-7F, 0x1.6adf6ep-10F};
 };
 template <>
@@ -46,7 +46,7 @@ template <class T>
 Vector<T> exponential(Vector<T> x) {
   using Constants = ExponentialConstants<T>;
   using Integers = decltype(x < x);  // as wide as T
-  // Adding 1.5 * 2^mantissa_bits rounds to a whole number, which then stands in the lowest bits.
+  // Adding 1.5 * 2^mantissa_bits rounds to a whole number, which is then in the lowest bits.
   constexpr T shift = T{3} * static_cast<T>(std::int64_t{1} << (Constants::mantissa_bits - 1));
   constexpr int degree = static_cast<int>(Constants::terms.size()) - 1;
   constexpr T inverse_ln2 = static_cast<T>(1.4426950408889634074);
@@ -61,7 +61,7 @@ Vector<T> exponential(Vector<T> x) {
   for (int k = degree - 1; k >= 0; --k) sum = sum * r + Constants::terms[static_cast<std::size_t>(k)];
   Integers bits;
   std::memcpy(&bits, &shifted, sizeof bits);
-  // 2^n; what stands above n is shifted out
+  // 2^n; the bits above n are shifted out
   bits = (bits + Constants::bias) << Constants::mantissa_bits;
   Vector<T> power;
   std::memcpy(&power, &bits, sizeof power);

@@ -5,18 +5,13 @@
 namespace amnet {
 namespace {
 
-template <class T>
-T* data_or_null(const Tensor& tensor) {
-  return tensor.defined() ? tensor.data<T>().data() : nullptr;
-}
-
 void forward(Cpu& cpu, const Tensor& x, const Tensor& w, double epsilon, const Tensor& bias, const Tensor& y, const Tensor& norms) {
   const FullyConnectedSizes sizes = fully_connected_sizes(x, w, y);
   check_output_values(bias, "bias", sizes);
   check_output_values(norms, "norm", sizes);
   with_float(x.dtype(), "fully_connected", [&]<class T>() {
-    inner_product_forward<T>(cpu, sizes, x.data<T>().data(), w.data<T>().data(), static_cast<T>(epsilon), data_or_null<T>(bias),
-                             y.data<T>().data(), data_or_null<T>(norms));
+    inner_product_forward<T>(cpu, sizes, x.data<T>().data(), w.data<T>().data(), static_cast<T>(epsilon), elements_or_null<T>(bias),
+                             y.data<T>().data(), elements_or_null<T>(norms));
   });
 }
 
@@ -25,8 +20,8 @@ void backward_data(Cpu& cpu, const Tensor& dy, const Tensor& w, const Tensor& no
   const FullyConnectedSizes sizes = fully_connected_sizes(dx.tensor, w, dy);
   check_output_values(norms, "norm", sizes);
   with_float(dy.dtype(), "fully_connected", [&]<class T>() {
-    inner_product_backward_data<T>(cpu, sizes, dy.data<T>().data(), w.data<T>().data(), data_or_null<T>(norms), dx.tensor.data<T>().data(),
-                                   dx.write);
+    inner_product_backward_data<T>(cpu, sizes, dy.data<T>().data(), w.data<T>().data(), elements_or_null<T>(norms),
+                                   dx.tensor.data<T>().data(), dx.write);
   });
 }
 

@@ -6,13 +6,13 @@
 namespace amnet {
 namespace {
 
-/// Rows of w that are multiplied at a time. They stay in the second-level cache, and the next ones,
-/// which are fetched meanwhile, beside them: for a piece of 512 columns 393 KB where that cache has
+/// Rows of w that are multiplied at a time. They stay in the second-level cache together with the
+/// next ones, which are fetched meanwhile: for a piece of 512 columns 393 KB where that cache has
 /// 512 KB, and twice as much where it has 2 MB.
 constexpr std::int64_t rows_at_a_time = vector_bytes < 64 ? panel_depth / 2 : panel_depth;
 
-/// into (samples x columns) (+)= dy w for `outputs` rows of w, which are read where they lie if
-/// they can be; scaled by 1 / norms where there are any.
+/// into (samples x columns) (+)= dy w for `outputs` rows of w, which are read in place if possible;
+/// scaled by 1 / norms where there are any.
 template <class T>
 void multiply_outputs(std::int64_t samples, std::int64_t columns, std::int64_t outputs, Lines<const T> dy, Lines<const T> w, const T* norms,
                       Lines<T> into, Write write, T* room) {
@@ -39,7 +39,7 @@ void multiply_outputs(std::int64_t samples, std::int64_t columns, std::int64_t o
       if (copies) pack_panel(depth, here, in_place, panel_copy);
       Next<T> next;
       next.b_rows = depth;
-      // rows without a gap: memory likes them line by line, so the next rows are fetched meanwhile,
+      // rows without a gap: memory is fastest line by line, so the next rows are fetched meanwhile,
       // in order
       if (w.stride == columns) {
         next.b = {w.from_row(output + depth).at + column * depth, width};

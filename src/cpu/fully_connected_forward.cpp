@@ -23,7 +23,7 @@ void measure_rows(Lines<const T> w, std::int64_t rows, std::int64_t inputs, T ep
 }
 
 /// x^T for up to group_samples samples: panels of two vectors of samples, the last of one where
-/// that is enough. Zeros fill up.
+/// that is enough. The rest is zeros.
 template <class T>
 class TransposedSamples {
  public:

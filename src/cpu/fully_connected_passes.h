@@ -5,16 +5,16 @@
 //   backward, data     dx  (N x I) = dy (N x O) w (O x I)
 //   backward, weights  dw  (O x I) = dy^T (O x N) x (N x I)
 //
-// The small factor is packed or transposed once for all. w is read where it lies, so that no pass
-// holds a copy of it, and dw is written from registers, past the caches where it is larger than
-// they are; what is read next is fetched during a product. What depends on the sizes alone, and so
-// gives the same bits with any number of threads: the pieces of work, the terms that are summed in
-// a row, and how sums are added up. A lane does not depend on its neighbours, so a
-// sample has the same outputs in every batch.
+// The small factor is packed or transposed once for all. w is read in place, so that no pass holds
+// a copy of it, and dw is written from registers, past the caches where it is larger than they are;
+// what is read next is fetched during a product. What depends on the sizes alone, and so gives the
+// same bits with any number of threads: the pieces of work, the terms that are summed in a row, and
+// how sums are added up. A lane does not depend on the other lanes, so a sample has the
+// same outputs in every batch.
 //
 // x (N,I), w and dw (O,I), y and dy (N,O), bias and norms (O). Where `norms` is not null, the unit
-// rows w(o) / norm(o) stand in the place of w(o). Each pass says beside it how much scratch it
-// takes.
+// rows w(o) / norm(o) are used in the place of w(o). The function after each pass gives the scratch
+// that it takes.
 #pragma once
 
 #include "kernels/arguments.h"
@@ -30,7 +30,7 @@ inline constexpr std::int64_t piece_outputs = 48;
 inline constexpr std::int64_t piece_columns = 512;
 
 /// parts[0] = the sum of the parts, in a binary tree; each has `count` elements and lies `stride`
-/// behind the one before.
+/// after the one before.
 template <class T>
 void add_parts(T* parts, std::int64_t count, std::int64_t number, std::int64_t stride) {
   for (std::int64_t width = 1; width < number; width *= 2) {

@@ -130,7 +130,7 @@ WorkspaceSize<T> unit_rows_backward_weights_size(const FullyConnectedSizes& size
   return size;
 }
 
-/// A piece has whole rows, for the sake of <u, du>.
+/// A piece has whole rows, because <u, du> needs them.
 template <class T>
 void unit_rows_backward_weights(Cpu& cpu, const FullyConnectedSizes& sizes, const T* x, const T* dy, const T* w, const T* norms, T* dw,
                                 Write write) {

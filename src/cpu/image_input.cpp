@@ -23,8 +23,8 @@ struct RowInput {
     for (std::int64_t w = 0; w < width; ++w) plain(from + (width - 1 - w) * channels, channels, to + w * channels);
   }
 
-  /// A stretch of pixels is turned round as bytes, four at a time of which the fourth is
-  /// overwritten by the next pixel; what is left is the loop of a plain row, which the compiler
+  /// The pixels of a stretch are reversed as bytes, four at a time, of which the fourth is
+  /// overwritten by the next pixel; after that the loop of a plain row is used, which the compiler
   /// vectorises.
   void mirrored_colour(const std::uint8_t* from, std::int64_t width, T* to) const {
     constexpr std::int64_t stretch = 128;  // pixels
@@ -32,7 +32,7 @@ struct RowInput {
     for (std::int64_t first = 0; first < width; first += stretch) {
       const std::int64_t pixels = std::min(stretch, width - first);
       const std::uint8_t* last = from + 3 * (width - 1 - first);
-      std::memcpy(turned.data(), last, 3);  // a fourth byte could lie behind the tensor
+      std::memcpy(turned.data(), last, 3);  // a fourth byte could be outside the tensor
       for (std::int64_t w = 1; w < pixels; ++w) std::memcpy(turned.data() + 3 * w, last - 3 * w, 4);
       plain(turned.data(), 3 * pixels, to + 3 * first);
     }

@@ -28,7 +28,7 @@ T lane_sum(std::int64_t count, Term&& term) {
   return partial[0];
 }
 
-/// The largest of the values; minus infinity for none. A NaN is passed over.
+/// The largest of the values; minus infinity for none. A NaN is ignored.
 template <class T>
 T lane_max(const T* values, std::int64_t count) {
   constexpr int lanes = 256 / sizeof(T);
@@ -76,9 +76,10 @@ inline Matrix matrix_of(const Tensor& tensor) {
   return {columns == 0 ? 0 : tensor.count() / columns, columns};
 }
 
-/// A run is some whole rows, about 512 elements: channels may be few, and a loop over them alone
-/// too short to vectorise well. PReLUs that went over 16 channels at a time took half of a training
-/// step (width 0.25, one thread: 56 images/s, and 118 by runs, in one sitting on a busy machine).
+/// A run is a number of whole rows, about 512 elements: with few channels, a loop over one row is
+/// too short to vectorise well. PReLUs that processed 16 channels at a time took half of a training
+/// step (width 0.25, one thread: 56 images/s, and 118 by runs, measured together on a busy
+/// machine).
 inline std::int64_t run_of(std::int64_t columns) { return columns * std::max<std::int64_t>(1, 512 / std::max<std::int64_t>(1, columns)); }
 
 /// The values of each column (or the one value of all), repeated over a run.

@@ -19,8 +19,8 @@ namespace amnet {
 template <class T>
 inline constexpr int panel_columns = 2 * lanes<T>;
 inline constexpr int panel_rows = vector_registers * 3 / 8;
-/// So many terms are summed in registers: a panel of B then stays in the first-level cache, and no
-/// sum is long enough to lose digits.
+/// This many terms are summed in registers: a panel of B then stays in the first-level cache, and
+/// no sum is long enough to lose digits.
 inline constexpr std::int64_t panel_depth = 192;
 
 /// A factor that is read element by element: (row, k) is at[row * row_stride + k * depth_stride].
@@ -53,7 +53,7 @@ struct Lines {
   Lines from_column(std::int64_t column) const { return {at + column, stride}; }
 };
 
-/// What becomes of a block of results. Only whole cache lines may be streamed: see vector.h.
+/// What is done with a block of results. Only whole cache lines may be streamed: see vector.h.
 enum class Put : unsigned char { assign, add, stream };
 inline Put put_of(Write write) { return write == Write::add ? Put::add : Put::assign; }
 
@@ -71,9 +71,9 @@ template <class T, class Body>
 }
 
 /// What is read next: the following rows of a, or a panel's worth of rows of b. It is fetched while
-/// a panel is multiplied, a little with every line of terms, since the machine's prefetchers follow
-/// neither short rows nor large strides and a burst of requests holds it up. Null: nothing to
-/// fetch.
+/// a panel is multiplied, a little with every line of terms, since the machine's prefetchers handle
+/// neither short rows nor large strides, and a burst of requests stalls the machine. Null: nothing
+/// to fetch.
 template <class T>
 struct Next {
   const T* a = nullptr;
@@ -81,8 +81,8 @@ struct Next {
   std::int64_t b_rows = 0;
 };
 
-/// What one block of rows fetches of it with each line of terms: what lies `ahead` elements behind
-/// its rows of a, and the first `b_rows` rows of b that no line before it did.
+/// The part of it that one block of rows fetches with each line of terms: the elements `ahead`
+/// after its rows of a, and the first `b_rows` rows of b that no earlier line has fetched.
 template <class T>
 struct Fetch {
   std::int64_t ahead;
@@ -178,7 +178,7 @@ void pack_panel(std::int64_t depth, std::int64_t columns, Lines<const T> b, T* p
   }
 }
 
-/// Asks for a block that is about to be read, or written.
+/// Prefetches a block that is about to be read, or written.
 template <class T, bool written>
 void fetch_block(std::int64_t rows, std::int64_t columns, Lines<T> block) {
   for (std::int64_t row = 0; row < rows; ++row) {

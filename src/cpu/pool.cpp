@@ -24,7 +24,7 @@ void pool_max(Cpu& cpu, const PoolGeometry& g, const T* x, T* y, std::int64_t* i
           const std::int64_t at = h * g.columns.extent + w;
           const T* pixel = image + at * g.channels;
           for (std::int64_t c = 0; c < g.channels; ++c) {
-            // a NaN wins, so that it is seen
+            // a NaN is taken as the maximum, so that it stays visible
             const bool wins = pixel[c] > best[c] || pixel[c] != pixel[c];
             best[c] = wins ? pixel[c] : best[c];
             winner[c] = wins ? at : winner[c];

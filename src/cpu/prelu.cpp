@@ -10,12 +10,6 @@
 namespace amnet {
 namespace {
 
-/// One slope for each element of a run, whether or not they are shared.
-template <class T>
-std::vector<T> slopes_of(const Tensor& slope, std::int64_t channels) {
-  return over_a_run<T>(slope.data<const T>(), channels);
-}
-
 /// y = x > 0 ? v : slope v: the forward with v = x, the backward with v = dy.
 template <class T>
 void rectify(std::int64_t count, const T* x, const T* slopes, const T* v, T* __restrict y, Write write) {
@@ -38,7 +32,7 @@ void prelu_forward(Cpu& cpu, const Tensor& x, const Tensor& slope, const Tensor&
   check_prelu(x, slope, y);
   with_float(x.dtype(), "prelu", [&]<class T>() {
     const auto [rows, channels] = matrix_of(x);
-    const std::vector<T> slopes = slopes_of<T>(slope, channels);
+    const std::vector<T> slopes = over_a_run<T>(slope.data<const T>(), channels);
     const T* in = x.data<T>().data();
     T* out = y.data<T>().data();
     for_runs(cpu, rows, channels, [in, out, slopes = slopes.data()](std::int64_t begin, std::int64_t length) {
@@ -51,7 +45,7 @@ void prelu_backward(Cpu& cpu, const Tensor& x, const Tensor& slope, const Tensor
   check_prelu(x, slope, dy);
   with_float(x.dtype(), "prelu", [&]<class T>() {
     const auto [rows, channels] = matrix_of(x);
-    const std::vector<T> slopes = slopes_of<T>(slope, channels);
+    const std::vector<T> slopes = over_a_run<T>(slope.data<const T>(), channels);
     const T* in = x.data<T>().data();
     const T* dout = dy.data<T>().data();
     T* din = dx ? dx.tensor.data<T>().data() : nullptr;

@@ -11,7 +11,7 @@
 namespace amnet {
 namespace {
 
-/// What the margin step needs to know of a sample.
+/// What the margin step needs to know about a sample.
 template <class T>
 class Margin {
  public:
@@ -31,8 +31,8 @@ class Margin {
   const T* scales_;
 };
 
-/// A row goes through the first-level cache a block at a time: z, its exponentials and its gradient
-/// are never a row in memory.
+/// A row is processed in the first-level cache one block at a time: z, its exponentials and its
+/// gradient are never stored as a whole row.
 constexpr std::int64_t block_size = 1024;
 
 template <class T>
@@ -41,8 +41,8 @@ struct Block {
   const T* next;  // the next block's cosines; the last block's own
   alignas(64) T values[block_size];
 
-  /// Loops take two vectors at a time, so that one need not wait for the other; the last two are
-  /// filled up.
+  /// Loops take two vectors at a time, so that one does not wait for the other; the last two are
+  /// padded.
   static constexpr int vectors = 2;
   static constexpr std::int64_t group = vectors * lanes<T>;
   std::int64_t filled() const { return (length + group - 1) / group * group; }
@@ -69,8 +69,8 @@ class Row {
     return label_ >= block.begin && label_ < block.begin + block.length ? block.values + (label_ - block.begin) : nullptr;
   }
 
-  /// Calls body(block, the block's cosines) with z in each block; minus infinity fills up its last
-  /// vectors.
+  /// Calls body(block, the block's cosines) with z in each block; its last vectors are padded with
+  /// minus infinity.
   template <class Body>
   void for_blocks(Body&& body) const {
     Block<T> block;

@@ -4,10 +4,6 @@
 #include <cassert>
 #include <system_error>
 
-#if defined(__SSE2__)
-#include <immintrin.h>
-#endif
-
 namespace amnet {
 namespace {
 
@@ -18,13 +14,13 @@ constexpr int spins = 20000;
 
 void pause() {
 #if defined(__SSE2__)
-  _mm_pause();
+  __builtin_ia32_pause();
 #elif defined(__aarch64__)
   asm volatile("yield");
 #endif
 }
 
-/// Waits until `value` is no longer `old`: awake for a while, then asleep.
+/// Waits until `value` is no longer `old`: spins for a while, then sleeps.
 void wait_while(const std::atomic<std::uint32_t>& value, std::uint32_t old) {
   for (int i = 0; i < spins; ++i) {
     if (value.load(std::memory_order_acquire) != old) return;
@@ -62,7 +58,7 @@ void ThreadPool::run(int threads, std::int64_t pieces, Work work, const void* bo
       workers_.emplace_back([this, worker = static_cast<int>(workers_.size()) + 1] { serve(worker); });
     }
   } catch (const std::system_error&) {
-    // The system has no more threads for us: those that there are do all.
+    // The system gives no more threads: the existing ones do all the work.
   }
   assert(pieces < std::int64_t{1} << 32 && threads < 1 << worker_bits);
   work_ = work;

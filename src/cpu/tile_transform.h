@@ -1,6 +1,6 @@
-// The two-dimensional transforms of a tile, put together from one algorithm for its height and one
-// for its width (bilinear.h): first along the height into a small buffer, then along the width. Any
-// two algorithms go together, and each one-dimensional pass is compiled once. A "line" is lanes<T>
+// The two-dimensional transforms of a tile, composed of one algorithm for its height and one for
+// its width (bilinear.h): first along the height into a small buffer, then along the width. Any two
+// algorithms can be combined, and each one-dimensional pass is compiled once. A "line" is lanes<T>
 // channels of one pixel: one vector.
 #pragma once
 

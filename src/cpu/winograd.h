@@ -13,11 +13,11 @@
 // Images stay channels-last. Activations in blocks of 16 channels were no faster in any pass: a
 // tile reads all channels of its pixels, one vector after the other.
 //
-// V and U hold factors (bfloat16.h), of T or of bf16, and S = factors_per_lane of them meet in one
+// V and U hold factors (bfloat16.h), of T or of bf16, and S = factors_per_lane of them share one
 // lane: 1, or 2 for bf16.
 //
-// From one product to the next it is a cache line more than needed: strides of a power of two would
-// share few sets of the cache.
+// The stride from one product to the next is a cache line more than needed: strides of a power of
+// two would use few sets of the cache.
 #pragma once
 
 #include "epilogue.h"
@@ -73,7 +73,7 @@ struct WinogradCorrelation {
   const T* source = nullptr;     // (N,H,W,source_channels)
   std::int64_t source_channels;  // a multiple of lanes<T>
   KernelView<T> kernels = {};
-  // U of these kernels, where it was made before; null: made on the way
+  // U of these kernels, where it was made before; null: made in this call
   const Factor* transformed = nullptr;
   std::int64_t target_channels;  // a multiple of lanes<T>
   Epilogue<T> epilogue = {};     // of (N,H,W,target_channels)
@@ -94,8 +94,9 @@ void winograd_transform_kernels(Cpu& cpu, const WinogradCorrelation<T, Factor>& 
 template <class T, class Factor>
 std::int64_t winograd_kernel_elements(const WinogradCorrelation<T, Factor>& task);
 
-/// The gradient of the weights, and on the way that of PReLU and bias: with dz = dy * prelu'(sums),
-/// dw = the sum of dz * x, dslope = the sum of dy * sums where sums <= 0, dbias = the sum of dz.
+/// The gradient of the weights, and in the same pass those of PReLU and bias: with dz = dy *
+/// prelu'(sums), dw = the sum of dz * x, dslope = the sum of dy * sums where sums <= 0, dbias = the
+/// sum of dz.
 template <class T>
 struct WinogradWeightGradient {
   TileGrid<T> grid;          // of the forward pass

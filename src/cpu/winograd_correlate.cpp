@@ -24,9 +24,9 @@ struct Layout {
   }
 };
 
-/// U of one panel of target channels and lanes<T> source channels from `k` on. Its lines belong to
-/// as many places as there are products, too many for the hardware to follow: they are put together
-/// first and copied in runs, past the caches where U is too large to stay in them anyway.
+/// U of one panel of target channels and lanes<T> source channels from `k` on. Its lines go to as
+/// many places as there are products, too many for the hardware to handle: they are collected first
+/// and copied in runs, past the caches where U is too large to stay in them.
 template <class T, class Factor>
 void transform_kernels(const WinogradCorrelation<T, Factor>& task, const Layout<T, Factor>& layout, std::int64_t panel, std::int64_t k,
                        Factor* u) {
@@ -138,8 +138,8 @@ void transform_products(const WinogradCorrelation<T, Factor>& task, std::int64_t
   if (epilogue.stream_sums) stream_fence();
 }
 
-/// M of a chunk. The weights are the part that no cache holds: a panel of them is read while the
-/// one before is multiplied with all blocks.
+/// M of a chunk. The weights are the part that does not fit in a cache: a panel of them is read
+/// while the one before is multiplied with all blocks.
 template <class T, class Factor>
 void multiply(const WinogradCorrelation<T, Factor>& task, const Layout<T, Factor>& layout, std::int64_t blocks, std::int64_t first_panel,
               std::int64_t end_panel, const Factor* u, const Factor* v, std::int64_t v_stride, T* m, std::int64_t m_stride) {
@@ -183,9 +183,9 @@ std::int64_t chunk_tiles(const WinogradCorrelation<T, Factor>& task, int threads
   return (even + tile_rows - 1) / tile_rows * tile_rows;
 }
 
-/// What one call needs. Where there would be a chunk for each thread at most, reading the weights
-/// is what takes the time: the threads then share the tiles and divide the target channels, so that
-/// each reads its part of the weights only.
+/// What one call needs. Where there would be at most one chunk for each thread, reading the weights
+/// takes most of the time: the threads then share the tiles and divide the target channels, so that
+/// each reads only its part of the weights.
 template <class T, class Factor>
 struct Room {
   bool shared;
@@ -256,7 +256,8 @@ void winograd_correlate(Cpu& cpu, const WinogradCorrelation<T, Factor>& task) {
     u = transformed;
   }
   const std::int64_t panels = VectorPanels<T>{layout.target_channels}.count();
-  // The last block's missing tiles hold whatever they hold: it is multiplied and never read.
+  // The last block's missing tiles are uninitialised: they are multiplied, and the results are
+  // never read.
   if (room.shared) {
     const ChunkBuffers<T, Factor> buffers(room, workspace.shared() + room.u_elements);
     const std::int64_t blocks = layout.blocks(tiles), parts = std::min<std::int64_t>(cpu.threads(), panels);

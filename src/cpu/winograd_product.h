@@ -14,13 +14,13 @@ namespace amnet {
 inline constexpr int tile_rows = vector_registers == 32 ? 8 : 6;
 
 /// Source channels of one step of the forward product. With two vectors a row of weights, a panel
-/// of them takes a third of a first-level cache: there it serves all blocks of tiles while the next
-/// one is fetched.
+/// of them takes a third of a first-level cache: it stays there for all blocks of tiles while the
+/// next one is fetched.
 template <class Factor>
 inline constexpr std::int64_t product_depth = 8 * lanes<Factor>;
 
-/// What a product asks the cache for while it computes: `lines` cache lines for every vector's
-/// length of source channels.
+/// What a product prefetches while it computes: `lines` cache lines for every vector's length of
+/// source channels.
 template <class Factor>
 struct Ahead {
   const Factor* from;

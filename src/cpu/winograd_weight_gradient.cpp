@@ -1,8 +1,8 @@
 // The weight gradient: V is the transformed x, D the transformed dz, M the sums of d * v over all
-// tiles, transformed at the end. Where M is small, a few sums of their own are made from as many
-// parts of the tiles, each by one thread with everything in its cache (stage 1: 7.3 ms instead of
+// tiles, transformed at the end. Where M is small, the tiles are divided into a few parts, and each
+// part is summed separately by one thread with everything in its cache (stage 1: 7.3 ms instead of
 // 14.7 on two AVX-512 cores). Where it is not, all threads transform a chunk of tiles and then
-// share out its products. Which, and into how many parts, depends on the shape alone.
+// divide its products. Both the choice and the number of parts depend on the shape alone.
 //
 //   V  [product][channel / L][tile][L]     D  [product][output / G][tile][G], G = gradient_group
 //   M  [product][panel of 2 L channels][output][2 L]
@@ -52,8 +52,8 @@ std::int64_t d_elements(std::int64_t outputs, std::int64_t chunk) {
   return (outputs + group - 1) / group * group * chunk;
 }
 
-/// Reads one line of a tile's dy, and on the way finishes PReLU and bias: values (outputs of h, of
-/// w, line), zero outside of the image.
+/// Reads one line of a tile's dy, and in the same pass completes the gradients of PReLU and bias:
+/// values (outputs of h, of w, line), zero outside of the image.
 template <class T>
 class GradientReader {
  public:

@@ -1,4 +1,4 @@
-// Checks that a BMP holds all the bytes its header promises before stb_image sees it, because
+// Checks that a BMP holds all the bytes that its header declares before stb_image reads it, because
 // stb_image reads zeros where a file has ended. The format: Microsoft, "Bitmap Storage" and
 // BITMAPINFOHEADER.
 #include "codecs.h"
@@ -45,7 +45,7 @@ Image decode_bmp(Bytes file, ChannelOrder order) {
   const Header header = read_header(file);
   const std::size_t need = header.pixels_at + header.stride * static_cast<std::size_t>(header.height);
   expect(need <= file.size(), "is a truncated BMP ({} bytes of {}).", file.size(), need);
-  // A pixel beyond the palette would read what stb_image never set.
+  // A pixel beyond the palette would read memory that stb_image never set.
   if (header.bits < 8) expect(header.palette_colours >= 1U << header.bits, "is a damaged BMP (its palette is too small).");
   if (header.bits == 8 && header.palette_colours < 256) {
     for (std::int64_t y = 0; y < header.height; ++y) {

@@ -1,4 +1,4 @@
-// The decoders behind decode_image, one per kind of file, and what they share.
+// The decoders that decode_image uses, one per kind of file, and what they share.
 #pragma once
 
 #include <amnet/data/image.h>
@@ -50,10 +50,10 @@ Image decode_pnm(Bytes file, ChannelOrder order);
 
 /// Whether a JPEG's APP1 segment holds Exif; it may be XMP, too.
 bool is_exif_segment(Bytes segment);
-/// What Exif says of the orientation, in [1,8]: a TIFF structure, with the name of its JPEG segment
-/// before it or not. Nothing where it is damaged, says nothing or says a value that there is not.
+/// The orientation that Exif states, in [1,8]: a TIFF structure, with the name of its JPEG segment
+/// before it or not. Nothing where it is damaged, or has no value or an invalid one.
 std::optional<int> exif_orientation(Bytes exif);
-/// The image as it is to be seen; orientation in [1,8].
+/// The image as it is to be shown; orientation in [1,8].
 Image turned(Image image, int orientation);
 
 /// Why a file of a format that amnet does not read is refused, by the name of the format.

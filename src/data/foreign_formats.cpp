@@ -1,6 +1,6 @@
-// Names what a file is that amnet does not read, by its first bytes, so that its owner knows what
-// to convert. Of formats that begin alike (a TIFF and most cameras' raw files) the more common one
-// is named.
+// Names the format of a file that amnet does not read, by its first bytes, so that the user knows
+// what to convert. Of formats that begin alike (a TIFF and most cameras' raw files) the more common
+// one is named.
 #include "codecs.h"
 
 #include <algorithm>
@@ -87,7 +87,7 @@ constexpr Format brands[] = {
     {0, "crx ", "a camera's raw file (CR3)"},
 };
 
-/// What is no picture at all, with what may have happened.
+/// Formats that are not pictures, with a possible cause.
 constexpr Format others[] = {
     {0, "version https://git-lfs", "is a pointer to a file that Git LFS keeps, not the image; fetch it with `git lfs pull`."},
     {0, "PK\x03\x04", "is a ZIP archive, not an image; unpack it."},
@@ -109,7 +109,7 @@ bool matches(Bytes file, const Format& format) { return file.size() >= format.at
 Refusal convert(std::string_view name) { return {fmt::format("is {}, which amnet does not read; convert it to JPEG, PNG or WebP.", name)}; }
 
 Refusal media_file(Bytes file) {
-  // "mif1" says only that it is a HEIF file; a brand behind it says of which kind.
+  // "mif1" says only that it is a HEIF file; a brand after it says of which kind.
   std::string_view general;
   const std::size_t box = std::min<std::size_t>({file.size(), big32(file, 0), 256});
   for (std::size_t at = 8; at + 4 <= box; at += at == 8 ? 8 : 4) {

@@ -40,7 +40,7 @@ Image decode_image(std::span<const std::byte> file, ChannelOrder order, std::str
 
 void read_image_file(const std::filesystem::path& path, std::string_view name, std::vector<std::byte>& bytes) {
   const auto reason = [] { return std::generic_category().message(errno); };
-  // a pipe must not make us wait
+  // opening a pipe must not block
   const Descriptor file(::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY));
   require<DataError>(file.number() >= 0 || (errno != ENOENT && errno != ENOTDIR), "{} is not there; check the root folder and the list.",
                      name);
@@ -57,7 +57,7 @@ void read_image_file(const std::filesystem::path& path, std::string_view name, s
     const ssize_t got = ::read(file.number(), bytes.data() + size, bytes.size() - size);
     if (got < 0 && errno == EINTR) continue;
     require<DataError>(got >= 0, "{} cannot be read: {}.", name, reason());
-    if (got == 0) break;  // it became shorter; what is there is judged by the decoder
+    if (got == 0) break;  // it became shorter; the decoder checks what was read
     size += static_cast<std::size_t>(got);
   }
   bytes.resize(size);

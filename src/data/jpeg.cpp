@@ -5,7 +5,7 @@
 #include <cstdlib>
 #include <new>
 
-// They want <cstdio> before them.
+// They need <cstdio> before them.
 #include <jpeglib.h>
 
 #include <jerror.h>
@@ -13,15 +13,15 @@
 namespace amnet::codecs {
 namespace {
 
-// a progressive file of some KB may ask for thousands, each of the whole image
+// a progressive file of some KB may have thousands of scans, each of the whole image
 constexpr int max_scans = 500;
 constexpr JDIMENSION rows_a_call = 8;  // at most four come at once
 
-/// libjpeg's error manager, and what it was told. libjpeg leaves a function by its error_exit
-/// alone, and C++ exceptions must not pass through it: each function below that calls it sets
-/// `back` first and holds nothing that would want destroying.
+/// libjpeg's error manager, and what it received. After an error libjpeg leaves a function only by
+/// its error_exit, and C++ exceptions must not pass through it: each function below that calls it
+/// sets `back` first and has no local objects that need destruction.
 struct Trouble {
-  jpeg_error_mgr base{};  // first: libjpeg knows this address alone
+  jpeg_error_mgr base{};  // first: libjpeg has only this address
   std::jmp_buf back{};
   int warnings = 0;  // that left the pixels whole
   char reason[JMSG_LENGTH_MAX] = {};
@@ -39,15 +39,15 @@ Trouble& trouble_of(j_common_ptr info) { return *reinterpret_cast<Trouble*>(info
 bool leaves_pixels_whole(const jpeg_error_mgr& error) {
   switch (error.msg_code) {
     case JWRN_EXTRANEOUS_DATA: {
-      // Between segments or before the end. Inside a scan, before a restart marker, nobody writes
-      // them: there they are what is left of codes that were misread.
+      // Between segments or before the end. Inside a scan, before a restart marker, no encoder
+      // writes them: there they are the rest of codes that were misread.
       const int marker = error.msg_parm.i[1];
       return marker < JPEG_RST0 || marker > JPEG_RST0 + 7;
     }
     case JWRN_JFIF_MAJOR:
     // three channels are YCbCr then, as in every other reader; four are refused
     case JWRN_ADOBE_XFORM:
-    case JWRN_NOT_SEQUENTIAL:  // parameters that a sequential scan has no use for
+    case JWRN_NOT_SEQUENTIAL:  // parameters that a sequential scan does not use
       return true;
     default: return false;
   }
@@ -77,7 +77,7 @@ jpeg_error_mgr* prepare(Trouble& trouble) {
 
 J_COLOR_SPACE interleaved(ChannelOrder order) { return order == ChannelOrder::bgr ? JCS_EXT_BGR : JCS_EXT_RGB; }
 
-/// A decompressor per image, which costs 0.3 us of the 60 us of a face: a kept one would lend a
+/// A decompressor per image, which costs 0.3 us of the 60 us of a face: a reused one would give a
 /// file without tables those of the file before it. Methods are false where the file cannot be
 /// decoded; refuse() says why.
 class Reader {
@@ -173,7 +173,7 @@ class Writer {
     info_.in_color_space = interleaved(order);
     jpeg_set_defaults(&info_);  // YCbCr with 4:2:0 chroma
     jpeg_set_quality(&info_, quality, TRUE);
-    // The fast transform's own error shows from here on.
+    // From here on the error of the fast transform is visible.
     info_.dct_method = quality >= 96 ? JDCT_ISLOW : JDCT_IFAST;
     jpeg_start_compress(&info_, TRUE);
     const std::size_t stride = static_cast<std::size_t>(image.width) * 3;

@@ -1,4 +1,4 @@
-// What to say of a file that is not under the root where a list says it is.
+// The hint for a file that is not under the root where a list names it.
 #pragma once
 
 #include <filesystem>
@@ -8,8 +8,8 @@
 namespace amnet {
 
 /// Empty when the file is there, else how the path seems to be meant ("; there is `ann/01.png`"),
-/// or a general advice. Looks a few files up but lists no folder: with bad images skipped it is
-/// asked for every one of them.
+/// or general advice. Checks for a few files but lists no folder: when bad images are skipped, it
+/// is called for each of them.
 std::string missing_file_hint(const std::filesystem::path& root, std::string_view path);
 
 /// The path of a file under the root that differs from `path` in the case of letters or in the

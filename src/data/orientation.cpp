@@ -1,5 +1,5 @@
-// Which way up an image is to be seen. The tag: CIPA DC-008, "Exif", section 4.6.4 (Orientation);
-// the structure that holds it: Adobe, "TIFF 6.0", section 2.
+// The orientation in which an image is to be shown. The tag: CIPA DC-008, "Exif", section 4.6.4
+// (Orientation); the structure that holds it: Adobe, "TIFF 6.0", section 2.
 #include "codecs.h"
 
 #include <algorithm>
@@ -12,8 +12,8 @@ constexpr std::string_view exif_name = "Exif";
 // with two zero bytes; some writers have another second one
 constexpr std::size_t exif_name_bytes = 6;
 
-/// Integers of the byte order that the structure names; positions beyond its end are the caller's
-/// to avoid.
+/// Integers of the byte order that the structure names; the caller must avoid positions beyond its
+/// end.
 struct Tiff {
   Bytes bytes;
   bool big;

@@ -1,4 +1,4 @@
-// Results in order, made by threads that take turns: the bounded queue behind the loader.
+// Results in order, computed by several threads: the bounded queue of the loader.
 #pragma once
 
 #include <amnet/core/error.h>
@@ -16,10 +16,10 @@
 
 namespace amnet {
 
-/// Runs jobs 0, 1, 2, ... on `workers` threads and hands their results out in that order, whichever
-/// is done first. At most `depth` jobs are running or waiting to be taken. `plan(n)` is called in
-/// ascending order, one call at a time, and returns the job; a job that sees its stop token set may
-/// return early, its result is thrown away.
+/// Runs jobs 0, 1, 2, ... on `workers` threads and returns their results in that order, even if a
+/// later one is done first. At most `depth` jobs are running or waiting to be taken. `plan(n)` is
+/// called in ascending order, one call at a time, and returns the job; a job that sees its stop
+/// token set may return early, its result is discarded.
 template <class Result>
 class Pipeline {
  public:

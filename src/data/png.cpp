@@ -1,6 +1,6 @@
-// Walks the chunks of a PNG before stb_image sees it, because stb_image ignores checksums and reads
-// on past what a truncated file holds. The format: W3C, "Portable Network Graphics", third edition,
-// sections 5 and 11.
+// Checks the chunks of a PNG before stb_image reads it, because stb_image ignores checksums and
+// reads on past what a truncated file holds. The format: W3C, "Portable Network Graphics", third
+// edition, sections 5 and 11.
 #include "codecs.h"
 
 #include <algorithm>
@@ -69,8 +69,8 @@ Structure check_structure(Bytes file) {
 }
 
 /// The same file with the palette filled up to 256 colours with black: stb_image keeps a palette of
-/// 256 and would read what it never set for a pixel beyond the end. (It ignores checksums, so that
-/// of the chunk may be stale.)
+/// 256 and would read memory that it never set for a pixel beyond the end. (It ignores checksums,
+/// so that of the chunk may be stale.)
 std::vector<std::byte> with_full_palette(Bytes file, std::size_t palette_at) {
   const std::size_t length = big32(file, palette_at);
   const std::size_t end = palette_at + 8 + length;

@@ -1,5 +1,5 @@
-// Binary PGM and PPM, the kinds that old face sets are kept in. Read here rather than by stb_image,
-// which ignores truncation and the largest value. The format: netpbm, pgm(5) and ppm(5).
+// Binary PGM and PPM, the formats of old face sets. They are read here and not by stb_image, which
+// ignores truncation and the largest value. The format: netpbm, pgm(5) and ppm(5).
 #include "codecs.h"
 
 namespace amnet::codecs {

@@ -1,6 +1,6 @@
-// The one file that sees stb_image, compiled for PNG and BMP alone: its JPEG decoder accepts
-// truncated files and has overrun its buffers, its GIF decoder has open reports, and the rest
-// nobody trains on.
+// The one file that includes stb_image, compiled for PNG and BMP alone: its JPEG decoder accepts
+// truncated files and has overrun its buffers, its GIF decoder has open reports, and the other
+// formats are not used for training.
 #include "codecs.h"
 
 #include <cstdlib>
@@ -10,7 +10,7 @@
 namespace amnet::codecs {
 namespace {
 
-// A small PNG can ask for gigabytes while it inflates; decoding an image of max_image_pixels needs
+// A small PNG can need gigabytes while it is inflated; decoding an image of max_image_pixels needs
 // no more than this.
 constexpr std::size_t max_stb_bytes = static_cast<std::size_t>(max_image_pixels) * 8;
 

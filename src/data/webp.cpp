@@ -1,6 +1,6 @@
-// Walks the chunks of a WebP before libwebp sees it, because libwebp stops at the picture and would
-// not miss what a truncated file has lost behind it. The format: RFC 9649, "WebP Image Format",
-// section 2.
+// Checks the chunks of a WebP before libwebp reads it, because libwebp stops after the picture and
+// does not notice what is missing behind it in a truncated file. The format: RFC 9649, "WebP Image
+// Format", section 2.
 #include "codecs.h"
 
 #include <webp/decode.h>
@@ -11,8 +11,8 @@
 namespace amnet::codecs {
 namespace {
 
-/// The size of the RIFF container, that every chunk of it is there, and which way up the picture
-/// is.
+/// The size of the RIFF container, that every chunk of it is there, and the orientation of the
+/// picture.
 int check_structure(Bytes file) {
   // name and length of a chunk; those of the file, and its kind
   constexpr std::size_t frame = 8, form = 12;

@@ -1,5 +1,5 @@
-// True accept rates at false accept rates, from sorted scores of which only the largest impostors
-// need be there.
+// True accept rates at false accept rates, from sorted scores, of which only the largest impostor
+// scores are needed.
 #pragma once
 
 #include <amnet/faces/verification.h>

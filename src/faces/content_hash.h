@@ -1,5 +1,5 @@
-// XXH3 of bytes in memory: what tells two files from each other, and a damaged one from a whole
-// one. It does not authenticate.
+// XXH3 of bytes in memory: it distinguishes two files, and a damaged file from an intact one. It
+// does not authenticate.
 #pragma once
 
 #include <cstddef>

@@ -85,8 +85,8 @@ std::int64_t largest_batch(std::size_t available, std::int64_t too_large, const 
   if (of_fits > available) return 0;
   if (of_above <= available) return above - 1;
   for (int asked = 0; above - fits > 1; ++asked) {
-    // Where the line between the two meets what is available; every third time half way, should the
-    // line lead astray.
+    // Where the line between the two points reaches what is available; every third time half way,
+    // in case the line is misleading.
     const auto between = static_cast<std::size_t>(above - fits);
     const std::size_t step = asked % 3 == 2 ? between / 2 : between * (available - of_fits) / (of_above - of_fits);
     const std::int64_t guess = fits + static_cast<std::int64_t>(std::clamp<std::size_t>(step, 1, between - 1));

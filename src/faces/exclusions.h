@@ -1,4 +1,4 @@
-// The identities that a user leaves out, and who of them was met.
+// The identities that a user leaves out, and which of them occurred.
 #pragma once
 
 #include <amnet/core/error.h>
@@ -14,7 +14,7 @@ namespace amnet {
 class Exclusions {
  public:
   /// One name per line; blank lines, a byte order mark and white space at the ends are ignored. An
-  /// empty path means nobody.
+  /// empty path excludes nobody.
   explicit Exclusions(const std::filesystem::path& file) : file_(file.string()) {
     if (file.empty()) return;
     std::ifstream in(file);

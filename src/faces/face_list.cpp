@@ -50,8 +50,8 @@ Entry parse_line(std::string_view line, std::string_view source, std::int64_t nu
   return {line.substr(0, path_end + 1), label};
 }
 
-/// Room for every line of the file, which is read once more for it: vectors that grew would hold up
-/// to three times as much on the way.
+/// Room for every line of the file, which is read once more for it: growing vectors would hold up
+/// to three times as much temporarily.
 void reserve_for(std::ifstream& in, FaceList& list) {
   std::vector<char> buffer(std::size_t{1} << 20);
   std::size_t bytes = 0, lines = 1;
@@ -153,7 +153,7 @@ FaceList read_face_list(const std::filesystem::path& list_file, const std::files
   ListBuilder builder(FaceList(root, source), options);
   reserve_for(in, builder.list());
 
-  // a longer line is no path: this bounds what a hostile file can cost
+  // a longer line is not a path: this limits the memory that a hostile file can use
   std::vector<char> buffer(std::size_t{1} << 16);
   for (std::int64_t number = 1; !in.eof(); ++number) {
     in.getline(buffer.data(), static_cast<std::streamsize>(buffer.size()));

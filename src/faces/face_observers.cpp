@@ -4,6 +4,7 @@
 #include "settings_changes.h"
 
 #include <amnet/core/duration.h>
+#include <amnet/core/text.h>
 #include <amnet/faces/memory_forecast.h>
 #include <amnet/faces/train_report.h>
 #include <amnet/io/durable_file.h>
@@ -47,7 +48,7 @@ void FaceOpening::start(TrainRun& run) {
   MemoryForecast memory = forecast_memory(trainer.model().net, trainer.plan(), device, options, queue_of(options) + options.accumulate);
   memory.list = list_bytes(list, options);
   memory.report = report_bytes(trainer.options().steps / options.log_every);
-  // now, and not when training has gone on for hours
+  // now, and not after hours of training
   if (run_.verifier) memory.verification = run_.verifier->plan(device);
   write_first_lines(log_, {.options = options,
                            .list = list,
@@ -70,7 +71,7 @@ void FaceOpening::start(TrainRun& run) {
 
 void FaceOpening::write_files(std::int64_t step) {
   const fs::path& out = run_.options.out;
-  // which a run has, whatever it verifies
+  // a run has this file even if it does not verify
   if (!run_.verifier) TableFile(out / "validation.csv", validation_columns(), step);
   const FaceList& list = run_.source.list();
   if (!run_.hooks.config.empty()) write_durably(out / "config.toml", run_.hooks.config);
@@ -93,8 +94,8 @@ void FaceOpening::start_from_model(Trainer& trainer) {
         "with faces of that size, or leave .init_from out.",
         path, size_text(*expected), size_text(input), model.roles.embedding, size_text(*expected));
   }
-  // What is behind the embedding belongs to the people of the list; what the file has not is drawn,
-  // and the log names it.
+  // The layers after the embedding belong to the people of the list; parameters that the file does
+  // not have are drawn, and the log names them.
   std::vector<std::string> may_differ;
   const NetDescription backbone = part_of(describe(model.net, model.roles), {model.roles.embedding});
   model.net.look([&](const std::string& name, const Parameter&) {
@@ -110,8 +111,7 @@ void FaceOpening::start_from_model(Trainer& trainer) {
     if (stored != nullptr) other_shapes += fmt::format("; {} is {} there and {} here", name, stored->shape(), parameter.value.shape());
   });
   log_.line(fmt::format("Started from {}; drawn anew: {}. Taken: {} of {} tensors{}.", path,
-                        missing.empty() ? "nothing" : fmt::format("{}", fmt::join(missing, ", ")), all - std::ssize(missing), all,
-                        other_shapes));
+                        missing.empty() ? "nothing" : joined(missing, ", "), all - std::ssize(missing), all, other_shapes));
 }
 
 void ImageCacheFiller::start(TrainRun& run) {

@@ -1,5 +1,5 @@
-// The observers that only the recipe has: what a run on faces says before its first step, the cache
-// of its images, its page.
+// The observers that only the recipe has: what a run on faces reports before its first step, the
+// cache of its images, its page.
 #pragma once
 
 #include <amnet/faces/device_forecast.h>
@@ -16,10 +16,10 @@
 
 namespace amnet {
 
-/// A run as the forecast of a GPU's memory sees it.
+/// A run as input of the forecast of a GPU's memory.
 DeviceRun device_run(const FaceTraining& options, Trainer& trainer, const FaceSource& source, const std::optional<Verifier>& verifier);
 
-/// Weighs the memory before it is taken, starts a new run from a model where the options name one,
+/// Checks the memory before it is taken, starts a new run from a model where the options name one,
 /// and writes the first lines.
 class FaceOpening final : public Observer {
  public:
@@ -55,7 +55,7 @@ class ImageCacheFiller final : public Observer {
   FaceSource& source_;
 };
 
-/// report.html, at the end of a run, however it comes.
+/// Writes report.html at the end of a run, also after an error.
 class FaceReport final : public Observer {
  public:
   explicit FaceReport(std::filesystem::path folder) : folder_(std::move(folder)) {}

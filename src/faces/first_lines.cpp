@@ -1,11 +1,14 @@
 #include "first_lines.h"
 
+#include "io/json.h"
+
 #include <amnet/core/build_info.h>
 #include <amnet/core/text.h>
 #include <amnet/io/durable_file.h>
 
 #include <fmt/format.h>
-#include <nlohmann/json.hpp>
+#include <map>
+#include <utility>
 
 namespace amnet {
 namespace {
@@ -36,25 +39,25 @@ void write_first_lines(RunLog& log, const FirstLines& run) {
                        run.steps));
   log.line(run.memory.str());
   if (run.device_forecast) log.line(run.device_forecast->str(run.device_free));
-  nlohmann::json environment = {{"version", build.version},
-                                {"commit", build.commit},
-                                {"compiler", build.compiler},
-                                {"simd", build.simd},
-                                {"device", description_of(run.device)},
-                                {"seed", options.seed},
-                                {"images", run.list.size()},
-                                {"classes", run.list.classes()},
-                                {"parameters", run.net.parameter_count()},
-                                {"memory_forecast_bytes", run.memory.total()}};
+  std::map<std::string, Json> environment = {{"version", build.version},
+                                             {"commit", build.commit},
+                                             {"compiler", build.compiler},
+                                             {"simd", build.simd},
+                                             {"device", description_of(run.device)},
+                                             {"seed", options.seed},
+                                             {"images", run.list.size()},
+                                             {"classes", run.list.classes()},
+                                             {"parameters", run.net.parameter_count()},
+                                             {"memory_forecast_bytes", run.memory.total()}};
   if (cpu != nullptr) {
     environment["threads"] = cpu->threads();
-    environment["convolution"] = name_of(cpu->convolution());
+    environment["convolution"] = std::string(name_of(cpu->convolution()));
   }
   if (run.device_forecast) {
     environment["device_memory_forecast_bytes"] = run.device_forecast->total();
     environment["device_memory_free_bytes"] = run.device_free;
   }
-  write_durably(options.out / "environment.json", json_text(environment));
+  write_durably(options.out / "environment.json", json_text(sorted_json_object(std::move(environment))));
 }
 
 }  // namespace amnet

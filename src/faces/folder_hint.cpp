@@ -12,16 +12,16 @@ namespace {
 
 namespace fs = std::filesystem;
 
-// What may be looked at: a hint is not worth a walk through millions of files.
+// The most entries that are looked at: a hint is not worth a search through millions of files.
 constexpr int most_entries = 20'000;
 constexpr int deepest = 3;
 
-/// The entries of a folder as long as `left` lasts; none where it cannot be read.
+/// The entries of a folder, at most `left` in total; none where it cannot be read.
 class Entries {
  public:
   explicit Entries(int& left) : left_(left) {}
 
-  /// Calls visit(entry) until it answers false.
+  /// Calls visit(entry) until it returns false.
   template <class Visit>
   void each(const fs::path& folder, Visit&& visit) {
     std::error_code error;

@@ -1,5 +1,5 @@
-// What to say of a folder whose sub-folders are not the people: mostly the root is one level too
-// high or too low.
+// The hint for a folder whose sub-folders are not the people: mostly the root is one level too high
+// or too low.
 #pragma once
 
 #include <filesystem>

@@ -31,8 +31,8 @@ Head add_head(Net& net, Value features, Value labels, const HeadOptions& options
     const Value unit = net.add("norm1", Normalize({.epsilon = options.epsilon, .norm_output = !options.feature_norm}), {features});
     Value scaled = unit;
     if (options.loss == LossKind::normface) {
-      // One learned scale, of the features instead of their cosines: s (u w) = (s u) w, and it
-      // learns from a small tensor.
+      // One learned scale, of the features instead of their cosines: s (u w) = (s u) w, and its
+      // gradient is computed from a small tensor.
       ScaleShiftOptions scale{.shared = true, .with_shift = false};
       scale.scale = {.filler = Filler::constant(options.scale), .lr_mult = 1, .decay_mult = 0};
       scaled = net.add("scale", ScaleShift(scale), {unit});

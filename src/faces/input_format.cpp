@@ -11,11 +11,11 @@ namespace {
 
 namespace fs = std::filesystem;
 
-// The model whose format a run takes: of the checkpoint that it goes on from, else of the one that
-// it starts from.
+// The model whose format a run takes: that of the checkpoint that it resumes from, else the one
+// that it starts from.
 fs::path model_of(const FaceTraining& options) {
   if (options.resume == "auto") {
-    std::vector<std::string> notes;  // told when the run looks for its checkpoint
+    std::vector<std::string> notes;  // reported when the run looks for its checkpoint
     if (const auto found = newest_intact(options.out, notes)) return found->directory / "model.safetensors";
   } else if (!options.resume.empty()) {
     return model_file_of(options.resume);
@@ -23,7 +23,7 @@ fs::path model_of(const FaceTraining& options) {
   return model_file_of(options.init_from);
 }
 
-// As a sentence has it.
+// The value as a sentence shows it.
 template <class T>
 auto told(const T& value) {
   if constexpr (NamedEnum<T>) {

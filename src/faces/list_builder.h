@@ -1,5 +1,5 @@
-// A list as it is read, image by image: leaves out whom the user excludes, and closes the gaps this
-// leaves in the labels.
+// A list while it is read, image by image: leaves out the identities that the user excludes, and
+// closes the resulting gaps in the labels.
 #pragma once
 
 #include "exclusions.h"
@@ -52,7 +52,7 @@ inline std::vector<std::int64_t> labels_of(const FaceList& list) {
   return labels.take();
 }
 
-/// Labels of any size as places, in the order in which they are met, and then in their own.
+/// Labels of any size as places, in the order in which they are found, and then in ascending order.
 class Relabelling {
  public:
   std::int64_t place_of(std::int64_t label) {
@@ -94,8 +94,8 @@ class ListBuilder {
     }
   }
 
-  /// The list, in which a label that lost all its images leaves no class behind: higher labels move
-  /// down, in order. Throws DataError "<name> names no image ..." when nothing is left.
+  /// The list, in which a label that lost all its images is removed: higher labels move down, in
+  /// order. Throws DataError "<name> names no image ..." when nothing is left.
   FaceList finish(std::string_view name) {
     exclusions_.report(list_.notes());
     require<DataError>(!list_.empty(), "{} names no image{}.", name, excluded_labels_.empty() ? "" : " that is not excluded");
@@ -112,7 +112,7 @@ class ListBuilder {
   void close_gaps() {
     std::vector<std::int64_t> vanished;
     std::ranges::set_difference(excluded_labels_.take(), labels_of(list_), std::back_inserter(vanished));
-    // An excluded label above all others has left no class behind already.
+    // An excluded label above all others has no class anyway.
     std::erase_if(vanished, [&](std::int64_t label) { return label >= list_.classes(); });
     list_.remove_classes(vanished);
   }

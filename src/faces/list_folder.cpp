@@ -16,11 +16,11 @@ namespace {
 
 namespace fs = std::filesystem;
 
-/// Whether a file begins as the pictures that people keep do: JPEG, PNG, GIF, WebP, TIFF, or HEIC
-/// and AVIF.
+/// Whether a file begins like one of the common picture formats: JPEG, PNG, GIF, WebP, TIFF, or
+/// HEIC and AVIF.
 bool begins_as_picture(const fs::path& path) {
   std::error_code unreadable;
-  if (!fs::is_regular_file(path, unreadable)) return false;  // a pipe must not make us wait
+  if (!fs::is_regular_file(path, unreadable)) return false;  // opening a pipe must not block
   std::array<char, 12> bytes{};
   std::ifstream(path, std::ios::binary).read(bytes.data(), bytes.size());
   const std::string_view head(bytes.data(), bytes.size());
@@ -30,7 +30,7 @@ bool begins_as_picture(const fs::path& path) {
          (begins("RIFF") && head.substr(8) == "WEBP") || head.substr(4, 4) == "ftyp";
 }
 
-/// A folder as a list: people in their order, and notes of all else that lies there.
+/// A folder as a list: people in their order, and notes about everything else in it.
 class FolderReader {
  public:
   FolderReader(const fs::path& root, const ListOptions& options) : root_(root), exclusions_(options.exclude), list_(root) {}
@@ -82,7 +82,7 @@ class FolderReader {
     }
   }
 
-  /// A file that is no image of a person.
+  /// A file that is not an image of a person.
   void leave_out(std::string name) {
     switch (kind_of_name(name)) {
       case NameKind::image: return notes().misplaced_pictures.add(std::move(name));

@@ -1,4 +1,5 @@
 #include <amnet/core/error.h>
+#include <amnet/core/text.h>
 #include <amnet/faces/list_notes.h>
 
 #include <string_view>
@@ -10,7 +11,7 @@ namespace {
 /// "a, b", "a, b and 3 more".
 std::string names(const LeftOut& what) {
   const std::int64_t more = what.count - static_cast<std::int64_t>(what.examples.size());
-  return fmt::format("{}{}", fmt::join(what.examples, ", "), more > 0 ? fmt::format(" and {} more", more) : "");
+  return fmt::format("{}{}", joined(what.examples, ", "), more > 0 ? fmt::format(" and {} more", more) : "");
 }
 
 /// "Left out: 3 files of a kind, such as a.tif"; nothing where there are none.

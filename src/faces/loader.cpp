@@ -14,7 +14,7 @@ namespace {
 
 struct Decoded {
   FaceBatch batch;
-  std::vector<BadImage> bad;  // met while decoding it
+  std::vector<BadImage> bad;  // found while decoding it
 };
 
 /// What to put into a batch, and how.
@@ -74,7 +74,7 @@ Decoded decode_batch(const FaceList& list, const ImageFormat& format, BadImages 
   return decoded;
 }
 
-/// The batch of images whose pixels somebody holds.
+/// The batch of images whose pixels are held elsewhere.
 Decoded name_batch(const FaceList& list, const std::vector<std::int64_t>& stand_ins, const BatchPlan& plan) {
   Decoded named{.batch = empty_batch(plan), .bad = {}};
   for (std::size_t n = 0; n < plan.samples.size(); ++n) {
@@ -170,7 +170,7 @@ void for_each_batch(const FaceList& list, const ReadOptions& options, const std:
       return decode_batch(list, options.format, options.bad_images, plan, stop);
     };
   });
-  // an image is met again where it could have stood in for another
+  // an image is found again where it could have replaced another
   std::unordered_set<std::int64_t> told;
   while (const std::optional<Decoded> decoded = pipeline.next()) {
     for (const BadImage& bad : decoded->bad) {

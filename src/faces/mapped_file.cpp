@@ -17,7 +17,7 @@
 namespace amnet {
 namespace {
 
-// In memory of our own, which must then be as large as the file.
+// Reads it into allocated memory, which must then be as large as the file.
 void* read_whole(int descriptor, std::size_t size, const std::filesystem::path& path) {
   const std::string why = std::generic_category().message(errno);
   void* const memory = ::mmap(nullptr, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
@@ -42,7 +42,7 @@ void* read_whole(int descriptor, std::size_t size, const std::filesystem::path& 
 }  // namespace
 
 MappedFile::MappedFile(const std::filesystem::path& path) {
-  // a pipe must not make us wait
+  // opening a pipe must not block
   const Descriptor file(::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK));
   require<DataError>(file.number() >= 0, "{} cannot be read: {}{}.", path.string(), std::generic_category().message(errno),
                      path_hint(path.string()));
@@ -61,12 +61,12 @@ MappedFile::~MappedFile() {
   if (begin_ != nullptr) ::munmap(const_cast<std::byte*>(begin_), size_);
 }
 
-// Both are advice: a system that does not take it reads the same bytes, later.
+// Both are hints: a system that ignores them reads the same bytes, later.
 
 void MappedFile::prefetch(std::span<const std::byte> part) const {
   static const auto page = static_cast<std::size_t>(::sysconf(_SC_PAGESIZE));
   const auto begin = static_cast<std::size_t>(part.data() - begin_);
-  const std::size_t aligned = begin / page * page;  // as the call wants it
+  const std::size_t aligned = begin / page * page;  // as the call needs it
   ::madvise(const_cast<std::byte*>(begin_) + aligned, begin - aligned + part.size(), MADV_WILLNEED);
 }
 

@@ -1,5 +1,5 @@
-// A file as memory: its pages come from the disk when they are touched and go when memory is short,
-// so that it may be larger than memory.
+// A file as memory: its pages are read from the disk when they are touched and dropped when memory
+// is short, so that it may be larger than memory.
 #pragma once
 
 #include <cstddef>
@@ -22,7 +22,7 @@ class MappedFile {
   std::span<const std::byte> bytes() const { return {begin_, size_}; }
   /// Lets the system read `part` of bytes() from the disk before it is touched.
   void prefetch(std::span<const std::byte> part) const;
-  /// From now on pieces are read in no order: a touched page no longer brings in those behind it.
+  /// From now on pieces are read in no order: a touched page no longer loads those after it.
   void expect_random_access() const;
 
  private:

@@ -14,7 +14,7 @@ constexpr std::size_t program_alone = 176'000'000;  // cuBLAS and cuDNN are load
 constexpr std::size_t program_alone = 11'000'000;
 #endif
 
-/// A string and what it has from the allocator, which text of up to 15 bytes needs not.
+/// A string and what it has from the allocator, which a text of up to 15 bytes does not need.
 std::size_t bytes_of(const std::string& text) {
   return sizeof(std::string) + (text.size() > 15 ? (text.size() + 1 + 8 + 15) / 16 * 16 : 0);
 }
@@ -53,9 +53,9 @@ MemoryForecast forecast_memory(const Net& net, const Plan& plan, Device& device,
     memory.activations = plan.bytes();
     memory.kernels = plan.kernel_bytes(device);
   } else {
-    // weights and momentum, brought over
+    // weights and momentum, copied from the GPU
     memory.saving += net.parameter_bytes() + net.gradient_bytes();
-    batches += 2;  // page-locked, on their way
+    batches += 2;  // page-locked, being transferred
   }
   // With a cache the images pass through the host once, before the first step.
   const std::int64_t images = options.cache == ImageCache::none ? batches * options.batch : (options.workers + 2) * ReadOptions{}.batch;
@@ -82,7 +82,7 @@ std::size_t verification_bytes(const Pairs& pairs, std::int64_t embedding, Proto
   const std::size_t values = images * static_cast<std::size_t>(embedding);
   const std::size_t width = protocol == Protocol::sphereface ? 2 : 1;
   const std::size_t scores = std::min(images * (images - 1) / 2, 2 * impostors_kept);
-  // Of each pair its score and whether it was told right, and for the threshold of a fold the
+  // Of each pair its score and whether it was judged correctly, and for the threshold of a fold the
   // scores of the others three times over.
   const std::size_t pair_bytes = 2 * sizeof(double) + 3 * sizeof(double) + sizeof(std::uint8_t);
   return bytes_of(pairs) + pairs.pairs.size() * pair_bytes + values * 2 * sizeof(float) + values * width * 2 * sizeof(double) +

@@ -46,7 +46,7 @@ std::optional<NetDescription> description_of_older(const Metadata& metadata, con
     Model built = face_network(network, input);
     built.roles.embedding = embedding;
     return describe(built.net, built.roles);
-    // values that no network can have are the file's fault here, not the caller's
+    // values that no network can have are an error of the file here, not of the caller
   } catch (const UsageError& error) {
     throw DataError(fmt::format("{}: the metadata describes no network that can be built: {}", source, error.what()));
   }

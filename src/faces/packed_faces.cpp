@@ -56,7 +56,7 @@ class PathTable {
   std::vector<std::uint32_t> slots_;
 };
 
-/// A file whose structure was found whole.
+/// A file whose structure was checked.
 struct Layout {
   std::size_t images;
   std::int64_t classes;
@@ -72,8 +72,8 @@ void expect(bool condition, std::string_view file, fmt::format_string<Args...> r
   }
 }
 
-/// Every entry begins where the one before ends, in the images and in the paths, and both come out
-/// even.
+/// Every entry begins where the one before ends, in the images and in the paths, and the last one
+/// ends where it must.
 void check_entries(const Layout& layout, std::uint64_t images_end, std::string_view file) {
   std::uint64_t offset = packed::head_bytes;
   std::uint64_t path_end = 0;
@@ -117,8 +117,8 @@ Layout read_layout(Bytes bytes, std::string_view file) {
   expect(content_checksum(summed) == packed::little64(foot, packed::foot_summed_bytes), file,
          "is damaged: its first or last bytes do not match their checksum; pack the images again.");
 
-  // From here on a wrong number is one that somebody meant; each is held against the file all the
-  // same.
+  // From here on a wrong number was written deliberately, because the checksum matches; each is
+  // still checked against the file.
   const std::uint64_t images = packed::little64(foot, 0);
   const std::uint64_t index_at = packed::little64(foot, 8);
   const std::uint64_t paths = packed::little64(foot, 16);

@@ -115,7 +115,7 @@ class Reader {
     require<DataError>(there, "{}: expected `{}` (fold {} of {}) but the list ends; correct its first line or complete it.", here(), wanted,
                        fold + 1, pairs_.folds);
     const auto fields = fields_of(line_);
-    // Blanks part the fields of a line without tabs, those within a name too.
+    // Blanks separate the fields of a line without tabs, also those within a name.
     const std::string_view tabs = line_.find('\t') == std::string::npos ? "; a name with spaces needs tabs around it" : "";
     require<DataError>(fields.size() == (same ? 3U : 4U), "{}: expected `{}` (a pair of {}, fold {} of {}) but found `{}`{}.", here(),
                        wanted, same ? "one person" : "two people", fold + 1, pairs_.folds, shown(line_),
@@ -167,7 +167,7 @@ class Reader {
 };
 
 /// For each stem the file it stands for; empty where there is none. Each folder is listed once:
-/// looking up every ending in every case would ask the disk many times for an image.
+/// looking up every ending in every case would access the disk many times for each image.
 std::unordered_map<std::string, std::string> find_files(const std::vector<std::string>& stems, const ImageSource& images) {
   std::unordered_map<std::string, std::string> files;
   std::unordered_set<std::string> folders;

@@ -16,15 +16,15 @@ std::vector<std::string> changed_settings(std::string_view before, std::string_v
       const std::size_t equals = line.find(" = ");
       if (!line.starts_with('#') && equals != std::string::npos) settings[line.substr(0, equals)] = line.substr(equals + 3);
     }
-    // The list may come from elsewhere: Trainer::restore holds its paths and labels to those of the
-    // checkpoint.
+    // The list may come from elsewhere: Trainer::restore compares its paths and labels with those
+    // of the checkpoint.
     for (const char* without_effect : {"out", "root", "train-list", "pack", "val-root", "val-pack", "threads", "workers", "cache"}) {
       settings.erase(without_effect);
     }
     return settings;
   };
   std::map<std::string, std::string> then = settings_of(before), wanted = settings_of(now);
-  // Configurations from before these settings were have nothing else.
+  // Configurations older than these settings had exactly these values.
   for (const auto& [key, value] : {std::pair("pixel-scale", "0.0078125"), std::pair("relabel", "false")}) {
     if (wanted.contains(key)) then.try_emplace(key, value);
   }

@@ -7,7 +7,8 @@
 
 namespace amnet {
 
-/// Of lines `key = value`, and can change what is learned: a sentence for each.
+/// Compares lines `key = value`: a sentence for each setting that differs and can change what is
+/// learned.
 std::vector<std::string> changed_settings(std::string_view before, std::string_view now);
 
 }  // namespace amnet

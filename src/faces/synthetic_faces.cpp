@@ -10,7 +10,7 @@ namespace {
 
 using namespace synthetic;
 
-/// The background's colour: a gradient with a few blurred things in it.
+/// The background's colour: a gradient with a few blurred spots in it.
 Colour backdrop(const Shot& shot, float x, float y) {
   Colour colour = mix(shot.sky, shot.ground, clamp01(0.5F + shot.backdrop.x * (x - 48) + shot.backdrop.y * (y - 56)));
   for (std::size_t blob = 0; blob < shot.blobs.size(); blob += 4) {

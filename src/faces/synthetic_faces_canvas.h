@@ -1,6 +1,6 @@
 // What the synthesiser paints on: planes of floats in linear light, and anti-aliased painting by
-// signed distance. The little functions are our own, not libm's: they vectorise, and every machine
-// gets the same picture.
+// signed distance. The small functions are defined here and not taken from libm: they vectorise,
+// and every machine gets the same picture.
 #pragma once
 
 #include <amnet/faces/synthetic_faces.h>

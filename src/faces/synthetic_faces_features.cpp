@@ -69,7 +69,7 @@ void paint_eyes(Canvas& canvas, const Looks& looks, const Shot& shot) {
 }
 
 void paint_nose(Canvas& canvas, const Looks& looks, const Shot& shot) {
-  // The tip stands out, so it moves further than the face.
+  // The tip projects from the face, so it moves further.
   const float across = 0.28F * looks.nose_prominence * shot.camera.turn.x;
   const float tip = looks.nose_tip + 0.28F * looks.nose_prominence * shot.camera.turn.y;
   const float wing = looks.nose_width;

@@ -17,7 +17,7 @@ float hair_reach(const Looks& looks, float y, float end) {
   return looks.head_width + 0.9F * looks.hair_volume * (1 - (1 - left) * (1 - left)) + looks.waviness * left * 1.8F * wave(y * 0.075F);
 }
 
-/// Well inside the head's outline: an ellipse that spares us the outline itself.
+/// Well inside the head's outline: a test by an ellipse, which is cheaper than the outline itself.
 bool surely_head(const Looks& looks, float x, float y) {
   const float across = x / looks.head_width;
   const float down = y / (y < 0 ? looks.brow_to_crown : looks.chin);
@@ -41,7 +41,7 @@ void paint_freckles(Canvas& canvas, const Looks& looks) {
   const Colour brown = {looks.skin.r * 0.55F, looks.skin.g * 0.42F, looks.skin.b * 0.36F};
   constexpr int most = 26;
   for (int n = 0; n < most; ++n) {
-    // One after the other fades in as the trait grows.
+    // Freckles become visible one after the other as the trait grows.
     const float strength = clamp01(looks.freckles * most - static_cast<float>(n)) * 0.75F;
     if (strength <= 0) break;
     const Point at = freckle(n + 1);
@@ -174,7 +174,7 @@ void paint_hair_before(Canvas& canvas, const Looks& looks) {
       const auto i = static_cast<std::size_t>(row * width + column);
       const float x = canvas.face_x[i];
       const float y = canvas.face_y[i];
-      // bare face, without a closer look
+      // certainly bare face: the exact test is not needed
       if (y > 0.6F * lowest && std::abs(x) < 0.6F * opening) continue;
       const float from_parting = (x - looks.parting) / 17;
       const float hang = 1 - bump(from_parting * from_parting * 0.5F);

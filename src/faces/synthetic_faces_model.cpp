@@ -112,7 +112,7 @@ Shot draw_shot(const FaceKey& key, const FaceVariation& variation) {
   shot.camera.sine = roll - roll * roll * roll / 6;
   shot.camera.scale = varied(1, pose, 1.0, 0.06);
   shot.camera.turn = {varied(2, pose, 0, 5.5), varied(3, pose, 0, 3.5)};
-  // Alignment puts the eyes back in their place, all but a rest.
+  // Alignment moves the eyes back to their place, except for a remainder.
   shot.camera.centre = {48 - 0.7F * shot.camera.turn.x + varied(4, pose, 0, 1.8), 62 - 0.7F * shot.camera.turn.y + varied(5, pose, 0, 1.8)};
 
   const double mood = variation.expression;
@@ -134,7 +134,7 @@ Shot draw_shot(const FaceKey& key, const FaceVariation& variation) {
   const float green = varied(17, light, 0, 0.22);
   shot.tint = {1 + warm, 1 + green, 1 - warm};
 
-  // Any brightness, a moderate chroma: loud colours are no harder, only uglier.
+  // Any brightness, a moderate chroma: strong colours do not make the images harder.
   const auto any_colour = [&](std::uint64_t draw, double low, double high) {
     const double value = 0.5 + variation.background * (static_cast<double>(uniform(draw, low, high)) - 0.5);
     const double redder = variation.background * static_cast<double>(uniform(draw + 1, -0.2, 0.2));

@@ -1,5 +1,6 @@
-// From traits and draws to geometry: what the painter needs to know of a person, and of the moment
-// of the photograph. Positions are face coordinates (synthetic_faces_canvas.h), lengths pixels.
+// From traits and draws to geometry: what painting needs to know about a person, and about the
+// moment of the photograph. Positions are face coordinates (synthetic_faces_canvas.h), lengths
+// pixels.
 #pragma once
 
 #include "synthetic_faces_canvas.h"
@@ -17,7 +18,7 @@ struct Shot {
   Colour tint;                 // colour of the light
   Colour sky, ground, clothes;
   Point backdrop;               // direction of the background's gradient
-  std::array<float, 12> blobs;  // three blurred things behind: x, y, radius, brightness
+  std::array<float, 12> blobs;  // three blurred spots behind: x, y, radius, brightness
   float contrast, haze, blur, noise;
   std::uint64_t noise_key;
   int quality;

@@ -80,7 +80,7 @@ void write_synthetic_faces(const std::filesystem::path& directory, const Synthet
     try {
       for (int thread = 1; thread < faces.threads; ++thread) workers.emplace_back(work);
     } catch (const std::system_error&) {
-      // The system has no more threads for us: those that there are do all.
+      // The system gives no more threads: the existing ones do all the work.
     }
     work();
   }

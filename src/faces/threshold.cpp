@@ -11,7 +11,7 @@ namespace {
 
 constexpr double nan = std::numeric_limits<double>::quiet_NaN();
 
-/// The scores of both kinds, each sorted, and how many pairs a threshold tells right.
+/// The scores of both kinds, each sorted, and how many pairs a threshold judges correctly.
 class SortedScores {
  public:
   SortedScores(std::span<const double> scores, std::span<const std::uint8_t> same) {

@@ -18,7 +18,7 @@ namespace {
 
 const FaceTraining& checked(const FaceTraining& options, const Device& device) {
   check_options(options);
-  // Beside a CPU's step decoding is nothing: see image_cache.h.
+  // Compared with a CPU's step, decoding takes almost no time: see image_cache.h.
   require(options.cache == ImageCache::none || memory_of(device) == Memory::cuda,
           ".cache: device keeps the images in a GPU's memory but the run is on {}; take a GPU (.device cuda), or leave .cache out.",
           description_of(device));
@@ -61,7 +61,7 @@ CheckpointsOptions checkpoint_options(const FaceTraining& options, const FaceHoo
       .every = options.checkpoint_every, .keep = options.keep_checkpoints, .resume = options.resume, .lock = std::move(lock)};
   if (!hooks.config.empty()) checkpoints.texts.push_back({"config.toml", hooks.config});
   if (const std::string labels = label_table(list); !labels.empty()) {
-    // The same people in the same order, but with labels that mean others.
+    // Catches a list with the same people in the same order, but with other labels than before.
     checkpoints.texts.push_back(
         {"labels.csv", labels, "the training list has other labels than when the run was started; restore it or begin a new .out."});
   }

@@ -49,7 +49,7 @@ struct Curve {
 
 void add_curve(HtmlReport& report, const std::vector<double>& steps, const Curve& curve, const std::vector<Mark>& marks,
                std::string_view caption) {
-  // Smoothing hides what it lags behind: a fiftieth of the run at most.
+  // A smoothed curve lags behind: by a fiftieth of the run at most.
   const double half_life = static_cast<double>(steps.size()) / 50;
   LineChart chart{.title = curve.title, .x = {.label = "step"}, .y = {.label = curve.label, .scale = curve.scale}};
   if (curve.smooth && half_life >= 2) {

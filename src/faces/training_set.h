@@ -1,4 +1,4 @@
-// The list that a run trains on, read as its options say and found fit to be trained on.
+// The list that a run trains on, read as its options specify, and checked to be trainable.
 #pragma once
 
 #include <amnet/faces/face_list.h>

@@ -8,7 +8,7 @@
 namespace amnet {
 namespace {
 
-// A number, or nothing for one there is none of.
+// A number as text; empty where there is no number.
 std::string field_of(double value) { return std::isnan(value) ? "" : fmt::format("{:.4f}", value); }
 
 }  // namespace

@@ -1,4 +1,5 @@
 #include "accept_rate.h"
+#include "io/json.h"
 
 #include <amnet/core/text.h>
 #include <amnet/faces/verification.h>
@@ -8,7 +9,6 @@
 #include <array>
 #include <cmath>
 #include <limits>
-#include <nlohmann/json.hpp>
 #include <utility>
 
 namespace amnet {
@@ -44,7 +44,8 @@ struct Range {
     low = std::min(low, score);
     high = std::max(high, score);
   }
-  /// Whether there is one score, but for the rounding of features in f32 and of their products.
+  /// Whether there is only one score, apart from the rounding of features in f32 and of their
+  /// products.
   bool is_point() const { return high - low <= 1e-10; }
 };
 
@@ -183,7 +184,7 @@ class Verifier {
     result_.accuracy_std = std::sqrt(square / folds);  // NaN without folds
   }
 
-  /// Up to the rounding of the network: the image is not seen in them.
+  /// Up to the rounding of the network: they do not depend on the image.
   bool features_are_equal() const {
     std::vector<double> low(features_.columns, infinity), high(features_.columns, -infinity);
     for (std::size_t i = 0; i < features_.rows; ++i) {
@@ -257,8 +258,8 @@ class Verifier {
     const bool all_equal = equal_features || range.is_point();
     for (const double far : options_.far) {
       AcceptRate rate = ranked.at(far);
-      // With rounding apart there is one score: a threshold on either side of it accepts everybody
-      // or nobody.
+      // Apart from rounding there is one score: a threshold on either side of it accepts all pairs
+      // or none.
       if (all_equal && !ranked.genuine.empty() && ranked.impostors > 0) rate = {far, nan, rate.threshold, "all scores are equal"};
       result_.accept_rates.push_back(std::move(rate));
     }
@@ -266,12 +267,12 @@ class Verifier {
   }
 
   /// Calls `each(i, j, cosine)` for all rows i > j. Blocks of columns stay in the cache while the
-  /// rows go by (8 s became 3 s for LFW at 1,024 dimensions), tiles of 4 x 8 in registers; every
-  /// product is summed in the same order, so that equal features give equal scores.
+  /// rows are processed (8 s became 3 s for LFW at 1,024 dimensions), tiles of 4 x 8 in registers;
+  /// every product is summed in the same order, so that equal features give equal scores.
   template <class Each>
   static void every_cosine(const Matrix& features, const Each& each) {
     constexpr std::size_t height = 4, width = 8, block = 8 * width;
-    // a plain loop was taken apart by the compiler, three times slower
+    // the compiler splits a plain loop, which is three times slower
     using Lanes = Eigen::Array<double, width, 1>;
     const std::size_t rows = features.rows, depth = features.columns;
     std::vector<double> squares(rows);
@@ -321,17 +322,17 @@ Verification verify(const Pairs& pairs, const Tensor& features, const Tensor& mi
 }
 
 std::string verification_json(const Verification& result) {
-  nlohmann::ordered_json json;
+  Json json;
   json["protocol"] = name_of(result.protocol);
   json["accuracy_mean"] = result.accuracy_mean;
   json["accuracy_std"] = result.accuracy_std;
-  json["folds"] = nlohmann::ordered_json::array();
-  json["thresholds"] = nlohmann::ordered_json::array();
+  json["folds"] = Json::array();
+  json["thresholds"] = Json::array();
   for (const Fold& fold : result.folds) {
     json["folds"].push_back(fold.accuracy);
     json["thresholds"].push_back(fold.threshold);
   }
-  json["tar_at_far"] = nlohmann::ordered_json::object();
+  json["tar_at_far"] = Json::object();
   for (const AcceptRate& rate : result.accept_rates) json["tar_at_far"][fmt::format("{:g}", rate.far)] = rate.tar;
   json["pairs"] = result.scores.size();
   json["images"] = result.images;

@@ -43,7 +43,7 @@ std::size_t Verifier::plan(const Device& device) {
 }
 
 void Verifier::start(TrainRun& run) {
-  std::error_code told_by_table;  // a folder that cannot be made is a table that cannot be written
+  std::error_code told_by_table;  // if the folder cannot be created, the table reports it
   std::filesystem::create_directories(folder_, told_by_table);
   const std::filesystem::path path = folder_ / "validation.csv";
   table_.emplace(path, validation_columns(), verified_step_, [this](std::string_view fault) { log_.line(fault); });
@@ -55,7 +55,7 @@ void Verifier::start(TrainRun& run) {
 bool Verifier::check_images(TrainRun& run) {
   FaceList list(images_, options_.pairs.string());
   for (std::size_t i = 0; i < pairs_.images.size(); ++i) list.add(pairs_.images[i], 0, pairs_.lines[i]);
-  const ReadOptions reading{.batch = 8,  // little beside what a step takes
+  const ReadOptions reading{.batch = 8,  // little compared with what a step takes
                             .format = embedder_.format(),
                             .workers = options_.workers,
                             .bad_images = options_.skip_bad_images ? BadImages::skip : BadImages::fail,

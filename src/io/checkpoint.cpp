@@ -45,8 +45,8 @@ void check_files(std::span<const CheckpointFile> files) {
   }
 }
 
-/// Gives a finished directory its name. Returns what had the name before, which can go once the
-/// change is on the disk.
+/// Gives a finished directory its name. Returns what had the name before, which can be removed once
+/// the change is on the disk.
 std::optional<fs::path> publish(const fs::path& temporary, const fs::path& target) {
   if (!is_there(target)) {
     rename_path(temporary, target);
@@ -70,7 +70,7 @@ fs::path write_checkpoint(const fs::path& run_dir, std::int64_t step, std::span<
   make_directory(run_dir);
   const fs::path target = run_dir / checkpoint_name(step);
   const fs::path temporary = hidden_path(target, Hidden::temporary);
-  remove_tree(temporary);  // of an earlier process with our number
+  remove_tree(temporary);  // of an earlier process with the same number
   TemporaryPath guard(temporary);
   std::error_code error;
   if (!fs::create_directory(temporary, error)) fail_file("create", temporary, error.value());

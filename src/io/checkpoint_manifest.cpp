@@ -1,11 +1,10 @@
 #include "checkpoint_manifest.h"
 
 #include "checksum.h"
+#include "json.h"
 #include "posix_file.h"
 
 #include <amnet/core/error.h>
-
-#include <nlohmann/json.hpp>
 
 #include <algorithm>
 #include <cstddef>
@@ -15,8 +14,6 @@
 
 namespace amnet {
 namespace {
-
-using Json = nlohmann::json;
 
 constexpr std::string_view format_name = "amnet checkpoint";
 constexpr std::int64_t format_version = 1;
@@ -34,6 +31,11 @@ T value_of(const Json& object, const char* key, std::string_view file) {
   }
   require<DataError>(fits, "{}: expected `{}` as amnet writes it.", file, key);
   return found->template get<T>();
+}
+
+bool is_text(const Json& object, const char* key, std::string_view expected) {
+  const auto found = object.find(key);
+  return found != object.end() && found->is_string() && found->get_ref<const std::string&>() == expected;
 }
 
 }  // namespace
@@ -58,16 +60,15 @@ std::string format_manifest(const Manifest& manifest) {
 
 Manifest parse_manifest(std::string_view text, std::string_view file) {
   const Json json = Json::parse(text, nullptr, /*allow_exceptions=*/false);
-  require<DataError>(json.is_object() && json.value("format", Json()) == format_name, "{}: this is not the manifest of a checkpoint.",
-                     file);
+  require<DataError>(json.is_object() && is_text(json, "format", format_name), "{}: this is not the manifest of a checkpoint.", file);
   const auto version = value_of<std::int64_t>(json, "version", file);
   require<DataError>(version == format_version, "{}: expected manifest version {} but got {}; a newer amnet may have written it.", file,
                      format_version, version);
 
   Manifest manifest{.step = value_of<std::int64_t>(json, "step", file), .files = {}};
-  const Json files = json.value("files", Json());
-  require<DataError>(files.is_array(), "{}: expected `files` as amnet writes it.", file);
-  for (const Json& entry : files) {
+  const auto files = json.find("files");
+  require<DataError>(files != json.end() && files->is_array(), "{}: expected `files` as amnet writes it.", file);
+  for (const Json& entry : *files) {
     require<DataError>(entry.is_object(), "{}: expected `files` as amnet writes it.", file);
     manifest.files.push_back({.name = value_of<std::string>(entry, "name", file),
                               .bytes = value_of<std::uint64_t>(entry, "bytes", file),

@@ -1,4 +1,4 @@
-// MANIFEST.json: which files a checkpoint holds, and how to tell that they are what was written.
+// MANIFEST.json: which files a checkpoint holds, and how to check that they are unchanged.
 #pragma once
 
 #include <cstdint>
@@ -27,7 +27,7 @@ bool is_plain_name(std::string_view name);
 
 std::string format_manifest(const Manifest& manifest);
 /// Throws DataError, beginning with `file`, for anything but what format_manifest writes, byte for
-/// byte: a manifest in which a bit has flipped must not pass because the bit was in a blank.
+/// byte: a manifest in which a bit has flipped must not pass because the bit was in white space.
 Manifest parse_manifest(std::string_view text, std::string_view file);
 
 /// Throws unless `directory` holds the file with that size and checksum.

@@ -2,12 +2,16 @@
 
 #include <fmt/core.h>
 
-#if defined(__AVX512F__)
-// the same sums; GCC 12 warns of uninitialised values within its own AVX-512 intrinsics
-#define XXH_VECTOR XXH_AVX2
+// With SSE2 the sums are the same, and faster than any disk. xxHash would include <immintrin.h> for
+// more, which takes 70 MB of the memory in which the single header compiles.
+#if defined(__SSE2__)
+#define XXH_VECTOR XXH_SSE2
 #endif
+#pragma push_macro("__AVX2__")
+#undef __AVX2__
 #define XXH_INLINE_ALL
 #include <xxhash.h>
+#pragma pop_macro("__AVX2__")
 
 namespace amnet {
 

@@ -39,7 +39,7 @@ Target target_of(const fs::path& path) {
 void write_durably(const fs::path& path, const std::function<void(const ByteSink&)>& write) {
   const Target target = target_of(path);
   const fs::path temporary = target.replaced ? hidden_path(target.path, Hidden::temporary) : target.path;
-  if (target.replaced) remove_tree(temporary);  // of an earlier process with our number
+  if (target.replaced) remove_tree(temporary);  // of an earlier process with the same number
 
   OutputFile file(temporary, target.replaced ? OutputFile::Mode::create : OutputFile::Mode::existing);
   std::optional<TemporaryPath> guard;

@@ -31,7 +31,7 @@ fs::path topmost_missing(const fs::path& folder) {
 }
 
 int open_lock(const fs::path& file) {
-  constexpr mode_t writable_by_all = 0666;  // the umask takes away
+  constexpr mode_t writable_by_all = 0666;  // the umask removes bits
   int descriptor = -1;
   do {
     descriptor = ::open(file.c_str(), O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK, writable_by_all);
@@ -48,14 +48,15 @@ int lock_descriptor(int descriptor) {
   return 0;
 }
 
-// Not when the holder before us took the file away between our opening and locking it.
+// False where the previous holder removed the file after it was opened here and before it was
+// locked.
 bool is_still_named(int descriptor, const fs::path& file) {
   struct stat opened = {}, named = {};
   return ::fstat(descriptor, &opened) == 0 && ::stat(file.c_str(), &named) == 0 && opened.st_dev == named.st_dev &&
          opened.st_ino == named.st_ino;
 }
 
-// What keeps nobody from working: the lock holds without it, and only says less.
+// Errors are ignored: the lock works without it, and only the message has less detail.
 void write_holder(int descriptor) {
   const std::string text = fmt::format("process {} on {}\n", ::getpid(), host_name());
   [[maybe_unused]] const bool emptied = ::ftruncate(descriptor, 0) == 0;
@@ -92,7 +93,7 @@ FolderLock::FolderLock(fs::path folder) : folder_(std::move(folder)), made_(topm
   }
 }
 
-// False where another attempt may tell more.
+// False where another attempt is needed.
 bool FolderLock::try_lock() {
   const fs::path file = folder_ / lock_name;
   const int descriptor = open_lock(file);

@@ -1,6 +1,6 @@
-// The hidden names of what is on its way in or out: `.step_00000500.tmp-1234@node7`, with the
-// process that wrote it and its machine, so that what is left of dead ones can be told from what
-// living ones are at, also on a drive that several machines share.
+// The hidden names of what is being written or removed: `.step_00000500.tmp-1234@node7`, with the
+// process that wrote it and its machine, so that what ended processes left can be distinguished
+// from what running ones use, also on a drive that several machines share.
 #pragma once
 
 #include <filesystem>
@@ -33,11 +33,11 @@ std::optional<HiddenName> parse_hidden(std::string_view name);
 /// Where process numbers mean the same as here: the host, and within it the container.
 std::string machine_name();
 
-/// The name the host goes by, "node7".
+/// The name of the host, "node7".
 std::string host_name();
 
-/// Whether a process that may be alive wrote it, and not this one. Of another machine's nobody can
-/// tell: it counts as alive while what it left is younger than a day.
+/// Whether another process that may be running wrote it. For a process of another machine this is
+/// unknown: it counts as running while what it left is younger than a day.
 bool may_be_in_use(const HiddenName& hidden, const std::filesystem::path& path);
 
 }  // namespace amnet

@@ -19,8 +19,8 @@ namespace fs = std::filesystem;
 // A line with the name of a checkpoint is shorter.
 constexpr std::uintmax_t longest_line = 256;
 
-// What the one line of a pointer file says, or what a program that does not know links made of one;
-// nothing for any other file.
+// The one line of a pointer file, or of the file that a program without support for links made from
+// a link; nothing for any other file.
 std::optional<std::string> line_of(const fs::path& path) {
   std::error_code error;
   if (!fs::is_regular_file(path, error) || fs::file_size(path, error) > longest_line || error) return std::nullopt;

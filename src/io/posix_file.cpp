@@ -30,7 +30,7 @@ std::string hint_for(int error, const std::filesystem::path& path) {
 }
 
 int open_file(const std::filesystem::path& path, int flags, std::string_view action) {
-  constexpr mode_t readable_by_all = 0666;  // the umask takes away
+  constexpr mode_t readable_by_all = 0666;  // the umask removes bits
   int descriptor = -1;
   do {
     descriptor = ::open(path.c_str(), flags | O_CLOEXEC, readable_by_all);
@@ -39,8 +39,8 @@ int open_file(const std::filesystem::path& path, int flags, std::string_view act
   return descriptor;
 }
 
-/// What a file system answers that does not have what was asked for, here fsync: for a terminal, or
-/// a directory on some network drives.
+/// The errors of a file system that does not support a call, here fsync: for a terminal, or a
+/// directory on some network drives.
 bool is_missing(int error) { return error == EINVAL || error == ENOTSUP || error == EOPNOTSUPP || error == ENOSYS; }
 
 int sync_descriptor(int descriptor) {
@@ -89,12 +89,12 @@ bool OutputFile::sync() {
 }
 
 void OutputFile::close() {
-  // Also after EINTR the descriptor is gone on Linux: closing again could close somebody else's.
+  // Also after EINTR the descriptor is gone on Linux: closing again could close another file's.
   if (::close(std::exchange(descriptor_, -1)) != 0 && errno != EINTR) fail_file("close", path_, errno);
 }
 
 InputFile::InputFile(std::filesystem::path path)
-    // a pipe must not make us wait
+    // opening a pipe must not block
     : path_(std::move(path)), descriptor_(open_file(path_, O_RDONLY | O_NONBLOCK, "read")) {
   struct stat status = {};
   const bool regular = ::fstat(descriptor_, &status) == 0 && S_ISREG(status.st_mode);
@@ -152,7 +152,7 @@ void rename_path(const std::filesystem::path& from, const std::filesystem::path&
 
 bool exchange_paths([[maybe_unused]] const std::filesystem::path& one, [[maybe_unused]] const std::filesystem::path& other) {
 #ifdef RENAME_EXCHANGE
-  // what is really wrong the other way tells
+  // the other way reports the real error
   return ::renameat2(AT_FDCWD, one.c_str(), AT_FDCWD, other.c_str(), RENAME_EXCHANGE) == 0;
 #else
   return false;

@@ -1,5 +1,5 @@
-// Files and directories by system call, every result checked: what the durable writers of io/ are
-// made of.
+// Files and directories by system call, every result checked: the basis of the durable writers of
+// io/.
 #pragma once
 
 #include <amnet/core/error.h>
@@ -30,7 +30,7 @@ class OutputFile {
   OutputFile& operator=(const OutputFile&) = delete;
 
   void write(std::span<const std::byte> bytes);
-  /// Waits until the bytes are on the disk. False where the file system does not say when they are.
+  /// Waits until the bytes are on the disk. False where the file system cannot report that.
   bool sync();
   void close();
 
@@ -50,7 +50,7 @@ class InputFile {
   std::uint64_t size() const { return size_; }
   /// Fills `bytes` from the current position. Throws FileError, also when the file ends first.
   void read(std::span<std::byte> bytes);
-  /// The same from a position of one's own; the current one stays.
+  /// The same from a given position; the current one does not change.
   void read_at(std::uint64_t position, std::span<std::byte> bytes) const;
 
  private:
@@ -77,20 +77,20 @@ class TemporaryPath {
   bool dismissed_ = false;
 };
 
-/// Waits until the names in `directory` are on the disk. False where the file system does not say
-/// when they are.
+/// Waits until the names in `directory` are on the disk. False where the file system cannot report
+/// that.
 bool sync_directory(const std::filesystem::path& directory);
 /// Renames; an existing file, or empty directory, of the name `to` is replaced atomically.
 void rename_path(const std::filesystem::path& from, const std::filesystem::path& to);
 /// Swaps two names in one step. False where the system or the file system cannot.
 bool exchange_paths(const std::filesystem::path& one, const std::filesystem::path& other);
 /// Renames; a file of the name `to` is replaced, atomically (true) unless the file system cannot.
-/// Then it is set aside under a hidden name, from which it comes back when this fails, and after a
-/// crash in a run directory when the run goes on.
+/// Then it is set aside under a hidden name, from which it is restored when this fails, and after a
+/// crash in a run directory when the run is resumed.
 bool replace_path(const std::filesystem::path& from, const std::filesystem::path& to);
-/// The second way of replace_path, for directories too: answers the hidden name of what was `to`.
+/// The second way of replace_path, for directories too: returns the hidden name of what was `to`.
 std::filesystem::path replace_by_turns(const std::filesystem::path& from, const std::filesystem::path& to);
-/// Removes a file or a whole directory; nothing there is no error.
+/// Removes a file or a whole directory; a missing one is not an error.
 void remove_tree(const std::filesystem::path& path);
 
 /// Whether the name exists; a symbolic link counts, wherever it points.

@@ -39,8 +39,8 @@ bool write_probe(const fs::path& path, OutputFile::Mode mode = OutputFile::Mode:
   return synced;
 }
 
-// Does once, in a folder of its own, what a run is going to do. Throws for what it cannot do
-// without; answers what it can.
+// Tries once, in a folder of its own, what a run will do. Throws for what a run needs and cannot
+// do; returns what is missing and not needed.
 std::vector<std::string> try_file_system(const fs::path& run_dir) {
   const fs::path folder = hidden_path(run_dir / probe_name, Hidden::temporary);
   remove_tree(folder);
@@ -114,7 +114,7 @@ std::vector<std::string> keep_newest(const fs::path& run_dir, int keep, std::spa
   }
   std::vector<std::string> notes;
   const std::optional<FoundCheckpoint> newest = newest_intact(run_dir, notes);
-  if (!newest) return {};  // whatever is there is all that is left
+  if (!newest) return {};  // nothing is intact, so nothing is removed
   kept.push_back(newest->directory.filename().string());
 
   std::vector<std::string> removed;
@@ -144,8 +144,8 @@ void clean_run_directory(const fs::path& run_dir, bool alone) {
     const bool ours =
         step_of(hidden->visible) || hidden->visible == probe_name || std::ranges::find(pointers, hidden->visible) != pointers.end();
     if (directory && !ours) continue;
-    // Only who writes the run makes folders in it. Files may be anybody's, such as a report on its
-    // way.
+    // Only the process that writes the run creates folders in it. Files may be of any process, such
+    // as a report that is being written.
     if (directory && alone ? false : may_be_in_use(*hidden, path)) continue;
     const fs::path visible = run_dir / hidden->visible;
     if (hidden->why == Hidden::set_aside && !is_there(visible)) {

@@ -22,7 +22,7 @@ std::vector<FoundCheckpoint> list_checkpoints(const std::filesystem::path& run_d
 /// on the disk.
 void make_directory(const std::filesystem::path& directory);
 
-/// Throws FileError where set_pointer would for what stands in the place of the pointer.
+/// Throws FileError where set_pointer would for what is in the place of the pointer.
 void require_pointer_place(const std::filesystem::path& run_dir, std::string_view pointer);
 
 }  // namespace amnet

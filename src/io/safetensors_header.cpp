@@ -1,6 +1,6 @@
 #include "safetensors_header.h"
 
-#include <nlohmann/json.hpp>
+#include "json.h"
 
 #include <algorithm>
 #include <array>
@@ -12,8 +12,6 @@
 
 namespace amnet {
 namespace {
-
-using Json = nlohmann::json;
 
 constexpr std::array read_dtypes = {DType::f32, DType::f64, DType::i64, DType::u8};
 
@@ -30,7 +28,7 @@ constexpr std::array format_dtypes = {
     FormatDtype{"F8_E8M0", 8}, FormatDtype{"F8_E4M3FNUZ", 8}, FormatDtype{"F8_E5M2FNUZ", 8}, FormatDtype{"F6_E2M3", 6},
     FormatDtype{"F6_E3M2", 6}, FormatDtype{"F4", 4}};
 
-/// A name out of a file as a message can carry it: short, and without bytes that would disturb a
+/// A name from a file as a message can show it: short, and without bytes that would disturb a
 /// terminal.
 std::string shown(std::string_view name) {
   constexpr std::size_t longest = 80;
@@ -41,6 +39,12 @@ std::string shown(std::string_view name) {
   return "`" + text + (name.size() > longest ? "…`" : "`");
 }
 
+std::string listed(const std::vector<std::uint64_t>& extents) {
+  std::string text;
+  for (const std::uint64_t extent : extents) text += (text.empty() ? "" : ",") + std::to_string(extent);
+  return text;
+}
+
 /// One tensor as the file states it, before anything is checked.
 struct RawEntry {
   std::string name;
@@ -49,8 +53,8 @@ struct RawEntry {
   std::optional<std::vector<std::uint64_t>> offsets;
 };
 
-/// Follows the parser event by event: a JSON document type would silently keep one of two equal
-/// keys.
+/// Handles the parser's events one by one: a JSON document type would silently keep one of two
+/// equal keys.
 class HeaderReader final : public nlohmann::json_sax<Json> {
  public:
   HeaderReader(std::string_view file) : file_(file) {}
@@ -196,7 +200,7 @@ SafetensorsEntry checked(const RawEntry& raw, std::string_view file) {
   entry.end = raw.offsets->back();
   require<DataError>(bits % 8 == 0 && entry.begin <= entry.end && entry.end - entry.begin == bits / 8,
                      "{}: tensor {}: expected {} bytes for {} ({}) but data_offsets are [{}, {}].", file, name, bits / 8, *raw.dtype,
-                     fmt::join(*raw.shape, ","), entry.begin, entry.end);
+                     listed(*raw.shape), entry.begin, entry.end);
 
   const auto dtype = std::ranges::find(read_dtypes, *raw.dtype, safetensors_dtype);
   if (dtype == read_dtypes.end()) {
@@ -228,7 +232,7 @@ std::string_view safetensors_dtype(DType dtype) {
 
 SafetensorsHeader parse_safetensors_header(std::string_view json, std::uint64_t data_bytes, std::string_view file) {
   require<DataError>(json.starts_with('{'), "{}: expected a header that starts with `{{`; this is not a safetensors file.", file);
-  // The parser takes a zero byte for the end of its input and would not see what follows.
+  // The parser takes a zero byte as the end of its input and does not read what follows.
   require<DataError>(json.find('\0') == std::string_view::npos, "{}: the header holds a zero byte.", file);
   HeaderReader reader(file);
   Json::sax_parse(json.begin(), json.end(), &reader);

@@ -1,4 +1,4 @@
-// The JSON header of a safetensors file, checked against everything the format promises.
+// The JSON header of a safetensors file, checked against all rules of the format.
 #pragma once
 
 #include <amnet/io/safetensors.h>
@@ -33,9 +33,9 @@ inline constexpr std::string_view safetensors_metadata_key = "__metadata__";
 /// "F32", "F64", "I64" or "U8".
 std::string_view safetensors_dtype(DType dtype);
 
-/// Reads `json`, a header by every rule of the format; of the tensors that the format allows and
-/// amnet does not read it keeps the bytes' place and the reason. It must describe exactly
-/// `data_bytes` bytes. Throws DataError beginning with `file`.
+/// Reads `json`, a header that must follow every rule of the format; for tensors that the format
+/// allows and amnet does not read, it keeps the place of the bytes and the reason. It must describe
+/// exactly `data_bytes` bytes. Throws DataError beginning with `file`.
 SafetensorsHeader parse_safetensors_header(std::string_view json, std::uint64_t data_bytes, std::string_view file);
 /// The header as JSON text, not padded. Throws UsageError for names or metadata that are not UTF-8.
 std::string format_safetensors_header(const SafetensorsHeader& header);

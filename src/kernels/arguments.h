@@ -1,6 +1,6 @@
-// What kernels ask of their arguments, in every backend: shapes, dtypes, and what goes together.
+// What kernels require of their arguments, in every backend: shapes, dtypes, and what must match.
 // All throw UsageError that begins with the kernel's name; check_labels (amnet/kernels/labels.h)
-// looks at values too.
+// checks values too.
 //
 //   check_prelu(x, slope, y);   // then every backend may read and write without looking
 #pragma once
@@ -67,5 +67,11 @@ void check_sgd(const SgdUpdate& update);
 
 /// logits (N,classes), labels i64 (N); sample_scale of N values of their dtype, or undefined.
 void check_softmax_cross_entropy(const Tensor& logits, const Tensor& labels, const Tensor& sample_scale);
+
+/// The elements of an argument that may be undefined; then null.
+template <class T>
+T* elements_or_null(const Tensor& tensor) {
+  return tensor.defined() ? tensor.data<T>().data() : nullptr;
+}
 
 }  // namespace amnet

@@ -1,7 +1,7 @@
 // Convolution, PReLU and, where there is one, the sum that joins a residual block, as one step: y =
-// residual + prelu(conv(x)). The layers stay what they are and keep their parameters; this runs
-// them together, so that the sums of a convolution are finished while they lie in registers. Nobody
-// builds one by hand: the net does when it plans (layers/fusion.h).
+// residual + prelu(conv(x)). The layers are not changed and keep their parameters; this runs them
+// together, so that the sums of a convolution are completed while they are in registers. It is not
+// built by hand: the net builds it when it plans (layers/fusion.h).
 //
 //   Value active = net.add("relu1", PRelu(), {net.add("conv1", Conv2d(16, 3, {.pad = 1}), {x})});
 //   Value joined = net.add("add1", Add(), {x, active});

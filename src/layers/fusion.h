@@ -1,4 +1,5 @@
-// Which chains of layers run as one step. The net finds chains; what can be fused is known here.
+// Which chains of layers run as one step. The net finds chains; this file decides which can be
+// fused.
 //
 //   Layer* const chain[] = {&conv, &prelu, &add};
 //   const std::unique_ptr<Layer> one = fuse(chain, 2);   // of the image and the residual; null where these do not fuse

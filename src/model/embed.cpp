@@ -14,7 +14,7 @@
 namespace amnet {
 namespace {
 
-// Who says what an image is to be like.
+// Which side states the expected format of an image.
 enum class ExpectedBy : unsigned char { model, options };
 
 std::string where_of(const EmbedRequest& request, const ImageSource& images, std::size_t index) {
@@ -26,7 +26,7 @@ class DecodedImages {
  public:
   struct Batch {
     std::int64_t first, count;  // images of the request
-    // u8 (batch,H,W,3); what is behind the last image is black
+    // u8 (batch,H,W,3); everything after the last image is black
     Tensor pixels;
     // images that are black too, and why
     std::vector<std::pair<std::size_t, std::string>> bad = {};
@@ -48,7 +48,7 @@ class DecodedImages {
   std::optional<Batch> next() { return pipeline_.next(); }
 
   static std::int64_t batches(std::int64_t images, std::int64_t batch) { return (images + batch - 1) / batch; }
-  // Of so many batches in all.
+  // For so many batches in total.
   static int workers_for(std::int64_t batches, int workers) {
     return static_cast<int>(std::min<std::int64_t>(workers, std::max<std::int64_t>(1, batches)));
   }
@@ -120,8 +120,8 @@ void for_each_batch(DecodedImages& images, const EmbedRequest& request, Views& v
   }
 }
 
-// Holds the rows of a view from `first` on to be numbers, but for those of images that failed,
-// which are nobody's.
+// Checks that the rows of a view from `first` on are finite, except those of images that failed,
+// which have no meaning.
 void require_finite(const EmbedRequest& request, const Views& views, const Tensor& rows, std::int64_t first,
                     const std::filesystem::path& model) {
   const std::span<const float> values = rows.data<float>();
@@ -198,7 +198,7 @@ std::size_t Embedder::decoded_bytes(std::int64_t images, int workers) const {
 
 void Embedder::plan(std::int64_t batch) {
   if (plan_ && plan_->options().batch == batch) return;
-  plan_.reset();  // its memory first
+  plan_.reset();  // frees its memory first
   plan_.emplace(net(), options(batch));
 }
 

@@ -96,7 +96,7 @@ Net built_from_file(const NetDescription& description, const LoadOptions& option
   }
 }
 
-// Holds each of the names to be that of a parameter of the net, or of a layer that has some.
+// Checks that each name is that of a parameter of the net, or of a layer that has some.
 void require_parameters(const Net& net, std::span<const std::string> names) {
   std::set<std::string> known;
   net.look([&](const std::string& name, const Parameter&) { known.insert({name, owner_of(name)}); });

@@ -1,3 +1,4 @@
+#include <amnet/core/text.h>
 #include <amnet/model/net_description.h>
 
 #include "describing.h"
@@ -85,7 +86,7 @@ std::string difference(const DescribedInput& before, const DescribedInput& now) 
 std::string difference(const DescribedLayer& before, const DescribedLayer& now) {
   if (before.type != now.type) return fmt::format("it was a {} but now it is a {}", before.type, now.type);
   if (before.inputs != now.inputs) {
-    return fmt::format("it read {} but now it reads {}", fmt::join(before.inputs, ", "), fmt::join(now.inputs, ", "));
+    return fmt::format("it read {} but now it reads {}", joined(before.inputs, ", "), joined(now.inputs, ", "));
   }
   return difference(before.options, now.options, "");
 }

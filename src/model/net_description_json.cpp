@@ -5,14 +5,11 @@
 
 #include <algorithm>
 #include <array>
-#include <nlohmann/json.hpp>
 #include <set>
 #include <utility>
 
 namespace amnet {
 namespace {
-
-using Json = nlohmann::ordered_json;
 
 constexpr int version = 1;
 
@@ -22,15 +19,17 @@ class Writer {
   static Json net(const NetDescription& description) {
     Json inputs = Json::array(), layers = Json::array();
     for (const DescribedInput& input : description.inputs) {
-      inputs.push_back({{"name", input.name},
-                        {"shape", input.shape},
-                        {"dtype", input.dtype ? std::string(name_of(*input.dtype)) : std::string("activations")}});
+      inputs.push_back(json_object({{"name", input.name},
+                                    {"shape", input.shape},
+                                    {"dtype", input.dtype ? std::string(name_of(*input.dtype)) : std::string("activations")}}));
     }
     for (const DescribedLayer& layer : description.layers) {
       const std::string where = "layer '" + layer.name + "'";
-      layers.push_back({{"name", layer.name}, {"type", layer.type}, {"options", json_of(layer.options, where)}, {"inputs", layer.inputs}});
+      layers.push_back(
+          json_object({{"name", layer.name}, {"type", layer.type}, {"options", json_of(layer.options, where)}, {"inputs", layer.inputs}}));
     }
-    return {{"version", version}, {"inputs", std::move(inputs)}, {"layers", std::move(layers)}, {"roles", roles(description.roles)}};
+    return json_object(
+        {{"version", version}, {"inputs", std::move(inputs)}, {"layers", std::move(layers)}, {"roles", roles(description.roles)}});
   }
 
  private:
@@ -38,34 +37,37 @@ class Writer {
     Json image, metrics = Json::array();
     if (roles.image) {
       const ImageFormat& format = roles.image->format;
-      image = {{"input", roles.image->input},
-               {"height", format.height},
-               {"width", format.width},
-               {"order", name_of(format.order)},
-               {"mean", finite(format.mean, "the role 'image': 'mean'")},
-               {"scale", finite(format.scale, "the role 'image': 'scale'")}};
+      image = json_object({{"input", roles.image->input},
+                           {"height", format.height},
+                           {"width", format.width},
+                           {"order", std::string(name_of(format.order))},
+                           {"mean", finite(format.mean, "the role 'image': 'mean'")},
+                           {"scale", finite(format.scale, "the role 'image': 'scale'")}});
     }
-    for (const MetricRole& metric : roles.metrics) metrics.push_back({{"name", metric.name}, {"value", metric.value}});
-    return {{"image", std::move(image)}, {"labels", roles.labels},        {"embedding", roles.embedding},
-            {"loss", roles.loss},        {"metrics", std::move(metrics)}, {"class_weights", roles.class_weights}};
+    for (const MetricRole& metric : roles.metrics) metrics.push_back(json_object({{"name", metric.name}, {"value", metric.value}}));
+    return json_object({{"image", std::move(image)},
+                        {"labels", roles.labels},
+                        {"embedding", roles.embedding},
+                        {"loss", roles.loss},
+                        {"metrics", std::move(metrics)},
+                        {"class_weights", roles.class_weights}});
   }
 };
 
-// Reads JSON; what is wrong with it is told with the source and the place.
+// Reads JSON; errors in it are reported with the source and the place.
 class Reader {
  public:
   explicit Reader(const std::string& source) : source_(source) {}
 
   NetDescription net(const Json& json) {
     expect_members(json, "the net", {"version", "inputs", "layers", "roles"});
-    const std::int64_t found = integer(json.at("version"), "the version");
+    const std::int64_t found = integer(json_member(json, "version"), "the version");
     require<DataError>(found == version, "{}: the net's description is of version {} but this amnet knows {}.", source_, found, version);
     NetDescription description;
-    for (const Json& each : array(json.at("inputs"), "the inputs")) description.inputs.push_back(input(each));
-    for (const Json& each : array(json.at("layers"), "the layers")) description.layers.push_back(layer(each));
-    description.roles = roles(json.at("roles"));
-    // Of a part that is built, the roles of the rest are left out: names that nothing has would go
-    // unnoticed.
+    for (const Json& each : array(json_member(json, "inputs"), "the inputs")) description.inputs.push_back(input(each));
+    for (const Json& each : array(json_member(json, "layers"), "the layers")) description.layers.push_back(layer(each));
+    description.roles = roles(json_member(json, "roles"));
+    // When a part is built, the roles of the rest are left out: unknown names would not be noticed.
     const auto is_there = [&](const std::string& owner) {
       const auto is_it = [&](const auto& one) { return one.name == owner; };
       return std::ranges::any_of(description.inputs, is_it) || std::ranges::any_of(description.layers, is_it);
@@ -111,11 +113,11 @@ class Reader {
 
   DescribedInput input(const Json& json) const {
     expect_members(json, "an input", {"name", "shape", "dtype"});
-    DescribedInput input{.name = text(json.at("name"), "an input's name"), .shape = {}, .dtype = {}};
+    DescribedInput input{.name = text(json_member(json, "name"), "an input's name"), .shape = {}, .dtype = {}};
     const std::string where = "input '" + input.name + "'";
-    for (const Json& extent : array(json.at("shape"), "the shape of " + where))
+    for (const Json& extent : array(json_member(json, "shape"), "the shape of " + where))
       input.shape.push_back(integer(extent, "an extent of " + where));
-    const std::string dtype = text(json.at("dtype"), "the dtype of " + where);
+    const std::string dtype = text(json_member(json, "dtype"), "the dtype of " + where);
     if (dtype == "activations") return input;
     input.dtype = find_named<DType>(dtype);
     require<DataError>(input.dtype.has_value(), "{}: the dtype of {} is '{}', which there is not.", source_, where, dtype);
@@ -124,40 +126,42 @@ class Reader {
 
   DescribedLayer layer(const Json& json) const {
     expect_members(json, "a layer", {"name", "type", "options", "inputs"});
-    DescribedLayer layer{.name = text(json.at("name"), "a layer's name"), .type = {}, .options = {}, .inputs = {}};
+    DescribedLayer layer{.name = text(json_member(json, "name"), "a layer's name"), .type = {}, .options = {}, .inputs = {}};
     const std::string where = "layer '" + layer.name + "'";
-    layer.type = text(json.at("type"), "the type of " + where);
+    layer.type = text(json_member(json, "type"), "the type of " + where);
     const auto refuse_option = [this](const std::string& place, std::string_view expected) { refuse(place, expected); };
-    layer.options = options_of_json(json.at("options"), "the options of " + where, refuse_option);
-    for (const Json& one : array(json.at("inputs"), "the inputs of " + where)) layer.inputs.push_back(text(one, "an input of " + where));
+    layer.options = options_of_json(json_member(json, "options"), "the options of " + where, refuse_option);
+    for (const Json& one : array(json_member(json, "inputs"), "the inputs of " + where))
+      layer.inputs.push_back(text(one, "an input of " + where));
     return layer;
   }
 
   Roles roles(const Json& json) const {
     expect_members(json, "the roles", {"image", "labels", "embedding", "loss", "metrics", "class_weights"});
     Roles roles{.image = {},
-                .labels = text(json.at("labels"), "the role 'labels'"),
-                .embedding = text(json.at("embedding"), "the role 'embedding'"),
-                .loss = text(json.at("loss"), "the role 'loss'"),
+                .labels = text(json_member(json, "labels"), "the role 'labels'"),
+                .embedding = text(json_member(json, "embedding"), "the role 'embedding'"),
+                .loss = text(json_member(json, "loss"), "the role 'loss'"),
                 .metrics = {},
-                .class_weights = text(json.at("class_weights"), "the role 'class_weights'")};
-    if (!json.at("image").is_null()) roles.image = image(json.at("image"));
-    for (const Json& each : array(json.at("metrics"), "the role 'metrics'")) {
+                .class_weights = text(json_member(json, "class_weights"), "the role 'class_weights'")};
+    if (!json_member(json, "image").is_null()) roles.image = image(json_member(json, "image"));
+    for (const Json& each : array(json_member(json, "metrics"), "the role 'metrics'")) {
       expect_members(each, "a metric", {"name", "value"});
-      roles.metrics.push_back({text(each.at("name"), "a metric's name"), text(each.at("value"), "a metric's value")});
+      roles.metrics.push_back({text(json_member(each, "name"), "a metric's name"), text(json_member(each, "value"), "a metric's value")});
     }
     return roles;
   }
 
   ImageRole image(const Json& json) const {
     expect_members(json, "the role 'image'", {"input", "height", "width", "order", "mean", "scale"});
-    ImageRole image{.input = text(json.at("input"), "the input of the images")};
-    image.format.height = integer(json.at("height"), "the height of the images");
-    image.format.width = integer(json.at("width"), "the width of the images");
-    image.format.mean = number(json.at("mean"), "the mean of the images");
-    image.format.scale = number(json.at("scale"), "the scale of the images");
+    ImageRole image{.input = text(json_member(json, "input"), "the input of the images")};
+    image.format.height = integer(json_member(json, "height"), "the height of the images");
+    image.format.width = integer(json_member(json, "width"), "the width of the images");
+    image.format.mean = number(json_member(json, "mean"), "the mean of the images");
+    image.format.scale = number(json_member(json, "scale"), "the scale of the images");
     try {
-      image.format.order = named<ChannelOrder>(text(json.at("order"), "the channel order of the images"), "[image format] channel order");
+      image.format.order =
+          named<ChannelOrder>(text(json_member(json, "order"), "the channel order of the images"), "[image format] channel order");
       check_image_format(image.format);
     } catch (const UsageError& error) {
       throw DataError(fmt::format("{}: the role 'image': {}", source_, error.what()));
@@ -181,7 +185,7 @@ std::string json_of(const NetDescription& description) {
 NetDescription description_of_json(std::string_view text, const std::string& source) {
   Json json;
   try {
-    json = Json::parse(text);
+    json = parse_json(text);
   } catch (const Json::exception& error) {
     throw DataError(fmt::format("{}: the net's description is no JSON: {}.", source, error.what()));
   }

@@ -1,5 +1,5 @@
 // Model files from before they held a description of their net. All of them are of face networks,
-// which model/ may not know: this is declared here, where files are read, and defined in
+// on which model/ must not depend: this is declared here, where files are read, and defined in
 // src/faces/older_files.cpp, where the networks are.
 #pragma once
 

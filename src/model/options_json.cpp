@@ -6,8 +6,6 @@
 namespace amnet {
 namespace {
 
-using Json = nlohmann::ordered_json;
-
 constexpr int deepest = 16;  // of options within options: far more than any layer has
 
 Json written(const Options& options, const std::string& where, int depth);

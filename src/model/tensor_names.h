@@ -1,4 +1,4 @@
-// What to say where a file of tensors does not have a name that a network needs: files of other
+// The hint for a file of tensors that does not have a name that a network needs: files of other
 // programs have the same names with something before or behind them, such as `module.`.
 #pragma once
 
@@ -10,8 +10,8 @@
 namespace amnet {
 
 /// "it has `module.conv1_1.weight`: its names begin with `module.`, rename them without it", or the
-/// name of the file that is most like one of `wanted`, which it has not. Empty for a file without
-/// tensors.
+/// name of the file that is most like one of `wanted`, which it does not have. Empty for a file
+/// without tensors.
 std::string alike_names(const SafetensorsFile& file, std::span<const std::string> wanted);
 
 }  // namespace amnet

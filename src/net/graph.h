@@ -50,7 +50,7 @@ struct Graph {
   }
 };
 
-/// Asks the node's layer something; a UsageError of its own names the node.
+/// Calls a function of the node's layer; a UsageError that it throws then names the node.
 template <class Ask>
 decltype(auto) ask(const GraphNode& node, Ask&& question) {
   try {

@@ -2,11 +2,11 @@
 // S being the number of operations.
 //
 // Groups of samples turn the first operations into loops: the operations that run on groups of g or
-// fewer are gone through once for every g samples, from the first operation on. A tensor that is
-// written and read within one such round needs room for g samples only, and tensors with rooms for
-// the same g share memory by their operations, as if there were one round. A tensor that outlives
-// the round in which it is written (it has room for more samples than its writer's group) is alive
-// in all of the loop's operations.
+// fewer are run once for every g samples, from the first operation on. A tensor that is written and
+// read within one such round needs room for g samples only, and tensors with rooms for the same g
+// share memory by their operations, as if there were one round. A tensor that outlives the round in
+// which it is written (it has room for more samples than its writer's group) is alive in all of the
+// loop's operations.
 #include "memory_plan.h"
 #include "planning.h"
 
@@ -37,12 +37,12 @@ class Planner {
   }
 
  private:
-  /// Who touches a value, by operations and moments.
+  /// Which operations and moments use a value.
   struct Use {
     int maker = -1;            // operation
     int last_read = -1;        // moment
     int first_gradient = -1;   // moment of the backward pass that writes the gradient first, or -1
-    std::int64_t samples = 0;  // the largest group of an operation that touches it
+    std::int64_t samples = 0;  // the largest group of an operation that uses it
     bool used = false;
     bool overwritten = false;  // by its own gradient
   };
@@ -54,10 +54,10 @@ class Planner {
   std::int64_t group(int operation) const { return operations_[static_cast<std::size_t>(operation)].group; }
   Use& use(int value) { return uses_[static_cast<std::size_t>(value)]; }
 
-  /// When a tensor with room for `samples`, written by `operation` on its way forward, comes to
-  /// life.
+  /// When a tensor with room for `samples`, written by `operation` on its way forward, becomes
+  /// live.
   int alive_from(int operation, std::int64_t samples) const { return group(operation) < samples ? 0 : operation; }
-  /// When one that the operation's backward pass reads last may be forgotten.
+  /// When one that the operation's backward pass reads last is no longer needed.
   int alive_to(int operation, std::int64_t samples) const { return group(operation) < samples ? end() - 1 : backward_moment(operation); }
 
   void find_uses() {
@@ -136,8 +136,8 @@ class Planner {
     }
   }
 
-  // Where an operation passes its output's gradient on, one tensor serves both: it lives on until
-  // the last of its values has been made.
+  // Where an operation passes its output's gradient on, one tensor is used for both: it is live
+  // until the last of its values has been made.
   void share_gradients() {
     shares_.resize(uses_.size());
     std::iota(shares_.begin(), shares_.end(), std::size_t{0});

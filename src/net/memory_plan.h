@@ -13,7 +13,7 @@
 
 namespace amnet {
 
-/// One tensor: its size, and the first and last moment (inclusive) at which somebody touches it.
+/// One tensor: its size, and the first and last moment (inclusive) at which it is used.
 struct Lifetime {
   std::size_t bytes = 0;
   int first = 0;

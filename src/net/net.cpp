@@ -134,7 +134,7 @@ void Net::move_to(Memory memory) {
   if (memory == graph_->memory) return;
   require(graph_.use_count() == 1, "[net] the net cannot move to another memory while plans of it are alive; let go of them first.");
   graph_->memory = memory;
-  // The values stay what they are, and without plans nothing is prepared of them: no version is
+  // The values stay what they are, and without plans nothing is prepared from them: no version is
   // raised.
   for (GraphNode& node : graph_->nodes) {
     node.layer->visit([memory](Parameter& parameter) { parameter.value = parameter.value.to(memory); });

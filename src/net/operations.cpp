@@ -9,15 +9,15 @@ namespace amnet {
 namespace {
 
 /// A group's tensors of one operation should stay in the last-level cache until the next operations
-/// have read them. At full width stage 1 so goes through four images at a time, stage 2 eight, and
+/// have read them. At full width stage 1 then processes four images at a time, stage 2 eight, and
 /// an embedding of 32 images takes 26 MB of tensors instead of 70.
 constexpr std::int64_t group_bytes = 12 << 20;
 /// An operation whose parameters are large runs on all samples: it reads them once for every group.
 constexpr std::int64_t parameter_bytes = group_bytes / 16;
 
 // Joins a layer with those behind it as long as they can run as one operation: each must be the
-// only reader of a value that nobody wants to see, and read nothing else that is not there yet when
-// the first one runs. `only_reader`: of a value the one node that reads it, or -1.
+// only reader of a value that is not read after the run, and must read nothing else that does not
+// exist yet when the first one runs. `only_reader`: of a value the one node that reads it, or -1.
 PlannedOperation operation_from(const Graph& graph, const Demand& demand, PlanShapes& shapes, int first,
                                 const std::vector<int>& only_reader) {
   const GraphNode& node = graph.node(first);
@@ -73,8 +73,8 @@ std::int64_t group_of(const PlannedOperation& operation, std::int64_t batch) {
   return std::min(batch, static_cast<std::int64_t>(std::bit_floor(most)));
 }
 
-// From the first operation that wants all samples on, all do; before it, no group is larger than a
-// later operation's. A GPU, which few samples would not keep busy, gets all of them in every
+// From the first operation that needs all samples on, all take them; before it, no group is larger
+// than a later operation's. A GPU, which few samples would not keep busy, gets all of them in every
 // operation.
 void choose_groups(const Graph& graph, std::vector<PlannedOperation>& operations, std::int64_t batch) {
   bool whole = graph.memory == Memory::cuda;

@@ -17,7 +17,7 @@ std::string name_of(const Graph& graph, const PlannedOperation& operation) {
                                      : fmt::format("layers '{}' to '{}'", first, graph.node(operation.nodes.back()).name);
 }
 
-/// Runs a part of an operation, so that an error of the device or for want of memory names it.
+/// Runs a part of an operation, so that an error of the device or a lack of memory names it.
 template <class Body>
 void naming(const Graph& graph, const PlannedOperation& operation, Body&& body) {
   const auto named = [&](const Error& error) { return fmt::format("{}: {}", name_of(graph, operation), error.what()); };
@@ -64,7 +64,7 @@ std::size_t kernel_bytes_of(const NetPlan& plan, bool keep_prepared, Device& dev
   return prepared + on(device, [&](auto& backend) { return scratch.total(backend.threads()); });
 }
 
-// What decides how a device wants parameters prepared.
+// The settings that determine how a device prepares parameters.
 KernelSettings settings_of(const Device& device) {
 #if defined(AMNET_CUDA)
   if (const auto* cuda = std::get_if<Cuda>(&device)) return {ConvolutionAlgorithm::automatic, cuda->precision()};
@@ -134,8 +134,8 @@ Phase Plan::phase_of(const RunOptions& options) const { return options.phase.val
 std::int64_t Plan::samples_of(const RunOptions& options) const {
   require(options.samples >= 0 && options.samples <= options_.batch, "[net] the plan is for up to {} samples but got {}; plan for more.",
           options_.batch, options.samples);
-  // A GPU computes the whole batch where that changes nothing: algorithms of its own for few
-  // samples would have to be found first.
+  // A GPU computes the whole batch where that does not change the result: it would have to find
+  // separate algorithms for few samples first.
   const bool whole = options.samples == 0 || (graph_->memory == Memory::cuda && !trains() && phase_of(options) == Phase::test);
   return whole ? options_.batch : options.samples;
 }
@@ -173,7 +173,8 @@ void Plan::forward_run(Context& context, const PlannedRun& run) {
 }
 
 // Under the lock of the run. Versions are raised before anything is written, so that a run that
-// fails half way has raised them too, and after what is kept was prepared, which is then old.
+// fails half way has raised them too, and after the kept forms were prepared, which are then out of
+// date.
 Context Plan::begin(Device& device, const RunOptions& options) {
   samples_ = samples_of(options);
   step_ = options.step;

@@ -6,8 +6,8 @@ namespace {
 constexpr std::size_t alignment = 64;  // of each gradient, in bytes
 
 // How an operation's backward pass writes the gradient of each input: the first writer assigns,
-// later ones add. Whether anybody writes the gradient of an operation's output is known once all
-// later operations have been seen.
+// later ones add. Whether any operation writes the gradient of an operation's output is known once
+// all later operations have been seen.
 std::vector<OperationWrites> find_writes(const Graph& graph, const PlanRequest& request, const Demand& demand,
                                          const std::vector<PlannedOperation>& operations) {
   std::vector<OperationWrites> writes(operations.size());

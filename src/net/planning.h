@@ -1,5 +1,5 @@
-// What a plan runs: made by make_plan from the graph and what is wanted of it. Planning goes
-// through five files, in this order, and leaves the graph as it is:
+// What a plan runs: made by make_plan from the graph and a request. Planning goes through five
+// files, in this order, and leaves the graph as it is:
 //
 //   demand.cpp      which layers run, forward and backward, and which values get a gradient
 //   shapes.cpp      what every layer that runs asks for
@@ -41,8 +41,8 @@ struct PlanShapes {
   const TensorSpec& value(int index) const { return values[static_cast<std::size_t>(index)]; }
   std::vector<TensorSpec> of(const std::vector<int>& some) const;
 };
-/// Throws UsageError for a shape that a layer refuses, or for one of its own that has not the batch
-/// as its first extent though it says so.
+/// Throws UsageError for a shape that a layer refuses, or for a shape that does not have the batch
+/// as its first extent although the layer says so.
 PlanShapes find_shapes(const Graph& graph, const PlanRequest& request, const Demand& demand);
 
 /// One layer, or several that run as one (layers/fusion.h): values between those exist only in
@@ -79,7 +79,7 @@ struct PlacedTensor {
   std::int64_t samples = 0;
   bool per_sample = true;
 
-  /// What a run sees of it.
+  /// The part of it that a run uses.
   Tensor of(const ScheduledRun& run) const;
 };
 struct Layout {
@@ -93,7 +93,7 @@ struct Layout {
 Layout lay_out(const Graph& graph, const PlanRequest& request, const Demand& demand, const PlanShapes& shapes,
                const std::vector<PlannedOperation>& operations);
 
-/// A run with its arguments ready to be handed out.
+/// A run with its arguments ready to be passed on.
 struct PlannedRun {
   ScheduledRun at;
   std::vector<Tensor> inputs = {}, outputs = {}, saved = {}, for_backward = {}, scratch = {};
@@ -101,8 +101,8 @@ struct PlannedRun {
   std::vector<Gradient> input_gradients = {};
 };
 
-/// How an operation's backward pass writes: one for each input, and for each output whether anybody
-/// writes its gradient.
+/// How an operation's backward pass writes: one for each input, and for each output whether any
+/// operation writes its gradient.
 struct OperationWrites {
   std::vector<Write> inputs = {};
   std::vector<char> outputs = {};
@@ -135,7 +135,7 @@ struct NetPlan {
   std::vector<PlannedRun> fewer = {};  // of the first `fewer_samples`
   std::int64_t fewer_samples = 0;
 
-  // of all parameters together, when they were prepared for keeps; 0: they were not yet
+  // of all parameters together, when the kept forms were prepared; 0: not prepared yet
   std::uint64_t prepared_versions = 0;
   KernelSettings prepared_for = {};
 

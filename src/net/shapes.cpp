@@ -3,7 +3,7 @@
 namespace amnet {
 namespace {
 
-// A plan slices what is per sample by its first extent, so that had better be the batch.
+// A plan slices what is per sample by its first extent, so that must be the batch.
 void check_samples(const GraphNode& node, const LayerPlan& plan, std::int64_t batch) {
   const auto check = [&](const std::vector<TensorSpec>& specs, std::string_view what) {
     for (const TensorSpec& spec : specs) {

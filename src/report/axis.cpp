@@ -75,7 +75,7 @@ Ruler::Ruler(const Axis& axis, const std::vector<double>& values, int wanted, bo
     high_ = middle + half;
   } else if (padded) {
     const double margin = 0.05 * (high_ - low_);
-    // no room below zero for what is never negative
+    // no room below zero for values that are never negative
     const bool stops_at_zero = scale_ == Scale::linear && low_ >= 0 && low_ <= margin;
     if (!low_given) low_ = stops_at_zero ? 0 : low_ - margin;
     if (!high_given) high_ += margin;
@@ -112,7 +112,7 @@ void Ruler::log_ticks(int wanted) {
   }
   const auto labels = std::count_if(ticks_.begin(), ticks_.end(), [](const Tick& tick) { return !tick.label.empty(); });
   if (labels >= 2) return;
-  // Less than one step of 1, 2, 5: even steps read better.
+  // Less than one step of 1, 2, 5: even steps are easier to read.
   ticks_.clear();
   const double low = std::pow(10, low_), high = std::pow(10, high_);
   const double step = round_step(high - low, wanted);

@@ -19,8 +19,8 @@ struct Tick {
 /// An axis fitted to its values: maps them onto [0, 1] and knows its ticks.
 class Ruler {
  public:
-  /// `values` are all that may be shown; the ends that `axis` gives win. About `wanted` labelled
-  /// ticks.
+  /// `values` are all that may be shown; the ends that `axis` gives take precedence. About `wanted`
+  /// labelled ticks.
   Ruler(const Axis& axis, const std::vector<double>& values, int wanted, bool padded);
 
   double place(double value) const;  // 0 at the low end, 1 at the high end, outside beyond them

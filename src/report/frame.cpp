@@ -10,8 +10,8 @@
 namespace amnet {
 namespace {
 
-// Light colours stand as attributes, so that a renderer without style sheets shows them, too; the
-// dark ones override them.
+// Light colours are attributes, so that a renderer without style sheets shows them, too; the dark
+// ones override them.
 constexpr std::array<std::string_view, 6> light = {"#1f6fb4", "#d2571f", "#23896b", "#8a55a6", "#a67c00", "#5c6670"};
 constexpr std::array<std::string_view, 6> dark = {"#62aef0", "#f3905f", "#5cc8a6", "#c79be4", "#dfbc52", "#a7b1bc"};
 constexpr std::string_view paper = R"(class="paper" fill="#ffffff")";

@@ -1,4 +1,4 @@
-// Text on its way into HTML or SVG: escaping, and bytes as base64.
+// Text for HTML or SVG: escaping, and bytes as base64.
 //
 //   escaped("Ann & Bob <3");   // "Ann &amp; Bob &lt;3"
 //   base64(bytes);             // "QW5u" for those of "Ann"
@@ -12,8 +12,8 @@
 namespace amnet {
 
 /// `text` fit for an element or a quoted attribute: & < > " ' are escaped, characters that XML
-/// forbids become spaces, and bytes that are not UTF-8 become U+FFFD. So nothing a file name holds
-/// can break the page.
+/// forbids become spaces, and bytes that are not UTF-8 become U+FFFD. No file name can then break
+/// the page.
 std::string escaped(std::string_view text);
 
 /// RFC 4648, section 4, with padding.

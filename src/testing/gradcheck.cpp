@@ -184,7 +184,7 @@ class Check : HostileRun {
       return;
     }
 
-    // What rounding alone does to a difference of two losses: an error below it says nothing.
+    // The effect of rounding alone on a difference of two losses: an error below it has no meaning.
     const double noise = 4 * std::numeric_limits<double>::epsilon() * magnitude_ / step;
     double largest = 0;
     for (const double value : analytic_all) largest = std::max(largest, std::abs(value));

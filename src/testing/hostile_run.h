@@ -1,6 +1,5 @@
 // Runs a layer in hostile surroundings: outputs and saved state are poisoned, gradients are
-// pre-filled, and what the layer does not ask for is undefined. gradcheck.cpp compares what comes
-// out.
+// pre-filled, and what the layer does not ask for is undefined. gradcheck.cpp compares the results.
 #pragma once
 
 #include <amnet/testing/gradcheck.h>
@@ -125,7 +124,7 @@ class HostileRun {
     for (std::size_t i = 0; i < values.size(); ++i) values[i] = parameter.buffer ? random.uniform(i, 0.5, 1.5) : random.normal(i);
   }
 
-  /// Brings parameters and buffers back to the point of the check: forward may move running
+  /// Restores parameters and buffers to the point of the check: forward may move running
   /// statistics.
   void restore() {
     for (std::size_t i = 0; i < parameters_.size(); ++i) parameters_[i]->value.copy_from(kept_[i]);
@@ -147,7 +146,7 @@ class HostileRun {
                     .state = state_.get()});
   }
 
-  /// Hands the layer only what it says it needs, and checks that it writes nothing but gradients.
+  /// Passes the layer only what it says it needs, and checks that it writes nothing but gradients.
   void call_backward(const Request& request, std::span<const Gradient> input_gradients) {
     const BackwardNeeds needs = layer_.needs();
     const std::vector<Tensor> no_inputs(inputs_.size());
@@ -188,8 +187,8 @@ class HostileRun {
     }
   }
 
-  /// One forward and one backward pass; the gradients are what was there before plus (add) or
-  /// instead of it (assign).
+  /// One forward and one backward pass; the gradients are added to what was there before (add) or
+  /// replace it (assign).
   Gradients backward(const Request& request) {
     forward();
     Gradients gradients(variables_.size());

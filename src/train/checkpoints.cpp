@@ -5,10 +5,10 @@
 
 #include <fmt/format.h>
 
+#include "io/json.h"
 #include "same_model.h"
 
 #include <limits>
-#include <nlohmann/json.hpp>
 #include <utility>
 
 namespace amnet {
@@ -33,13 +33,13 @@ void Checkpoints::open(TrainRun& run) {
   for (const std::string& note : notes) log_.line(note);
   if (!lock.held()) log_.line(lock.missing());
   if (!lacks.empty()) {
-    log_.line(fmt::format("The file system of {} lacks what a run can do without: {}.", folder_.string(), fmt::join(lacks, "; ")));
+    log_.line(fmt::format("The file system of {} lacks what a run can do without: {}.", folder_.string(), joined(lacks, "; ")));
   }
   if (resumed_) log_.line(fmt::format("Resumed from {} at step {}", resumed_->directory.string(), run.trainer().step()));
   opened_ = true;
 }
 
-// The checkpoint to go on from; nothing for a new run.
+// The checkpoint to resume from; nothing for a new run.
 std::optional<FoundCheckpoint> Checkpoints::find(std::vector<std::string>& notes) const {
   std::optional<FoundCheckpoint> newest = newest_intact(folder_, notes);
   if (options_.resume == "auto") return newest;
@@ -98,7 +98,8 @@ void Checkpoints::load_tensors_of(Trainer& trainer, const fs::path& checkpoint) 
   }
 }
 
-// What was cut short is done, and told from the next checkpoint on.
+// Saves the work that was interrupted and is done now: the state then differs from that of the
+// checkpoint.
 void Checkpoints::catch_up(TrainRun& run) {
   if (stored_ != run.state()) save(run);
 }
@@ -143,7 +144,7 @@ void Checkpoints::save(TrainRun& run) {
 // Whether the last one is of this state, and .resume auto finds it.
 bool Checkpoints::holds(const TrainRun& run) const { return stored_ == run.state() && in_folder(last_); }
 
-// The checkpoint is whole without it: what is in the way of a pointer is told, and the run goes on.
+// The checkpoint is complete without it: an obstacle to a pointer is logged, and the run continues.
 void Checkpoints::point(std::string_view pointer, std::int64_t step) {
   try {
     set_pointer(folder_, pointer, checkpoint_name(step));
@@ -175,13 +176,13 @@ void Checkpoints::fail(TrainRun& run, const std::exception& error) noexcept {
 }
 
 std::string Checkpoints::keep_bad_batch(TrainRun& run, const NonFiniteStep& error) {
-  nlohmann::json samples = nlohmann::json::array();
+  Json images = Json::array();
   for (const std::int64_t sample : error.batch.samples) {
-    samples.push_back({{"index", sample}, {"image", run.trainer().source().where(sample)}});
+    images.push_back(json_object({{"image", run.trainer().source().where(sample)}, {"index", sample}}));
   }
   const fs::path path = folder_ / "non_finite_batch.json";
   try {
-    write_durably(path, json_text(nlohmann::json{{"step", error.step}, {"first_non_finite", error.where}, {"images", samples}}));
+    write_durably(path, json_text(json_object({{"first_non_finite", error.where}, {"images", std::move(images)}, {"step", error.step}})));
   } catch (const FileError& second) {
     return fmt::format("which could not be told ({})", second.what());
   }

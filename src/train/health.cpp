@@ -12,19 +12,19 @@ namespace amnet {
 namespace {
 
 constexpr double hundredfold = 100;
-/// While the rate climbs, features of random weights find their length.
+/// While the rate rises, features of random weights grow to their usual length.
 constexpr double growth_of_start = 1000;
-/// Two time constants of the momentum 0.9: before that the first steps' size says little.
+/// Two time constants of the momentum 0.9: before that the size of the first steps means little.
 constexpr std::int64_t shortest_start = 20;
 /// An epoch of a tiny set is over before anything can be learned.
 constexpr std::int64_t shortest_epoch = 100;
 constexpr double collapse_cosine = 0.9;
-/// Accuracy is above chance where it is so by this many standard errors.
+/// Accuracy counts as above chance if it exceeds chance by this many standard errors.
 constexpr double deviations = 3;
 
 /// The value that `value` has grown from, where it has grown too much for the first time.
 std::optional<double> grown_from(double value, bool in_start, Growth& growth) {
-  if (!std::isfinite(value)) return std::nullopt;  // the run ends for that itself
+  if (!std::isfinite(value)) return std::nullopt;  // the run itself ends for that reason
   const double before = growth.first;
   const bool grown = before > 0 && value > (growth.after_start ? hundredfold : growth_of_start) * before;
   if (before == 0 || (!in_start && !growth.after_start)) {

@@ -25,7 +25,7 @@ void HealthObserver::store(Options& state) const { state.set("health", {options_
 void HealthObserver::restore(const TrainRun&, const Options& state) {
   const OptionValue* found = state.find("health");
   const Options* health = found != nullptr ? std::get_if<Options>(&found->value) : nullptr;
-  // a state of before has none
+  // an older state has none
   if (health != nullptr) read_options(*health, "the state's health", health_);
 }
 

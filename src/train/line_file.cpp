@@ -16,8 +16,7 @@ namespace {
 
 namespace fs = std::filesystem;
 
-// Writes all of it after the end of the file, or nothing. Answers 0, or the errno of what went
-// wrong.
+// Writes all of it after the end of the file, or nothing. Returns 0, or the errno of the failure.
 int append_whole(int descriptor, std::string_view bytes) {
   struct stat before = {};
   if (::fstat(descriptor, &before) != 0) return errno;
@@ -28,8 +27,8 @@ int append_whole(int descriptor, std::string_view bytes) {
       rest.remove_prefix(static_cast<std::size_t>(written));
     } else if (written == 0 || errno != EINTR) {
       const int error = written == 0 ? EIO : errno;
-      // A disk that filled up took a part: away with it, or the next line would begin in the middle
-      // of this one.
+      // A disk that filled up took a part: it is removed, or the next line would begin in the
+      // middle of this one.
       if (rest.size() < bytes.size() && ::ftruncate(descriptor, before.st_size) != 0) return errno;
       return error;
     }
@@ -40,7 +39,7 @@ int append_whole(int descriptor, std::string_view bytes) {
 }  // namespace
 
 void LineFile::append(std::string_view line) {
-  constexpr mode_t readable_by_all = 0666;  // the umask takes away
+  constexpr mode_t readable_by_all = 0666;  // the umask removes bits
   const int descriptor = ::open(path_.c_str(), O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC, readable_by_all);
   int error = descriptor < 0 ? errno : append_whole(descriptor, std::string(line) + "\n");
   if (descriptor >= 0 && ::close(descriptor) != 0 && error == 0 && errno != EINTR) error = errno;

@@ -1,5 +1,5 @@
-// A text file that grows by lines and only tells what happens: that it cannot be written is said,
-// once, and nothing else comes of it.
+// A text file that grows by lines and only reports what happens: if it cannot be written, that is
+// reported once and has no other effect.
 //
 //   LineFile file("runs/a/metrics.csv", [](std::string_view fault) { … });
 //   file.append("20,0.5");
@@ -16,16 +16,16 @@ class LineFile {
  public:
   using OnFault = std::function<void(std::string_view fault)>;
 
-  /// `on_fault` is told of the first failure alone.
+  /// `on_fault` is called for the first failure alone.
   LineFile(std::filesystem::path path, OnFault on_fault) : path_(std::move(path)), on_fault_(std::move(on_fault)) {}
 
   const std::filesystem::path& path() const { return path_; }
 
   /// Appends a line, whole or not at all; it is in the file when this returns. Every call tries
-  /// anew, so that lines come again when there is room again.
+  /// again, so that lines are written again when there is room.
   void append(std::string_view line);
   /// Replaces the content by what `edit` makes of it ("" where there is no file). False where that
-  /// failed; what is no regular file stays as it is.
+  /// failed; anything but a regular file stays unchanged.
   bool rewrite(const std::function<std::string(const std::string& content)>& edit);
 
  private:

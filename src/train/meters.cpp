@@ -1,4 +1,5 @@
 #include <amnet/core/error.h>
+#include <amnet/core/text.h>
 #include <amnet/train/meters.h>
 
 #include <fmt/format.h>
@@ -23,7 +24,7 @@ bool Meters::has(std::string_view name) const { return std::ranges::find(names_,
 
 double Meters::operator[](std::string_view name) const {
   const auto found = std::ranges::find(names_, name);
-  require(found != names_.end(), "[meters] expected one of '{}' but got '{}'.", fmt::join(names_, "', '"), name);
+  require(found != names_.end(), "[meters] expected one of '{}' but got '{}'.", joined(names_, "', '"), name);
   return sums_[static_cast<std::size_t>(found - names_.begin())] / static_cast<double>(std::max<std::int64_t>(count_, 1));
 }
 

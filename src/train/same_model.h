@@ -1,4 +1,4 @@
-// Whether a run may go on with the model that a checkpoint was written with.
+// Whether a run may continue with the model that a checkpoint was written with.
 #pragma once
 
 #include <amnet/io/safetensors.h>
@@ -10,7 +10,7 @@ namespace amnet {
 
 /// Throws UsageError naming what differs: what images must be, or the first layer that the
 /// embedding depends on (of a model without one, the first of all). A head may change, as a margin
-/// does, and a file of before says nothing of it: what cannot go on shows in its tensors.
+/// does, and an older file does not describe it: a mismatch shows in its tensors.
 void require_same_model(const SafetensorsFile& checkpoint, const Model& model, const std::string& source);
 
 }  // namespace amnet

@@ -33,12 +33,12 @@ StepLog::StepLog(std::filesystem::path folder, RunLog& log, StepLogOptions optio
 }
 
 void StepLog::start(TrainRun& run) {
-  std::error_code told_by_table;  // a folder that cannot be made is a table that cannot be written
+  std::error_code told_by_table;  // if the folder cannot be created, the table reports it
   std::filesystem::create_directories(folder_, told_by_table);
   const std::filesystem::path path = folder_ / "metrics.csv";
   const std::vector<std::string> numbers = run.trainer().meters().names();
   table_.emplace(path, columns_of(numbers), run.trainer().step(), [this](std::string_view fault) { log_.line(fault); });
-  // What was told last stays so until there is something newer.
+  // The numbers reported last stay until there are newer ones.
   const Table told = read_table(path);
   std::vector<double> means;
   for (const std::string& name : numbers) {

@@ -1,6 +1,7 @@
 #include "line_file.h"
 
 #include <amnet/core/error.h>
+#include <amnet/core/text.h>
 #include <amnet/io/durable_file.h>
 #include <amnet/train/table_file.h>
 
@@ -48,11 +49,11 @@ struct TableFile::State {
   LineFile file;
   std::vector<std::string> columns;
   std::int64_t last_step;
-  bool ready = false;  // rows that come again are cut
+  bool ready = false;  // rows that will be written again are cut
 
   void make_ready() {
     ready = file.rewrite([this](const std::string& content) {
-      std::string kept = fmt::format("{}\n", fmt::join(columns, ","));
+      std::string kept = joined(columns, ",") + "\n";
       std::stringstream text(content);
       for (std::string line; std::getline(text, line);) {
         const std::vector<double> values = numbers_of(line);
@@ -80,7 +81,7 @@ bool Table::has(std::string_view name) const { return std::ranges::find(names, n
 
 const std::vector<double>& Table::column(std::string_view name) const {
   const auto found = std::ranges::find(names, name);
-  require(found != names.end(), "[table] expected one of the columns '{}' but got '{}'.", fmt::join(names, "', '"), name);
+  require(found != names.end(), "[table] expected one of the columns '{}' but got '{}'.", joined(names, "', '"), name);
   return columns[static_cast<std::size_t>(found - names.begin())];
 }
 

@@ -40,7 +40,7 @@ bool TrainRun::steps() {
   return stopped;
 }
 
-// What is not finite, and where its samples are told.
+// The error, with the place where its samples are stored.
 NonFiniteError TrainRun::with_batch_kept(const NonFiniteStep& error) {
   for (Observer* observer : observers_) {
     const std::string place = observer->keep_bad_batch(*this, error);

@@ -8,8 +8,8 @@
 namespace amnet {
 namespace {
 
-// Micro-batches that the host may be ahead of a GPU's answers. One keeps a GPU busy, and what fails
-// there is told two steps later at most.
+// Micro-batches that the host may be ahead of a GPU's results. One keeps a GPU busy, and a failure
+// there is reported two steps later at most.
 constexpr std::size_t ahead = 1;
 
 std::vector<std::string> names_of(const Probes& probes, Probe::Moment moment) {
@@ -20,8 +20,8 @@ std::vector<std::string> names_of(const Probes& probes, Probe::Moment moment) {
   return names;
 }
 
-// What labels are counted up to: the first extent of the class weights, or the width of what the
-// loss reads first; 0 where neither is there.
+// The number of classes that labels must be below: the first extent of the class weights, or the
+// width of what the loss reads first; 0 where neither is there.
 std::int64_t classes_of(const Model& model) {
   std::int64_t classes = 0;
   model.net.look([&](const std::string& name, const Parameter& parameter) {
@@ -108,7 +108,7 @@ void TrainStep::passes(const Batch& batch, Step step, bool first, bool last) {
     work();  // a recording is of the whole batch
   }
   const auto alone = plan_.alone();
-  plan_.parameters_changed();  // where a recording was repeated, no plan saw it
+  plan_.parameters_changed();  // where a recording was repeated, no plan ran
 }
 
 void TrainStep::run(std::vector<Batch> micro_batches, Step step, double learning_rate) {

@@ -4,18 +4,17 @@
 #include <amnet/kernels/finite.h>
 #include <amnet/train/trainer.h>
 
+#include "io/json.h"
 #include "model/options_json.h"
 
 #include <algorithm>
 #include <cmath>
 #include <cstddef>
-#include <nlohmann/json.hpp>
+#include <map>
 #include <utility>
 
 namespace amnet {
 namespace {
-
-using Json = nlohmann::ordered_json;
 
 TrainerOptions checked(TrainerOptions options) {
   require(options.steps >= 0, "[train] expected .steps of at least 0 but got {}.", options.steps);
@@ -23,7 +22,8 @@ TrainerOptions checked(TrainerOptions options) {
   return options;
 }
 
-// By the values, which begin as zeros: somebody who only freezes a parameter has filled none.
+// Decided by the values, which are zeros at first: a caller that only freezes a parameter has
+// filled none.
 bool nobody_has_filled(const Net& net) {
   bool untouched = true;
   net.look([&](const std::string&, const Parameter& parameter) {
@@ -44,7 +44,7 @@ Net& prepared(Device& device, Model& model, std::uint64_t seed) {
 
 Json parsed(const std::string& state, std::string_view source) {
   try {
-    return Json::parse(state);
+    return parse_json(state);
   } catch (const Json::exception& error) {
     throw DataError(fmt::format("{}: this is no training state ({}).", source, error.what()));
   }
@@ -79,7 +79,7 @@ Trainer::Trainer(Device& device, Model& model, BatchSource& source, TrainerOptio
       options_(checked(std::move(options))),
       solver_(prepared(device, model, options_.seed), options_.solver),
       meters_(numbers_of_batch(model, options_.probes)) {
-  static_cast<void>(values_of_step(model, options_.probes));  // what a role lacks is said now
+  static_cast<void>(values_of_step(model, options_.probes));  // a missing role is reported now
 }
 
 Plan& Trainer::plan() {
@@ -93,8 +93,8 @@ Plan& Trainer::plan() {
 
 std::string Trainer::refusal() const { return passes_ ? passes_->refusal() : std::string(); }
 
-// All of a step's batches, before the first of them changes anything: data that cannot be used
-// leave a whole step behind.
+// All of a step's batches, before the first of them changes anything: unusable data then leave the
+// state of a complete step.
 std::vector<Batch> Trainer::next_batches() {
   const Stopwatch taken;
   const std::int64_t begin = source_.cursor();
@@ -105,7 +105,7 @@ std::vector<Batch> Trainer::next_batches() {
       passes_->require_usable(batches.back());
     }
   } catch (const std::exception&) {
-    source_.seek(begin);  // the step that did not come begins there
+    source_.seek(begin);  // the step that was not done begins there
     throw;
   }
   clock_.add_wait(taken.seconds());
@@ -134,12 +134,12 @@ void Trainer::settle() {
   clock_.add_rest(taken.seconds());
 }
 
-// Adds up what steps have told; with `wait` all that were begun.
+// Adds up what steps have reported; with `wait`, all that were begun.
 void Trainer::take(bool wait) {
   if (!passes_) return;
   while (std::optional<TrainStep::Told> told = passes_->told(wait)) {
     if (!std::isfinite(told->numbers.front())) {
-      within_step_ = true;  // whatever else fails now
+      within_step_ = true;  // also for any other failure from here on
       const std::string where = passes_->first_non_finite(told->batch, {.number = told->step, .seed = options_.seed});
       throw NonFiniteStep(told->step + 1, where.empty() ? "the loss" : where, std::move(told->batch));
     }
@@ -177,18 +177,20 @@ void Trainer::require_finite() {
 }
 
 std::string Trainer::state(const Options& more) const {
-  nlohmann::json json = {{"version", 1},
-                         {"step", step_},
-                         {"samples", source_.cursor()},
-                         {"seed", options_.seed},
-                         {"batch", source_.batch()},
-                         {"accumulate", options_.accumulate},
-                         {"data_fingerprint", source_.fingerprint()}};
-  json.update(nlohmann::json(json_of(source_.facts(), "the source's facts")));
-  nlohmann::json& meters = json["meters"] = {{"count", meters_.closed() ? 0 : meters_.count()}};
+  std::map<std::string, Json> state = {{"version", 1},
+                                       {"step", step_},
+                                       {"samples", source_.cursor()},
+                                       {"seed", options_.seed},
+                                       {"batch", source_.batch()},
+                                       {"accumulate", options_.accumulate},
+                                       {"data_fingerprint", source_.fingerprint()}};
+  std::map<std::string, Json> meters = {{"count", meters_.closed() ? 0 : meters_.count()}};
   for (std::size_t i = 0; i < meters_.names().size(); ++i) meters[meters_.names()[i]] = meters_.closed() ? 0.0 : meters_.sums()[i];
-  json.update(nlohmann::json(json_of(more, "the state")));
-  return json_text(json);
+  state["meters"] = sorted_json_object(std::move(meters));
+  for (const Json& members : {json_of(source_.facts(), "the source's facts"), json_of(more, "the state")}) {
+    for (const auto& [name, value] : members.items()) state[name] = value;
+  }
+  return json_text(sorted_json_object(std::move(state)));
 }
 
 std::uint64_t seed_of_state(const std::string& state, std::string_view source) {
@@ -224,7 +226,7 @@ Options Trainer::restore(const std::string& state, std::string_view source) {
   Options more = options_of_json(json, "the state", [&](const std::string& where, std::string_view expected) {
     throw DataError(fmt::format("{}: this is no training state ({} is not {}).", source, where, expected));
   });
-  // All of it was there: nothing is half restored.
+  // Everything was there: nothing is restored only in part.
   meters_ = Meters(names, std::move(sums), count);
   step_ = step;
   source_.seek(samples);

@@ -3,10 +3,10 @@
 
     ./run bench compare [--quick] [--rows NAME…] [--pairs N] [--isa native|avx2] [--json FILE] [--markdown FILE]
 
-amnet and PyTorch run by turns, A B A B, each run a process of its own that starts when the machine is idle, and a ratio is that of
-two neighbours. PyTorch (tests/bench/pytorch_rival.py) runs in the fastest of its modes, which is found first. The first call installs it under
-build/pytorch: on x86-64 Linux about 3 GB to download and 5.4 GB on disk, once.
-Everything measured goes to build/compare.json as well. Ends with 1 if a bar is missed, else with 0.
+amnet and PyTorch run alternately, A B A B, each run in a process of its own that starts when the machine is idle; a ratio is that of two
+neighbouring runs. PyTorch (tests/bench/pytorch_rival.py) runs in the fastest of its modes, which is found first. The first call installs it
+under build/pytorch: on x86-64 Linux about 3 GB to download and 5.4 GB on disk, once. All measurements are also written to build/compare.json.
+Ends with 1 if a bar is missed, else with 0.
 """
 import argparse
 import contextlib
@@ -30,7 +30,7 @@ from turns import Turns
 from verdicts import (Line, comparison_table, competing_shares, is_disturbed, is_slow, number, patience, ratios, scaling_shares, spread, table,
                       verdict)
 
-IDLE_SECONDS = 120  # that a run waits for the machine at most
+IDLE_SECONDS = 120  # the longest time that a run waits for an idle machine
 SLOW_REPEATS = 2  # of a rival's run that stayed below 80 % of the peak
 
 MODES = {"training": ("eager", "compile"), "embedding": ("eager", "compile", "freeze")}
@@ -38,7 +38,7 @@ MODE_NAMES = {"eager": "eager", "compile": "torch.compile", "freeze": "torch.com
 
 
 class Setting(NamedTuple):
-    """What is run, by either program."""
+    """What both programs run."""
 
     task: str  # training or embedding
     batch: int = 32
@@ -57,7 +57,7 @@ class Row(NamedTuple):
     setting: Setting
     rival_precision: str = "f32"
     bar: Optional[float] = None
-    of: str = ""  # memory: the row whose runs tell it
+    of: str = ""  # memory: the row whose runs provide the measurement
 
 
 BAR_ROWS = (
@@ -87,7 +87,7 @@ BAR_PAIRS, FREE_PAIRS = 5, 2
 
 @contextlib.contextmanager
 def busy_process():
-    """Something that computes all the while and never sleeps."""
+    """A process that computes without pause and never sleeps."""
     process = subprocess.Popen([sys.executable, "-c", "while True: pass"], stdin=subprocess.DEVNULL)
     try:
         yield
@@ -97,7 +97,7 @@ def busy_process():
 
 
 class Programs:
-    """Runs amnet, PyTorch and the multiply-add loop; keeps everything they said."""
+    """Runs amnet, PyTorch and the multiply-add loop; keeps all their output."""
 
     def __init__(self, arguments):
         self.train_face = arguments.build / "examples" / "train_face" / "train_face"
@@ -113,7 +113,7 @@ class Programs:
             self.limits = {"ONEDNN_MAX_CPU_ISA": "AVX2", "ATEN_CPU_CAPABILITY": "avx2", "MKL_ENABLE_INSTRUCTIONS": "AVX2"}
 
     def multiplies_bf16(self):
-        """Whether this build does; it says at once if not. Whatever else goes wrong is told by the row."""
+        """Whether this build supports it; a build that does not fails at once. Any other failure is reported by the row."""
         try:
             execute([self.train_face, "bench", "--device", "cpu", "--forward-only", "--precision", "bf16", "--batch", 1, "--iterations", 1,
                      "--width", 0.1])
@@ -122,11 +122,11 @@ class Programs:
         return True
 
     def peak(self, threads):
-        """GFLOP/s of multiply-adds on registers, now."""
+        """GFLOP/s of multiply-adds on registers, measured now."""
         return json.loads(execute([self.amnet_bench, "--peak", f"--threads={threads}"]))["multiply_add_gflops"]
 
     def amnet(self, setting, competing=False):
-        """`competing`: beside a process that keeps a core busy."""
+        """`competing`: together with a process that keeps a core busy."""
         extra = [] if setting.precision == "f32" else ["--precision", setting.precision]
         return self._measure("amnet", setting, "", [self.train_face, "bench", "--device", "cpu", *extra], competing=competing)
 
@@ -141,8 +141,8 @@ class Programs:
 
     def rival_environment(self, threads):
         # Code that torch.compile kept from a run under other limits gave NaN, so each instruction
-        # set has a directory of its own. And one compiler at a time, a child that is waited for:
-        # its CPU time then does not look like somebody else's.
+        # set has its own directory. There is only one compiler process at a time, a child that is
+        # waited for: its CPU time is then not counted as another program's.
         return dict(os.environ, OMP_NUM_THREADS=str(threads), TORCHINDUCTOR_COMPILE_THREADS="1",
                     TORCHINDUCTOR_CACHE_DIR=str(ENVIRONMENT / f"compiled-{self.arguments.isa}"), **self.limits)
 
@@ -179,7 +179,7 @@ class Programs:
 class Comparison(Turns):
     def __init__(self, programs, arguments):
         super().__init__(programs, arguments)
-        self.stayed_slow = set()  # settings of which a run and all its repeats did
+        self.stayed_slow = set()  # settings for which a run and all its repeats were slow
 
     def modes_of(self, setting):
         return MODES[setting.task]
@@ -189,7 +189,7 @@ class Comparison(Turns):
         return Setting(task, batch, min(2, machine.cores()), precision)
 
     def try_mode(self, setting, mode):
-        """Images/s of a short run, and the better of two where the first was disturbed: the whole comparison hangs on the choice."""
+        """Images/s of a short run, and the better of two where the first was disturbed: the whole comparison depends on the choice."""
         steps = 20 if setting.batch == 1 else 3
         run = self.programs.rival(setting, mode, steps)
         again = [self.programs.rival(setting, mode, steps)] if run["disturbed"] else []
@@ -203,7 +203,7 @@ class Comparison(Turns):
         return Line(row.name, bar=bar_text(row), verdict=why)
 
     def bar_of(self, row):
-        """Bars are for the network at full width. Loss curves have a width of their own."""
+        """Bars apply to the network at full width. Loss curves have their own width."""
         return row.bar if self.arguments.width == 1 or row.kind == "curves" else None
 
     def pairs_of(self, row):
@@ -226,7 +226,7 @@ class Comparison(Turns):
         return None
 
     def cost(self, row):
-        """[(kind of run, seconds to guess)] of one pair."""
+        """[(kind of run, estimated seconds)] of one pair."""
         if row.kind == "curves":
             return [("curves", 420)]
         ours = (("amnet", row.setting), 20)
@@ -238,7 +238,7 @@ class Comparison(Turns):
 
     @staticmethod
     def mode_key(setting):
-        """At batch 1 another mode may be the fastest than beyond, so there are two answers."""
+        """At batch 1 another mode may be the fastest than at larger batches, so there are two answers."""
         return setting.task, setting.precision, min(setting.batch, 32)
 
     def rival_setting(self, row):
@@ -249,8 +249,8 @@ class Comparison(Turns):
         return self.timed(("amnet", setting), lambda: self.programs.amnet(setting))
 
     def rival(self, setting, mode, steps):
-        """One run; more of it where it looks disturbed. The fastest counts: the rival gets the benefit of the doubt. Where all of a run's
-        repeats were as slow, it is not a disturbance, and later runs have one repeat each: the hour is for other rows too."""
+        """One run; more of it where it looks disturbed. The fastest counts: a doubtful case is decided in favour of the rival. Where all
+        repeats of a run were as slow, it is not a disturbance, and later runs have one repeat each, to leave time for other rows."""
 
         def body():
             run = self.programs.rival(setting, mode, steps)
@@ -301,7 +301,8 @@ class Comparison(Turns):
         self.lines[row.name] = Line(row.name, bar=bar_text(row), verdict=verdict(gaps.share(), self.bar_of(row), at_most=True), note=str(gaps))
 
     def measure_competing(self, row, pairs):
-        """amnet beside a process that never waits, against its fair share of the cores: a barrier that spins loses far more."""
+        """amnet together with a process that never waits, compared with its fair share of the cores: a barrier that spins loses far
+        more."""
         def pair():
             alone = self.amnet(row.setting)
             return self.timed(("amnet", "competing"), lambda: self.programs.amnet(row.setting, competing=True)), alone
@@ -313,7 +314,7 @@ class Comparison(Turns):
                                     bar=bar_text(row), verdict=verdict(share.median, self.bar_of(row)), note="; ".join(notes_on(done, pairs)))
 
     def conclude_memory(self, row):
-        """Of the runs that another row made."""
+        """Uses the runs that another row made."""
         done = self.pairs.get(row.of)
         if not done:
             self.lines[row.name] = Line(row.name, bar=bar_text(row), verdict=f"not run: it is told by the row {row.of}")
@@ -331,7 +332,7 @@ def bar_text(row):
 
 
 def notes_on(done, wanted):
-    """What a reader should know of a row's pairs: whether they are fewer than wanted, and how many runs shared the machine."""
+    """Notes on a row's pairs for the reader: whether they are fewer than wanted, and how many runs shared the machine."""
     disturbed = sum(run["disturbed"] for pair in done for run in pair)
     fewer = [f"{len(done)} of {wanted} pairs"] * (len(done) < wanted)
     return fewer + [f"{disturbed} of {2 * len(done)} runs disturbed"] * bool(disturbed)
@@ -350,7 +351,7 @@ def most_memory(runs):
 
 
 def share_table(comparison):
-    """Each row's arithmetic as a share of the multiply-add peak, and of what the products of its Winograd tiles alone would allow."""
+    """Each row's arithmetic as a share of the multiply-add peak, and of the rate that the products of its Winograd tiles alone allow."""
     arguments, rows = comparison.arguments, []
     for row in (*BAR_ROWS, *FREE_ROWS):
         done = comparison.pairs.get(row.name) if row.kind == "ratio" else None
@@ -468,7 +469,7 @@ def parse(words):
 
 
 def chosen_rows(arguments):
-    """(rows, whether the kernels are measured). A memory row brings the row whose runs tell it."""
+    """(rows, whether the kernels are measured). A memory row also selects the row whose runs provide its measurement."""
     if not arguments.rows:
         return (list(BAR_ROWS), False) if arguments.quick else ([*BAR_ROWS, *FREE_ROWS], True)
     wanted = set(arguments.rows)

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""What the comparison concludes, on made-up measurements, and the arithmetic that it is held against."""
+"""The conclusions of the comparison, on made-up measurements, and the arithmetic that it compares with."""
 import array
 import json
 import struct
@@ -34,7 +34,8 @@ class Conclusions(unittest.TestCase):
         self.assertIsNone(verdicts.ratios([]))
 
     def test_scaling_is_held_against_the_machines_own(self):
-        # Twice as fast on a machine whose second core gives 1.6 is more than all of it.
+        # Twice as fast on a machine whose second core gives a factor of 1.6 is more than the
+        # machine's own speed-up.
         self.assertAlmostEqual(verdicts.scaling_shares([(10, 20, 100, 160)]).median, 1.25)
         self.assertAlmostEqual(verdicts.scaling_shares([(10, 18, 100, 200), (10, 19, 100, 200), (10, 10, 100, 200)]).median, 0.9)
 
@@ -262,7 +263,7 @@ class Rows(unittest.TestCase):
         self.assertIn("not run", line.verdict)
 
     def test_one_pair_is_better_than_none(self):
-        line = self.compare(self.row("scaling-training"), ["--minutes", "1"])  # 40 s are guessed for a pair
+        line = self.compare(self.row("scaling-training"), ["--minutes", "1"])  # the estimate for a pair is 40 s
         self.assertEqual(line.note, "")
         self.comparison.budget.seconds = 50
         with mock.patch.object(self.comparison, "timed", side_effect=lambda kind, body: self.comparison.budget.took(kind, 40) or body()):
@@ -270,7 +271,7 @@ class Rows(unittest.TestCase):
         self.assertEqual(self.comparison.lines["scaling-training"].note, "1 of 5 pairs")
 
     def test_finding_the_mode_is_part_of_the_cost(self):
-        words = ["--minutes", "2", "--pairs", "1"]  # 65 s of guessed runs, and 90 s of trials before them
+        words = ["--minutes", "2", "--pairs", "1"]  # 65 s of runs by estimate, and 90 s of trials before them
         self.assertIn("not run", self.compare(self.row("training"), words).verdict)
         self.comparison.modes["training", "f32", 32] = "compile"
         self.comparison.measure(self.row("training"))

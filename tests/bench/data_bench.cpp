@@ -1,6 +1,6 @@
 // How fast images become a batch: on faces drawn in memory, and on the real ones of ../shared where
-// it is. All figures are images a second of one core unless a benchmark names its workers; the goal
-// is 5,000 for decoding, mirroring and normalising a 112x96 JPEG.
+// it exists. All figures are images a second of one core unless a benchmark names its workers; the
+// goal is 5,000 for decoding, mirroring and normalising a 112x96 JPEG.
 #include <amnet/data/image.h>
 #include <amnet/faces/loader.h>
 #include <amnet/faces/packed_faces.h>
@@ -72,7 +72,7 @@ const Faces& synthetic() {
   return faces;
 }
 
-/// The 6,647 faces to train on.
+/// The 6,647 faces for training.
 const Faces& real() {
   static const Faces faces = [] {
     const fs::path root = shared_directory().value() / "data/faces";
@@ -88,7 +88,7 @@ void decode(benchmark::State& state, const Faces& (*faces)()) {
   state.SetItemsProcessed(state.iterations());
 }
 
-/// One batch an iteration, every second image mirrored.
+/// One batch per iteration, every second image mirrored.
 void decode_mirror_normalise(benchmark::State& state, const Faces& (*faces)()) {
   const auto& files = faces().files;
   Cpu cpu(1);
@@ -108,7 +108,7 @@ void decode_mirror_normalise(benchmark::State& state, const Faces& (*faces)()) {
   state.SetItemsProcessed(state.iterations() * batch);
 }
 
-/// image_input alone, of a batch in which every image or none is mirrored.
+/// image_input alone, on a batch in which either every image or none is mirrored.
 void normalise(benchmark::State& state) {
   Cpu cpu(1);
   const Tensor pixels = Tensor::zeros({batch, format.height, format.width, 3}, DType::u8);
@@ -122,7 +122,7 @@ void normalise(benchmark::State& state) {
   state.SetItemsProcessed(state.iterations() * batch);
 }
 
-/// Batches as training gets them: read, checked, decoded, in a drawn order, by range(0) workers.
+/// Batches as in training: read, checked, decoded, in a drawn order, by range(0) workers.
 void load(benchmark::State& state, const Faces& (*faces)(), FaceList Faces::*source) {
   Loader loader(faces().*source, {.batch = batch, .format = format, .workers = static_cast<int>(state.range(0))});
   for (auto _ : state) benchmark::DoNotOptimize(loader.next());
@@ -142,7 +142,7 @@ void register_for(const std::string& name, const Faces& (*faces)()) {
   add("decode", decode, faces);
   add("decode_mirror_normalise", decode_mirror_normalise, faces);
   for (const auto& [what, source] : {std::pair{"load_from_folder", &Faces::folder}, std::pair{"load_from_pack", &Faces::pack}}) {
-    // The workers' time is not this thread's.
+    // The workers' time is not counted in this thread's time.
     add(what, load, faces, source)->ArgName("workers")->Arg(1)->Arg(2)->UseRealTime();
   }
   add("open_pack", open_pack, faces);

@@ -1,6 +1,6 @@
 // Kernels over whole activations: limited by memory, so each is counted in the bytes that it must
 // read and write. The activation is that of stage 1 (22 MB), the largest of the network; PReLU,
-// which follows every convolution, has all four.
+// which follows every convolution, is measured on all four.
 #include <amnet/kernels/add.h>
 #include <amnet/kernels/batch_norm.h>
 #include <amnet/kernels/bias.h>
@@ -81,7 +81,7 @@ void add_pool(Bench& bench, const Shape& shape) {
   for (const PoolKind kind : {PoolKind::max, PoolKind::average}) {
     const bool largest = kind == PoolKind::max;
     const std::string name = largest ? "pool/max" : "pool/average";
-    // a maximum has its index in 8 bytes
+    // a maximum stores its index in 8 bytes
     const Cost cost{.bytes = 4 * (pixels + windows) + (largest ? 8 * windows : 0)};
     const auto indices_of = [pooled, largest] { return largest ? Tensor::zeros(pooled, DType::i64) : Tensor(); };
     add_case(bench, name + "/forward", cost, [&bench, shape, pooled, kind, indices_of] {
@@ -123,7 +123,7 @@ void add_elementwise(Bench& bench) {
   add_case(bench, "add/forward", moves(3, shape), [&bench, shape] {
     return [&bench, xs = std::array{random_tensor(shape), random_tensor(shape)}, y = result(shape)] { add_forward(bench.cpu, xs, y); };
   });
-  // added to a gradient that is there, as a skip connection's is
+  // added to an existing gradient, as in a skip connection
   add_case(bench, "add/backward", moves(3, shape), [&bench, shape] {
     return [&bench, dy = random_tensor(shape), dx = Gradient{Tensor::zeros(shape, DType::f32), Write::add}] {
       add_backward(bench.cpu, dy, dx);

@@ -4,11 +4,11 @@
     ./run bench gpu [--quick] [--rows NAME…] [--pairs N] [--python PROGRAM] [--json FILE] [--markdown FILE]
     ./run bench gpu --profile [--rows NAME…]
 
-amnet and PyTorch run by turns, A B A B, each run a process of its own, and a ratio is that of two neighbours. PyTorch
-(tests/bench/pytorch_rival.py) runs in the fastest of its modes, which is found first, by a Python that has it already; only where there is none it
-is installed under build/pytorch. The matrix rate is that of 8192x8192 products in the row's precision, measured before and after each
-row. With --profile nothing is compared: it tells what each kernel of amnet takes of a step.
-Everything measured goes to build/gpu.json as well. Ends with 1 if a bar is missed, else with 0.
+amnet and PyTorch run alternately, A B A B, each run in a process of its own, and a ratio is that of two neighbouring runs. PyTorch
+(tests/bench/pytorch_rival.py) runs in the fastest of its modes, which is found first, with a Python that already has it; only where there is none
+it is installed under build/pytorch. The matrix rate is that of 8192x8192 products in the row's precision, measured before and after each row. With
+--profile nothing is compared: it reports the time of each kernel of amnet in a step. All measurements are also written to build/gpu.json. Ends
+with 1 if a bar is missed, else with 0.
 """
 import argparse
 import csv
@@ -34,12 +34,12 @@ MODE_NAMES = {"eager": "eager", "compile": "torch.compile", "reduce-overhead": "
               "max-autotune": "torch.compile, max-autotune"}
 BAR_PAIRS, FREE_PAIRS = 5, 2
 COMPILE_SECONDS = 1800  # after which a run of PyTorch, which may try hundreds of kernels, counts as hung
-LOG_EVERY, LOGS_LEFT_OUT, LOGS = 20, 3, 10  # of a training run with data; the first lines are of a GPU and a queue that fill up
+LOG_EVERY, LOGS_LEFT_OUT, LOGS = 20, 3, 10  # of a training run with data; the first lines fall into the start-up phase
 IDENTITIES, IMAGES = 400, 20  # of the faces that are drawn for it
 
 
 class Programs:
-    """Runs amnet, PyTorch and the matrix products; keeps everything they said."""
+    """Runs amnet, PyTorch and the matrix products; keeps all their output."""
 
     def __init__(self, arguments):
         self.train_face = arguments.build / "examples" / "train_face" / "train_face"
@@ -84,7 +84,7 @@ class Programs:
             return json.loads(file.read_text())
 
     def train_on_faces(self, setting):
-        """A training run as a user has it, from a packed file, and what its log says once it is in its stride."""
+        """A training run as a user starts it, from a packed file, and the figures of its log after the start-up phase."""
         with tempfile.TemporaryDirectory(prefix="amnet_bench_") as scratch:
             steps = LOG_EVERY * (LOGS_LEFT_OUT + LOGS)
             execute([self.train_face, "train", "--device", "cuda", "--precision", setting.precision, "--pack", self.faces()[1], "--classes",
@@ -95,7 +95,7 @@ class Programs:
                 return training_numbers(list(csv.DictReader(file)))
 
     def faces(self):
-        """(folder, packed file) of JPEGs: those that were named, or drawn ones, which are kept."""
+        """(folder, packed file) of JPEGs: the named ones, or drawn ones, which are kept."""
         if self.packed is None:
             folder, pack = self.arguments.faces, ROOT / "build" / "gpu_faces_given.pack"
             if folder is None:
@@ -119,7 +119,7 @@ class Programs:
 
 
 def training_numbers(rows):
-    """Of the lines of metrics.csv, but for the first ones."""
+    """Of the lines of metrics.csv, except the first ones."""
     rows = rows[LOGS_LEFT_OUT:]
     if not rows:
         raise Failure("the training run logged too little to be measured")
@@ -132,13 +132,13 @@ class Comparison(Turns):
 
     def __init__(self, programs, arguments):
         super().__init__(programs, arguments)
-        self.tflops = {}  # by row: what was measured around it
+        self.tflops = {}  # by row: the rates measured before and after it
 
     def modes_of(self, setting):
         return self.arguments.modes
 
     def mode_key(self, setting):
-        """Loading computes what training does."""
+        """Loading runs the same computation as training."""
         return "training" if setting.task == "loading" else setting.task, setting.precision
 
     def trial_of(self, setting):
@@ -164,7 +164,7 @@ class Comparison(Turns):
         return Line(row.name, bars=self.bars_of(row), verdict=why)
 
     def bars_of(self, row):
-        """Bars are for the network at full width."""
+        """Bars apply to the network at full width."""
         return row.bars if self.arguments.width == 1 else type(row.bars)()
 
     def measure_row(self, row, pairs):
@@ -179,7 +179,7 @@ class Comparison(Turns):
             try:
                 return ours, self.timed(("pytorch", setting), lambda: self.programs.rival(setting, mode))
             except Failure as failure:
-                # The rival may lack a decoder; what amnet does is told all the same.
+                # The rival may lack a decoder; amnet's figures are reported in any case.
                 if setting.task != "loading":
                     raise
                 missing.append(f"PyTorch's part: {failure}")

@@ -1,11 +1,11 @@
-"""The rows of the comparison on a GPU, and what their bars say of measurements; nothing here measures."""
+"""The rows of the comparison on a GPU, and the verdicts of their bars on measurements; nothing here measures."""
 from typing import NamedTuple, Optional
 
 from verdicts import Spread, number, table
 
 
 class Setting(NamedTuple):
-    """What is run, by either program."""
+    """What both programs run."""
 
     task: str  # training, embedding, or loading: training on decoded images
     batch: int = 256
@@ -24,7 +24,7 @@ class Bars(NamedTuple):
     ratio: Optional[float] = None  # of images/s, at least
     share: Optional[float] = None  # of the measured matrix rate, at least
     memory: Optional[float] = None  # of the rival's device memory, at most
-    wait: Optional[float] = None  # share of the time that waits for data, less than
+    wait: Optional[float] = None  # share of the time spent waiting for data, less than
 
     def __str__(self):
         said = [(self.ratio, f">= {self.ratio}x"), (self.share, f">= {100 * (self.share or 0):.0f} % of the rate"),
@@ -122,7 +122,7 @@ def comparison_table(lines):
 
 
 def profile_table(numbers):
-    """Of what `train_face bench --profile` wrote: each kernel's part of a step, the longest first."""
+    """From the output of `train_face bench --profile`: each kernel's part of a step, the longest first."""
     kernels = numbers["kernels"]
     whole = sum(kernel["ms"] for kernel in kernels)
     rows = [[kernel["name"], f"{kernel['calls']:.0f}", f"{kernel['ms']:.4f}", percent(kernel["ms"] / whole, 1)] for kernel in kernels]

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""What the comparison on a GPU concludes from made-up measurements; it needs neither a GPU nor PyTorch."""
+"""The conclusions of the comparison on a GPU from made-up measurements; it needs neither a GPU nor PyTorch."""
 import json
 import os
 import subprocess

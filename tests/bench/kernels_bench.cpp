@@ -1,5 +1,5 @@
-// amnet_bench: every kernel at the network's shapes, in GFLOP/s or GB/s and as shares of what this
-// machine can do (roofline.h).
+// amnet_bench: every kernel at the network's shapes, in GFLOP/s or GB/s and as shares of the limits
+// of this machine (roofline.h).
 //
 //   amnet_bench [--threads=N] [--benchmark_filter=conv2d/stage3] [--benchmark_format=json] …
 //   amnet_bench --roofline [--threads=N]     the two roofs alone, as one line of JSON;  --peak: arithmetic alone
@@ -22,7 +22,7 @@ struct Options {
   bool roofline = false, peak = false;
 };
 
-/// Reads and removes our own arguments; what is left is Google Benchmark's.
+/// Reads and removes our own arguments; the rest belongs to Google Benchmark.
 Options parse(int& count, char** arguments) {
   Options options;
   int kept = 1;
@@ -88,8 +88,8 @@ int run(int count, char** arguments) {
 }  // namespace
 
 Tensor random_tensor(const Shape& shape) {
-  // A prime number of values, repeated: drawing every one of 51 million anew would take longer than
-  // the kernel.
+  // A prime number of values, repeated: drawing all 51 million values would take longer than the
+  // kernel.
   static const std::vector<float> values = [] {
     const Random random(1, stream_of("amnet_bench"));
     std::vector<float> drawn(65'521);

@@ -3,11 +3,11 @@
 
     python3 tests/bench/loss_curves.py --train-face build/release/examples/train_face/train_face
 
-A step's rounding errors grow in the steps that follow, whatever computes them, so two loss curves part sooner or later. The measure of how
-far is the direct algorithm's own: it starts again from weights of which each was multiplied by 1 + 1e-6 n, n normal. Tiles are let through where
-their curve stays no further from the direct one than the furthest of those does. Curves are means over 20 steps. With 5 draws an algorithm
-that differs no more than a draw does is still the furthest in one of six measurements: a narrow miss is a reason to take more draws.
-Needs the shared face data beside the checkout ($AMNET_SHARED, else ../shared); standard library only.
+A step's rounding errors grow in the following steps, whatever computes them, so any two loss curves diverge at some point. The measure of the
+distance is the direct algorithm's own: it starts again from weights each of which was multiplied by 1 + 1e-6 n, n normal. Tiles pass where their
+curve stays no further from the direct one than the furthest of those does. Curves are means over 20 steps. With 5 draws an algorithm that
+differs no more than a draw does is still the furthest in one of six measurements: after a narrow miss, take more draws. Needs the shared face
+data beside the checkout ($AMNET_SHARED, else ../shared); standard library only.
 """
 import argparse
 import array
@@ -39,7 +39,7 @@ class Gaps(NamedTuple):
 
     automatic: float
     perturbed: list  # one for each draw
-    final_loss: float  # of the direct curve: what the gaps are gaps of
+    final_loss: float  # of the direct curve: the value that the gaps are compared with
 
     def allowed(self):
         return max(self.perturbed)
@@ -59,7 +59,7 @@ def shared_faces() -> Optional[Faces]:
 
 
 def smoothed(losses, over=SMOOTHED_OVER):
-    """Means over so many neighbours, where there are as many."""
+    """Means over so many neighbouring values; empty where there are fewer."""
     return [sum(losses[i:i + over]) / over for i in range(len(losses) - over + 1)]
 
 
@@ -82,12 +82,12 @@ def perturb(source, target, seed, size=PERTURBATION):
 
 
 class Trainer:
-    """Runs train_face in a scratch directory. `execute(command, environment)` is to fail where the program does."""
+    """Runs train_face in a scratch directory. `execute(command, environment)` must fail where the program does."""
 
     def __init__(self, execute, train_face, faces, scratch, recipe):
         self.execute, self.train_face, self.faces, self.scratch, self.recipe = execute, train_face, faces, Path(scratch), recipe
         self.environment = {key: value for key, value in os.environ.items() if key != "AMNET_CONVOLUTION"}
-        self.environment["OMP_WAIT_POLICY"] = "passive"  # no times are measured, so others may have the cores
+        self.environment["OMP_WAIT_POLICY"] = "passive"  # no times are measured, so other processes may use the cores
 
     def train(self, name, steps, *flags):
         """The run's folder."""

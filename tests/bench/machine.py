@@ -1,4 +1,4 @@
-"""The machine that a measurement ran on: whether it is idle, what it is, and what else took its time."""
+"""The machine that a measurement ran on: whether it is idle, what it is, and what other programs used its time."""
 import glob
 import os
 import platform
@@ -6,14 +6,14 @@ import subprocess
 import sys
 import time
 
-# Of all cores together. A quiet system's own services stay below it.
+# Of all cores together. The services of a quiet system stay below it.
 IDLE_BUSY_SHARE = 0.04
 WATCH_SECONDS = 0.5
 GPU_BUSY_PERCENT = 5
 
 
 def cpu_seconds():
-    """(busy, stolen, idle) CPU seconds of all cores since the system started, None where it does not say."""
+    """(busy, stolen, idle) CPU seconds of all cores since the system started, None where the system does not report them."""
     try:
         with open("/proc/stat") as file:
             user, nice, system, idle, iowait, irq, softirq, steal = map(int, file.readline().split()[1:9])
@@ -33,7 +33,7 @@ def busy_share():
 
 
 def wait_until_idle(bound_seconds):
-    """Whether the machine was idle in the end; says on stderr that it waits."""
+    """Whether the machine became idle in time; reports on stderr that it waits."""
     deadline, told = time.monotonic() + bound_seconds, False
     while True:
         share = busy_share()
@@ -48,7 +48,8 @@ def wait_until_idle(bound_seconds):
 
 
 class OthersWatch:
-    """CPU seconds that neither this process nor a child that it waited for took between start and stop: others' and the hypervisor's."""
+    """CPU seconds between start and stop that were used neither by this process nor by a child that it waited for: those of others and of
+    the hypervisor."""
 
     def __init__(self):
         self.before, self.own, self.begun = cpu_seconds(), self._own(), time.monotonic()
@@ -78,7 +79,7 @@ def _first_value(path, key):
 
 
 def describe():
-    """What a reader needs to know of the machine; no name or address of it."""
+    """What a reader needs to know about the machine; no name or address of it."""
     flags = _first_value("/proc/cpuinfo", "flags").split() or _first_value("/proc/cpuinfo", "Features").split()
     interesting = ("avx2", "fma", "avx512f", "avx512_bf16", "avx512_vnni", "amx_bf16", "asimd", "bf16", "sve")
     memory = _first_value("/proc/meminfo", "MemTotal").split()
@@ -94,7 +95,7 @@ def describe():
 
 
 def gpu():
-    """Name, driver and memory of the first NVIDIA GPU, and whether it is at work; None where the system shows none."""
+    """Name, driver and memory of the first NVIDIA GPU, and whether it is busy; None where the system reports none."""
     query = ["nvidia-smi", "--query-gpu=name,driver_version,memory.total,utilization.gpu", "--format=csv,noheader,nounits"]
     try:
         said = subprocess.run(query, capture_output=True, text=True).stdout
@@ -109,5 +110,5 @@ def gpu():
 
 
 def cores():
-    """That this process may run on."""
+    """The number of CPUs that this process may run on."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

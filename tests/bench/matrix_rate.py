@@ -1,4 +1,4 @@
-"""TFLOP/s of large matrix products on the GPU, by the library that PyTorch calls: the rate that gpu.py holds a step against.
+"""TFLOP/s of large matrix products on the GPU, by the library that PyTorch calls: the rate that gpu.py compares a step with.
 
     matrix_rate.py --precision bf16|tf32|f32
 """

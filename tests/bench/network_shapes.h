@@ -20,7 +20,7 @@ inline constexpr std::array<Stage, 4> stages{
 
 /// The inputs of fc5.
 inline constexpr std::int64_t flat = 7 * 6 * 512;
-/// Classes of the heads that are measured: CASIA-WebFace's and a large one.
+/// Numbers of classes of the heads that are measured: CASIA-WebFace's and a large one.
 inline constexpr std::array<std::int64_t, 2> head_classes{10516, 100'000};
 
 }  // namespace amnet::bench

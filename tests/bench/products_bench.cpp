@@ -1,5 +1,5 @@
 // Convolutions and fully connected layers at the network's shapes. The unit of a convolution is the
-// floating-point operations of its defining sum, whatever the kernel does instead: an algorithm
+// floating-point operations of its defining sum, whatever algorithm the kernel uses: an algorithm
 // with fewer multiplications may exceed 100 % of the peak.
 #include <amnet/kernels/conv2d.h>
 #include <amnet/kernels/fully_connected.h>
@@ -22,7 +22,7 @@ void add_convolution(Bench& bench, const std::string& name, const Stage& from, c
       conv2d_forward(bench.cpu, geometry, x, w, {}, y);
     };
   });
-  if (from.channels != image.channels) {  // nobody wants the gradient of the pixels
+  if (from.channels != image.channels) {  // the gradient of the pixels is not needed
     add_case(bench, name + "/backward_data", cost, [&bench, geometry, x_shape, w_shape, y_shape] {
       return
           [&bench, geometry, dy = random_tensor(y_shape), w = random_tensor(w_shape),

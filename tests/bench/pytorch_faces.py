@@ -1,5 +1,5 @@
-"""Batches of faces for pytorch_rival.py: JPEGs of a folder, decoded by the worker processes of a DataLoader, pinned, brought to the device beside
-its work, normalised and mirrored there. torchvision decodes where it is there, else Pillow.
+"""Batches of faces for pytorch_rival.py: JPEGs of a folder, decoded by the worker processes of a DataLoader, pinned, copied to the device
+while it computes, normalised and mirrored there. Uses torchvision to decode where it is installed, else Pillow.
 """
 import itertools
 import time
@@ -49,7 +49,7 @@ class Faces(Dataset):
 
 
 class Batches:
-    """An endless iterator of (images, labels) on the device. `waited`: seconds that it has waited for the workers."""
+    """An endless iterator of (images, labels) on the device. `waited`: seconds spent waiting for the workers."""
 
     def __init__(self, arguments, device):
         self.device, self.waited = device, 0.0

@@ -1,4 +1,4 @@
-"""Which Python runs PyTorch: one that has it already, or a virtual environment under build/ that it is installed into."""
+"""Which Python runs PyTorch: one that already has it, or a virtual environment under build/ where it is installed."""
 import shutil
 import subprocess
 import sys
@@ -11,7 +11,7 @@ CAN_USE_GPU = "import torch, sys; sys.exit(0 if torch.cuda.is_available() else 1
 
 
 def answers(python, program):
-    """Whether the program, run by that Python, ends well."""
+    """Whether the program, run by that Python, ends with exit code 0."""
     try:
         return subprocess.run([str(python), "-c", program], stdin=subprocess.DEVNULL, capture_output=True).returncode == 0
     except OSError:
@@ -19,7 +19,7 @@ def answers(python, program):
 
 
 def install():
-    """PyTorch into ENVIRONMENT, unless it is there; its Python."""
+    """Installs PyTorch into ENVIRONMENT, unless it is there; returns its Python."""
     python = ENVIRONMENT / "bin" / "python"
     if answers(python, "import torch, numpy"):
         return python
@@ -32,8 +32,8 @@ def install():
 
 
 def with_gpu(named=None):
-    """A Python whose PyTorch reaches the GPU: the one that was named, else the first of the system's that does, else one that is installed.
-    A machine with a GPU often has both, and no network."""
+    """A Python whose PyTorch can use the GPU: the named one, else the first of the system's that can, else one where it is installed. A
+    machine with a GPU often has such a Python, and no network."""
     if named:
         if not answers(named, CAN_USE_GPU):
             raise Failure(f"--python: {named} has no PyTorch that reaches the GPU; name another, or leave it out")

@@ -1,14 +1,14 @@
-"""The network of include/amnet/faces/sphere_face.h in PyTorch, at its fastest: what compare.py and gpu.py hold amnet against.
+"""The network of include/amnet/faces/sphere_face.h in PyTorch, at its fastest: compare.py and gpu.py compare amnet with it.
 
     pytorch_rival.py --mode eager|compile|freeze|reduce-overhead|max-autotune [--device cpu|cuda] [--precision f32|tf32|bf16] [--batch N]
                      [--threads N] [--classes N] [--width W] [--iterations N] [--steps-per-wait N] [--forward-only] [--faces FOLDER] [--json FILE]
 
-Times training steps (forward, backward, SGD with momentum 0.9 and weight decay 5e-4), or embedding with --forward-only, on random
-input in the device's memory; or training steps on the JPEGs under FOLDER, which worker processes decode meanwhile. Activations and weights
-are channels_last. bf16 is torch.autocast; for embedding on a GPU the weights are bf16 as well, so that none is rounded anew in every call.
-`compile` is torch.compile; `freeze` is torch.compile with the weights as constants, which lets oneDNN pack them beforehand (embedding on a
-CPU only); the other two are torch.compile's modes, both with CUDA graphs.
-Not part of amnet and run by nobody but those two: it needs their PyTorch.
+Times training steps (forward, backward, SGD with momentum 0.9 and weight decay 5e-4), or embedding with --forward-only, on random input in
+the device's memory; or training steps on the JPEGs under FOLDER, which worker processes decode in parallel. Activations and weights are
+channels_last. bf16 is torch.autocast; for embedding on a GPU the weights are bf16 as well, so that they are not rounded again in every
+call. `compile` is torch.compile; `freeze` is torch.compile with the weights as constants, which lets oneDNN pack them beforehand
+(embedding on a CPU only); the other two are torch.compile's modes, both with CUDA graphs. Not part of amnet and run only by those two
+programs: it needs their PyTorch.
 """
 import argparse
 import contextlib
@@ -77,7 +77,7 @@ class Training(nn.Module):
 
 
 class Device:
-    """Where the rival computes: waiting for it, and what it takes of its memory."""
+    """The device of the rival: how to wait for it, and how much of its memory is used."""
 
     def __init__(self, arguments):
         self.name, self.precision = arguments.device, arguments.precision
@@ -102,13 +102,14 @@ class Device:
             torch.cuda.synchronize()
 
     def forget_compiling(self):
-        """So that the memory that only compiling and choosing algorithms took does not count."""
+        """Makes the memory that only compiling and choosing algorithms needed not count."""
         if self.is_gpu():
             self.wait()
             torch.cuda.empty_cache()
 
     def taken_megabytes(self):
-        """Of the GPU's memory, as amnet counts it: tensors, pools, handles and loaded kernels; the pools stay as large as they once were."""
+        """The GPU memory in use, counted as amnet counts it: tensors, pools, handles and loaded kernels; the pools keep their largest
+        size."""
         return (self.free_at_first - torch.cuda.mem_get_info()[0]) / 2**20
 
     def about(self):
@@ -127,7 +128,7 @@ def compiled(model, mode):
 
 
 def mark_step(mode):
-    """CUDA graphs of torch.compile reuse their outputs from here on."""
+    """From here on, CUDA graphs of torch.compile reuse their outputs."""
     if mode in ("reduce-overhead", "max-autotune"):
         torch.compiler.cudagraph_mark_step_begin()
 
@@ -156,7 +157,7 @@ def embedding_step(arguments, device, batches):
     if half:
         model = model.to(torch.bfloat16)
     embed = compiled(model, arguments.mode)
-    # Freezing is for no_grad; without it inference_mode is the leaner one.
+    # Freezing needs no_grad; without freezing inference_mode has less overhead.
     without_gradients = torch.no_grad if arguments.mode == "freeze" else torch.inference_mode
     images = next(batches)[0]
     images = images.to(torch.bfloat16) if half else images
@@ -170,7 +171,7 @@ def embedding_step(arguments, device, batches):
 
 
 def random_batches(arguments, device):
-    """The same one again and again, in the device's memory."""
+    """The same batch again and again, in the device's memory."""
     images = (torch.rand(arguments.batch, 3, HEIGHT, WIDTH) * 2 - 1).to(device.name, memory_format=torch.channels_last)
     labels = torch.randint(arguments.classes, (arguments.batch,)).to(device.name)
     while True:
@@ -178,7 +179,7 @@ def random_batches(arguments, device):
 
 
 def restart_peak_memory():
-    """Forgets the peak so far, so that the memory of PyTorch's own compiler does not count; False where the system cannot."""
+    """Resets the recorded peak, so that the memory of PyTorch's own compiler does not count; False where the system cannot."""
     try:
         with open("/proc/self/clear_refs", "w") as file:
             file.write("5")

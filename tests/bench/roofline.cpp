@@ -19,12 +19,12 @@
 namespace amnet::bench {
 namespace {
 
-// A noisy neighbour only ever makes a run slower, so the best of a few is the machine's.
+// Other load only makes a run slower, so the best of a few runs is the machine's limit.
 constexpr int repetitions = 5;
 
 double seconds_now() { return std::chrono::duration<double>(std::chrono::steady_clock::now().time_since_epoch()).count(); }
 
-/// Runs body(thread) on every one of `threads` threads at once; the seconds from the start to the
+/// Runs body(thread) on all of `threads` threads at once; returns the seconds from the start to the
 /// end of the last.
 template <class Body>
 double time_threads(int threads, Body&& body) {
@@ -52,8 +52,8 @@ double time_threads(int threads, Body&& body) {
 constexpr int accumulators = vector_registers * 3 / 4;
 
 /// `rounds` multiply-adds into each accumulator. x <- x * a + b with a just below 1 neither grows
-/// nor becomes denormal, and no compiler can take any part of it out of the loop. Every loop over
-/// the accumulators must be unrolled, or they live on the stack.
+/// nor becomes denormal, and a compiler cannot move any part of it out of the loop. Every loop over
+/// the accumulators must be unrolled, or the accumulators are kept on the stack.
 float multiply_add(std::int64_t rounds) {
   volatile float factor = 0.9999F, term = 1e-4F;  // not known when compiling
   const Vector<float> a = broadcast<float>(factor), b = broadcast<float>(term);
@@ -100,14 +100,13 @@ double measure_copy_gbytes(int threads, std::size_t array_bytes) {
     std::fill_n(from.get() + begin, part, 1.0F);
     std::fill_n(to.get() + begin, part, 2.0F);
   };
-  // Loads and stores as the kernels have them: memcpy would go past the cache, by a rule of its
-  // own.
+  // Loads and stores as in the kernels: memcpy would bypass the cache above a size of its own.
   const auto copy = [&](int thread) {
     const float* source = from.get() + part * static_cast<std::size_t>(thread);
     float* target = to.get() + part * static_cast<std::size_t>(thread);
     for (std::size_t i = 0; i < part; i += lanes<float>) {
       store(target + i, load(source + i));
-      asm volatile("" ::: "memory");  // or the compiler calls memcpy after all
+      asm volatile("" ::: "memory");  // otherwise the compiler calls memcpy
     }
   };
   time_threads(threads, touch);

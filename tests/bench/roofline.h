@@ -1,5 +1,5 @@
-// What this machine can do at best, measured in the same run as the kernels: the two roofs that
-// their figures are shares of.
+// The limits of this machine, measured in the same run as the kernels: the two roofs with which
+// their figures are compared.
 //
 //   arithmetic   every thread repeats multiply-adds on registers alone; the widest vectors the compiler was allowed
 //   memory       every thread copies its part of arrays that no cache holds; bytes read plus bytes written
@@ -18,10 +18,10 @@ namespace amnet::bench {
 double measure_multiply_add_gflops(int threads);
 
 /// The best of several copies by `threads` threads, in 1e9 bytes a second. The lines that a store
-/// reads before it writes them are not counted, as they are not for the kernels.
+/// reads before it writes them are not counted, here and for the kernels.
 double measure_copy_gbytes(int threads, std::size_t array_bytes);
 
-/// The bytes of the largest cache that a core can reach; 0 where the system does not say.
+/// The bytes of the largest cache that a core can reach; 0 where the system does not report it.
 std::size_t last_level_cache_bytes();
 
 /// Bytes of physical memory.

@@ -1,4 +1,4 @@
-// The roofs that the benchmarks' figures are shares of.
+// The roofs with which the benchmarks' figures are compared.
 #include "bench/roofline.h"
 
 #include "catch.h"
@@ -20,8 +20,8 @@ TEST_CASE("roofline: the arrays that are copied outgrow the cache, but take a qu
 TEST_CASE("roofline: this machine has a cache, memory and a peak", "[bench]") {
   CHECK(physical_memory_bytes() > last_level_cache_bytes());
   CHECK(measure_copy_gbytes(2, 4 * mebibyte) > 0);
-#if defined(__OPTIMIZE__)  // without optimisation the sums live on the stack
-  // A core of this century multiplies at more than 1 GFLOP/s, and none at more than 10,000.
+#if defined(__OPTIMIZE__)  // without optimisation the sums are kept on the stack
+  // A modern core multiplies at more than 1 GFLOP/s, and none at more than 10,000.
   const double peak = measure_multiply_add_gflops(1);
   CHECK(peak > 1);
   CHECK(peak < 10'000);

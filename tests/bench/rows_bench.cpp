@@ -1,5 +1,5 @@
-// Kernels over rows: what stands between the embedding and the loss, and the solver's step over
-// each weight. Limited by memory.
+// Kernels over rows: those between the embedding and the loss, and the solver's step over each
+// weight. Limited by memory.
 #include <amnet/kernels/accuracy.h>
 #include <amnet/kernels/normalize.h>
 #include <amnet/kernels/sgd.h>
@@ -20,7 +20,7 @@ double elements(const Shape& shape) { return static_cast<double>(shape.count());
 
 void add_normalize(Bench& bench, const std::string& name, std::int64_t rows, std::int64_t columns) {
   const Shape shape{rows, columns}, norms{rows, 1};
-  // x is read for its norm, and again to be divided unless the cache still has it: the row is
+  // x is read for its norm, and again for the division unless it is still in the cache: the row is
   // counted once.
   add_case(bench, "normalize/" + name + "/forward", {.bytes = 8 * elements(shape)}, [&bench, shape, norms] {
     return [&bench, x = random_tensor(shape), y = Tensor(shape, DType::f32), norm = Tensor(norms, DType::f32)] {
@@ -49,7 +49,7 @@ void add_loss(Bench& bench, std::int64_t classes) {
     Tensor dloss({1}, DType::f32);
     dloss.fill(1);
     Tensor normalisers(normaliser_shape, DType::f32);
-    normalisers.fill(static_cast<double>(shape[1]));  // any largest value and sum do
+    normalisers.fill(static_cast<double>(shape[1]));  // largest value and sum may be any
     return [&bench, dloss, normalisers, logits = random_tensor(shape), labels = labels_of(),
             dlogits = Gradient{Tensor(shape, DType::f32), Write::assign}] {
       softmax_cross_entropy_backward(bench.cpu, margin, logits, labels, {}, normalisers, dloss, dlogits, {});

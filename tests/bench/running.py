@@ -1,10 +1,10 @@
-"""What the comparisons share of running other programs, and of the command line."""
+"""What the comparisons share for running other programs, and for the command line."""
 import argparse
 import subprocess
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
-RUN_SECONDS = 900  # after which a run counts as hung
+RUN_SECONDS = 900  # after this time a run counts as hung
 
 
 class Failure(Exception):
@@ -12,7 +12,7 @@ class Failure(Exception):
 
 
 def execute(command, environment=None, seconds=RUN_SECONDS):
-    """What the program prints; Failure with the last line that it said where it does not end well."""
+    """The program's output; Failure with its last line where it does not end with exit code 0."""
     try:
         result = subprocess.run([str(part) for part in command], env=environment, stdin=subprocess.DEVNULL, capture_output=True, text=True,
                                 errors="replace", timeout=seconds)

@@ -1,15 +1,15 @@
-"""Rows of a comparison, one after the other: the rival's fastest mode is found first, the two programs run by turns as long as time is left, and
-what could not be measured is a line that says why.
+"""Rows of a comparison, one after the other: the rival's fastest mode is found first, the two programs run alternately as long as time is
+left, and what could not be measured gives a line with the reason.
 
 A comparison derives from Turns and defines
 
     modes_of(setting)       the names of the rival's modes
     mode_key(setting)       (task, ...): settings of one key share the fastest mode
-    trial_of(setting)       the setting that stands for all of the key while modes are tried
+    trial_of(setting)       the setting that stands for all settings of the key while modes are tried
     try_mode(trial, mode)   images/s of a short run
     rival_setting(row)      what the rival runs in a row
     pairs_of(row)           how many pairs are wanted
-    cost(row)               [(kind of run, seconds to guess)] of one pair
+    cost(row)               [(kind of run, estimated seconds)] of one pair
     reason_to_skip(row)     a sentence, or None
     measure_row(row, pairs) adds a line; may raise Failure
     empty_line(row, why)    the line of a row that was not measured
@@ -22,7 +22,7 @@ from verdicts import Budget, fastest
 
 
 class Turns:
-    trial_seconds = 45  # that a short run is guessed to take
+    trial_seconds = 45  # the estimated time of a short run
 
     def __init__(self, programs, arguments):
         self.programs, self.arguments = programs, arguments
@@ -76,7 +76,7 @@ class Turns:
         return [(("trial", setting.task, setting.precision, mode), self.trial_seconds) for mode in self.modes_of(setting)]
 
     def by_turns(self, row, pairs, pair):
-        """[pair(), ...], as many as were wanted or time is left for, but at least one."""
+        """[pair(), ...], as many as were wanted or as there is time for, but at least one."""
         done = self.pairs[row.name] = []
         while len(done) < pairs and (not done or self.budget.fits(self.cost(row))):
             done.append(pair())

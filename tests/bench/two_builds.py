@@ -4,9 +4,10 @@ an interval of 95 %.
 
     ./run bench turns OLD NEW             programs, or build directories that hold one
     ./run bench turns OLD NEW --rows embedding-b1 --pairs 60
+    ./run bench single --rows training    tests/bench/embedded.cpp on the library, and on amnet as one header
 
-A pair is one run of each, next to each other in time; which comes first changes from pair to pair. A ratio is the new build's seconds
-over the old one's: below 1 the new one is faster. It is "not slower" where the upper end of the interval is at most --bar.
+A pair is one run of each, next to each other in time; the order changes from pair to pair. A ratio is the new build's seconds divided
+by the old one's: below 1 the new one is faster. It is "not slower" where the upper end of the interval is at most --bar.
 """
 import argparse
 import json
@@ -23,7 +24,7 @@ from verdicts import number, table
 
 
 class Row(NamedTuple):
-    """What `train_face bench` is asked for."""
+    """The arguments of `train_face bench`."""
 
     flags: list
     batch: int
@@ -43,7 +44,7 @@ class Measured(NamedTuple):
 
 
 def program_of(named):
-    """The train_face that a path means. Failure where there is none."""
+    """The train_face program at a path. Failure where there is none."""
     path = Path(named)
     for candidate in (path, path / "train_face", path / "examples/train_face/train_face", path / "build/release/examples/train_face/train_face"):
         if candidate.is_file():
@@ -52,8 +53,8 @@ def program_of(named):
 
 
 def interval_of_median(values, confidence=0.95):
-    """Two of the values, between which the median of what they are drawn from lies with at least that confidence, whatever their
-    distribution: Conover, Practical Nonparametric Statistics, 3.2. The least and the largest where there are too few values for more."""
+    """Two of the values, between which the median of their distribution lies with at least that confidence, for any distribution: Conover,
+    Practical Nonparametric Statistics, 3.2. The least and the largest where there are too few values for that confidence."""
     ordered = sorted(values)
     n, outside, k = len(ordered), 0.0, 0
     # The median lies below the k-th smallest value with the chance that fewer than k of n fall

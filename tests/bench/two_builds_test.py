@@ -1,4 +1,4 @@
-"""What two_builds.py concludes: intervals, verdicts and programs, without measuring anything."""
+"""The conclusions of two_builds.py: intervals, verdicts and programs, without measuring anything."""
 import random
 import sys
 import tempfile

@@ -1,4 +1,4 @@
-"""What compare.py concludes from its measurements, without measuring anything: ratios, verdicts, the budget and the tables."""
+"""The conclusions of compare.py from its measurements, without measuring anything: ratios, verdicts, the budget and the tables."""
 import statistics
 import time
 from typing import NamedTuple, Optional
@@ -14,23 +14,24 @@ class Spread(NamedTuple):
 
 
 def spread(values):
-    """None of nothing."""
+    """None for an empty list."""
     values = list(values)
     return Spread(min(values), statistics.median(values), max(values)) if values else None
 
 
 def ratios(pairs):
-    """amnet's images/s over the rival's, pair by pair: the two runs of a pair stood next to each other."""
+    """amnet's images/s divided by the rival's, pair by pair: the two runs of a pair follow each other."""
     return spread(ours / theirs for ours, theirs in pairs)
 
 
 def scaling_shares(quadruples):
-    """How much of the machine's own speed-up a program has. Of each (one thread, two threads, peak of one, peak of two)."""
+    """How much of the machine's own speed-up a program reaches. Each item is (one thread, two threads, peak of one, peak of two)."""
     return spread((two / one) / (peak_two / peak_one) for one, two, peak_one, peak_two in quadruples)
 
 
 def competing_shares(pairs, threads, cores):
-    """What a program keeps beside one busy process, as a share of what a fair scheduler would leave it. Of each (rate beside it, rate alone)."""
+    """What a program keeps next to one busy process, as a share of what a fair scheduler would leave it. Each item is (rate next to it,
+    rate alone)."""
     busy = threads + 1
     fair = min(cores, busy) * threads / busy / min(cores, threads)
     return spread(beside / alone / fair for beside, alone in pairs)
@@ -45,17 +46,17 @@ def verdict(value, bar, at_most=False):
 
 
 def fastest(rates):
-    """The key of the largest rate; None where there is none. `rates` has None for what failed."""
+    """The key of the largest rate; None where there is none. `rates` has None for modes that failed."""
     rates = {key: rate for key, rate in rates.items() if rate is not None}
     return max(rates, key=rates.get) if rates else None
 
 
 def is_slow(images_per_second, flops_per_image, peak_gflops, share=0.8):
-    """Whether a run's arithmetic stayed so far below the peak measured around it that something else may have had the machine."""
+    """Whether a run's arithmetic stayed so far below the peak measured around it that another program may have used the machine."""
     return images_per_second * flops_per_image / 1e9 < share * peak_gflops
 
 
-LONG_STEP = 30  # seconds: bf16 takes longer on a processor without it. Such a step is warm the second time, and timed once.
+LONG_STEP = 30  # seconds: bf16 takes longer on a processor without it. The second such step is already warm, and only one is timed.
 
 
 def patience(pairs, images_per_step, images_per_second):
@@ -64,12 +65,13 @@ def patience(pairs, images_per_step, images_per_second):
 
 
 def is_disturbed(others, cores, share=0.05):
-    """Whether others, or the hypervisor, had more than this share of the machine during a run. `others`: machine.OthersWatch, or None."""
+    """Whether other programs, or the hypervisor, used more than this share of the machine during a run. `others`: machine.OthersWatch, or
+    None."""
     return others is not None and others["others_cpu_seconds"] + others["stolen_cpu_seconds"] > share * cores * others["seconds"]
 
 
 class Budget:
-    """Seconds for everything. What a run costs is what the last one of its kind took, or the guess before there was one."""
+    """Seconds for everything. The cost of a run is the time of the last one of its kind, or the estimate before there was one."""
 
     def __init__(self, seconds, clock=time.monotonic):
         self.seconds, self.clock = seconds, clock
@@ -98,7 +100,7 @@ class Line(NamedTuple):
     name: str
     ours: Optional[float] = None  # images/s
     theirs: Optional[float] = None
-    mode: str = ""  # of the rival, or whatever `theirs` is
+    mode: str = ""  # of the rival, or the kind of run that `theirs` is
     ratio: Optional[Spread] = None
     ours_mb: Optional[float] = None
     theirs_mb: Optional[float] = None
@@ -123,7 +125,7 @@ def comparison_table(lines):
 
 
 def table(head, rows, left=(0,)):
-    """Markdown whose columns are aligned, so that it reads as plain text too. Columns in `left` are words, the others numbers."""
+    """Markdown with aligned columns, so that it is also readable as plain text. Columns in `left` are words, the others numbers."""
     widths = [max(len(row[column]) for row in [head, *rows]) for column in range(len(head))]
 
     def line(cells):

@@ -1,4 +1,4 @@
-"""How much arithmetic the 20-layer network needs for an image: by its defining sums, and in the products of Winograd algorithms alone.
+"""How much arithmetic the 20-layer network needs for an image: by its defining sums, and by the products of Winograd algorithms alone.
 
 All counts are floating-point operations (a multiply-add is two) of one image of 112x96; channels follow the width multiplier.
 """
@@ -11,10 +11,10 @@ KERNEL = 3
 
 # Outputs (height, width) of the tile that suits each stage. A stride-1 tile of m outputs costs m +
 # 2 products along each axis: F(m,3) of Lavin and Gray (arXiv 1509.09308), section 4.1. A stride-2
-# one costs 2m + 1: its even phase has one tap (m products), its odd phase two, F(m,2) (m + 1
-# products). A 4x4 tile of stride 2 so has 81 products instead of 144.
+# tile costs 2m + 1: its even phase has one tap (m products), its odd phase two, F(m,2) (m + 1
+# products). So a 4x4 tile of stride 2 has 81 products instead of 144.
 STRIDE_1_TILES = ((6, 6), (6, 6), (5, 6), (4, 6))
-STRIDE_2_TILES = (None, (4, 4), (4, 4), (4, 3))  # the first reads 3 channels and is left direct
+STRIDE_2_TILES = (None, (4, 4), (4, 4), (4, 3))  # the first reads 3 channels and stays direct
 
 
 class Convolution(NamedTuple):
@@ -44,13 +44,13 @@ def convolutions(width=1.0):
 
 
 def direct_flops(convolution):
-    """Of one image and one pass through one such convolution; the three passes cost the same."""
+    """For one image and one pass through one such convolution; the three passes cost the same."""
     c = convolution
     return 2 * c.height * c.width * c.inputs * c.outputs * KERNEL * KERNEL
 
 
 def product_flops(convolution):
-    """The same, of the matrix products of its tiles alone, as if their transforms took no time."""
+    """The same, for the matrix products of its tiles alone, as if their transforms took no time."""
     c = convolution
     if c.tile is None:
         return direct_flops(c)
@@ -61,7 +61,7 @@ def product_flops(convolution):
 
 
 def flops_per_image(task, classes=10516, width=1.0, of=direct_flops):
-    """`of` is direct_flops or product_flops. Training is forward, data gradient and weight gradient of everything, but for the gradient
+    """`of` is direct_flops or product_flops. Training is forward, data gradient and weight gradient of everything, except the gradient
     of the pixels, and the head; the embedding stops at fc5."""
     layers = convolutions(width)
     forward = sum(c.count * of(c) for c in layers)

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Names of any bytes, and exceptions of libraries: what is written stays JSON, HTML, SVG and TOML, and an error stays one sentence."""
+"""Names of any bytes, and exceptions of libraries: the output stays valid JSON, HTML, SVG and TOML, and an error stays one sentence."""
 
 import html.parser
 import json
@@ -23,7 +23,7 @@ ODD = [LATIN, NASTY]
 
 
 def copy_of_faces(name):
-    """faces() in a folder of that name, each image with an odd name too; the pairs name folders alone."""
+    """faces() in a folder of that name, each image with an odd name too; the pairs name only folders."""
     shutil.copytree(path(faces()), path(name), dirs_exist_ok=True)
     return name
 
@@ -41,7 +41,7 @@ class Names(CliTest):
         cls().train("model")
 
     def assert_page(self, name):
-        text = read(name, "rb").decode()  # strictly
+        text = read(name, "rb").decode()  # strict decoding
         Parsed().feed(text)
         self.assertNotIn("<c>", text, "a name is no element")
         self.assertNotRegex(text, "[\x00-\x08\x0b-\x1f]")
@@ -116,7 +116,7 @@ class Exceptions(CliTest):
         cls().train("model")
 
     def test_paths_that_no_file_can_have(self):
-        """What the file system answers to them is told with the path, and not with a library's words."""
+        """The file system's error is reported with the path, and not with a library's text."""
         os.makedirs(path("loops"), exist_ok=True)
         if not os.path.islink(path("loops/a")):
             os.symlink("b", path("loops/a"))

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""docs/command_line.md against the program: its commands with their examples, exit codes, signals and files."""
+"""Compares docs/command_line.md with the program: its commands with their examples, exit codes, signals and files."""
 
 import os
 import re
@@ -21,7 +21,7 @@ def sections():
 
 
 def tables(section):
-    """Its tables: lists of rows, which are lists of cells."""
+    """The tables of a section: lists of rows, which are lists of cells."""
     found, rows = [], []
     for line in [*sections()[section].splitlines(), ""]:
         if line.startswith("|"):
@@ -55,7 +55,7 @@ def examples(section):
 
 
 def pattern_of(lines):
-    """What output matches the lines shown: `…` is anything within a line, a line of it any lines."""
+    """A pattern for the output in the lines shown: `…` is any text within a line, a line of only `…` any number of lines."""
     any_lines = r"(?:[^\n]*\n)*?"
     return "".join(any_lines if line == "…" else "[^\n]*".join(map(re.escape, line.split("…"))) + "\n" for line in lines)
 
@@ -89,8 +89,8 @@ class Page(CliTest):
                     flags = set(re.findall(r"(?<= )(--[a-z-]+)", example))
                     known = set(re.findall(r"(?<=[ ,])(--[a-z-]+)", self.ok(*command, "--help").out))
                     self.assertLessEqual(flags, known, example)
-                # Every option stands in a group with a title of ours; CLI11's own title is for
-                # --help alone.
+                # Every option is in a group with one of our titles; CLI11's own title is only for
+                # --help.
                 own = re.search(r"^Options:\n((?:  .*\n)+)", text, re.MULTILINE)
                 self.assertLessEqual(set(re.findall(r"^ +(?:-h,)?(--[a-z-]+)", own.group(1), re.MULTILINE)), {"--help", "--version"})
                 self.assertRegex(text, r"\n[A-Z][a-z ]+:\n +--")
@@ -119,7 +119,8 @@ class Page(CliTest):
                 self.assertEqual(code, 130 if "^C" in shown else 0, printed)
 
     def run_example(self, line, shown, folder):
-        """Exit code and output, stdout and stderr mixed as on a terminal; stopped where `^C` is shown, once what stands above it is there."""
+        """Exit code and output, stdout and stderr mixed as on a terminal; stopped where `^C` is shown, once the lines above it have been
+        printed."""
         before_stop = pattern_of(shown[: shown.index("^C")]) if "^C" in shown else None
         environment = {**os.environ, "PATH": os.path.dirname(harness.binary()) + os.pathsep + os.environ["PATH"]}
         with tempfile.TemporaryFile() as file:
@@ -140,7 +141,7 @@ class Page(CliTest):
                 process.wait()
 
     def test_stdout(self):
-        """Results that are lost are a failure, last lines are not."""
+        """Lost results are a failure, lost closing messages are not."""
         arguments = {"eval": ["--model", "model", "--pairs", "pairs.txt", "--root", "faces"],
                      "compare": ["--a", "model", "--b", "model", "--pairs", "pairs.txt", "--root", "faces"],
                      "extract": ["--model", "model", "--root", "faces", "--out", "lost.npy"], "inspect": ["model"],
@@ -166,8 +167,8 @@ class Page(CliTest):
             with self.subTest(example=example):
                 result = self.shell(code(example)[0])
                 self.assertEqual(str(result.returncode), exit_code, result.stderr)
-        # 7 is provoked in bytes_test.py, for which a fault has to be seeded; the others are those
-        # of the signals.
+        # Exit code 7 is provoked in bytes_test.py, because it needs a seeded fault; the others are
+        # those of the signals.
         self.assertEqual({row[0] for row in rows if not code(row[2])}, {"7", *(row[4] for row in tables("Signals")[0])} - {"–"})
 
     def test_signals(self):

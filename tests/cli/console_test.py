@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
-"""What train_face only tells (stderr, stdout, its logs) never ends or spoils what it does; results that were asked for on stdout
-report their failure."""
+"""A message of train_face that cannot be written (stderr, stdout, its logs) never ends or changes the work; results on stdout that cannot
+be written are an error."""
 
 import glob
 import os
@@ -21,7 +21,7 @@ EXAMPLES = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "..", 
 
 
 def dead_pipe():
-    """The writing end of a pipe that nobody reads any more."""
+    """The writing end of a pipe whose reader is closed."""
     reading, writing = os.pipe()
     os.close(reading)
     return writing
@@ -54,7 +54,7 @@ class Console(CliTest):
             with self.subTest(out=out):
                 process = start(*train_arguments(out, "--iterations", 100_000), stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
                 wait_for_log(out, " Step 3/", process)
-                process.stdout.close()  # both ends in the same tee, which the terminal has just ended
+                process.stdout.close()  # both ends are in the same tee, which the terminal has just ended
                 process.send_signal(with_signal)
                 self.assertEqual(process.wait(timeout=harness.PATIENCE), code)
                 self.assertEqual(len(checkpoints(out)), 1)
@@ -112,7 +112,7 @@ class Console(CliTest):
         os.set_blocking(writing, False)
         command = start("check-data", "--root", "faces", "--train-list", self.many_findings(), stdout=writing)
         os.close(writing)
-        time.sleep(0.5)  # more than a pipe holds has been found by now
+        time.sleep(0.5)  # by now more has been found than fits into a pipe
         text = b""
         while chunk := os.read(reading, 1 << 16):
             text += chunk
@@ -132,7 +132,7 @@ class Console(CliTest):
 
 
 class Logs(CliTest):
-    """Files that only tell: train.log, metrics.csv, validation.csv."""
+    """Files that hold only messages and figures: train.log, metrics.csv, validation.csv."""
 
     @classmethod
     def setUpClass(cls):
@@ -141,7 +141,7 @@ class Logs(CliTest):
         cls().train("model")
 
     def stands(self, name, out, *flags):
-        """Trains where `name` cannot be written, which nothing else notices."""
+        """Trains where `name` cannot be written, which has no other effect."""
         os.makedirs(path(out), exist_ok=True)
         os.symlink(FULL, path(out, name))
         result = run(*train_arguments(out, *flags))

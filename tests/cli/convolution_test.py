@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""--convolution forces an algorithm, and --verbose tells which one each convolution took."""
+"""--convolution forces an algorithm, and --verbose shows which one each convolution used."""
 
 import json
 import os
@@ -10,10 +10,10 @@ from unittest import mock
 import harness
 from harness import CliTest, environment, faces, pairs, path, read, run, train_arguments
 
-# 16 channels are the fewest that tiles take. Depth 10 has convolutions of both strides.
+# Tiles need at least 16 channels. Depth 10 has convolutions of both strides.
 BENCH = ["bench", "--depth", 10, "--width", 0.25, "--batch", 8, "--iterations", 1, "--classes", 7, "--threads", 1, "--verbose"]
-STEPS = 1 + 2  # with those of warm-up
-os.environ.pop("AMNET_CONVOLUTION", None)  # what is automatic is tested here
+STEPS = 1 + 2  # with those of the warm-up
+os.environ.pop("AMNET_CONVOLUTION", None)  # the automatic choice is tested here
 WIDE = ["--width", 0.25, "--depth", 4]
 
 
@@ -63,7 +63,7 @@ class Convolution(CliTest):
                 table, without, _ = self.bench("--convolution", f"tiles-{size}")
                 of_stride_1 = {algorithm for algorithm, name in table if "3x3/1" in name}
                 self.assertEqual(of_stride_1, {f"tiles {size}x{size}"})
-                # The stem, in its two passes: nobody wants the gradient of the pixels.
+                # The stem, in its two passes: the gradient of the pixels is not needed.
                 self.assertEqual([name.split(",")[0] for name in without], [f"tiles-{size}: forward 3->16", f"tiles-{size}: weight gradient 3->16"])
 
     def test_large_counts_are_grouped(self):

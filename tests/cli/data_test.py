@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Lists, images and folders that are not as they should be, check-data, synth, and the file system (exit codes 3, 4 and 6)."""
+"""Faulty lists, images and folders, check-data, synth, and the file system (exit codes 3, 4 and 6)."""
 
 import os
 import re
@@ -30,7 +30,7 @@ def png(height, width, depth=8, colour=2):
 
 
 def cmyk_jpeg():
-    """The header of a JPEG with four components: as much as a decoder needs to refuse it."""
+    """The header of a JPEG with four components: enough for a decoder to refuse it."""
     data = bytearray(jpeg())
     at = data.index(b"\xff\xc0")
     (length,) = struct.unpack_from(">H", data, at + 2)
@@ -255,7 +255,7 @@ class FileSystem(Data):
     @unittest.skipIf(harness.SANITIZED, "a sanitizer's allocator ends the process itself")
     def test_memory_that_is_not_to_be_had(self):
         def limit():
-            resource.setrlimit(resource.RLIMIT_AS, (4 << 30, 4 << 30))  # the libraries of a build with CUDA take 2 of them
+            resource.setrlimit(resource.RLIMIT_AS, (4 << 30, 4 << 30))  # in a build with CUDA the libraries take 2 GB of them
 
         arguments = train_arguments("large", "--batch", 4096, "--depth", 20, "--width", 1)
         result = finish(start(*arguments, preexec_fn=limit))

@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
-"""The embedded default, whole: what it reaches, that it stays away from the edge of stability (docs/training_faces.md has ten seeds), and how it
-is stopped and gone on with."""
+"""The built-in default run, complete: its result, its distance from the edge of stability (docs/training_faces.md has ten seeds), and how
+it is stopped and continued."""
 
 import csv
 import re

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""eval, compare, extract and bench: what they write, and that the model file alone says how images are read."""
+"""eval, compare, extract and bench: what they write, and that the model file alone determines how images are read."""
 
 import glob
 import json
@@ -82,7 +82,7 @@ class Eval(Evaluation):
         self.assertNotEqual(seed["thresholds"], sphere["thresholds"])
 
     def test_the_score_is_the_cosine_of_summed_views(self):
-        """Counting the pairs on our own, at the threshold that eval states, gives its accuracy."""
+        """Counting the pairs independently, at the threshold that eval prints, gives its accuracy."""
         rows = dict(zip(ALL_IMAGES, self.extract("--flip", "sum")))
         numbers = self.evaluate()
         for fold in range(3):
@@ -125,7 +125,7 @@ class Eval(Evaluation):
 
 
 class InputOfTheModel(Evaluation):
-    """Grey levels and colours are chosen so that reading them otherwise gives other embeddings."""
+    """Grey levels and colours are chosen so that reading them in another way gives other embeddings."""
 
     def test_size_order_and_mean_come_from_the_model_file(self):
         colours = [(200, 30, 90), (20, 120, 250), (90, 220, 10), (130, 60, 160)]
@@ -137,7 +137,7 @@ class InputOfTheModel(Evaluation):
         for name, more in {"bgr": [], "rgb": ["--channel-order", "rgb"], "128": ["--mean", 128]}.items():
             self.train(name, *flags, *more, "--lr", 0, "--iterations", 1, without=["--train-list"])
             rows[name] = self.extract("--flip", "none", model=name, root="square")
-        # The weights are the same in all three (lr 0, one seed): only the reading differs.
+        # The weights are the same in all three (lr 0, one seed): only the way of reading differs.
         self.assertNotEqual(rows["bgr"], rows["rgb"])
         self.assertNotEqual(rows["bgr"], rows["128"])
         self.assertEqual(self.extract("--flip", "none", model="rgb", root="swapped"), rows["bgr"], "swapping twice is not swapping")
@@ -238,7 +238,7 @@ class Bench(CliTest):
         _, one = self.bench("--iterations", 1)
         numbers, _ = self.bench("--iterations", 1)
         self.assertEqual(numbers["images_per_second"], numbers["images_per_second_best"], "of one step")
-        self.refused(2, [*BENCH, "--profile", "--device", "cpu"], "--profile", "a GPU")  # whose tests time kernels
+        self.refused(2, [*BENCH, "--profile", "--device", "cpu"], "--profile", "a GPU")  # the tests on a GPU cover it
         ten = self.bench("--steps-per-wait", 10)[0]["images_per_second"]
         self.assertTrue(numbers["images_per_second"] / 4 < ten < numbers["images_per_second"] * 4, "of one step, however many are waited for")
 

@@ -1,4 +1,5 @@
-// System calls as file systems answer them that lack something. AMNET_FAIL names which fail and with what errno: "symlink=95 flock=38".
+// System calls that fail as on file systems that lack a feature. AMNET_FAIL names which fail and
+// with what errno: "symlink=95 flock=38".
 //   cc -shared -fPIC -o failing_calls.so failing_calls.c -ldl;  AMNET_FAIL=symlink=95 LD_PRELOAD=$PWD/failing_calls.so train_face ...
 #define _GNU_SOURCE
 #include <dlfcn.h>

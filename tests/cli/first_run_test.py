@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""The embedded default, as far as it can be seen in its first seconds; the whole of it is what ./run train_face does."""
+"""The built-in default run, as far as it can be seen in its first seconds; the complete run is `./run train_face`."""
 
 import os
 import shutil
@@ -14,7 +14,7 @@ FIRST_IMAGE = "faces/train/id_00000/id_00000_0001.jpg"
 
 class FirstRun(CliTest):
     def first_image(self, out, *flags):
-        """What it says first, and the hash of the first face it draws."""
+        """Its first messages, and the hash of the first face it draws."""
         shutil.rmtree(path(out), ignore_errors=True)
         process = start(*flags)
         try:

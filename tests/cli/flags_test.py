@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""examples/train_face/flags.cpp: the one table of the library's fields and the flags that set them."""
+"""examples/train_face/flags.cpp: the only table of the library's fields and the flags that set them."""
 
 import os
 import re

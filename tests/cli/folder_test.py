@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""What a run needs of its folder: file systems that lack something, folders that cannot be written to, and two writers in one."""
+"""What a run needs of its folder: file systems that lack a feature, folders that cannot be written to, and two writers in one folder."""
 
 import errno
 import os
@@ -37,7 +37,7 @@ def start_failing(calls, *arguments):
 
 
 def read_pointer(out, name):
-    """The checkpoint that `last` or `best` names, whatever its kind."""
+    """The checkpoint that `last` or `best` names, whether it is a link or a file."""
     return os.readlink(path(out, name)) if os.path.islink(path(out, name)) else read(f"{out}/{name}").strip()
 
 
@@ -111,7 +111,7 @@ class Lacking(CliTest):
         self.assertIn(read_pointer(out, "best"), checkpoints(out))
 
     def resumed(self, out, steps):
-        """The arguments of a run that goes on to so many steps."""
+        """The arguments of a run that continues to so many steps."""
         longer = [steps if flag == 12 else flag for flag in VERIFIED]
         return train_arguments(out, *longer, "--resume", "auto", "--keep-checkpoints", 1)
 
@@ -136,7 +136,7 @@ class Lacking(CliTest):
         for name in ["last", "best"]:
             target = os.readlink(path(out, name))
             os.remove(path(out, name))
-            write(f"{out}/{name}", target)  # without an end of line
+            write(f"{out}/{name}", target)  # without a newline at the end
         self.ok("eval", "--model", f"{out}/best", "--pairs", "pairs.txt", "--root", "faces")
         self.ok(*self.resumed(out, 16))
         self.assertEqual(os.readlink(path(out, "last")), "step_00000016")
@@ -203,7 +203,7 @@ class Unwritable(CliTest):
         self.assertEqual(sorted(os.listdir(harness.scratch())), before, "nothing stays")
 
     def test_the_place_of_a_result_is_tried_before_the_work(self):
-        # A command that began its work would end with 3.
+        # A command that had begun its work would end with 3.
         if not os.path.exists(path("broken")):
             shutil.copytree(path("faces"), path("broken"))
             write(f"broken/{image_of(0, 0)}", "no image")
@@ -242,7 +242,7 @@ class Locks(CliTest):
         faces()
 
     def hold(self, out):
-        """A run in `out` that goes on until it is killed."""
+        """A run in `out` that continues until it is killed."""
         shutil.rmtree(path(out), ignore_errors=True)
         process = start(*train_arguments(out, "--iterations", 1000000))
         wait_for_log(out, "Step 1/", process)

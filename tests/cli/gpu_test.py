@@ -1,5 +1,6 @@
 #!/usr/bin/env python3
-"""The commands with --device cuda, where there is a GPU: what they say and write there as on a CPU. What is computed tests/cuda compares."""
+"""The commands with --device cuda, where there is a GPU: their messages and files are the same as on a CPU. The numerical results are
+compared in tests/cuda."""
 
 import json
 import unittest
@@ -42,7 +43,7 @@ class Gpu(CliTest):
                 self.assertIn("cuda:0", environment(out)["device"])
                 self.assertEqual(metrics(out)[-1]["step"], 10)
                 self.train(f"cpu-{precision}", "--device", "cpu", "--iterations", 10)
-                # Ten steps of a tiny net: that is nearly the same loss, whatever rounds.
+                # Ten steps of a tiny net: the loss is nearly the same with any rounding.
                 here, there = (metrics(name)[-1]["loss"] for name in (f"cpu-{precision}", out))
                 self.assertAlmostEqual(there / here, 1, delta=1e-3 if precision == "f32" else 0.05)
                 self.ok("eval", "--model", out, "--pairs", "pairs.txt", "--root", "faces", *on_gpu, "--precision", precision, "--json", "e.json")

@@ -19,9 +19,9 @@ import time
 import unittest
 
 IDENTITIES, IMAGES = 12, 6
-# Seconds on a slow or sanitized build; nothing here comes near it.
+# Seconds, also for a slow or sanitized build; all tests stay far below it.
 PATIENCE = 120
-# Under a sanitizer memory is another matter: CMake says so.
+# Memory use differs under a sanitizer; CMake sets this variable.
 SANITIZED = os.environ.get("AMNET_SANITIZED", "") != ""
 
 _scratch = None
@@ -58,7 +58,7 @@ class Result:
 
     @property
     def error(self):
-        """The lines that are errors, and not the log that train shows on stderr or what a list left out."""
+        """The lines that are errors, without the log that train shows on stderr and without the entries that a list left out."""
         return [line for line in self.err.splitlines() if not re.match(r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d |Ignored ", line)]
 
     def __repr__(self):
@@ -133,8 +133,8 @@ def pairs():
     return "pairs.txt"
 
 
-# A recipe of milliseconds. Later flags do not override earlier ones, so a test that sets one of
-# these leaves it out here.
+# A recipe that takes milliseconds. Later flags do not override earlier ones, so a test that sets
+# one of these leaves it out here.
 TINY = {
     "--root": "faces", "--train-list": "faces/list.txt", "--depth": 4, "--width": 0.0625, "--embedding": 16, "--batch": 8,
     "--iterations": 3, "--lr": 0.01, "--log-every": 1, "--threads": 1,
@@ -191,7 +191,7 @@ def model(name):
 
 
 def described(name):
-    """What a model file says of its net."""
+    """The description of the net in a model file."""
     return json.loads(model(name)[0]["amnet.net"])
 
 
@@ -218,7 +218,7 @@ def flip_byte(name, at=-100):
 
 
 def wait_for_log(out, text, process, seconds=PATIENCE):
-    """Waits until train.log holds `text`."""
+    """Waits until train.log contains `text`."""
     deadline = time.monotonic() + seconds
     while time.monotonic() < deadline:
         if os.path.exists(path(out, "train.log")) and text in read(f"{out}/train.log"):
@@ -244,7 +244,7 @@ class CliTest(unittest.TestCase):
         return self.ok(*train_arguments(out, *flags, without=without))
 
     def refused(self, code, arguments, *contents):
-        """Ends with `code` and one sentence on stderr that holds each of `contents`."""
+        """Ends with `code` and one sentence on stderr that contains each of `contents`."""
         result = run(*arguments)
         self.assertEqual(result.code, code, f"{arguments}\n{result!r}")
         self.assert_one_sentence(result, *contents)

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""What a run that goes wrong says of itself, once, and one that goes well does not."""
+"""The warnings of a run that goes wrong, each printed once, and of a run without problems, which has none."""
 
 import re
 

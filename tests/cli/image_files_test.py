@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""What an image file may be: Exif's orientation, a decoder's warnings, WebP, and the formats that are refused by name (exit codes 0 and 3)."""
+"""Properties of image files: Exif's orientation, a decoder's warnings, WebP, and the formats that are refused by name (exit codes 0 and 3)."""
 
 import base64
 import os
@@ -33,7 +33,7 @@ def pixel(y, x):
 
 
 def png(rows, orientation=None):
-    """Of rows of pixels of three bytes."""
+    """A file from rows of pixels of three bytes."""
 
     def chunk(kind, data):
         return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
@@ -45,7 +45,7 @@ def png(rows, orientation=None):
 
 
 def as_stored(seen, orientation):
-    """The rows of a file that are seen as `seen` when the orientation is done."""
+    """The rows that a file stores so that they appear as `seen` when the orientation is applied."""
     if orientation >= 5:
         seen = [list(row) for row in zip(*seen)]  # rows are columns
     undo = {1: (0, 0), 2: (0, 1), 3: (1, 1), 4: (1, 0), 5: (0, 0), 6: (1, 0), 7: (1, 1), 8: (0, 1)}
@@ -58,7 +58,7 @@ def as_stored(seen, orientation):
 
 
 def scan_ends(data):
-    """Where the first scan's header begins and the last scan ends."""
+    """Where the header of the first scan begins and the last scan ends."""
     return data.index(b"\xff\xda"), len(data) - 2
 
 

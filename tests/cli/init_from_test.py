@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""What a run takes from the model that it starts from: its weights, told or refused, and what it expects of an image."""
+"""What a run takes from the model that it starts from: its weights, reported or refused, and the image format that it expects."""
 
 import json
 import re
@@ -12,7 +12,7 @@ from train_test import ppm
 
 
 def rename(source, target, new_name):
-    """A copy of a safetensors file whose tensors have the names new_name(name); those it answers None for are left out."""
+    """A copy of a safetensors file whose tensors have the names new_name(name); tensors for which it returns None are left out."""
     data = read(source, "rb")
     (length,) = struct.unpack_from("<Q", data)
     header = json.loads(data[8 : 8 + length])
@@ -79,8 +79,8 @@ class InitFrom(CliTest):
             self.assertIn(what, log)
         self.assertIn('channel-order = "rgb"\nmean = 100\npixel-scale = 0.01\n', read("goes-on/config.toml"))
 
-        # What was asked for stays, and is told where it is not what the model expects; a preset
-        # asks for nothing.
+        # An explicit setting stays, and is reported where it is not what the model expects; a
+        # preset is not an explicit setting.
         self.train("asked", "--init-from", "rgb", "--mean", 127.5)
         self.assertEqual(self.expected("asked"), ("rgb", 127.5, 0.01))
         self.assertRegex(read("asked/train.log"), r"mean 127.5 as --mean says; rgb/\S+ expects 100")
@@ -107,7 +107,7 @@ class InitFrom(CliTest):
         self.ok(*train_arguments("scaled", "--iterations", 5, "--resume", "auto", "--pixel-scale", 0.01))
         self.refused_training(2, ["--pixel-scale", 0], "--pixel-scale")
         self.refused_training(2, ["--pixel-scale", "nan"], "--pixel-scale")
-        # A configuration from before there was the setting tells no change.
+        # A configuration that is older than the setting causes no report of a change.
         old = "".join(line for line in read("base/config.toml").splitlines(True) if not line.startswith(("pixel-scale", "relabel")))
         shutil.copytree(path("base"), path("before"), symlinks=True)
         write("before/last/config.toml", old)

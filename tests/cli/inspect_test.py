@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""What inspect says of model files: ours, those of before, and those of others."""
+"""The output of inspect for model files: current ones, older ones, and files of other programs."""
 
 import json
 import os
@@ -20,7 +20,7 @@ class Inspect(CliTest):
         cls().train("run", "--channel-order", "rgb", "--mean", 120)
 
     def sections(self, *arguments):
-        """{title: [lines]} of what it says; the first line is that of ""."""
+        """{title: [lines]} of the output; the first line is under ""."""
         found, title = {"": []}, ""
         for line in self.ok("inspect", *arguments).out.splitlines():
             if line and not line.startswith(" "):

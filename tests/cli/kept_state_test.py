@@ -1,5 +1,6 @@
 #!/usr/bin/env python3
-"""An error that ends a run does not cost what it has learned: the state of the last whole step is saved, and goes on as if nothing was."""
+"""An error that ends a run does not lose its progress: the state of the last complete step is saved, and the run continues from it with the
+same result."""
 
 import os
 import re
@@ -63,7 +64,7 @@ class KeptState(CliTest):
                 self.assertGreater(step, 0)
                 again = run(*train_arguments(out, *flags, "--resume", "auto"))
                 self.assert_saved(out, again, 3, step)
-                # A picture that was decoded ahead and never needed ends nothing.
+                # A picture that was decoded ahead and is not needed does not end the run.
                 self.train("ahead", *flags[:1], step, *flags[2:])
                 write(BAD, self.good)
                 self.ok(*train_arguments(out, *flags, "--resume", "auto"))
@@ -81,7 +82,7 @@ class KeptState(CliTest):
         shutil.copy(path("faces/id_00003/id_00003_0001.jpg"), path("test/id_00003/id_00003_0001.jpg"))
         write("test/id_00004/id_00004_0002.jpg", b"P6\n4 4\n255\n" + bytes(48))
         self.refused(3, train_arguments(out, *flags), "id_00004_0002.jpg is 4x4", "112x96")
-        self.ok(*train_arguments(out, *VERIFY, "--val-every", 0))  # no verification is to come
+        self.ok(*train_arguments(out, *VERIFY, "--val-every", 0))  # no verification follows
 
     def test_a_bad_picture_of_the_verification_that_is_skipped_is_told_once(self):
         write("test/id_00003/id_00003_0001.jpg", "bad")
@@ -109,7 +110,7 @@ class KeptState(CliTest):
     def test_a_save_that_fails_is_told_beside_the_error(self):
         out = self.fresh("unsaved")
         write(BAD, "bad")
-        # Lines of the log can still be written then, and no weights.
+        # The log can still be written then, but not the weights.
         limit = lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (60_000, 60_000))
         result = finish(start(*train_arguments(out, "--iterations", 14, "--seed", 5), preexec_fn=limit))
         self.assertEqual(result.code, 3, repr(result))

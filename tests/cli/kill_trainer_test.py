@@ -26,7 +26,7 @@ def main():
     for flag in ["--root", "--train-list"]:
         recipe[flag] = harness.path(recipe[flag])
     words = " ".join(f"{flag} '{value}'" for flag, value in recipe.items())
-    # From within its directory, so that config.toml says the same wherever it lies.
+    # Run from its own directory, so that config.toml has the same contents in every place.
     command = f"mkdir -p '{{out}}' && cd '{{out}}' && exec '{harness.binary()}' train {words}"
     kill_test = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "io", "kill_test.py")
     sys.exit(subprocess.call([sys.executable, kill_test, "--kills", str(options.kills), "--in-window", str(options.in_window),

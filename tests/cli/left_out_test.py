@@ -1,5 +1,6 @@
 #!/usr/bin/env python3
-"""What a folder, a list or a list of pairs holds besides good pictures: told by every command, and one rule for what a name means."""
+"""What a folder, a list or a list of pairs contains besides valid pictures: reported by every command, and one rule for the meaning of a
+name."""
 
 import json
 import os
@@ -106,7 +107,7 @@ class LeftOut(CliTest):
 
 
 class Names(CliTest):
-    """What a name in a list of pairs stands for, in a folder and in its pack."""
+    """The meaning of a name in a list of pairs, in a folder and in its pack."""
 
     @classmethod
     def setUpClass(cls):

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""The bench of loss curves, on a few steps over drawn faces: what it says of real ones is not tested here, but that it can say it."""
+"""The benchmark of loss curves, on a few steps over drawn faces: the test checks that it runs and reports, not its result on real faces."""
 
 import os
 import subprocess

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""The memory forecast of the first lines of a run against what the process took at its largest: right within 10 %."""
+"""The memory forecast in the first lines of a run, compared with the process's peak memory: right within 10 %."""
 
 import os
 import re
@@ -16,10 +16,10 @@ RUNS = {
     "verified": ["--depth", 20, "--width", 0.25, "--embedding", 512, "--batch", 32, "--iterations", 2, *VERIFY],
     "two threads, many classes": ["--depth", 10, "--width", 0.25, "--embedding", 512, "--batch", 16, "--iterations", 2, "--threads", 2, "--classes", 10516],
     "wide": ["--depth", 10, "--width", 0.5, "--embedding", 512, "--batch", 8, "--iterations", 2, "--workers", 3],
-    # Whose scratch memory grows several times: what it grew out of must not stay.
+    # Its scratch memory grows several times: the smaller blocks must be freed.
     "wide, by large tiles": ["--depth", 10, "--width", 0.5, "--embedding", 512, "--batch", 8, "--iterations", 2, "--workers", 3, "--convolution", "tiles-6"],
-    # Millions of lines: what a list takes is its characters and 16 bytes a line, and 4 for the
-    # order of an epoch.
+    # Millions of lines: a list takes its characters and 16 bytes per line, and 4 for the order of
+    # an epoch.
     "long list": ["--train-list", "long.txt", "--iterations", 2],
     "long list in disorder": ["--train-list", "disorder.txt", "--iterations", 2],
     "full width": ["--depth", 20, "--width", 1, "--embedding", 512, "--batch", 16, "--iterations", 2, "--threads", 2],
@@ -38,7 +38,7 @@ class Memory(CliTest):
         faces()
         pairs()
         lines = [f"{image_of(person, image)} {person}\n" for person in range(12) for image in range(6)]
-        # Piece by piece: a child's largest size counts from that of this process.
+        # In pieces: the peak memory of a child starts at the size of this process.
         write_pieces("long.txt", ([line] * 100 for line in lines for _ in range(LONG // len(lines) // 100)))
         write_pieces("disorder.txt", (lines for _ in range(LONG // len(lines))))
         for number, (name, flags) in enumerate(RUNS.items()):

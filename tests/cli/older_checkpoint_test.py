@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Runs that a program of before has begun (tests/model/fixtures) go on, are measured, and are started from."""
+"""Runs that an earlier version began (tests/model/fixtures) can be continued, measured, and used as a start."""
 
 import os
 import shutil

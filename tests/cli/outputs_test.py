@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""What a command writes is nothing that it reads, and no file of the user's that nobody asked to replace."""
+"""A command does not write to a file that it reads, nor replace a user's file without being told to."""
 
 import os
 import shutil

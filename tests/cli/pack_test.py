@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""A training set in one packed file: pack, and --pack wherever a folder of images is taken."""
+"""A training set in one packed file: pack, and --pack in every command that accepts a folder of images."""
 
 import os
 import pty
@@ -22,7 +22,7 @@ def packed():
 
 
 def damaged(name, image):
-    """faces() packed, with one byte of an image turned."""
+    """faces() packed, with one byte of an image changed."""
     data = bytearray(read(packed(), "rb"))
     data[data.index(read(f"faces/{image}", "rb")) + 300] ^= 4
     return write(name, bytes(data))
@@ -134,7 +134,7 @@ class Reading(Pack):
         self.assert_same("from-folder", "from-config")
 
     def test_resumes_change_between_folder_and_pack(self):
-        rate = ["--lr-steps", 100]  # the same whatever --iterations says
+        rate = ["--lr-steps", 100]  # the same for any value of --iterations
         self.train("straight", *rate, "--iterations", 12)
         self.train("changing", *rate, "--iterations", 4)
         pack = ["--pack", packed(), "--resume", "auto"]

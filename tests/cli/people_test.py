@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Whom a list or a folder trains on: fewer than two people and labels that nobody has are refused, with what would fit; --relabel."""
+"""Which people a list or a folder trains on: fewer than two people and labels without images are refused, with a suggestion; --relabel."""
 
 import os
 import shutil
@@ -76,7 +76,7 @@ class Labels(CliTest):
         self.assertEqual(checked.code, 3)
         for content in contents:
             self.assertIn(content, checked.out)
-        # Counting from 1 is told and trained on, as a number of classes that was asked for is.
+        # Counting from 1 is reported and used for training, as is a requested number of classes.
         write("from-one.txt", "".join(f"{image_of(i, 0)} {i + 1}\n" for i in range(12)))
         self.train("from-one", "--train-list", "from-one.txt")
         self.assertIn("Labels that no image has: 1, the first 0", read("from-one/train.log"))

@@ -116,7 +116,7 @@ class Signals(Resume):
         process.send_signal(signal.SIGUSR1)
         self.assertEqual(finish(process).code, 0)
         extra = set(steps_of_log(out, r"saved step_(\d+)")) - set(steps_of_log("whole", r"saved step_(\d+)"))
-        self.assertLessEqual(len(extra), 1)  # none where it came at a step that saves anyway
+        self.assertLessEqual(len(extra), 1)  # none where the signal came at a step that is saved anyway
         self.assertTrue(all(step % 7 for step in extra))
         for step in extra:
             self.assertIn(f"step_{step:08}", checkpoints(out))
@@ -128,7 +128,7 @@ class Signals(Resume):
         while not os.path.exists(path("second/faces")) and time.monotonic() < deadline:
             time.sleep(0.01)
         process.send_signal(signal.SIGTERM)
-        time.sleep(0.1)  # two of them at once are one
+        time.sleep(0.1)  # two signals at the same time count as one
         process.send_signal(signal.SIGTERM)
         self.assertEqual(finish(process).code, 143)
 
@@ -198,8 +198,8 @@ class Directories(Resume):
         out = self.copy_of_whole("named")
         older = [name for name in checkpoints(out) if name != f"step_{STEPS:08}"][-1]
         named = ["--resume", f"{out}/{older}"]
-        # A later --resume auto would take step 120 of the old branch, not what this one has
-        # written.
+        # A later --resume auto would take step 120 of the old branch, not the checkpoint that this
+        # run wrote.
         self.refused(2, train_arguments(out, *RUN, *named), older, f"step {STEPS}", "--out")
         self.fresh("branch")
         self.ok(*train_arguments("branch", *RUN, *named))

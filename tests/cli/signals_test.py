@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""What each signal does to each command; a signal that the parent ignores stays ignored."""
+"""The effect of each signal on each command; a signal that the parent ignores stays ignored."""
 
 import os
 import pty
@@ -55,7 +55,7 @@ class Signals(CliTest):
                 self.assertIn("--resume auto", read(f"{out}/train.log"))
 
     def test_a_closed_terminal_saves(self):
-        """Closing a window ends with SIGHUP, sometimes twice, and with a terminal that can no longer be written to."""
+        """Closing a window ends the program with SIGHUP, sometimes sent twice, and with a terminal that can no longer be written to."""
         screen, side = pty.openpty()
         process = self.stop_train("window", signal.SIGHUP, stdout=side, stderr=side)
         process.send_signal(signal.SIGHUP)

@@ -1,5 +1,6 @@
 #!/usr/bin/env python3
-"""The progress bar in terminals of any width, also while they change it: no row of it is left behind, and no line of the log is lost."""
+"""The progress bar in terminals of any width, also while the width changes: none of its rows stays behind, and no line of the log is
+lost."""
 
 import fcntl
 import os
@@ -16,9 +17,10 @@ from harness import CliTest, faces, finish, start, train_arguments
 
 
 class Terminal:
-    """What a terminal of some width shows: rows of characters, of which each knows whether it goes on in the next one.
+    """What a terminal of some width shows: rows of characters, each with a flag whether it continues in the next one.
 
-    `reflows`: whether lines that are too long are wrapped anew when the width changes, as most terminals do, or cut, as xterm does.
+    `reflows`: whether lines that are too long are wrapped again when the width changes, as most terminals do, or cut, as xterm
+    does.
     """
 
     def __init__(self, columns, reflows):
@@ -31,7 +33,7 @@ class Terminal:
             if part == "\r":
                 self.column = 0
             elif part == "\n":
-                self.row, self.column = self.row + 1, 0  # as a tty does with it
+                self.row, self.column = self.row + 1, 0  # as a tty does for this character
                 if self.row == len(self.rows):
                     self.rows.append("")
                     self.wrapped.append(False)
@@ -77,7 +79,7 @@ class Terminal:
             self.wrapped += [True] * (len(pieces) - 1) + [False]
 
     def lines(self):
-        """The rows, with those that belong together in one."""
+        """The rows; rows that belong to one line are joined."""
         lines = [""]
         for row, wrapped in zip(self.rows, self.wrapped):
             lines[-1] += row
@@ -95,7 +97,8 @@ class Bar(CliTest):
         faces()
 
     def watch(self, columns, arguments, resizes=(), reflows=True, told_columns=None):
-        """What is on the terminal at the end, and how many times the bar was drawn. `resizes` come after so many redraws each."""
+        """The contents of the terminal at the end, and how many times the bar was drawn. `resizes` take place after so many redraws
+        each."""
         screen, side = pty.openpty()
         set_columns(side, columns if told_columns is None else told_columns)
         terminal = Terminal(columns, reflows)
@@ -108,12 +111,12 @@ class Bar(CliTest):
                 terminal.write(text.replace("\r\n", "\n"))
                 redraws += text.count("\r\x1b[")
                 if resizes and redraws >= resizes[0][0]:
-                    while select.select([screen], [], [], 0)[0]:  # what is under way belongs to the old width
+                    while select.select([screen], [], [], 0)[0]:  # pending output was made for the old width
                         terminal.write(os.read(screen, 1 << 16).decode().replace("\r\n", "\n"))
                     columns = resizes.pop(0)[1]
                     set_columns(screen, columns)
                     terminal.resize(columns)
-        except OSError:  # how Linux says that the other side is closed
+        except OSError:  # Linux reports a closed other side like this
             pass
         os.close(screen)
         self.assertEqual(resizes, [], "the command was too quick")

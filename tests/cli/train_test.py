@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Every flag of train_face train shows its effect; the same seed gives the same bits; a run that diverges stops."""
+"""Every flag of train_face train has its effect; the same seed gives the same bits; a run that diverges stops."""
 
 import json
 import math
@@ -13,7 +13,7 @@ from harness import (CliTest, checkpoints, column, described, environment, faces
 
 
 def ppm(height, width, shade):
-    """An image that is the same mirrored, and not the same in another channel order."""
+    """An image that is identical when mirrored, and different in another channel order."""
     return f"P6\n{width} {height}\n255\n".encode() + bytes([shade, 255 - shade, (shade * 7) % 256]) * (height * width)
 
 
@@ -70,7 +70,7 @@ class Data(Train):
     def test_mirror(self):
         self.train("unmirrored", "--mirror", "false")
         self.assert_differs("unmirrored", "base")
-        for i in range(4):  # each is its own mirror image
+        for i in range(4):  # each is identical to its mirror image
             write(f"even/p{i}/1.ppm", ppm(112, 96, 40 * i + 30))
         for mirror in ["true", "false"]:
             self.train(f"even-{mirror}", "--root", "even", "--mirror", mirror, without=["--train-list"])
@@ -78,7 +78,7 @@ class Data(Train):
 
 
     def test_cache(self):
-        # What a cache does is tested where a GPU is, or an emulated one
+        # The effect of a cache is tested where a GPU, or an emulated one, is available
         # (tests/cuda/trainer_test.cpp).
         self.train("uncached", "--cache", "none")
         self.assert_same("base", "uncached")
@@ -122,14 +122,14 @@ class Network(Train):
         self.assertGreater(self.first_loss("--scale", 60), self.first_loss("--scale", 30) + 5)
 
     def test_margin_rule(self):
-        # No cosine of an untrained network with 16 dimensions is sure to be below a margin of 0.99,
-        # but hardly one is above.
+        # In an untrained network with 16 dimensions, cosines above a margin of 0.99 are possible
+        # but very unlikely.
         self.assertEqual(self.first_loss("--margin", 0.99, "--margin-rule", "cos_gt_m"), self.first_loss("--margin", 0))
         self.assertGreater(self.first_loss("--margin", 0.99, "--margin-rule", "always"), self.first_loss("--margin", 0) + 20)
 
     def test_feature_norm(self):
-        # A feature of norm 0.65 makes logits smaller than a scale of 30 does, and the margin is
-        # annealed.
+        # With a feature of norm 0.65 the logits are smaller than with a scale of 30, and the margin
+        # is annealed.
         self.assertLess(self.first_loss("--feature-norm", "off"), self.first_loss("--feature-norm", "on") - 5)
 
     def test_weight_norm(self):
@@ -206,7 +206,7 @@ class Run(Train):
         try:
             while chunk := os.read(screen, 65536):
                 shown += chunk
-        except OSError:  # how Linux says that the other side is closed
+        except OSError:  # Linux reports a closed other side like this
             pass
         os.close(screen)
         self.assertEqual(harness.finish(process).code, 0)
@@ -289,8 +289,8 @@ class Run(Train):
 
 class NonFinite(Train):
     def test_a_run_that_diverges_stops_at_the_step(self):
-        # Far too large a rate shows in the next loss; the largest of all in the weights, whose loss
-        # was still fine.
+        # A rate that is far too large shows in the next loss; the largest rate of all shows in the
+        # weights, while their loss was still finite.
         for name, flags in {"loss": ["--lr", 1e20, "--iterations", 30], "saved": ["--lr", 1e20, "--checkpoint-every", 1],
                             "weights": ["--lr", 1e38, "--weight-decay", 1000, "--iterations", 1]}.items():  # fmt: skip
             with self.subTest(name=name):

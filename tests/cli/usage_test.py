@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Help, exit code 2 for what cannot be meant, and the configuration file."""
+"""Help, exit code 2 for invalid options, and the configuration file."""
 
 import glob
 import os
@@ -22,7 +22,7 @@ class Help(CliTest):
                 result = self.ok(*command, "--help")
                 self.assertEqual(result.err, "")
                 self.assertGreater(len(result.out.splitlines()), 6)
-                if command != ["inspect"]:  # which has nothing to set
+                if command != ["inspect"]:  # inspect has no options with values
                     self.assertRegex(result.out, r"--[a-z-]+ [A-Z].*(=| \[)\w", "a default")
                 self.assertEqual(self.ok(*command, "-h").out, result.out)
 
@@ -43,12 +43,12 @@ class Help(CliTest):
             self.assertIn(command, text)
 
     def test_every_flag_has_a_test(self):
-        """A flag that no test gives to the program is not tested; refusing values, as here, is not enough."""
+        """A flag that no test passes to the program is not tested; a test that it refuses values, as here, is not enough."""
         tests = ""
         for name in glob.glob(os.path.join(os.path.dirname(os.path.abspath(__file__)), "*_test.py")):
             with open(name) as file:
                 tests += file.read() if os.path.basename(name) != "usage_test.py" else ""
-        given = set(re.findall(r"[\"'](--[a-z-]+)[\"']", tests)) | {"--config", "--preset"}  # whose tests are below
+        given = set(re.findall(r"[\"'](--[a-z-]+)[\"']", tests)) | {"--config", "--preset"}  # tested below
         for command in [[], *([name] for name in COMMANDS)]:
             self.assertEqual(flags_of(self.ok(*command, "--help").out) - given, set(), f"of train_face {' '.join(command)}")
 

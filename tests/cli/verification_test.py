@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Verification where something is wrong: pictures that are missing, embeddings that are not finite, models that tell nothing apart."""
+"""Verification with faulty input: pictures that are missing, embeddings that are not finite, models that cannot distinguish anything."""
 
 import csv
 import json
@@ -14,7 +14,7 @@ from harness import CliTest, faces, image_of, newest, pairs, path, read, run, wr
 
 
 def rewrite_model(source, target, change, extra=()):
-    """Writes a model whose tensors are what `change(name, numbers)` answers, and `extra` tensors (name, dtype, shape, bytes) before them."""
+    """Writes a model whose tensors are what `change(name, numbers)` returns, and `extra` tensors (name, dtype, shape, bytes) before them."""
     data = read(source, "rb")
     (length,) = struct.unpack_from("<Q", data)
     header = json.loads(data[8 : 8 + length])
@@ -143,7 +143,7 @@ class Collapsed(Broken):
     @classmethod
     def setUpClass(cls):
         super().setUpClass()
-        # The embedding is the bias, whatever the picture; or nothing at all.
+        # The embedding is the bias, for any picture; or all zeros.
         rewrite_model(newest("run"), "point.safetensors", lambda name, numbers: [0.0 if name == "fc5.weight" else 0.5] * len(numbers))
         rewrite_model(newest("run"), "zero.safetensors", lambda name, numbers: [0.0] * len(numbers))
 

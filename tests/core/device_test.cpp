@@ -63,7 +63,7 @@ TEST_CASE("device: scratch is aligned, one for each worker, and only ever grows"
   REQUIRE(aligned(larger));
   std::memset(larger, 7, 1'000'000);
   CHECK(cpu.scratch(1, 500'000) == larger);
-  CHECK(std::to_integer<int>(cpu.scratch(2, 1000)[999]) == 2);  // its neighbour's was left alone
+  CHECK(std::to_integer<int>(cpu.scratch(2, 1000)[999]) == 2);  // the next worker's is unchanged
 }
 
 TEST_CASE("device: host memory is aligned, also for nothing", "[device]") {
@@ -75,7 +75,7 @@ TEST_CASE("device: host memory is aligned, also for nothing", "[device]") {
   }
 }
 
-#if !defined(__SANITIZE_ADDRESS__)  // which ends the program where malloc would answer null
+#if !defined(__SANITIZE_ADDRESS__)  // which ends the program where malloc would return null
 TEST_CASE("device: memory that is not to be had is an error with the bytes wanted", "[device]") {
   CHECK_THROWS_AS(allocate(Memory::host, std::size_t{1} << 60), MemoryError);
   CHECK_THROWS_WITH(allocate(Memory::host, std::size_t{1} << 60), Contains("wanted 1152921504606846976 bytes"));

@@ -68,7 +68,7 @@ TEST_CASE("processors: a container sees its own group as the topmost, version 2"
   const System system;
   system.write("sys/fs/cgroup/cpu.max", "150000 100000\n");
   system.write("proc/self/mountinfo", "30 23 0:26 / /sys/fs/cgroup ro - cgroup2 cgroup rw\n");
-  // the last cannot be seen from here
+  // the last is not visible here
   for (const char* group : {"0::/\n", "0::/../sibling\n", "0::/system.slice/docker-1f.scope\n"}) {
     system.write("proc/self/cgroup", group);
     CHECK(processor_quota(system.path()) == 1.5);
@@ -91,7 +91,7 @@ TEST_CASE("processors: quota and period of version 1, in a container with and wi
   system.write("sys/fs/cgroup/cpu,cpuacct/docker/1f/cpu.cfs_period_us", "50000\n");
   system.write("sys/fs/cgroup/cpu,cpuacct/docker/1f/cpu.cfs_quota_us", "100000\n");
   CHECK(processor_quota(system.path()) == 2.0);
-  system.write("sys/fs/cgroup/cpu,cpuacct/cpu.cfs_quota_us", "20000\n");  // of a group above
+  system.write("sys/fs/cgroup/cpu,cpuacct/cpu.cfs_quota_us", "20000\n");  // of a parent group
   CHECK(processor_quota(system.path()) == 0.2);
 }
 

@@ -27,8 +27,8 @@ TEST_CASE("random: a stream is the FNV-1a of its name", "[random]") {
 }
 
 TEST_CASE("random: the draws of a seed never change between versions", "[random]") {
-  // Computed from the definition by a program of its own. Another answer here breaks the resume of
-  // every older run.
+  // Computed from the definition by a separate program. A different result here breaks the resume
+  // of every older run.
   CHECK(Random(0).bits(0) == 0xf8dc1230f1b644d8);
   CHECK(Random(1, stream_of("mirror"), 2).bits(3) == 0xc67d500afb5b824c);
   CHECK(Random(~std::uint64_t{0}, stream_of("order"), (std::uint64_t{1} << 40) + 1).bits((std::uint64_t{1} << 33) + 5) ==

@@ -17,7 +17,7 @@ TEST_CASE("shape: counts, parts and text", "[shape]") {
   CHECK(images.str() == "(32,112,96,3)");
   CHECK(fmt::format("{} {}", images, Shape{7}) == "(32,112,96,3) (7)");
   CHECK(images.with(0, 64) == Shape{64, 112, 96, 3});
-  CHECK(images == Shape{32, 112, 96, 3});  // with() changed a copy
+  CHECK(images == Shape{32, 112, 96, 3});  // with() changes a copy
 
   CHECK(Shape().count() == 1);
   CHECK(Shape().str() == "()");
@@ -43,9 +43,9 @@ TEST_CASE("shape: a number of elements or bytes that overflows is refused", "[sh
   CHECK_THROWS_WITH((Shape{big, big >> 4, 4}), Contains("overflows at dimension 2 of extent 4"));
   CHECK_THROWS_WITH((Shape{std::int64_t{1} << 60}), Contains("overflows at dimension 0"));
   CHECK_THROWS_AS((Shape{2, 2}.with(0, std::int64_t{1} << 62)), UsageError);
-  // The largest that is let through still has a size in bytes, in f64.
+  // The largest accepted shape still has a valid size in bytes, in f64.
   const Shape largest{std::int64_t{1} << 58};
   CHECK(largest.count() * 8 == std::int64_t{1} << 61);
-  // A zero makes the count harmless, wherever it stands.
+  // A zero makes the count valid, in any position.
   CHECK(Shape{0, big, big, big}.count() == 0);
 }

@@ -1,9 +1,10 @@
-// Bytes of any kind become UTF-8, on one line where that is asked for.
+// Any bytes become UTF-8, and are put on one line where requested.
 #include "catch.h"
 
 #include <amnet/core/text.h>
 
 #include <string>
+#include <vector>
 
 using namespace amnet;
 
@@ -37,4 +38,11 @@ TEST_CASE("text: a line has no control characters", "[text]") {
                  "31m") == "\\x9b31m");  // C1: another way to begin a terminal's command
   CHECK(one_line(std::string_view("a\0b", 3)) == "a\\x00b");
   CHECK(one_line("\xE9\n") == "\xEF\xBF\xBD\\n");
+}
+
+TEST_CASE("text: parts are joined with a separator between them", "[text]") {
+  const std::vector<std::string> parts = {"a", "", "c"};
+  CHECK(joined(parts, ", ") == "a, , c");
+  CHECK(joined({}, ", ").empty());
+  CHECK(joined(std::vector<std::string>{"alone"}, ", ") == "alone");
 }

@@ -11,12 +11,12 @@ using namespace amnet;
 
 namespace {
 
-// Samples and classes: one class, fewer and more than a block has threads, more samples than that,
-// and none.
+// Samples and classes: one class, fewer and more classes than a block has threads, more samples
+// than that, and none.
 constexpr std::int64_t sizes[][2] = {{1, 1}, {1, 2}, {60, 3}, {31, 7}, {24, 300}, {12, 1030}, {260, 2}, {0, 4}};
 
-/// Logits of few values, so that ties are many, some of them NaN or infinite; labels that are often
-/// right.
+/// Logits with few different values, so that there are many ties, some of them NaN or infinite;
+/// labels that are often right.
 struct Scores {
   Both logits, labels;
 
@@ -37,7 +37,7 @@ struct Scores {
         case 3:  // all minus infinity
           for (float& logit : row) logit = -std::numeric_limits<float>::infinity();
           break;
-        case 4:  // NaN but for the target
+        case 4:  // NaN except for the target
           for (float& logit : row) logit = std::numeric_limits<float>::quiet_NaN();
           target = 1;
           break;

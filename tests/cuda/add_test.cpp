@@ -37,7 +37,7 @@ TEMPLATE_TEST_CASE("add: forward", "[gpu]", F32, Bf16) {
         if (count <= 4) {
           parity.check_each(y);
         } else {
-          parity.check_same(y);  // in bf16 a sum of more is rounded on the way
+          parity.check_same(y);  // in bf16 a sum of more terms is also rounded in between
         }
       }
     }

@@ -1,5 +1,5 @@
-// A trainer of a net that is no face network, on a source of its own, on the GPU: as on the CPU,
-// and from a checkpoint on to the same bits.
+// A trainer with a net other than the face network, on its own source, on the GPU: results are as
+// on the CPU, and after a checkpoint they continue with the same bits.
 #include <amnet/layers/accuracy.h>
 #include <amnet/layers/batch_norm.h>
 #include <amnet/layers/conv2d.h>
@@ -28,7 +28,7 @@ namespace {
 
 constexpr std::int64_t samples = 22, classes = 3, steps = 5;
 
-/// Each sample once an epoch, in their order; the last batch of an epoch has what is left.
+/// Each sample once an epoch, in order; the last batch of an epoch has the remaining samples.
 class Epochs final : public BatchSource {
  public:
   explicit Epochs(std::vector<NamedTensor> tensors) : tensors_(std::move(tensors)) {}
@@ -66,7 +66,7 @@ Model model_of(DType dtype, bool draws) {
   return model;
 }
 
-/// A training in a folder, begun or gone on with.
+/// A training in a folder, started or resumed.
 struct Training {
   Training(Device where, const Both& x, bool draws, std::filesystem::path folder)
       : device(std::move(where)),
@@ -77,7 +77,7 @@ struct Training {
         log(folder / "train.log"),
         checkpoints(folder, log) {}
 
-  /// To the end, or until so many steps are done.
+  /// Runs to the end, or until so many steps are done.
   void run(std::int64_t until = steps) {
     train(trainer, {&checkpoints}, {.poll = [&] { return trainer.step() >= until ? TrainRequest::stop : TrainRequest::none; }});
   }
@@ -108,7 +108,7 @@ TEMPLATE_TEST_CASE("trainer: a net of one's own trains on the GPU and goes on to
   for_each_machine<TestType>("trainer: any net", [](Parity& parity) {
     const Both x = parity.activation({samples, 7, 6, 4});
     const CudaOptions options{.precision = TestType::precision, .deterministic = true};
-    // With dropout no step is the same as the last: it is launched kernel by kernel.
+    // With dropout each step differs from the last: it is launched kernel by kernel.
     for (const bool draws : {false, true}) {
       INFO("dropout " << draws);
       const test_images::TemporaryFolder folder;

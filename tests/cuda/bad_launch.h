@@ -5,7 +5,7 @@
 
 namespace amnet {
 
-/// Throws what the launch throws.
+/// Throws the error of the launch.
 void launch_badly(Cuda& cuda);
 
 }  // namespace amnet

@@ -19,8 +19,8 @@ Both positive(Parity& parity, std::int64_t channels) {
   return parity.same(host);
 }
 
-/// An activation without signs: its sums do not cancel, so that their errors stay small beside
-/// them.
+/// An activation without negative values: its sums do not cancel, so that their errors stay small
+/// relative to them.
 Both magnitudes(Parity& parity, const Shape& shape) {
   const Both both = parity.activation(shape);
   for (float& value : both.host.data<float>()) value = std::abs(value);

@@ -7,13 +7,14 @@ using namespace amnet;
 
 namespace {
 
-// One channel, more than a block has threads, no whole number of rows for a block, more rows than a
-// grid has threads, and no rows.
+// One channel, more channels than a block has threads, a number of rows that blocks do not divide
+// evenly, more rows than a grid has threads, and no rows.
 const Shape shapes[] = {{2, 5, 3, 64}, {3, 7}, {1, 1}, {5000, 1}, {2, 300}, {9, 513}, {3, 2064}, {1, 9, 2, 24}, {8000, 3}, {0, 5}};
 
 }  // namespace
 
-// Sums are f32 of values that both devices have in full: bf16 allows no more than f32.
+// The sums are f32 sums of values that both devices hold exactly: bf16 has the same tolerance as
+// f32.
 TEMPLATE_TEST_CASE("bias: backward", "[gpu]", F32, Bf16) {
   for_each_machine("bias: backward", TestType::precision, F32::bound, [](Parity& parity) {
     for (const Shape& shape : shapes) {

@@ -1,4 +1,4 @@
-// Convolutions of a few shapes on both devices, in every way that the GPU has for them.
+// Convolutions of a few shapes on both devices, with every algorithm that the GPU has for them.
 #pragma once
 
 #include <amnet/kernels/conv2d.h>
@@ -25,14 +25,14 @@ struct Layer {
   Shape y() const { return geometry().output_shape(x(), outputs); }
 };
 
-/// Whole packs of channels and odd ones, the pixels' 3, strides, one pixel, groups, a kernel of 1,
-/// more outputs than a block has threads.
+/// Numbers of channels that are whole packs and odd ones, the 3 channels of the pixels, strides,
+/// one pixel, groups, a kernel of 1, more outputs than a block has threads.
 inline const Layer layers[] = {{2, 7, 6, 8, 16},          {1, 9, 8, 3, 8, 3, 2},       {2, 7, 6, 8, 8, 3, 2},
                                {1, 1, 1, 5, 7},           {3, 4, 5, 6, 6, 3, 1, 1, 6}, {1, 5, 4, 8, 16, 3, 2, 1, 2},
                                {2, 3, 3, 4, 300, 1, 1, 0}};
 
-/// Runs `body` once for each way of carrying its operations out: with the first candidate of each,
-/// with the second, ...
+/// Runs `body` once for each choice of candidates: with the first candidate of each operation, with
+/// the second, ...
 template <class Body>
 void for_each_candidate(Parity& parity, Body&& body) {
   std::size_t most = 1;
@@ -50,7 +50,7 @@ void for_each_candidate(Parity& parity, Body&& body) {
   *parity.cuda.state().convolutions = {};
 }
 
-/// The CPU that is compared with: plain sums, as exact as the GPU's.
+/// The CPU for the comparison: plain sums, as exact as the GPU's.
 inline Cpu direct() { return Cpu(1, ConvolutionAlgorithm::direct); }
 
 struct Parts {
@@ -79,7 +79,7 @@ struct Writes {
 
 inline void check_backward(Parity& parity, const Layer& layer, const Writes& writes, std::int64_t slopes = 0) {
   const Both x = parity.activation(layer.x()), w = parity.parameter(layer.w());
-  // summed over pixels, in a single slope's gradient to one number
+  // summed over pixels; a single slope's gradient is summed to one number
   const Both dy = parity.activation(layer.y(), 3);
   const BothGradients dx = parity.gradient(x, writes.x), dw = parity.gradient(w, writes.w);
   const BothGradients dbias = parity.gradient(parity.parameter({layer.outputs}), writes.bias);

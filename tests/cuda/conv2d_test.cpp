@@ -76,7 +76,7 @@ TEMPLATE_TEST_CASE("conv2d: prepared weights", "[gpu]", F32, Tf32, Bf16) {
     const std::size_t bytes =
         conv2d_prepared_bytes(parity.cuda, layer.geometry(), layer.x(), layer.outputs, DType::f32, Conv2dPass::forward);
     CHECK(bytes == (forward.transformed.defined() ? forward.transformed.size_bytes() : 0));
-    // What was prepared is what is read.
+    // The prepared copy is read, not the original.
     if (bytes > 0) clear_bytes(w.device.raw(), Memory::cuda, w.device.size_bytes());
     Cpu cpu = direct();
     conv2d_forward(cpu, layer.geometry(), x.host, w.host, {}, y.host);

@@ -13,7 +13,8 @@ namespace {
 // Whole packs of 16 bytes, odd numbers of elements, and more than the threads of one grid.
 const Shape shapes[] = {{2, 5, 3, 64}, {3, 7}, {1, 1}, {2, 301}, {37, 3601}};
 
-// Every word of the counter and of the key counts; at the threshold itself an element is kept.
+// Every word of the counter and of the key has an effect; at the threshold itself an element is
+// kept.
 const DropoutDraw draws[] = {
     {.ratio = 0.5, .seed = 1, .stream = stream_of("dropout"), .step = 7},
     {.ratio = 0.3, .seed = 0x123456789abcdef0, .stream = 2, .step = std::int64_t{5} << 33},
@@ -43,7 +44,8 @@ TEMPLATE_TEST_CASE("dropout: forward where no pack begins, and in place", "[gpu]
   for_each_machine<TestType>("dropout: forward where no pack begins, and in place", [](Parity& parity) {
     const Both x = parity.activation({4, 9});
     const Both mask = parity.same(Tensor::zeros(x.host.shape(), DType::u8));
-    // the second time x and y do not begin at 16 bytes, and the mask at no even address
+    // the second time x and y do not begin at a multiple of 16 bytes, and the mask is at an odd
+    // address
     for (const std::int64_t begin : {0, 1}) {
       const auto part = [&](const Tensor& whole) { return whole.slice(begin, begin + 3); };
       dropout_forward(parity.cpu, draws[0], part(x.host), part(x.host), part(mask.host));

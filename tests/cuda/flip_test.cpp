@@ -7,7 +7,8 @@ using namespace amnet;
 
 namespace {
 
-// Odd and even widths, channels in whole packs and not, and more elements than a grid has threads.
+// Odd and even widths, channels in whole packs and others, and more elements than a grid has
+// threads.
 const Shape shapes[] = {{2, 5, 3, 64}, {1, 1, 1, 1},  {2, 3, 7, 3},    {1, 2, 1, 8},
                         {3, 2, 30, 1}, {1, 2, 4, 12}, {1, 40, 45, 80}, {1, 61, 97, 3}};
 

@@ -8,8 +8,8 @@ using namespace amnet;
 
 namespace {
 
-// Rows in whole packs and not, of one, three and four channels, and more elements than a grid has
-// threads.
+// Rows of whole packs and others, of one, three and four channels, and more elements than a grid
+// has threads.
 const Shape shapes[] = {{2, 5, 8, 3}, {3, 4, 7, 3},   {1, 1, 1, 3},    {4, 3, 12, 1},
                         {2, 2, 5, 4}, {3, 56, 96, 3}, {3, 112, 96, 3}, {2, 113, 95, 3}};
 
@@ -67,8 +67,8 @@ TEMPLATE_TEST_CASE("image_input: forward where no pack begins", "[gpu]", F32, Bf
   });
 }
 
-// Sets with rows in whole packs and not, batches smaller and larger than the set, and images that
-// come twice.
+// Sets with rows of whole packs and others, batches smaller and larger than the set, and images
+// that are chosen twice.
 TEMPLATE_TEST_CASE("image_input: images chosen by index", "[gpu]", F32, Bf16) {
   for_each_machine<TestType>("image_input: images chosen by index", [](Parity& parity) {
     for (const Shape& set : {Shape{7, 5, 8, 3}, Shape{3, 4, 7, 3}, Shape{1, 2, 12, 1}, Shape{5, 56, 96, 3}}) {

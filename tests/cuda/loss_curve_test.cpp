@@ -1,6 +1,6 @@
-// A step's rounding errors grow in the steps that follow, whatever computes them. How far two
-// curves may part is therefore measured: by runs of the CPU whose first weights were each
-// multiplied by 1 + 1e-6 n, n normal.
+// A step's rounding errors grow in the following steps, whatever computes them. The allowed
+// distance between two curves is therefore measured: by runs of the CPU whose first weights were
+// each multiplied by 1 + 1e-6 n, n normal.
 #include <algorithm>
 #include <cmath>
 #include <numeric>
@@ -14,9 +14,10 @@ using namespace amnet;
 
 namespace {
 
-// An emulated GPU takes a second for what a GPU does in a millisecond.
+// An emulated GPU takes a second for a GPU's work of one millisecond.
 const int steps = emulated_gpu ? 12 : 200, smoothed_over = emulated_gpu ? 4 : 20;
-// The loss falls from about 20 to nothing, or to 8: 3 % of next to nothing would say nothing.
+// The loss falls from about 20 to nearly 0, or to 8: 3 % of a value near 0 would be no useful
+// bound.
 constexpr double quick = 0.003, slow = 1e-5;
 
 std::vector<double> smoothed_losses(Trainee& trainee, double learning_rate) {
@@ -52,7 +53,7 @@ TEMPLATE_TEST_CASE("training: the loss curve is as near to the CPU's as rounding
     Trainee here(Cpu(1, ConvolutionAlgorithm::direct)), there(parity.cuda);
     const double learning_rate = TestType::precision == ProductPrecision::bf16 ? slow : quick;
     const std::vector<double> wanted = smoothed_losses(here, learning_rate), found = smoothed_losses(there, learning_rate);
-    CHECK(wanted.back() < wanted.front());  // it learns, so that there is something to part over
+    CHECK(wanted.back() < wanted.front());  // the net learns, so that the curves can differ
     if (TestType::precision == ProductPrecision::bf16) {
       CHECK(found.back() == Approx(wanted.back()).epsilon(0.03));
       return;

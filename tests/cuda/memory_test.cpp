@@ -22,8 +22,8 @@ TEST_CASE("memory: what a GPU has is told, and what it has not is refused with w
       CHECK(error.free <= now.total);
     }
     const auto taken = allocate(Memory::cuda, 12345);
-    // A GPU's driver hands out larger pieces, and others take some too.
+    // A GPU's driver allocates larger pieces, and other processes take memory too.
     if (emulated_gpu) CHECK(device_memory().free == now.free - 12345);
-    CHECK_NOTHROW(allocate(Memory::cuda, 1));  // one failure is no other's
+    CHECK_NOTHROW(allocate(Memory::cuda, 1));  // one failure does not cause another
   });
 }

@@ -7,10 +7,10 @@ using namespace amnet;
 
 namespace {
 
-// Rows of a warp and of a block, packed and not, one and many of them.
+// Rows of a warp and of a block, packed and not packed, one and many of them.
 const Shape shapes[] = {{5, 512}, {3, 7}, {1, 3}, {9, 8}, {2, 3, 40}, {33, 12}, {2, 1030}, {3, 2048}, {1, 2500}};
 
-/// What a forward pass writes: a row of length 1 and its norm, the device's on both.
+/// The output of a forward pass: a row of length 1 and its norm, the device's on both.
 struct Unit {
   Both y, norm;
 };

@@ -1,5 +1,5 @@
-// Parity with the CPU: an operation runs on both devices from the same random values, and what it
-// wrote is compared.
+// Parity with the CPU: an operation runs on both devices on the same random values, and the results
+// are compared.
 //
 //   TEMPLATE_TEST_CASE("prelu: forward", "[prelu]", F32, Bf16) {
 //     for_each_machine<TestType>("prelu: forward", [](Parity& parity) {
@@ -20,8 +20,8 @@
 
 namespace amnet {
 
-/// The precisions that a case is run in, and how far the GPU may be from the CPU: the norm of the
-/// difference over the norm of the CPU's.
+/// The precisions in which a case is run, and the largest allowed difference between GPU and CPU:
+/// the norm of the difference divided by the norm of the CPU's values.
 struct F32 {
   static constexpr ProductPrecision precision = ProductPrecision::f32;
   static constexpr double bound = 1e-5;
@@ -35,8 +35,8 @@ struct Bf16 {
   static constexpr double bound = 2e-2;
 };
 
-/// One tensor on each device, with the same values: in bf16, the CPU's f32 are those the GPU's bf16
-/// stand for.
+/// One tensor on each device, with the same values: in bf16, the CPU's f32 values are those of the
+/// GPU's bf16 values.
 struct Both {
   Tensor host, device;
 };
@@ -52,24 +52,25 @@ class Parity {
   Cuda cuda;
 
   /// Normal values; a device tensor of bf16 where the precision is bf16. A sum over values of mean
-  /// 0 may cancel to far less than its rounding errors: a test of sums takes another mean.
+  /// 0 may cancel to far less than its rounding errors: a test of sums uses another mean.
   Both activation(Shape shape, double mean = 0);
   /// Normal values of f32 in every precision: parameters, statistics, features and logits.
   Both parameter(Shape shape, double mean = 0);
-  /// Whatever the test wants: i64, u8 or f32 on both.
+  /// A tensor of any type: i64, u8 or f32 on both devices.
   Both same(const Tensor& host) const;
-  /// As `like`, of NaN: what an operation does not write shows.
+  /// A tensor as `like`, filled with NaN: elements that an operation does not write are detected.
   Both output(const Both& like) const;
   Both output(Shape shape, bool activation) const;
-  /// A gradient as `like`: of NaN to assign, of random values to add to, or undefined to skip.
+  /// A gradient as `like`: NaN where it is assigned, random values where it is added to, or
+  /// undefined where it is skipped.
   BothGradients gradient(const Both& like, Write write);
 
   /// Fails the test where the device's values are further from the host's than the precision
   /// allows, or not finite.
   void check_same(const Both& both) const;
   void check_same(const BothGradients& both) const;
-  /// Fails the test where a single value differs by more than the device's type rounds it: for
-  /// operations that round once or twice. One wrong element among many is too little for
+  /// Fails the test where a single value differs by more than the rounding of the device's type:
+  /// for operations that round once or twice. One wrong element among many is too small for
   /// check_same.
   void check_each(const Both& both) const;
   void check_each(const BothGradients& both) const;
@@ -89,12 +90,12 @@ class Parity {
 /// Whether the tests are linked with the emulation of a GPU.
 extern const bool emulated_gpu;
 
-/// What the values are drawn from: AMNET_TEST_SEED, or 1, so that a test that has passed passes
+/// The seed of the drawn values: AMNET_TEST_SEED, or 1, so that a test that has passed passes
 /// again.
 std::uint64_t test_seed();
 
 /// Runs a test on the GPU, or on the emulated one under several orders of threads and paces of
-/// streams. Where there is no GPU it says so by the test's name and does nothing.
+/// streams. Where there is no GPU it reports the test's name as skipped and does nothing.
 void for_each_machine(std::string_view test, ProductPrecision precision, double bound, const std::function<void(Parity&)>& body);
 template <class Precision>
 void for_each_machine(std::string_view test, const std::function<void(Parity&)>& body) {

@@ -17,8 +17,8 @@ struct Case {
   Shape pooled() const { return window.output_shape(image); }
 };
 
-// Windows that touch, overlap, leave gaps, hang over the edge and stand in the padding; channels in
-// whole packs and not.
+// Windows that touch, overlap, leave gaps, extend over the edge and lie in the padding; channels in
+// whole packs and others.
 const Case windows[] = {
     {{}, {2, 4, 6, 16}},
     {{}, {1, 5, 7, 3}},
@@ -64,7 +64,7 @@ void check_backward(Parity& parity, Case test, PoolKind kind, Write write) {
 
 }  // namespace
 
-// In bf16 ties are common among so few values.
+// In bf16 ties are common because there are few different values.
 TEMPLATE_TEST_CASE("pool: forward", "[gpu]", F32, Bf16) {
   for_each_machine<TestType>("pool: forward", [](Parity& parity) {
     for (const PoolKind kind : {PoolKind::max, PoolKind::average}) {

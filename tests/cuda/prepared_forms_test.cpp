@@ -1,5 +1,5 @@
-// What inferences on the GPU keep of the parameters, weights rounded to bf16: never stale, whoever
-// writes the parameters.
+// What inferences on the GPU keep of the parameters, weights rounded to bf16: it is never out of
+// date, no matter which code writes the parameters.
 #include <amnet/kernels/add.h>
 #include <amnet/layers/conv2d.h>
 #include <amnet/layers/flatten.h>
@@ -20,8 +20,8 @@ using namespace amnet;
 
 namespace {
 
-/// An inference that keeps what it prepares, and one that does not: both must see the parameters as
-/// they are.
+/// An inference that keeps what it prepares, and one that does not: both must see the current
+/// parameters.
 class Inferences {
  public:
   Inferences(Device& device, const Net& net, Value input, const Tensor& samples, Value output)
@@ -56,8 +56,8 @@ class Inferences {
   std::vector<std::byte> before_;
 };
 
-/// A convolution that doubles its weights in every training pass, which nobody else writes: the
-/// solver leaves it alone.
+/// A convolution that doubles its weights in every training pass; no other code writes them: the
+/// solver skips them.
 class Doubling final : public Layer {
  public:
   std::string_view type() const override { return "doubling"; }
@@ -107,7 +107,7 @@ TEST_CASE("prepared forms: on the GPU they follow the parameters, whoever writes
       there.run_step(s, {4, s == 4 ? 3 : 4});
       inferences.check_that_it_is_new(fmt::format("step {}", s));
     }
-    // A run that trains has raised versions too: from here on it is the update alone.
+    // A run that trains has raised versions too: from here on only the update does.
     there.plan->forward(there.device);
     there.plan->backward(there.device);
     inferences.look();

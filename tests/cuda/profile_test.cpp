@@ -25,7 +25,7 @@ TEST_CASE("profile: every kernel of a step has a name, its calls and its time", 
       if (one.name.find(": cudnn engine ") != std::string::npos) convolutions += one.calls;
       if (one.name.rfind("product (", 0) == 0) products += one.calls;
     }
-    // steps, micro-batches, and the passes of 4 convolutions; no gradient of the pixels
+    // steps, micro-batches, and the passes of 4 convolutions; without the gradient of the pixels
     CHECK(convolutions == 2 * 2 * (4 + 4 + 3));
     CHECK(products > 0);
     CHECK(std::ranges::count_if(times, [](const KernelTime& one) { return one.name == "SgdStep"; }) == 1);

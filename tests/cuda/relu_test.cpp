@@ -31,7 +31,7 @@ TEMPLATE_TEST_CASE("relu: forward from and to where no pack begins", "[gpu]", F3
     relu_forward(parity.cpu, whole.host.slice(1, 3), out.host.slice(0, 2));
     relu_forward(parity.cuda, whole.device.slice(1, 3), out.device.slice(0, 2));
     parity.check_each(Both{out.host.slice(0, 2), out.device.slice(0, 2)});
-    // In place, and nothing beside it.
+    // In place, and without a change outside the slice.
     relu_forward(parity.cpu, whole.host.slice(1, 3), whole.host.slice(1, 3));
     relu_forward(parity.cuda, whole.device.slice(1, 3), whole.device.slice(1, 3));
     parity.check_each(whole);

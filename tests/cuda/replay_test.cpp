@@ -76,8 +76,8 @@ TEST_CASE("replay: a recording is made anew when the scratch memory has moved", 
     }
     bias_backward(parity.cpu, dy.host, {sums.host, Write::assign});
     parity.check_same(sums);
-    // A driver may give more memory at the same place: what is recorded is then still true. The
-    // emulated one was never seen to.
+    // A driver may allocate the larger memory at the same address: the recording is then still
+    // valid. This was never observed with the emulated one.
     const bool moved = emulated_gpu || parity.cuda.state().scratch_memory.get() != before;
     CHECK(calls == (moved ? 3 : 2));
   });
@@ -89,7 +89,7 @@ TEST_CASE("replay: what cannot be recorded is launched, and says why", "[gpu]") 
     const auto replay = make_replay(parity.cuda);
     for (int time = 0; time < 4; ++time) {
       replay->run([&] {
-        // memory is not to be had in a recording
+        // memory cannot be allocated in a recording
         const Tensor taken({5}, DType::f32, Memory::cuda);
         return counter.add_once(), true;
       });
@@ -113,7 +113,7 @@ TEST_CASE("replay: an error of the work is the caller's, and the stream goes on"
     replay->run(work);
     fails = true;
     CHECK_THROWS_AS(replay->run(work), std::runtime_error);
-    CHECK(counter.value() == 1);  // a recording that was broken off has done nothing
+    CHECK(counter.value() == 1);  // a recording that was aborted has no effect
     fails = false;
     replay->run(work);
     replay->run(work);

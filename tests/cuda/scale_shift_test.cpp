@@ -13,8 +13,8 @@ constexpr Write writes[] = {Write::skip, Write::assign, Write::add};
 // threads.
 const Shape shapes[] = {{2, 5, 3, 64}, {3, 7}, {4, 1}, {513, 1}, {2, 300}, {1, 9, 2, 24}};
 
-/// Of a shape, with one scale for each channel or one in all; the sums that the gradients are do
-/// not cancel.
+/// Tensors of a shape, with one scale for each channel or one shared scale; the sums in the
+/// gradients do not cancel.
 struct Case {
   Both x, scale, shift, dy;
   BothGradients dx, dscale, dshift;
@@ -29,7 +29,7 @@ struct Case {
         dshift(parity.gradient(shift, write_shift)) {}
 
   void check_backward(Parity& parity) const {
-    const bool wanted = static_cast<bool>(dscale.host);  // x may be left out otherwise
+    const bool wanted = static_cast<bool>(dscale.host);  // otherwise x may be undefined
     scale_shift_backward(parity.cpu, wanted ? x.host : Tensor(), scale.host, dy.host, dx.host, dscale.host, dshift.host);
     scale_shift_backward(parity.cuda, wanted ? x.device : Tensor(), scale.device, dy.device, dx.device, dscale.device, dshift.device);
     parity.check_each(dx);
@@ -56,7 +56,8 @@ TEMPLATE_TEST_CASE("scale_shift: forward", "[gpu]", F32, Bf16) {
   });
 }
 
-// The sums are f32 of values that both devices have in full: bf16 allows no more than f32.
+// The sums are f32 sums of values that both devices hold exactly: bf16 has the same tolerance as
+// f32.
 TEMPLATE_TEST_CASE("scale_shift: backward, written in every way", "[gpu]", F32, Bf16) {
   for_each_machine("scale_shift: backward, written in every way", TestType::precision, F32::bound, [](Parity& parity) {
     for (const Write write_x : writes) {

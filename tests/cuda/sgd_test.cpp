@@ -14,9 +14,9 @@ struct Parameters {
   std::vector<Both> momenta, values;
   std::vector<SgdUpdate> host, device;
 
-  /// `offset`: how many elements behind an address of 16 bytes they begin.
+  /// `offset`: how many elements after a multiple of 16 bytes they begin.
   void add(Parity& parity, std::int64_t count, std::int64_t offset) {
-    // Nothing cancels, so that errors stay small beside a value, even a single one.
+    // No sum cancels, so that errors stay small relative to each value.
     const auto drawn = [&](float least) {
       const Tensor random = parity.parameter({count + offset}).host;
       for (float& value : random.data<float>()) value = least + std::abs(value);
@@ -45,7 +45,7 @@ struct Parameters {
 
 }  // namespace
 
-// Counts: none, less than a pack, whole blocks, blocks and a rest.
+// Counts: none, less than a pack, whole blocks, blocks and a remainder.
 TEMPLATE_TEST_CASE("sgd: step", "[gpu]", F32, Bf16) {
   for_each_machine<TestType>("sgd: step", [](Parity& parity) {
     for (const std::int64_t offset : {0, 1}) {

@@ -12,15 +12,15 @@ namespace {
 struct Size {
   std::int64_t samples, classes;
 };
-// Rows shorter than a warp, of several rounds of a block, shared out among blocks (few and long),
-// packed and not.
+// Rows shorter than a warp, of several rounds of a block, divided among blocks (few and long),
+// packed and not packed.
 constexpr Size sizes[] = {{1, 1}, {2, 10}, {6, 7}, {2, 1100}, {1, 1027}, {1, 9000}, {2, 5001}};
 
 constexpr MarginOptions some_targets{.scale = 4, .margin = 0.5, .rule = MarginRule::cos_gt_m};
 
 struct Scaling {
   MarginOptions margin;
-  bool of_samples;  // with a scale for each
+  bool of_samples;  // with one scale for each sample
 };
 constexpr Scaling scalings[] = {{{}, false}, {{.scale = 8, .margin = 0.35}, false}, {some_targets, false}, {some_targets, true}};
 
@@ -35,8 +35,8 @@ Both labels_of(Parity& parity, const Size& size) {
   return parity.same(labels);
 }
 
-/// Targets lie below the others, so that no loss and no sum is a small difference, but for some
-/// above the margin and just below.
+/// Targets are below the others, so that no loss and no sum is a small difference; some targets are
+/// above the margin or just below it.
 Both logits_of(Parity& parity, const Size& size, const Both& labels) {
   constexpr float targets[] = {-2, 0.9F, 0.4F};
   const Tensor logits = parity.parameter({size.samples, size.classes}).host;
@@ -58,8 +58,8 @@ Both scales_of(Parity& parity, const Size& size) {
   return parity.same(host);
 }
 
-/// Added to, it is positive before: the scale's gradient of a single sample would else cancel with
-/// it at times.
+/// Where it is added to, it is positive before: otherwise the scale's gradient of a single sample
+/// might cancel with it.
 BothGradients scale_gradient(Parity& parity, const Size& size, Write write) {
   if (write != Write::add) return parity.gradient(parity.parameter({size.samples, 1}), write);
   const Both before = scales_of(parity, size);

@@ -1,6 +1,6 @@
-// What a training step owes beside its losses, held to the CPU's: batches smaller than planned
-// among those that a GPU repeats from a recording, gradients summed over several micro-batches,
-// what probes tell, and the hook that gradients are told to.
+// The results of a training step besides its losses, compared with the CPU's: batches smaller than
+// planned among those that a GPU repeats from a recording, gradients summed over several
+// micro-batches, the values of probes, and the hook that is called for gradients.
 #include <amnet/kernels/transfer.h>
 
 #include <cmath>
@@ -27,7 +27,7 @@ using Sizes = std::vector<std::vector<std::int64_t>>;
 /// either place of a step.
 const Sizes uneven = {{3, 4}, {4, 4}, {4, 4}, {4, 3}, {1, 4}, {2, 2}, {4, 4}};
 
-/// At a rate at which many steps do not blow up what one of them rounds.
+/// At this rate the following steps do not amplify the rounding of a step much.
 constexpr double low_rate = 1e-6;
 
 std::vector<TrainStep::Told> run(Trainee& trainee, const Sizes& steps, double learning_rate = 0.05) {
@@ -49,8 +49,8 @@ bool same_numbers(const std::vector<TrainStep::Told>& a, const std::vector<Train
   });
 }
 
-/// What the solver remembers: at a low rate the sum of all gradients so far, where parameters would
-/// hardly show a wrong one.
+/// The state of the solver: at a low rate it is the sum of all gradients so far, while the
+/// parameters would hardly show a wrong one.
 std::vector<Tensor> momenta_of(Trainee& trainee) {
   std::vector<Tensor> all;
   for (const Solver::Momentum& one : trainee.solver->state()) all.push_back(one.value.to(Memory::host).clone());
@@ -147,8 +147,7 @@ TEST_CASE("train step: gradients are told in a step's last micro-batch alone, an
         ++times;
       });
       const Sizes steps = {{4, 4, 4}, {4, 4, 4}, {4, 4, 4}, {4}, {4, 4, 4}, {4, 4, 2}};
-      // A recording was made in the second step of its kind; a single micro-batch is a kind of its
-      // own.
+      // The second step of each kind is recorded; a single micro-batch is a separate kind.
       const std::vector<int> told = graphs ? std::vector<int>{1, 2, 2, 3, 3, 4} : std::vector<int>{1, 2, 3, 4, 5, 6};
       for (std::size_t s = 0; s < steps.size(); ++s) {
         INFO("graphs " << graphs << ", step " << s);

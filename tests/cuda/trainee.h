@@ -1,5 +1,5 @@
-// A small sister of the network on a device, and training steps of it on batches that depend on the
-// step alone.
+// A small version of the network on a device, and training steps of it on batches that depend only
+// on the step.
 //
 //   Trainee there(Cuda{});
 //   const std::vector<double> losses = there.train(0, 3);
@@ -48,8 +48,8 @@ struct Trainee {
   Trainee(const Trainee&) = delete;
   Trainee& operator=(const Trainee&) = delete;
 
-  /// Each person is a pattern of pixels, each photograph that pattern and as much noise: there is
-  /// something to learn. As many samples as planned, or so many.
+  /// Each person is a pattern of pixels, each photograph that pattern plus an equal amount of
+  /// noise: the net can learn something. The batch has the planned number of samples, or `few`.
   Batch batch_of(std::int64_t number, std::optional<std::int64_t> few = {}) const {
     const std::int64_t samples = few.value_or(form.batch);
     const Tensor pixels({samples, form.format.height, form.format.width, 3}, DType::u8), mirrored({samples}, DType::u8),
@@ -69,7 +69,7 @@ struct Trainee {
             .samples = std::vector<std::int64_t>(static_cast<std::size_t>(samples), number)};
   }
 
-  /// Steps [first, last) of so many micro-batches each; the losses of all of them.
+  /// Runs steps [first, last) of so many micro-batches each; returns the losses of all of them.
   std::vector<double> train(std::int64_t first, std::int64_t last, std::int64_t micro_batches = 2, double learning_rate = 0.05) {
     std::vector<double> losses;
     const std::vector<std::int64_t> sizes(static_cast<std::size_t>(micro_batches), form.batch);
@@ -81,7 +81,7 @@ struct Trainee {
     return losses;
   }
 
-  /// One step of a micro-batch of each of these sizes.
+  /// One step with one micro-batch of each of these sizes.
   void run_step(std::int64_t number, const std::vector<std::int64_t>& sizes, double learning_rate = 0.05) {
     std::vector<Batch> batches;
     for (const std::int64_t size : sizes) {
@@ -109,7 +109,7 @@ struct Trainee {
   Device device;
   TraineeForm form;
   Model model;
-  FaceSource source;  // feeds what batch_of() makes
+  FaceSource source;  // provides what batch_of() makes
   Probes probes = {std::make_shared<FeatureProbe>(), std::make_shared<GradientNorm>()};
   std::optional<Solver> solver;
   std::optional<Plan> plan;
@@ -120,7 +120,7 @@ inline bool same_bits(const std::vector<Tensor>& a, const std::vector<Tensor>& b
   return std::ranges::equal(a, b, [](const Tensor& x, const Tensor& y) { return std::ranges::equal(x.data<float>(), y.data<float>()); });
 }
 
-/// The norm of the difference over that of what was wanted.
+/// The norm of the difference divided by the norm of the wanted values.
 inline double relative_difference(const std::vector<Tensor>& wanted, const std::vector<Tensor>& found) {
   double difference = 0, norm = 0;
   REQUIRE(wanted.size() == found.size());
@@ -134,8 +134,8 @@ inline double relative_difference(const std::vector<Tensor>& wanted, const std::
   return std::sqrt(difference / norm);
 }
 
-/// How far numbers of several training steps on the GPU may be from the CPU's: every step builds on
-/// the last one's rounding.
+/// The allowed difference between the GPU's and the CPU's numbers after several training steps:
+/// every step adds to the rounding of the last one.
 template <class Precision>
 constexpr double bound_of_steps = Precision::precision == ProductPrecision::f32    ? 1e-4
                                   : Precision::precision == ProductPrecision::tf32 ? 2e-2

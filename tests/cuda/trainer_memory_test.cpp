@@ -1,4 +1,5 @@
-// Whole training runs on the GPU: what they say of its memory, and a training set that lies there.
+// Whole training runs on the GPU: what they report about its memory, and a training set that is
+// kept there.
 #include <amnet/io/checkpoint.h>
 
 #include <string>

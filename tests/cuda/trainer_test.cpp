@@ -1,4 +1,4 @@
-// Whole runs of the trainer on the GPU: data, steps, verification, checkpoints, and a resume on the
+// Whole runs of the trainer on the GPU: data, steps, verification, checkpoints, and resuming on the
 // other device.
 #include <amnet/faces/train_faces.h>
 #include <amnet/model/model_file.h>
@@ -62,7 +62,7 @@ TrainOutcome run(Device device, const FaceTraining& options, std::int64_t stop_a
                       .poll = [&] { return step >= stop_at ? TrainRequest::stop : TrainRequest::none; }});
 }
 
-/// The norm of the difference of two models' parameters over that of the first.
+/// The norm of the difference of two models' parameters divided by that of the first.
 double relative_difference(const TrainOutcome& wanted, const TrainOutcome& found) {
   Model a = load_model(wanted.checkpoint), b = load_model(found.checkpoint);
   double difference = 0, norm = 0;
@@ -116,7 +116,7 @@ TEST_CASE("trainer: a loss that is not finite ends the run at its step and leave
     write_faces(faces);
     FaceTraining options = options_of(faces, runs, "bad");
     options.learning_rate = 1e30;
-    options.log_every = 1000;  // the host is in no hurry to know
+    options.log_every = 1000;  // the host does not read results soon
     options.val_every = 0;
     CHECK_THROWS_WITH(run(parity.cuda, options), Catch::Contains("Step 2 is not finite, first of all in"));
     CHECK(std::filesystem::exists(options.out / "non_finite_batch.json"));

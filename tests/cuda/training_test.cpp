@@ -1,6 +1,6 @@
-// Whole training steps of the network's small sister on the GPU, held to the CPU's: planning on a
-// device, every layer in both passes, the solver, uploads and results that run beside, and a net
-// that changes its device half way.
+// Whole training steps of a small version of the network on the GPU, compared with the CPU's:
+// planning on a device, every layer in both passes, the solver, uploads and results that run in
+// parallel, and a net that changes its device between steps.
 #include <cmath>
 #include <limits>
 #include <vector>
@@ -64,7 +64,7 @@ TEST_CASE("training: a loss that is not finite stops every later update", "[gpu]
     CHECK(!std::isfinite(losses[0]));
     CHECK(there.step->first_non_finite(there.batch_of(2), {.number = 1, .seed = Trainee::seed}) == "the bias of layer 'conv1_1'");
     weights->value.copy_from(good);
-    there.train(2, 4);  // the flag stays raised
+    there.train(2, 4);  // the flag stays set
     CHECK(same_bits(before, there.parameters()));
   });
 }
@@ -89,6 +89,6 @@ TEST_CASE("net: a device that computes in another memory than the net's is refus
     Trainee there(parity.cuda);
     Device cpu = Cpu(1);
     CHECK_THROWS_AS(there.plan->forward(cpu), UsageError);
-    CHECK_THROWS_AS(there.model.net.move_to(Memory::host), UsageError);  // a plan is alive
+    CHECK_THROWS_AS(there.model.net.move_to(Memory::host), UsageError);  // a plan exists
   });
 }

@@ -40,7 +40,7 @@ struct Trainings {
     return options;
   }
 
-  /// Trains, and keeps what was told. `poll` is asked what the outside asks.
+  /// Trains, and keeps the messages. `poll` returns the requests from outside.
   TrainOutcome run(const FaceTraining& options, const std::function<TrainRequest()>& poll = {},
                    const std::function<void(std::string_view)>& on_line = {}) {
     log.clear();
@@ -58,7 +58,7 @@ struct Trainings {
 
   bool told(std::string_view text) const { return log.find(text) != std::string::npos; }
 
-  /// What a run of that batch says it will take.
+  /// The memory that a run of that batch reports it will take.
   std::size_t forecast(const FaceTraining& options) {
     FaceTraining one = options;
     one.iterations = 1;

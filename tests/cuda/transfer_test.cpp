@@ -24,12 +24,12 @@ TEST_CASE("transfer: batches arrive in order, though the host goes on writing", 
     const auto upload = make_upload(parity.cuda);
     const auto results = make_results(parity.cuda);
     Tensor host = labels_from(0);
-    std::vector<Tensor> reads;  // made beforehand and kept: to free memory is to wait for all work
+    std::vector<Tensor> reads;  // made beforehand: freeing memory waits for all work
     for (std::int64_t batch = 0; batch < 7; ++batch) reads.emplace_back(Shape{3}, DType::i64, Memory::cuda);
     for (std::int64_t batch = 0; batch < 7; ++batch) {
       host.copy_from(labels_from(10 * batch));
       const std::vector<Tensor> there = upload->bring({host});
-      host.clear();  // what was brought is no longer the host's
+      host.clear();  // the upload no longer needs the host's tensor
       const Tensor& read = reads[static_cast<std::size_t>(batch)];
       copy(parity.cuda, there[0], read);
       results->put({read});
@@ -45,7 +45,7 @@ TEST_CASE("transfer: batches arrive in order, though the host goes on writing", 
 
 TEST_CASE("transfer: batches of other shapes arrive whole between those of the first", "[gpu]") {
   for_each_machine<F32>("transfer: shapes", [](Parity& parity) {
-    // Rows of each batch; where there are none, a tensor of u8 and one of f32 come in their place.
+    // Rows of each batch; where the number is 0, a tensor of u8 and one of f32 are sent instead.
     constexpr std::int64_t rows[] = {3, 3, 3, 2, 3, 3, 1, 2, 5, 0, 3, 0, 0, 3, 3};
     const auto upload = make_upload(parity.cuda);
     std::vector<Tensor> wanted, reads;

@@ -14,7 +14,7 @@ using namespace test_images;
 
 namespace {
 
-/// What decoding says is wrong with a file; "" when it decodes.
+/// The error message of decoding a file; "" when it decodes.
 std::string refusal(const Bytes& file) {
   try {
     decode_image(file, ChannelOrder::rgb, "list.txt:7: x.jpg");
@@ -48,7 +48,7 @@ Bytes bmp(std::int32_t height, std::int32_t width, int bits, const Bytes& palett
 Bytes filled(std::size_t count, int value) { return Bytes(count, static_cast<std::byte>(value)); }
 Bytes prefix(const Bytes& file, std::size_t size) { return {file.begin(), file.begin() + static_cast<std::ptrdiff_t>(size)}; }
 
-/// Flips `flips` bits of a file, one at a time, and decodes: nothing but DataError may come of it.
+/// Flips `flips` bits of a file, one at a time, and decodes: the only allowed error is DataError.
 void survive_bit_flips(const Bytes& file, std::uint64_t flips) {
   const Random random(3);
   for (std::uint64_t i = 0; i < flips; ++i) {
@@ -111,7 +111,7 @@ TEST_CASE("image: grey, palette and alpha become three channels", "[image]") {
                                    ChannelOrder::rgb, "x");
   CHECK(alpha.pixels == std::vector<std::uint8_t>{1, 2, 3});  // the alpha is dropped, not composed
   const Bytes palette{std::byte{9}, std::byte{8}, std::byte{7}, std::byte{6}, std::byte{5}, std::byte{4}};
-  // The third pixel points past the palette: black, and not whatever was on the stack.
+  // The third pixel is outside the palette: it becomes black, not data from the stack.
   const Image indexed = decode_image(
       png({.height = 1, .width = 3, .colour = 3, .palette = palette}, {std::byte{1}, std::byte{0}, std::byte{77}}), ChannelOrder::rgb, "x");
   CHECK(indexed.pixels == std::vector<std::uint8_t>{6, 5, 4, 9, 8, 7, 0, 0, 0});
@@ -280,8 +280,7 @@ TEST_CASE("image: bit flips never crash, and a PNG's checksums find them all", "
   }
   CHECK(missed == 0);
 
-  // The same inside the chunks, with checksums made right again: this is what reaches the PNG
-  // decoder.
+  // The same inside the chunks, with correct checksums: these files reach the PNG decoder.
   Bytes raw;
   for (std::size_t i = 0; i < 24 * 61; ++i) raw.push_back(static_cast<std::byte>(i % 61 == 0 ? i / 61 % 5 : random.below(i, 256)));
   const Bytes data = zlib_stored(raw);
@@ -292,7 +291,7 @@ TEST_CASE("image: bit flips never crash, and a PNG's checksums find them all", "
     append(header, {std::byte{8}, std::byte{2}, std::byte{0}, std::byte{0}, std::byte{0}});
     Bytes damaged = data;
     Bytes& target = i % 4 == 0 ? header : damaged;
-    // Mostly near the front, where the structure is.
+    // Mostly near the beginning, where the structure is.
     const std::size_t reach = i % 2 == 0 ? std::min<std::size_t>(16, target.size()) : target.size();
     target[random.below(2 * i, reach)] ^= std::byte(1U << random.below(2 * i + 1, 8));
     Bytes whole = bytes_of("\x89PNG\r\n\x1A\n");
@@ -365,10 +364,10 @@ TEST_CASE("image: files are named when they cannot be read", "[image]") {
   CHECK(says("/dev/zero").find("not a regular file") != std::string::npos);
   const auto pipe = folder.path() / "pipe";
   REQUIRE(mkfifo(pipe.c_str(), 0600) == 0);
-  // and does not wait for a writer
+  // and it does not wait for a writer
   CHECK(says(pipe).find("not a regular file") != std::string::npos);
   CHECK(says(folder.write("file", "x") / "a.jpg").find("is not there") != std::string::npos);
-  // a PNG by its bytes
+  // a PNG according to its bytes
   CHECK(read_image(folder.write("a.jpg", png_of(picture(3, 4))), ChannelOrder::rgb).width == 4);
 }
 

@@ -20,7 +20,7 @@ std::string refusal(const Bytes& file) {
   }
 }
 
-/// Each way in which the data of a picture may lie in a file.
+/// Each way in which the data of a picture may be stored in a file.
 std::vector<Bytes> kinds() {
   return {jpeg({}),
           jpeg({.progressive = true}),
@@ -51,8 +51,8 @@ TEST_CASE("jpeg: bytes between segments and before the end are told of, and the 
            {Bytes(1), Bytes(3), Bytes(5000), bytes_of("made by hand, and saved by hand"), Bytes{std::byte{0xFF}, std::byte{0}}}) {
         const Image image = decoded(with_bytes_at(file, segment.begin, extra));
         REQUIRE((image.pixels == whole.pixels));
-        // libjpeg does not miss what it has read ahead at the end of a scan, which is less than
-        // nine bytes.
+        // libjpeg reports nothing about bytes that it has read ahead at the end of a scan; these
+        // are fewer than nine.
         REQUIRE((image.warnings == 1 || (image.warnings == 0 && extra.size() < 9)));
       }
       // Any number of FF may stand before a marker.
@@ -84,7 +84,7 @@ TEST_CASE("jpeg: headers that a decoder wonders at leave the pixels whole", "[im
 
 TEST_CASE("jpeg: a scan that was cut is refused wherever the cut is", "[image]") {
   std::vector<Bytes> files = kinds();
-  // whose decoder takes bytes behind the end for more of the same, as it must
+  // the decoder must treat bytes after the end as more of the same data
   files.push_back(jpeg({.arithmetic = true}));
   for (const Bytes& file : files) {
     const std::size_t first = with_marker(file, 0xDA).front().begin, last = with_marker(file, 0xDA).back().end - 16;
@@ -92,7 +92,7 @@ TEST_CASE("jpeg: a scan that was cut is refused wherever the cut is", "[image]")
     for (std::size_t cut = 0; cut < 100; ++cut) {
       const auto end = file.begin() + static_cast<std::ptrdiff_t>(first + (last - first) * cut / 99);
       CHECK(!refusal({file.begin(), end}).empty());
-      // A copy that was cut before: its own oddities do not hide it.
+      // A copy that was truncated earlier: its own faults do not hide this one.
       const Bytes odd = with_bytes_at({file.begin(), end}, 2, behind);
       CHECK(!refusal(odd).empty());
     }
@@ -118,7 +118,7 @@ TEST_CASE("jpeg: damage inside a scan is refused", "[image]") {
   CHECK(refusal(without(third, fourth)).find("instead of RST2") != std::string::npos);
   CHECK(refusal(without(fourth - 6, fourth)).find("premature end of data segment") != std::string::npos);
   CHECK(refusal(without(scan.end - 20, scan.end)).find("premature end of data segment") != std::string::npos);
-  // Nobody writes bytes there: they are what is left of codes that were misread.
+  // No encoder writes bytes there: they remain where codes were misread.
   CHECK(refusal(with_bytes_at(file, third, Bytes(30))).find("extraneous bytes before marker 0xd2") != std::string::npos);
 }
 

@@ -11,10 +11,10 @@ namespace {
 struct ExifOptions {
   bool big = false;  // byte order
   std::uint32_t type = 3, count = 1;
-  std::uint32_t entries = 3;      // that the directory says it has
-  std::uint32_t directory = 8;    // where it says the directory is
-  std::uint32_t before = 0;       // bytes that lie between the header and the directory
-  std::uint32_t after_entry = 0;  // put behind the directory
+  std::uint32_t entries = 3;      // the number that the directory states
+  std::uint32_t directory = 8;    // the stated place of the directory
+  std::uint32_t before = 0;       // bytes between the header and the directory
+  std::uint32_t after_entry = 0;  // added after the directory
 };
 
 /// A TIFF structure of three entries, of which the second is the orientation.
@@ -48,8 +48,8 @@ Bytes exif(std::uint32_t orientation, const ExifOptions& options = {}) {
   return bytes;
 }
 
-/// The definition, pixel by pixel: which side of what is seen the file's first row is, and which
-/// its first column.
+/// The definition, pixel by pixel: which side of the displayed image is the file's first row, and
+/// which side is its first column.
 Image seen(const Image& image, int orientation) {
   const std::int64_t h = image.height, w = image.width;
   Image result{orientation < 5 ? h : w, orientation < 5 ? w : h, std::vector<std::uint8_t>(image.pixels.size())};
@@ -87,7 +87,7 @@ Bytes webp(const std::optional<Bytes>& exif_chunk) {
   if (!exif_chunk) return plain;
   Bytes body = bytes_of("WEBPVP8X");
   append_little(body, 10, 4);
-  append_little(body, 8, 4);  // it holds Exif
+  append_little(body, 8, 4);  // the file has an Exif chunk
   append_little(body, 3, 3);  // width - 1, height - 1
   append_little(body, 4, 3);
   body.insert(body.end(), plain.begin() + 12, plain.end());
@@ -119,7 +119,7 @@ TEST_CASE("orientation: all eight values are applied to JPEG, PNG and WebP, to t
       CHECK(same(decoded(turned_jpeg), seen(decoded(plain_jpeg), orientation)));
       CHECK(same(decoded(png_with(tiff(value, options))), seen(decoded(png_of(image)), orientation)));
       CHECK(same(decoded(webp(tiff(value, options))), seen(decoded(webp({})), orientation)));
-      // Some writers put the name of JPEG's segment there, too.
+      // Some programs also write the name of JPEG's segment there.
       CHECK(same(decoded(png_with(exif(value, options))), seen(decoded(png_of(image)), orientation)));
       CHECK(same(decoded(webp(exif(value, options))), seen(decoded(webp({})), orientation)));
     }
@@ -140,11 +140,11 @@ TEST_CASE("orientation: Exif is found among other segments, and its thumbnail is
   CHECK(same(before(2, {xmp, comment, six}), right));
   CHECK(same(before(2, {six, xmp}), right));
   const auto segments = jpeg_segments(plain);
-  CHECK(same(before(segments[1].begin, {comment, six}), right));  // behind JFIF's
+  CHECK(same(before(segments[1].begin, {comment, six}), right));  // after the JFIF segment
   for (const JpegSegment& segment : segments) {
     if (segment.marker == 0xDA) CHECK(same(before(segment.begin, {six}), right));
   }
-  // the first says nothing that is
+  // the first one has no valid value
   CHECK(same(before(2, {jpeg_segment(0xE1, exif(9)), six}), right));
   CHECK(same(before(2, {jpeg_segment(0xE1, bytes_of({"Exif\0\0", 6})), six}), right));
   CHECK(same(before(2, {six, jpeg_segment(0xE1, exif(3))}), right));
@@ -169,10 +169,10 @@ TEST_CASE("orientation: Exif that is damaged or says nothing turns nothing", "[i
   CHECK(!exif_orientation(tiff(6, {.type = 2})));
   CHECK(!exif_orientation(tiff(6, {.count = 2})));
   CHECK(!exif_orientation(tiff(6, {.entries = 1})));
-  CHECK(exif_orientation(tiff(6, {.entries = 0xFFFF})) == 6);  // of which three are there
+  CHECK(exif_orientation(tiff(6, {.entries = 0xFFFF})) == 6);  // only three of them exist
   CHECK(!exif_orientation(tiff(6, {.directory = 0xFFFFFFFF})));
   CHECK(!exif_orientation(tiff(6, {.directory = 4})));
-  CHECK(exif_orientation(tiff(6, {.before = 31})) == 6);  // an odd place
+  CHECK(exif_orientation(tiff(6, {.before = 31})) == 6);  // an odd offset
   const Bytes good = tiff(6);
   std::size_t found = 0;
   for (std::size_t size = 0; size <= good.size(); ++size) {

@@ -1,5 +1,5 @@
-// Files that the data tests write: a folder that goes away, noise that is the same every time, and
-// a PNG writer that can also write what no good encoder would.
+// Files that the data tests write: a temporary folder, noise that is the same every time, and a PNG
+// writer that can also write faulty files.
 #pragma once
 
 #include <amnet/core/random.h>
@@ -73,7 +73,7 @@ inline Bytes bytes_of(std::string_view text) {
   return {begin, begin + text.size()};
 }
 inline void append(Bytes& target, const Bytes& more) { target.insert(target.end(), more.begin(), more.end()); }
-/// What the text stands for; it holds nothing but the 64 letters and '=' at its end.
+/// The decoded bytes; the text has only the 64 letters and '=' at its end.
 inline Bytes from_base64(std::string_view text) {
   constexpr std::string_view letters = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
   Bytes bytes;
@@ -95,7 +95,7 @@ inline void append_little(Bytes& target, std::uint32_t value, int bytes) {
   for (int i = 0; i < bytes; ++i) target.push_back(static_cast<std::byte>(value >> (8 * i) & 0xFF));
 }
 
-/// A PNG chunk with its checksum, computed bit by bit so that it shares nothing with the reader's
+/// A PNG chunk with its checksum, computed bit by bit so that it shares no code with the reader's
 /// table.
 inline Bytes png_chunk(std::string_view name, const Bytes& data) {
   Bytes chunk;

@@ -1,4 +1,4 @@
-// JPEGs of the kinds that encode_jpeg does not write, by libjpeg itself, and their segments.
+// JPEGs of the kinds that encode_jpeg does not write, made with libjpeg itself, and their segments.
 #pragma once
 
 #include "test_images.h"
@@ -19,7 +19,7 @@ struct JpegOptions {
   unsigned restart_interval = 0;  // in blocks of the grid; 0 for none
 };
 
-/// An error of libjpeg's ends the program, which nothing here should meet.
+/// An error of libjpeg ends the program; the tests cause none.
 inline Bytes jpeg(const JpegOptions& options) {
   jpeg_compress_struct info{};
   jpeg_error_mgr errors{};
@@ -61,7 +61,7 @@ struct JpegSegment {
   std::size_t begin, end;  // of a scan: up to the end of its entropy-coded data
 };
 
-/// The segments of a good JPEG between SOI and EOI, EOI included.
+/// The segments of a valid JPEG between SOI and EOI, EOI included.
 inline std::vector<JpegSegment> jpeg_segments(const Bytes& file) {
   const auto at = [&](std::size_t i) { return std::to_integer<unsigned>(file[i]); };
   std::vector<JpegSegment> segments;
@@ -77,13 +77,13 @@ inline std::vector<JpegSegment> jpeg_segments(const Bytes& file) {
   return segments;
 }
 
-/// The file with `bytes` put in before position `at`.
+/// The file with `bytes` inserted before position `at`.
 inline Bytes with_bytes_at(Bytes file, std::size_t at, const Bytes& bytes) {
   file.insert(file.begin() + static_cast<std::ptrdiff_t>(at), bytes.begin(), bytes.end());
   return file;
 }
 
-/// A segment of its marker, its length and what it holds.
+/// A segment from its marker, its length and its contents.
 inline Bytes jpeg_segment(unsigned marker, const Bytes& content) {
   const std::size_t length = content.size() + 2;
   Bytes segment{std::byte{0xFF}, static_cast<std::byte>(marker), static_cast<std::byte>(length >> 8),

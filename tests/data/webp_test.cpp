@@ -78,7 +78,7 @@ TEST_CASE("webp: every truncation is refused, and bit flips never crash", "[imag
     append(longer, bytes_of("behind the end"));
     CHECK(refusal(longer).empty());
   }
-  // The container is whole, the picture in it is not.
+  // The container is complete, but the picture in it is not.
   const Bytes file = lossy();
   for (std::size_t lost = 4; lost + 30 < file.size(); lost += 2) {
     CHECK(!refusal(riff(chunk("VP8 ", {file.begin() + 20, file.end() - static_cast<std::ptrdiff_t>(lost)}))).empty());
@@ -89,7 +89,7 @@ TEST_CASE("webp: animations, empty containers and huge pictures are refused by n
   const Bytes plain = lossy();
   const Bytes picture_chunk(plain.begin() + 12, plain.end());
   const Bytes header{std::byte{2},  {}, {}, {}, std::byte{19}, {}, {},
-                     std::byte{23}, {}, {}};  // it holds an animation; width - 1, height - 1
+                     std::byte{23}, {}, {}};  // it contains an animation; width - 1, height - 1
   Bytes animation = chunk("VP8X", header);
   append(animation, chunk("ANIM", Bytes(6)));
   Bytes frame(16);

@@ -1,4 +1,5 @@
-"""Holds docs/adding_a_layer.md to what it says: builds the project it shows against an installed amnet, runs it and compares the output.
+"""Compares docs/adding_a_layer.md with the program: builds the project it shows against an installed amnet, runs it and compares the
+output.
 
     adding_a_layer_test.py --source DIR --build DIR --generator G --compiler CXX
 
@@ -40,7 +41,7 @@ def edited(text, diff):
 
 
 def same(said, got):
-    """The same words, and numbers within 2 % or 0.002: other instruction sets round otherwise."""
+    """The same words, and numbers within 2 % or 0.002: other instruction sets round differently."""
     if NUMBER.sub("#", said).split() != NUMBER.sub("#", got).split():
         return False
     pairs = zip(map(float, NUMBER.findall(said)), map(float, NUMBER.findall(got)))

@@ -1,10 +1,10 @@
-"""The examples that public headers open with, and those of Markdown pages that no other test compiles, as files to include.
+"""The examples at the beginning of public headers, and those of Markdown pages that no other test compiles, as files to include.
 
     examples.py --source DIR --pages PAGE... --out DIR           writes each as OUT/<room>/<stem>.h, or OUT/<page>
     examples.py --source DIR --pages PAGE... --program PROGRAM   whether each is there, short and run; then runs the program, which runs them
 
-The example of a header is what its opening comment indents by three spaces after an empty comment line. tests/docs/examples/<room>.cpp
-includes it, in a function that has the objects which it speaks of.
+The example of a header is the part of its opening comment that is indented by three spaces after an empty comment line.
+tests/docs/examples/<room>.cpp includes it, in a function that defines the objects which it uses.
 """
 import argparse
 import re
@@ -31,7 +31,7 @@ def blocks_of_header(text):
 
 
 def blocks_of_page(text):
-    """The same of the blocks of C++ that are neither a file nor a program of another test."""
+    """The same for the blocks of C++ that are neither a file nor a program of another test."""
     blocks, code = [], None
     for number, line in enumerate(text.splitlines(), 1):
         if code is not None and line == "```":
@@ -53,7 +53,7 @@ def examples_of(source, pages):
 
 
 def text_of(file, blocks):
-    """What to include: all blocks, or that of the number EXAMPLE_BLOCK. Errors name the line of the header."""
+    """The text to include: all blocks, or the one with the number EXAMPLE_BLOCK. Errors name the line of the header."""
     parts = ["#ifndef EXAMPLE_BLOCK\n#define EXAMPLE_BLOCK 0\n#endif\n"]
     for index, (first, code) in enumerate(blocks, 1):
         parts.append(f'#if EXAMPLE_BLOCK == 0 || EXAMPLE_BLOCK == {index}\n#line {first} "{file}"\n' + "\n".join(code) + "\n#endif\n")

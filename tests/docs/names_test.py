@@ -1,10 +1,10 @@
-"""Every file, flag, name, test and section that a page or the comment of a public header names is there.
+"""Checks that every file, flag, name, test and section that a page or the comment of a public header names exists.
 
     names_test.py --source DIR --train-face PROGRAM
 
-Read are the Markdown pages (code spans, links, and commands in fences) and the comments of include/amnet (every word that has the form of a
-file, a flag or a name of C++; the examples that headers open with are compiled elsewhere); and in all other comments of C++ the pages,
-sections and decisions that they cite. CHANGELOG.md and docs/measurements are history and may name what is gone.
+The test reads the Markdown pages (code spans, links, and commands in fences) and the comments of include/amnet (every word that has the
+form of a file, a flag or a name of C++; the examples at the beginning of headers are compiled elsewhere); and in all other comments of C++
+the pages, sections and decisions that they cite. CHANGELOG.md and docs/measurements are history and may name what no longer exists.
 
     file      from the root, the folder of the page, include/, include/amnet/ or src/, a bare name anywhere, `*` and `…` for any part; one
               that a run writes is there if the program has its name as a string
@@ -13,7 +13,7 @@ sections and decisions that they cite. CHANGELOG.md and docs/measurements are hi
     test      `words: words`, in a program of tests/ or a CMakeLists.txt, `…` for any part
     section   "Title" behind the name of a page; "decision 3" is a number of docs/architecture.md
 
-What is none of these and right stands in a table below, with the reason.
+Correct names that are none of these are in a table below, with the reason.
 """
 import argparse
 import fnmatch
@@ -34,7 +34,7 @@ SOURCES = "h|hpp|cpp|cu|c|py|md|cmake|prototxt|m"
 ENDINGS = SOURCES + "|txt|json|csv|toml|log|html|svg|png|jpg|npy|npz|safetensors|pack"
 ROOMS = "core|kernels|layers|testing|net|data|report|io|model|train|faces|cpu"
 
-# What is not in the tree and may be named: a pattern, and why.
+# Files that are not in the tree and may be named: a pattern, and the reason.
 FILES = {
     "fmt/*.h": "headers of fmt",
     "core.h": "fmt's, in core/error.h",
@@ -113,7 +113,7 @@ def words_of(text):
 
 
 class Tree:
-    """What there is to name."""
+    """Everything that may be named."""
 
     def __init__(self, root):
         from amalgamate import tokens_and_comments
@@ -162,7 +162,7 @@ class Tree:
         name = re.sub(r"<\w+>|(?<![\w/])[A-Z]+(?=/)", "*", name)
         if self.has_path(name, folder, self.files) or ("/" not in name and matches(self.bare, name)):
             return True
-        # One that a run writes; FILE is what the user calls it.
+        # A file that a run writes; FILE is its name in the usage text.
         return not re.search(rf"\.(?:{SOURCES})$", name) and name.split("/")[-1].replace("FILE", "") in self.strings
 
     def has_folder(self, name, folder):
@@ -196,7 +196,7 @@ class Flags:
         return set(re.findall(r'"(--[a-z0-9-]+)"', " ".join(re.findall(r"add_argument\(([^)]*)", script.read_text())))) | {"--help"}
 
     def faults(self, text):
-        """Of the flags in a line; a command holds until the next one."""
+        """Checks the flags in a line; a command applies until the next one."""
         faults, known, of = [], self.any, ""
         for found in re.finditer(rf"{COMMAND.pattern}|{SCRIPT.pattern}|{FLAG.pattern}", text):
             word = found.group()
@@ -231,7 +231,7 @@ class Checker:
                 if not allowed(NAMES, word) and not NUMBERED.fullmatch(word) and not self.tree.has_name(word, words)]
 
     def citation_faults(self, text):
-        """Of the sections and decisions that running text cites."""
+        """Checks the sections and decisions that running text cites."""
         faults = [f"no decision {number}" for number in re.findall(r"\bdecision (\d+)", text) if number not in self.decisions]
         for page, title in re.findall(r'([\w/]+\.md)`?,? "([^"]+)"', text):
             if not any(title in headings for path, headings in self.headings.items() if path.endswith(page)):
@@ -239,7 +239,7 @@ class Checker:
         return faults
 
     def cited_faults(self, text):
-        """Of a source outside of include/amnet: the pages, sections and decisions that its comments cite."""
+        """Checks a source outside of include/amnet: the pages, sections and decisions that its comments cite."""
         from amalgamate import tokens_and_comments
 
         running = " ".join(re.sub(r"^//[/<]* ?", "", token.text) for token in tokens_and_comments(text) if token.kind == "comment")
@@ -267,7 +267,7 @@ class Checker:
         def line_at(position):
             return prose.count("\n", 0, position) + 1
 
-        # A page may show code that is its own.
+        # A page may show code of its own.
         own = words_of(" ".join(line for _, language, line in fenced if language in ("cpp", "cmake")))
         words = self.tree.words | own
         for found in re.finditer(r"(?<!`)`([^`]+)`(?!`)", prose):
@@ -350,7 +350,7 @@ class Names(unittest.TestCase):
                          ["no file docs/absent.md", "no decision 999", 'no section "Nowhere" of docs/data.md'])
 
     def test_the_tables_name_what_is_needed(self):
-        """An entry that no text needs any more goes."""
+        """An entry that no text needs any more must be removed."""
         texts = [(arguments.source / path).read_text() for pattern in PAGES for path in arguments.source.glob(pattern)]
         texts += [path.read_text() for path in arguments.source.glob("include/amnet/**/*.h")]
         text = "\n".join(texts)

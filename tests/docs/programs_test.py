@@ -1,4 +1,4 @@
-"""The four programs of docs/README.md, as a reader would run them.
+"""The four programs of docs/README.md, run as a reader runs them.
 
     programs_test.py --page docs/README.md --programs DIR --train-face PROGRAM
 """

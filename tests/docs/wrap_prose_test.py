@@ -48,7 +48,7 @@ class WrapProse(unittest.TestCase):
         self.stays("a.h", f"//   {wide}\n")
         self.stays("a.cpp", f"{wide}\n")
         self.stays("a.cpp", f'const char* text = R"(\n// {wide}\n)";\n')
-        # Above this line a comment would be in the string.
+        # A comment above this line would be inside the string.
         self.stays("a.cpp", f'const char* text = R"(\n)";  // {LONG}\n')
         self.stays("a.cpp", f'call("http://{"x" * 60}", "{"y" * 60}");\n')
         self.stays("a.py", f'"""\n# {wide}\n"""\n')

@@ -10,7 +10,7 @@ using namespace amnet;
 
 namespace {
 
-/// A run as a GPU would have it, but for the memory: what is measured is not taken.
+/// A run as on a GPU, except for the memory: measured memory is not allocated.
 struct Forecast {
   Net net;
   Value images = net.input("data", {1, 32, 32, 3});
@@ -37,14 +37,14 @@ TEST_CASE("device forecast: the largest batch of so much for a run and so much f
         }
       }
       CHECK(largest_batch(bytes(1) - 1, 256, bytes) == 0);
-      CHECK(largest_batch(bytes(300), 256, bytes) == 255);  // less was missing than an image takes
+      CHECK(largest_batch(bytes(300), 256, bytes) == 255);  // less was missing than one image takes
       CHECK(largest_batch(bytes(1), 1, bytes) == 0);
     }
   }
 }
 
 TEST_CASE("device forecast: a batch that is named fits, though images do not all take as much", "[device_forecast]") {
-  // Blocks are rounded up, and from 100 images on another algorithm wants its room.
+  // Blocks are rounded up, and from 100 images on another algorithm needs its own memory.
   int asked = 0;
   const auto bytes = [&](std::int64_t batch) {
     ++asked;
@@ -59,7 +59,7 @@ TEST_CASE("device forecast: a batch that is named fits, though images do not all
     CHECK(bytes(found) <= available);
     CHECK((found == 511 || bytes(found + 1) > available));
   }
-  // the batch plays no part
+  // the batch has no influence
   CHECK(largest_batch(1000, 256, [](std::int64_t) { return std::size_t{1000}; }) == 255);
 }
 
@@ -79,7 +79,7 @@ TEST_CASE("device forecast: counts what a run takes, by purpose", "[device_forec
   one.run.embedding_batch = 2;
   one.run.cached_images = 100;
   const DeviceForecast more = forecast_device_memory(one.run, 6);
-  CHECK(more.kernels == std::size_t{1} << 40);  // the two networks take turns
+  CHECK(more.kernels == std::size_t{1} << 40);  // the two networks use them in turn
   CHECK(more.verification == 1'000'000 + 2 * 32 * 32 * 3);
   CHECK(more.images == 100 * 32 * 32 * 3);
   CHECK(more.uploads == 2 * 6 * (8 + 9));
@@ -102,7 +102,7 @@ TEST_CASE("device forecast: what does not fit is refused with what would", "[dev
   CHECK_THROWS_AS(require_device_memory(one.run, 50, free), MemoryError);
   CHECK_THROWS_WITH(require_device_memory(one.run, 50, 1000),
                     Catch::Contains("not even one image would fit") && Catch::Contains(".network.width") && !Catch::Contains(".cache"));
-  // What an allocation lacked is what a smaller batch has to save.
+  // A smaller batch must save the bytes that an allocation lacked.
   const std::size_t image = total(50) - total(49);
   const DeviceMemoryError error("", 5 * image + image / 2, 2 * image);
   CHECK_THAT(batch_too_large(one.run, 50, error).what(), Catch::Contains("a batch of 50 wants") && Catch::Contains("pass .batch 46"));

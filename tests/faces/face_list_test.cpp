@@ -17,7 +17,7 @@ FaceList read(const TemporaryFolder& folder, std::string_view text, ListOptions 
   return read_face_list(folder.write("list.txt", text), folder.path(), options);
 }
 
-/// What reading the list says is wrong, without the folder's name in front.
+/// The error message of reading the list, without the folder's name at the beginning.
 std::string refusal(const TemporaryFolder& folder, std::string_view text, ListOptions options = {}) {
   try {
     read(folder, text, options);
@@ -130,7 +130,7 @@ TEST_CASE("face_list: excluded identities leave no class behind", "[face_list]")
   const FaceList list = read(folder, "a/ann/1.jpg 0\na/bob/1.jpg 1\na/bob/2.jpg 1\na/cat/1.jpg 4\na/eve jones/1.jpg 5\na/dan/bob.jpg 2\n",
                              {.exclude = names});
   REQUIRE(list.size() == 3);
-  // 1 and 5 are gone; 3 was nobody's and stays
+  // 1 and 5 are removed; 3 had no images and stays
   CHECK((list.label(0) == 0 && list.label(1) == 3 && list.label(2) == 1));
   CHECK(list.classes() == 4);
   CHECK(unused_labels(list).first == std::vector<std::int64_t>{2});
@@ -205,7 +205,7 @@ TEST_CASE("face_list: what a folder holds besides is told, and a picture of anot
   CHECK(lines[4] == "Ignored 2 hidden files, such as ann/.DS_Store");
   CHECK(sentences_of(ListNotes{}).empty());
 
-  // Where nothing is left, the sentence says what is there instead.
+  // Where nothing is left, the message states what is there instead.
   using Catch::Matchers::Contains;
   folder.write("apple/x/1.heic", "x");
   CHECK_THROWS_WITH(list_folder(folder.path() / "apple"), Contains("holds no images that amnet reads, but 1") && Contains("x/1.heic"));

@@ -69,7 +69,7 @@ TEST_CASE("train options: E epochs are E images over the batch, rounded up", "[t
   CHECK(total_steps(options, 321) == 11);
   CHECK(total_steps(options, 319) == 10);
   options.epochs = 24;
-  CHECK(total_steps(options, 455) == 342);  // 341.25: batches run on over the end of an epoch
+  CHECK(total_steps(options, 455) == 342);  // 341.25: a batch continues over the end of an epoch
   options.accumulate = 4;
   CHECK(total_steps(options, 455) == 86);
   options.epochs = 0.5;

@@ -10,9 +10,9 @@ using namespace amnet;
 
 namespace {
 
-// A whole head as one layer, so that gradcheck can look at it. The features are the weights of a
-// fully connected layer that reads the identity: their gradient is then one of a parameter, which a
-// plan hands out.
+// A whole head as one layer, so that gradcheck can test it. The features are the weights of a fully
+// connected layer that reads the identity: their gradient is then that of a parameter, which a plan
+// provides.
 class HeadLayer final : public Layer {
  public:
   HeadLayer(HeadOptions options, std::int64_t samples, std::int64_t size) : net_(DType::f64), samples_(samples) {
@@ -40,7 +40,7 @@ class HeadLayer final : public Layer {
     args.outputs[0].copy_from(plan.value(head_.loss));
   }
   void backward(const BackwardArgs& args) const override {
-    // The net's loss has gradient 1: its gradients are scaled by the one that came in.
+    // The net's loss has gradient 1: its gradients are scaled by the incoming one.
     const double incoming = args.output_gradients[0].data<double>()[0];
     Plan& plan = planned(args.state);
     plan.backward(args.context.device);
@@ -84,8 +84,8 @@ void check_head(HeadOptions options) {
       for (std::int64_t& label : labels.data<std::int64_t>()) {
         label = static_cast<std::int64_t>(random.below(i++, static_cast<std::uint64_t>(shape.classes)));
       }
-      // Values of about one, never near zero: a short row has a loss so curved that differences,
-      // not the gradient, are wrong.
+      // Values of about one, never near zero: the loss of a short row is curved so strongly that
+      // the differences, not the gradient, are wrong.
       const auto draw = [&](Parameter& parameter) {
         for (double& value : parameter.value.data<double>()) {
           value = random.uniform(i, 0.7, 1.3) * (random.uniform(i + 1) < 0.5 ? -1 : 1);

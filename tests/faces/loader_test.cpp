@@ -174,7 +174,7 @@ TEST_CASE("loader: a bad image ends the run at its batch, with its line", "[load
     const std::string what = message_of(loader);
     CHECK(what.starts_with(list_file.string() + ":5: "));
     CHECK(what.find("p11/14.png is not an image") != std::string::npos);
-    CHECK(message_of(loader) == what);  // and goes on saying so
+    CHECK(message_of(loader) == what);  // and repeats the message
   }
 }
 

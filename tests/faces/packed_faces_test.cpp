@@ -39,7 +39,7 @@ FaceList open_list(const std::filesystem::path& file, const ListOptions& options
   return list_packed(std::make_shared<PackedFaces>(file), options);
 }
 
-/// What opening says is wrong with a file; "" when it opens.
+/// The error message of opening a file; "" when it opens.
 std::string refusal(const std::filesystem::path& file) {
   try {
     const PackedFaces pack(file);
@@ -77,7 +77,7 @@ void set_little(Bytes& bytes, std::size_t at, std::size_t count, std::uint64_t v
   for (std::size_t i = 0; i < count; ++i) bytes[at + i] = static_cast<std::byte>(value >> (8 * i) & 0xFF);
 }
 
-/// Places in a packed file, by the layout that the header documents.
+/// Offsets in a packed file, according to the layout that the header documents.
 struct Places {
   explicit Places(const Bytes& file) : foot(file.size() - 56), images(little(file, foot, 8)), index(little(file, foot + 8, 8)) {}
   std::size_t foot, images, index;
@@ -85,8 +85,8 @@ struct Places {
   std::size_t paths() const { return entry(images); }
 };
 
-/// Makes both checksums right again, where index and foot can be found at all: what an attacker
-/// would do.
+/// Makes both checksums right again, where index and foot can be found at all, as an attacker would
+/// do.
 void seal(Bytes& file, const Places& places) {
   const std::span<const std::byte> all(file);
   set_little(file, places.foot + 32, 8, content_checksum(all.subspan(places.index, places.foot - places.index)));
@@ -180,7 +180,7 @@ TEST_CASE("packed faces: the pack outlives the name it was opened by", "[packed]
   const FaceList list = write_faces(folder, 4);
   const auto file = folder.write("faces.pack", packed_bytes(list));
   const FaceList pack = open_list(file);
-  // as a durable writer replaces it
+  // in the way a durable writer replaces it
   std::filesystem::rename(folder.write("other.pack", packed_bytes(write_faces(folder, 9))), file);
   for (std::int64_t i = 0; i < 4; ++i) CHECK(file_bytes(pack, i) == read_image_file(list.file(i), "x"));
   CHECK(open_list(file).size() == 9);
@@ -231,7 +231,7 @@ TEST_CASE("packed faces: bad images end the packing with their line, or are left
   const FaceList pack = open_list(folder.write("faces.pack", bytes));
   REQUIRE(pack.size() == 3);
   CHECK((pack.path(0) == "p10/10.jpg" && pack.path(1) == "p10/12.jpg" && pack.path(2) == "p11/13.jpg"));
-  CHECK(pack.classes() == 3);  // whose labels a list of the same people has too
+  CHECK(pack.classes() == 3);  // a list of the same people has the same labels
   FaceList ruins(folder.path() / "faces");
   ruins.add("p12/16.jpg");
   CHECK_THROWS_AS(packed_bytes(ruins, {.bad_images = BadImages::skip}), DataError);
@@ -378,8 +378,7 @@ TEST_CASE("packed faces: numbers that cannot be are refused, also under checksum
   seal(other, places);
   CHECK(refusal(folder.write("v2.pack", other)).find("version 2 but this amnet reads version 1") != std::string::npos);
 
-  // Whatever else is changed is refused, or leaves a pack that can be read: nothing else may come
-  // of it.
+  // Any other change is refused, or leaves a pack that can be read: there must be no other result.
   const Random random(11);
   std::size_t opened = 0;
   for (std::uint64_t i = 0; i < 4000; ++i) {
@@ -398,7 +397,7 @@ TEST_CASE("packed faces: numbers that cannot be are refused, also under checksum
       }
     }
   }
-  // other labels, checksums and letters of paths cannot be told from true ones
+  // changed labels, checksums and letters of paths cannot be detected
   CHECK((opened > 100 && opened < 3900));
 }
 

@@ -18,7 +18,7 @@ namespace fs = std::filesystem;
 
 namespace {
 
-/// A folder that is gone with its owner.
+/// A folder that is removed together with this object.
 struct Scratch {
   fs::path path = fs::temp_directory_path() / ("amnet_pairs_" + std::to_string(::getpid()));
   Scratch() { fs::create_directories(path); }
@@ -146,7 +146,7 @@ TEST_CASE("pairs: images are found under the root with any ending in any case, a
   found.back() = "Cy/Cy_0003.BMP";
   scratch.file("root/" + found.back(), "");
   CHECK(read_pairs(list, root).images == found);
-  // Of one ending the spelling in lower case is taken.
+  // Where two names differ only in the case of the ending, the one in lower case is used.
   found.front() = "Ann/Ann_0001.jpg";
   scratch.file("root/" + found.front(), "");
   CHECK(read_pairs(list, root).images == found);
@@ -168,7 +168,7 @@ TEST_CASE("pairs: the shared lists are read whole", "[pairs][shared]") {
 }
 
 TEST_CASE("pairs: images are found wherever they lie, and named by the place", "[pairs]") {
-  /// Knows names alone.
+  /// Knows only names.
   struct Names final : ImageSource {
     explicit Names(std::vector<std::string> known) : ImageSource("some.pack"), names(std::move(known)) {}
     bool contains(std::string_view name) const override { return std::ranges::find(names, name) != names.end(); }

@@ -1,5 +1,5 @@
-// How hard the synthesised faces are: hopeless for raw pixels, clear for whoever learns what stays
-// of a person.
+// How difficult the synthesised faces are: raw pixels cannot distinguish the people, a model that
+// learns the constant features of a person can.
 #include <amnet/core/random.h>
 #include <amnet/faces/synthetic_faces.h>
 
@@ -41,7 +41,7 @@ Features cells(const Image& image, std::size_t side) {
 }
 
 /// The best accuracy (percent) that any threshold on the similarity of two images reaches, over
-/// pairs of 40 people: half of them of one person.
+/// pairs of 40 people: half of the pairs are of one person.
 template <class FeaturesOf, class Similarity>
 double best_accuracy(FeaturesOf&& features_of, Similarity&& similarity, const FaceVariation& variation = {}) {
   constexpr std::uint64_t people = 40, images = 8, pairs = 800, first = 1000;
@@ -96,13 +96,13 @@ TEST_CASE("synthetic_faces: raw pixels and mean colours hardly tell people apart
                                        });
   INFO("raw pixels " << raw << " %, evenly lit " << evenly_lit << " %, colours of a coarse grid " << colours << " %");
   CHECK(raw < 75);
-  CHECK(evenly_lit > 80);  // so it is the light and the background that hide people
+  CHECK(evenly_lit > 80);  // so light and background make people hard to distinguish
   CHECK(colours < 75);
 }
 
 TEST_CASE("synthetic_faces: what was learned from some people tells others apart", "[synthetic_faces]") {
-  // Log brightness on a 14x12 grid, whitened by how the images of one person differ: linear,
-  // learned on 60 people, tested on others.
+  // Log brightness on a 14x12 grid, whitened by the differences between images of one person:
+  // linear, learned on 60 people, tested on others.
   const auto log_cells = [](const Image& image) {
     Features features = cells(image, 8);
     for (double& value : features) value = std::log(value + 8);

@@ -34,7 +34,7 @@ std::string contents(const std::filesystem::path& file) {
   return {std::istreambuf_iterator<char>(in), {}};
 }
 
-/// A directory that is gone afterwards.
+/// A directory that is removed afterwards.
 struct Scratch {
   std::filesystem::path path = std::filesystem::temp_directory_path() / fmt::format("amnet_synthetic_faces_{}", ::getpid());
   Scratch() { std::filesystem::remove_all(path); }
@@ -78,7 +78,7 @@ TEST_CASE("synthetic_faces: every trait shows, and people who agree in one still
     high[trait] = 0.9F;
     const Image a = render_face(low, key, still);
     const Image b = render_face(high, key, still);
-    int changed = 0;  // values that differ by more than the eye overlooks
+    int changed = 0;  // values that differ visibly
     for (std::size_t i = 0; i < a.pixels.size(); ++i) changed += std::abs(int{a.pixels[i]} - int{b.pixels[i]}) > 8;
     CHECK(changed >= 20);
 
@@ -105,7 +105,7 @@ TEST_CASE("synthetic_faces: an image depends on its key alone", "[synthetic_face
 TEST_CASE("synthetic_faces: each cause of variation can be switched off", "[synthetic_faces]") {
   CHECK(face(0, 0, still).pixels == face(0, 1, still).pixels);
   constexpr FaceVariation most = {.pose = 2, .expression = 2, .light = 2, .background = 2, .camera = 2};
-  // and no value leaves its range (UBSan)
+  // and no value is outside its range (UBSan)
   for (std::uint64_t n = 0; n < 40; ++n) CHECK(face(n, n, most).pixels != face(n, n).pixels);
   for (double FaceVariation::*const cause :
        {&FaceVariation::pose, &FaceVariation::expression, &FaceVariation::light, &FaceVariation::background, &FaceVariation::camera}) {
@@ -144,7 +144,7 @@ TEST_CASE("synthetic_faces: a written set is whole and does not depend on the th
       CHECK(read.height == synthetic_face_height);
       CHECK(read.width == synthetic_face_width);
       const Image drawn = render_face(synthetic_identity(9, identity), {.seed = 9, .identity = identity, .image = image - 1});
-      CHECK(mean_difference(read, drawn) < 8);  // what JPEG leaves of noise and colour edges
+      CHECK(mean_difference(read, drawn) < 8);  // JPEG changes noise and colour edges
     }
   }
 

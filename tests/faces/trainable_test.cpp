@@ -1,4 +1,4 @@
-// What is said of a list that cannot be trained on, and of a folder that is not the one of the
+// The messages for a list that cannot be trained on, and for a folder that is not the one of the
 // people.
 #include <amnet/faces/trainable.h>
 
@@ -26,7 +26,7 @@ TEST_CASE("folder hint: the path that would fit is named", "[folder_hint]") {
   CHECK(folder_hint(folder.path() / "data" / "notes").empty());
   CHECK(folder_hint(folder.path() / "absent").empty());
 
-  // In a folder of its own: what lies beside it counts, too.
+  // In a separate folder: files beside it count, too.
   const TemporaryFolder loose;
   loose.write("pictures/1.jpg", "x");
   loose.write("pictures/2.jpg", "x");

@@ -18,7 +18,7 @@ namespace {
 using Scores = std::vector<double>;
 using Kinds = std::vector<std::uint8_t>;
 
-// The slow implementation: word by word what the definition says, sharing no code with the library.
+// The slow implementation: follows the definition literally, sharing no code with the library.
 namespace slow {
 
 double accuracy(double t, const Scores& scores, const Kinds& same) {
@@ -53,8 +53,8 @@ double threshold(Protocol protocol, const Scores& scores, const Kinds& same) {
     }
   }
   // For sphereface in ten-thousandths: sums of integers are exact. The scores of the test are
-  // multiples of 1/512, so that sums of their midpoints are exact, too: there is one right answer,
-  // bit for bit.
+  // multiples of 1/512, so that sums of their midpoints are exact, too: there is only one right
+  // answer, bit for bit.
   double sum = 0;
   for (const double t : winners) sum += protocol == Protocol::sphereface ? std::round(t * 10000) : t;
   const double mean = sum / static_cast<double>(winners.size());
@@ -65,8 +65,8 @@ double true_accepts(double far, const Scores& genuine, Scores impostor) {
   const auto n = static_cast<int>(std::round(far * static_cast<double>(impostor.size())));
   for (int i = 0; i < n - 1; ++i) impostor.erase(std::max_element(impostor.begin(), impostor.end()));
   const double top = *std::max_element(impostor.begin(), impostor.end());
-  // What was taken away reaches the threshold too. More of the rest than the last one means more
-  // than asked for.
+  // The removed scores reach the threshold too. If more than the last of the remaining ones reach
+  // it, more are accepted than requested.
   if (n > 0 && std::count(impostor.begin(), impostor.end(), top) > 1) return std::numeric_limits<double>::quiet_NaN();
   int accepted = 0;
   for (const double score : genuine) accepted += n == 0 ? score > top : score >= top;
@@ -126,8 +126,8 @@ TEST_CASE("verification: P5, thresholds and accuracies equal a slow implementati
 }
 
 TEST_CASE("verification: P5, whole runs from features equal a slow implementation", "[verification]") {
-  // Features are small integers and means are over 2^n sides, so that every sum is exact whatever
-  // its order. Images are shared by pairs.
+  // Features are small integers and means are over 2^n sides, so that every sum is exact in any
+  // order. Images are shared by pairs.
   for (std::uint64_t run = 0; run < 40; ++run) {
     const Random random(6, stream_of("features"), run);
     const int folds = 2, per_fold = 16, images = 23;

@@ -11,8 +11,8 @@ using namespace amnet;
 
 namespace {
 
-/// A list whose every pair has two images of its own: image 2i and 2i+1 for pair i. `kinds` is one
-/// string for each fold, 's' or 'd'.
+/// A list in which every pair has two images of its own: image 2i and 2i+1 for pair i. `kinds` is
+/// one string for each fold, 's' or 'd'.
 Pairs list_of(const std::vector<std::string>& kinds) {
   Pairs pairs;
   pairs.folds = static_cast<int>(kinds.size());
@@ -107,7 +107,7 @@ TEST_CASE("verification: scores that tell nothing apart give a defined answer", 
   const Scores equal = {0.5, 0.5, 0.5};
   const Kinds kinds = {1, 0, 1};
   CHECK(choose_threshold(Protocol::amsoftmax, equal, kinds) == 0.5);
-  // Of k/10000 all below 0.5 have both `same` pairs right: the mean of -1.0000 .. 0.4999.
+  // All k/10000 below 0.5 have both `same` pairs right: the mean of -1.0000 .. 0.4999.
   CHECK(choose_threshold(Protocol::sphereface, equal, kinds) == -0.25005);
   CHECK(std::isnan(choose_threshold(Protocol::amsoftmax, Scores{}, Kinds{})));
   const Tensor collapsed = Tensor::zeros({8, 3}, DType::f32);
@@ -123,15 +123,15 @@ TEST_CASE("verification: scores that tell nothing apart give a defined answer", 
     CHECK(remarks == std::vector<std::string>{"All scores are equal: the model tells nothing apart"});
     CHECK(rate_text(v.accept_rates[0]) == "– (all scores are equal)");
   }
-  // One point but for the rounding of f32, which is what is left when the mean of sphereface is
-  // gone.
+  // One point except for the rounding of f32, which remains when the mean of sphereface is
+  // subtracted.
   Tensor nearly({8, 3}, DType::f32);
   for (std::size_t i = 0; i < 24; ++i) nearly.data<float>()[i] = static_cast<float>(3 + static_cast<double>(i * 7 % 5) * 2.4e-7);
   for (const Protocol protocol : {Protocol::amsoftmax, Protocol::sphereface}) {
     const Verification v = verify(list_of({"sd", "sd"}), nearly, nearly, {.protocol = protocol});
     CHECK((v.tells_nothing_apart && std::isnan(v.accept_rates[0].tar) && std::isnan(v.accept_rates[1].tar)));
   }
-  // One direction in different lengths, of which a cosine sees nothing.
+  // One direction in different lengths, which a cosine ignores.
   const Tensor lengths = Tensor::of<float>({8, 1}, {1, 2, 3, 4, 5, 6, 7, 8});
   CHECK(verify(list_of({"sd", "sd"}), lengths, lengths).tells_nothing_apart);
   const Tensor two = Tensor::of<float>({8, 1}, {1, 1, 1, -1, 1, 1, 1, -1});
@@ -144,12 +144,12 @@ TEST_CASE("verification: a rate that equal scores make impossible has no true ac
   const AcceptRate rate = accept_rate_at(0.01, genuine, impostor);
   CHECK((std::isnan(rate.tar) && rate.threshold == 1.0));
   CHECK(rate.note == "60 impostor pairs reach its threshold, their scores being equal, but 2 may");
-  CHECK(accept_rate_at(0.3, genuine, impostor).tar == 25);  // 60 of 200: just what was asked for
+  CHECK(accept_rate_at(0.3, genuine, impostor).tar == 25);  // 60 of 200: exactly as requested
   CHECK(std::isnan(accept_rate_at(0.305, genuine, impostor).tar));
   CHECK(accept_rate_at(1, genuine, impostor).tar == 75);
   impostor[0] = 1.5;
   impostor[1] = 1.25;
-  CHECK(accept_rate_at(0.01, genuine, impostor).tar == 0);  // two stand out
+  CHECK(accept_rate_at(0.01, genuine, impostor).tar == 0);  // two scores are outliers
   CHECK(accept_rate_at(0.01, genuine, impostor).note.empty());
   CHECK(accept_rate_at(0.001, genuine, impostor).note == "none of 200 impostor pairs accepted, too few for the rate");
   CHECK(accept_rate_at(0.01, Scores{}, impostor).note == "there is no pair of one person");

@@ -1,5 +1,5 @@
-// A net of the reference code, in its prototxt, built from layers of ours. In-place layers become
-// consecutive ones. What ours cannot express is thrown as Waits with the reason.
+// A net of the reference code, given as its prototxt, built from amnet's layers. In-place layers
+// become consecutive ones. What amnet cannot express is thrown as Waits with the reason.
 //
 //   CaffeNet caffe;
 //   caffe.values["x"] = caffe.net.input("x", {4, 7});
@@ -40,12 +40,12 @@ struct Waits {
 
 class Importer {
  public:
-  /// `epsilon` stands under the roots of Normalize and of normalised weights: 1e-6 in the reference
+  /// `epsilon` is inside the roots of Normalize and of normalised weights: 1e-6 in the reference
   /// code's CPU code, 1e-12 in its GPU code.
   Importer(CaffeNet& to, double epsilon, bool gpu, std::set<std::string> taps = {})
       : to_(to), epsilon_(epsilon), gpu_(gpu), taps_(std::move(taps)) {}
 
-  /// Adds the layers; the values they read from outside are in `to.values` already. With
+  /// Adds the layers; the values that they read from outside must be in `to.values`. With
   /// force_backward frozen parameters get gradients.
   void add(const Message& net) {
     forced_ = net.flag("force_backward", false);
@@ -64,7 +64,7 @@ class Importer {
   }
 
  private:
-  // Answers whether the next layer of the reference code is in ours, too.
+  // Returns whether the next layer of the reference code is included in amnet's layer.
   bool add_layer() {
     if (type_ == "Convolution") return convolution(), false;
     if (type_ == "InnerProduct") return inner_product(), false;
@@ -85,7 +85,7 @@ class Importer {
     throw Waits{type_ + ": no such layer yet"};
   }
 
-  // --- help ---
+  // --- helpers ---
 
   const Message& options(const std::string& name, std::initializer_list<std::string_view> known) const {
     const Message& options = layer_->message(name);
@@ -177,7 +177,8 @@ class Importer {
     top(add_one("prelu_param", {"channel_shared"}, amnet::PRelu(p), {"slope"}));
   }
 
-  // The reference code's scale and shift live in a Scale layer behind it, ours in the same layer.
+  // The reference code's scale and shift are in a Scale layer after it, amnet's are in the same
+  // layer.
   bool batch_norm() {
     const Message& p = options("batch_norm_param", {"moving_average_fraction", "eps", "use_global_stats"});
     amnet::BatchNormOptions normal;
@@ -254,7 +255,7 @@ class Importer {
     scale.shift = multipliers(is_bias ? 0 : 1);
     scale.scale = multipliers(0);
     scale.scale.filler = amnet::Filler::constant(1);
-    if (is_bias) scale.scale.lr_mult = 0;  // a bias is a shift behind a scale that stays 1
+    if (is_bias) scale.scale.lr_mult = 0;  // a bias is the shift of a scale that stays 1
     int index = 0;
     if (!is_bias) stands_for(index++, "scale");
     if (scale.with_shift) stands_for(index, "shift");

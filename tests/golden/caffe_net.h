@@ -1,5 +1,5 @@
-// A net of ours under the names of the reference code's: which value and which parameter stand for
-// which blob, and how.
+// A net of amnet under the names of the reference code's net: which value and which parameter
+// correspond to which blob, and how.
 #pragma once
 
 #include <amnet/layers/softmax_cross_entropy.h>
@@ -16,23 +16,24 @@
 
 namespace golden {
 
-/// What of ours holds a blob of the reference code, and how.
+/// What in amnet corresponds to a blob of the reference code, and how.
 struct Blob {
   enum class Kind : unsigned char {
     plain,       ///< the parameter
     transposed,  ///< the parameter with its two extents exchanged
-    /// a running statistic of ours times its weight: the reference code stores the sum
+    /// a running statistic of amnet times its weight: the reference code stores the sum
     running,
-    /// an option of ours, the scale of a loss: the reference code has a frozen blob of that value
+    /// an option of amnet, the scale of a loss: the reference code has a frozen blob of that value
     constant
   } kind = Kind::plain;
-  /// "conv1_1.weight"; of a running statistic also where its weight is
+  /// "conv1_1.weight"; for a running statistic also the name of its weight
   std::string parameter = {};
   std::string weight = {};
   float value = 0;  ///< of a constant
 };
 
-/// A margin step whose scale and loss may still come: with us the three are one layer.
+/// A margin step that may still be followed by a scale and a loss: in amnet the three are one
+/// layer.
 struct MarginStep {
   amnet::Value cosines;
   amnet::SoftmaxCrossEntropyOptions options;
@@ -49,7 +50,7 @@ struct CaffeNet {
   std::map<std::string, MarginStep> margins;
   /// outputs whose gradient the reference code ignores
   std::set<std::string> without_gradient;
-  /// of the values that were to be tapped
+  /// of the values that are to be tapped
   std::map<std::string, std::shared_ptr<amnet::Tensor>> gradients;
   /// output of the last layer: the loss of a whole net
   amnet::Value last;
@@ -61,8 +62,8 @@ struct CaffeNet {
     return *found;
   }
 
-  /// Fills the parameters from the reference code's arrays; `array_of(name)` has the blob of that
-  /// name.
+  /// Fills the parameters from the reference code's arrays; `array_of(name)` returns the blob of
+  /// that name.
   template <class ArrayOf>
   void load(ArrayOf&& array_of) {
     for (const auto& [name, blob] : blobs) {
@@ -83,8 +84,8 @@ struct CaffeNet {
     }
   }
 
-  /// A tensor that goes with the parameter behind a blob (its value, gradient or momentum), as the
-  /// reference code's array of `shape` has it.
+  /// A tensor that belongs to the parameter of a blob (its value, gradient or momentum), in the
+  /// form of the reference code's array of `shape`.
   amnet::Tensor as_blob(const std::string& name, const amnet::Tensor& tensor, const Array& shape) {
     const Blob& blob = blobs.at(name);
     if (blob.kind == Blob::Kind::transposed) return transposed(tensor);
@@ -101,7 +102,7 @@ struct CaffeNet {
     const Blob& blob = blobs.at(name);
     return as_blob(name, blob.kind == Blob::Kind::constant ? amnet::Tensor() : parameter(blob.parameter).value, shape);
   }
-  /// Zeros where the parameter takes none, as a buffer.
+  /// Zeros where the parameter has no gradient, as a buffer.
   amnet::Tensor gradient_of(const std::string& name, const Array& shape) {
     const Blob& blob = blobs.at(name);
     const bool learned = blob.kind != Blob::Kind::constant && parameter(blob.parameter).trainable();

@@ -86,8 +86,8 @@ void prepare(CaffeNet& caffe, const Golden& the) {
   caffe.plan->value(caffe.values.at("label")).copy_from(labels_of(the.shared("in/label")));
 }
 
-/// Margin step and scale are no values of ours, but the kernel that the loss calls makes them from
-/// the cosines.
+/// Margin step and scale are not values of amnet, but the kernel that the loss calls computes them
+/// from the cosines.
 Tensor moved_cosines(const CaffeNet& caffe, const std::string& name, Phase phase, Device& device) {
   MarginOptions options = margin;
   if (name == "fc6_margin") options.scale = 1;
@@ -98,7 +98,8 @@ Tensor moved_cosines(const CaffeNet& caffe, const std::string& name, Phase phase
   return moved;
 }
 
-/// Runs one net of the manifest. Answers the arrays that are neither values nor parameters of ours.
+/// Runs one net of the manifest. Returns the arrays that are neither values nor parameters of
+/// amnet.
 std::vector<std::string> run(const Golden& the, Device& device, Judge& judge) {
   CaffeNet caffe;
   build(caffe, the);
@@ -167,8 +168,8 @@ TEST_CASE("golden: sphere_face and add_head are the reference code's face net", 
   CaffeNet seeds;
   build(seeds, the);
   prepare(seeds, the);
-  // The golden numbers were made with other biases than the zeros that the reference code's frozen
-  // ones have, and sphere_face has none.
+  // The golden numbers were made with non-zero biases; the frozen biases of the reference code are
+  // zero, and sphere_face has none.
   for (const std::string& blob : the.frozen()) {
     if (seeds.blobs.at(blob).kind == Blob::Kind::plain) seeds.parameter(seeds.blobs.at(blob).parameter).value.clear();
   }

@@ -18,8 +18,8 @@ using namespace amnet;
 using namespace golden;
 using Json = nlohmann::json;
 
-/// The learning rate of an iteration. Ours knows steps alone: `by_hand` tells that the test
-/// computes the reference code's formula itself.
+/// The learning rate of an iteration. amnet's schedules have only steps: `by_hand` means that the
+/// test computes the reference code's formula itself.
 struct Rate {
   std::function<double(int)> at;
   bool by_hand = false;
@@ -42,7 +42,8 @@ Rate rate_of(const Message& solver) {
   throw Waits{"the learning rate policy " + policy};
 }
 
-/// Samples [begin, end) of the data, which the reference code reads round and round.
+/// Samples [begin, end) of the data, which the reference code reads again from the start after the
+/// end.
 Array batch_of(const Array& all, std::int64_t begin, std::int64_t size) {
   Array batch{all.shape, {}};
   const std::int64_t samples = all.shape[0];
@@ -55,7 +56,7 @@ Array batch_of(const Array& all, std::int64_t begin, std::int64_t size) {
   return batch;
 }
 
-/// Runs one case; answers whether the rate was computed here.
+/// Runs one case; returns whether the rate was computed here.
 bool run_solver(const std::string& name, const Json& json, const Npz& file, Device& device, Judge& judge) {
   const Message options = parse_prototxt(std::string(json.at("solver")));
   if (options.text("type", "SGD") != "SGD") throw Waits{"the solver " + options.text("type")};

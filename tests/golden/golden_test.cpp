@@ -1,5 +1,5 @@
-// Every layer case of the golden numbers that our layers can express: forward, backward,
-// parameters. The others wait, by name.
+// Every layer case of the golden numbers that amnet's layers can express: forward, backward,
+// parameters. The others are listed by name as waiting.
 #include <amnet/kernels/softmax_cross_entropy.h>
 
 #include <cstdio>
@@ -16,7 +16,7 @@ using namespace amnet;
 using namespace golden;
 using Json = nlohmann::json;
 
-/// What the reference code computes otherwise on purpose: not compared.
+/// What the reference code computes differently by intention: not compared.
 const std::map<std::string, std::string> different = {
     {"sml_extreme@cpu/out/loss", "the reference code floors a probability at FLT_MIN, ours is the exact logarithm"}};
 
@@ -88,7 +88,7 @@ void run_layers(const Case& the, CaffeNet& caffe, Device& device, Judge& judge) 
     caffe.net.initialise(1);
     caffe.plan.emplace(caffe.net, PlanOptions{.batch = batch, .keep = kept});
   }
-  std::map<std::string, Array> parameters;  // what the reference code's are
+  std::map<std::string, Array> parameters;  // the parameters of the reference code
   caffe.load([&](const std::string& blob) { return parameters[blob] = the.at("param/" + blob); });
   REQUIRE(parameters.size() == the.names("param/").size());
 
@@ -140,7 +140,7 @@ LossResult run_loss(const SoftmaxCrossEntropyOptions& options, Context& context,
   return {outputs[0].item(), gradients[0].tensor};
 }
 
-/// With us the margin step is a part of the loss layer, whose kernel `margin_logits` is compared
+/// In amnet the margin step is a part of the loss layer, whose kernel `margin_logits` is compared
 /// with `out`. The layer's loss with the margin must be the plain loss of the reference code's
 /// `out`; and since its gradient to each cosine is the plain loss's gradient times the derivative
 /// of the margin step, that derivative is their ratio: times `dout` it is compared with `din`.
@@ -220,5 +220,5 @@ TEST_CASE("golden: layers agree with the reference code's", "[golden]") {
   for (const auto& [array, reason] : different) std::printf("  not compared: %s: %s\n", array.c_str(), reason.c_str());
   std::printf("waiting:\n");
   for (const std::string& line : waiting) std::printf("%s\n", line.c_str());
-  REQUIRE(ran >= 64);  // a case that drops out silently goes red here
+  REQUIRE(ran >= 64);  // a case that is no longer run makes this fail
 }

@@ -1,5 +1,5 @@
-// Compares our tensors with the reference code's arrays: N,C,H,W there and N,H,W,C here, which is
-// also what convolution weights need.
+// Compares amnet's tensors with the reference code's arrays: N,C,H,W there and N,H,W,C here, which
+// is also the conversion for convolution weights.
 #pragma once
 
 #include <amnet/core/tensor.h>
@@ -15,7 +15,7 @@
 
 namespace golden {
 
-/// The array as a tensor of ours: four dimensions become channels-last, others stay.
+/// The array as a tensor of amnet: four dimensions become channels-last, others stay.
 inline amnet::Tensor tensor_of(const Array& array) {
   const amnet::Shape shape{std::span<const std::int64_t>(array.shape)};
   const amnet::Tensor as_is = amnet::Tensor::of(shape, std::span<const float>(array.values));
@@ -31,13 +31,13 @@ inline amnet::Tensor tensor_of(const Array& array) {
   return last;
 }
 
-/// Labels are whole numbers in float32 there.
+/// The reference code stores labels as whole numbers in float32.
 inline amnet::Tensor labels_of(const Array& array) {
   const std::vector<std::int64_t> labels(array.values.begin(), array.values.end());
   return amnet::Tensor::of(amnet::Shape{std::span<const std::int64_t>(array.shape)}, std::span<const std::int64_t>(labels));
 }
 
-/// The extents without ones: the reference code has (N,C,1,1) where we have (N,C).
+/// The extents without ones: (N,C,1,1) in the reference code is (N,C) in amnet.
 inline std::vector<std::int64_t> extents_of(const amnet::Shape& shape) {
   std::vector<std::int64_t> extents;
   for (int i = 0; i < shape.rank(); ++i) {
@@ -46,8 +46,8 @@ inline std::vector<std::int64_t> extents_of(const amnet::Shape& shape) {
   return extents;
 }
 
-/// One CHECK per array at `bar` times the largest magnitude of the reference code's array;
-/// remembers the worst.
+/// One CHECK per array at `bar` times the largest magnitude of the reference code's array; keeps
+/// the worst.
 class Judge {
  public:
   explicit Judge(double bar) : bar_(bar) {}

@@ -1,5 +1,5 @@
-// NumPy's .npz as far as the golden numbers need it: a zip of stored (uncompressed) .npy arrays of
-// float32 in C order.
+// Reads NumPy's .npz to the extent that the golden numbers need: a zip of stored (uncompressed)
+// .npy arrays of float32 in C order.
 #pragma once
 
 #include <amnet/core/error.h>
@@ -17,7 +17,7 @@
 
 namespace golden {
 
-/// An array as the reference code has it: N,C,H,W.
+/// An array in the layout of the reference code: N,C,H,W.
 struct Array {
   std::vector<std::int64_t> shape;
   std::vector<float> values;

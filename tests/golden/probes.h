@@ -1,5 +1,5 @@
-// Three layers that open a net to a test: a value that takes a gradient, a gradient that is looked
-// at, and a given one.
+// Three layers that give a test access to a net: a value that takes a gradient, a gradient that is
+// copied, and a given gradient.
 #pragma once
 
 #include <amnet/layers/layer.h>
@@ -34,7 +34,7 @@ class Source final : public amnet::Layer {
   amnet::Parameter value_;
 };
 
-/// The identity; it leaves a copy of the gradient that passes in `seen`.
+/// The identity; it stores a copy of the passing gradient in `seen`.
 class Tap final : public amnet::Layer {
  public:
   explicit Tap(std::shared_ptr<amnet::Tensor> seen) : seen_(std::move(seen)) {}

@@ -1,5 +1,5 @@
-// The text format of protocol buffers, as far as Caffe's nets and solvers use it: `name: value` and
-// `name { ... }`.
+// Reads the text format of protocol buffers to the extent that Caffe's nets and solvers use it:
+// `name: value` and `name { ... }`.
 //
 //   Message net = parse_prototxt(text);
 //   for (const Message* layer : net.messages("layer")) use(layer->text("type"));
@@ -16,7 +16,7 @@
 
 namespace golden {
 
-/// Fields in the order of the text; a name may come more than once.
+/// Fields in the order of the text; a name may occur more than once.
 struct Message {
   struct Field;
   std::vector<Field> fields;

@@ -73,7 +73,7 @@ std::int64_t newest_step(const RunDirectory& run, std::vector<std::string>& note
   return found ? found->step : -1;
 }
 
-/// The checkpoint of step 2 is damaged: newest_intact must say so and fall back to step 1.
+/// The checkpoint of step 2 is damaged: newest_intact must report it and fall back to step 1.
 void require_falls_back(const RunDirectory& run) {
   std::vector<std::string> notes;
   const std::int64_t step = newest_step(run, notes);
@@ -127,7 +127,7 @@ TEST_CASE("checkpoint: every flipped byte of the manifest is detected", "[checkp
   const fs::path manifest = run.of(2) / "MANIFEST.json";
   const std::uint64_t size = fs::file_size(manifest);
   for (std::uint64_t at = 0; at < size; ++at) {
-    // 0x2a makes a line feed of a blank, which JSON would not mind
+    // 0x2a turns a blank into a line feed, which JSON allows
     for (const int mask : {0x01, 0x20, 0x2a, 0x80}) {
       INFO(at << " ^ " << mask);
       flip(manifest, at, mask);
@@ -276,7 +276,7 @@ TEST_CASE("checkpoint: a failure at any stage leaves the checkpoints there were 
   REQUIRE(stages == std::vector{begin, wrote_file, synced_file, wrote_file, synced_file, wrote_file, synced_file, wrote_file, synced_file,
                                 before_rename, after_rename});
 
-  for (const std::int64_t step : {2, 3}) {  // 2 is there, 3 is not
+  for (const std::int64_t step : {2, 3}) {  // 2 exists, 3 does not
     for (std::size_t fail_at = 0; fail_at + 1 < stages.size(); ++fail_at) {
       INFO(step << " fails at " << fail_at);
       std::size_t reached = 0;
@@ -292,8 +292,8 @@ TEST_CASE("checkpoint: a failure at any stage leaves the checkpoints there were 
   }
 }
 
-/// In a child that may write files of `limit` bytes at most: 0 if write_checkpoint failed as
-/// promised, else what went wrong.
+/// Runs in a child that may write files of `limit` bytes at most: 0 if write_checkpoint failed as
+/// documented, else the error.
 int write_under_limit(const RunDirectory& run, std::int64_t step, rlim_t limit) {
   const pid_t child = ::fork();
   REQUIRE(child >= 0);
@@ -362,7 +362,7 @@ TEST_CASE("checkpoint: keep_newest removes the oldest, but never a pointed one o
 
   flip(run.of(3) / "model.safetensors", 200, 1);
   flip(run.of(2) / "model.safetensors", 200, 1);
-  REQUIRE(keep_newest(run.path(), 1).empty());  // nothing is intact: nothing is thrown away
+  REQUIRE(keep_newest(run.path(), 1).empty());  // nothing is intact: nothing is removed
   REQUIRE_THROWS_AS(keep_newest(run.path(), 0), UsageError);
 }
 
@@ -422,7 +422,7 @@ TEST_CASE("checkpoint: a whole copy of a checkpoint in the place of a pointer is
   REQUIRE(fs::is_symlink(run.path() / "best"));
   REQUIRE(run.names() == std::set<std::string>{"best", "step_00000001", "step_00000002"});
 
-  // Where something would be lost it stays: another file, other bytes, or the only copy.
+  // It stays where something would be lost: another file, other bytes, or the only copy.
   const auto stays = [&] {
     REQUIRE_THROWS_AS(set_pointer(run.path(), "best", checkpoint_name(2)), FileError);
     REQUIRE(fs::is_directory(fs::symlink_status(run.path() / "best")));
@@ -447,15 +447,15 @@ TEST_CASE("checkpoint: the start of a run removes what dead processes left, and 
   const auto hidden = [&](const std::string& name, pid_t process) { return run.path() / fmt::format(".{}-{}", name, process); };
   fs::create_directory(hidden("step_00000002.tmp", dead));
   replace(hidden("step_00000002.tmp", dead) / "model.safetensors", "half");
-  // of an earlier process with our number
+  // of an earlier process with the same process number
   fs::create_directory(hidden("step_00000002.tmp", ::getpid()));
   fs::create_directory(hidden("step_00000000.gone", dead));
   fs::create_symlink("step_00000001", hidden("last.tmp", dead));
   replace(hidden("report.json.tmp", dead), "{");
-  // A replacement cut short between its two renames: the old checkpoint comes back.
+  // A replacement that was interrupted between its two renames: the old checkpoint is restored.
   fs::copy(run.of(1), hidden("step_00000001.old", dead), fs::copy_options::recursive);
   fs::remove_all(run.of(1));
-  // Not ours: another living process, and names that only resemble.
+  // Not amnet's temporary files: another living process, and names that are only similar.
   fs::create_directory(hidden("step_00000003.tmp", ::getppid()));
   fs::create_directory(hidden("cache.tmp", dead));
   fs::create_directory(run.path() / ".step_00000005.tmp");
@@ -488,7 +488,7 @@ TEST_CASE("checkpoint: what processes of other machines are writing stays, unles
   fs::rename(run.of(1), replaced);
   clean_run_directory(run.path(), true);
   REQUIRE_FALSE(fs::exists(theirs));
-  REQUIRE(fs::exists(report));  // an eval's, perhaps
+  REQUIRE(fs::exists(report));  // possibly written by eval
   REQUIRE(verify_checkpoint(run.of(1)) == 1);
 }
 

@@ -60,7 +60,7 @@ TEST_CASE("folder lock: it goes with its process, however that ends", "[folder_l
   REQUIRE(child >= 0);
   if (child == 0) {
     const std::optional<FolderLock> lock(std::in_place, scratch.path());
-    ::_exit(0);  // as a kill does: nobody takes the file away
+    ::_exit(0);  // as after a kill: the file is not removed
   }
   REQUIRE(::waitpid(child, nullptr, 0) == child);
   REQUIRE(fs::exists(scratch.path() / ".lock"));

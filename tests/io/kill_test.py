@@ -54,7 +54,7 @@ def text_of(log):
 
 
 def saved_steps(log):
-    # A last line without its end may have been cut off within the number.
+    # A last line without a newline may have been cut off within the number.
     return [int(step) for line in text_of(log).split("\n")[:-1] for step in SAVED.findall(line)]
 
 
@@ -72,12 +72,12 @@ def temporaries(out):
 
 
 def being_written(out, stale):
-    """Whether a checkpoint is between its first byte and its rename; `stale` are those of processes killed before."""
+    """Whether a checkpoint is between its first byte and its rename; `stale` are those of processes that were killed before."""
     try:
         for path in temporaries(out) - stale:
             if any(file.stat().st_size > 0 for file in os.scandir(path)):
                 return True
-    except OSError:  # renamed or removed while we looked
+    except OSError:  # renamed or removed in the meantime
         pass
     return False
 
@@ -110,7 +110,7 @@ def wait_for_moment(process, out, log, stale, aimed, seconds, rng, patience):
             return False
         except subprocess.TimeoutExpired:
             return True
-    saves = rng.randrange(4)  # so that the run gets on
+    saves = rng.randrange(4)  # so that the run makes progress
     while process.poll() is None and time.monotonic() < deadline:
         if len(saved_steps(log)) >= saves and being_written(out, stale):
             time.sleep(rng.choice([0, 0, 0.001, 0.003]))
@@ -119,7 +119,7 @@ def wait_for_moment(process, out, log, stale, aimed, seconds, rng, patience):
 
 
 def attack(options, command, scratch, rng):
-    """The main arm: returns a sentence for people."""
+    """The main test: returns a sentence with the result."""
     log = os.path.join(scratch, "log")
     reference = os.path.join(scratch, "reference")
     seconds = run_to_end(command + options.reference_extra, reference, log)
@@ -172,7 +172,7 @@ def attack(options, command, scratch, rng):
 
 
 def attack_control(options, command, scratch, rng):
-    """The control arm: kills between `writing` and `saved` only, each in a fresh directory."""
+    """The control test: kills only between `writing` and `saved`, each in a fresh directory."""
     log = os.path.join(scratch, "log")
     corrupt = counted = 0
     for trial in range(options.control_kills * 3):

@@ -1,7 +1,7 @@
-// The victim of kill_test.py: it advances a small state step by step, saves a checkpoint at every
-// step, says so, and resumes from the newest intact one. Killed at any moment and started again, it
-// must end with the bytes of an uninterrupted run. With --in-place it is the control: it overwrites
-// one directory, as a careless writer would.
+// The program that kill_test.py kills: it advances a small state step by step, saves a checkpoint
+// at every step, prints it, and resumes from the newest intact one. Killed at any moment and
+// started again, it must end with the bytes of an uninterrupted run. With --in-place it is the
+// control: it overwrites one directory without any protection.
 //
 //   kill_writer --out D [--steps N] [--resume auto] [--keep N] [--elements N] [--slow-ms T] [--in-place | --check]
 #include <amnet/io/checkpoint.h>
@@ -64,12 +64,12 @@ Options parse(int argc, char** argv) {
   return options;
 }
 
-// flushed: a killed process keeps its word
+// flushed: the line must be complete when the process is killed
 void say(const std::string& line) { std::cout << line << std::endl; }
 
 void wait_ms(double ms) { std::this_thread::sleep_for(std::chrono::duration<double, std::milli>(ms)); }
 
-/// Stands for a training: two tensors, each new value depends on both.
+/// Represents a training: two tensors, each new value depends on both.
 struct State {
   std::int64_t step = 0;
   Tensor weights;   // (N)
@@ -118,8 +118,8 @@ void save(const Options& options, const State& state) {
   keep_newest(options.out, options.keep);
 }
 
-/// Truncates and overwrites the files of one directory, each in two halves: what the atomic rename
-/// is for.
+/// Truncates and overwrites the files of one directory, each in two halves: the case that the
+/// atomic rename prevents.
 void save_in_place(const Options& options, const State& state) {
   const fs::path source = write_checkpoint(options.out / "source", state.step, state.files());
   const fs::path target = options.out / "current";

@@ -115,7 +115,7 @@ TEST_CASE("npy: a full disk, a missing directory and an undefined tensor are sai
   REQUIRE_THROWS_AS(read_npy("/no/such/file.npy"), FileError);
   if (std::filesystem::exists("/dev/full")) {
     REQUIRE_THROWS_WITH(write_npy("/dev/full", one), Contains("/dev/full: No space left"));
-    REQUIRE(std::filesystem::is_character_file("/dev/full"));  // and not a file of that name
+    REQUIRE(std::filesystem::is_character_file("/dev/full"));  // not a regular file
   }
 }
 

@@ -1,9 +1,9 @@
-"""An independent reader of safetensors files: the Python standard library and the format's description, nothing of amnet.
+"""An independent reader of safetensors files: it uses only the Python standard library and the format's description, nothing of amnet.
 
 usage: read_safetensors.py FILE...
 
 Prints one line for each tensor, sorted by name: the name as JSON, dtype, shape and the SHA-256 of its bytes; and the
-metadata as JSON. Exits with 1 and a sentence for a file that breaks the format.
+metadata as JSON. Exits with 1 and a sentence for a file that violates the format.
 """
 
 import hashlib

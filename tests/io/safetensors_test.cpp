@@ -31,7 +31,7 @@ std::string bytes_of(std::span<const NamedTensor> tensors, const Metadata& metad
 
 SafetensorsFile parse(std::string_view bytes) { return parse_safetensors(std::as_bytes(std::span(bytes)), "file.safetensors"); }
 
-/// A file with that header, of the length it has, and that many bytes of data.
+/// A file with that header, the header's true length, and that many bytes of data.
 std::string file_with(std::string_view header, std::size_t data_bytes) {
   const std::uint64_t length = header.size();
   std::string bytes(reinterpret_cast<const char*>(&length), sizeof length);
@@ -52,7 +52,7 @@ bool same(const Tensor& a, const Tensor& b) {
   return a.shape() == b.shape() && a.dtype() == b.dtype() && (a.count() == 0 || std::memcmp(a.raw(), b.raw(), a.size_bytes()) == 0);
 }
 
-/// "data error", "fine", or the name of what should never happen.
+/// "data error", "fine", or the name of an unexpected exception.
 std::string outcome(std::string_view bytes) {
   try {
     std::size_t total = 0;
@@ -80,8 +80,8 @@ TEST_CASE("safetensors: what is written is read back, every dtype and rank", "[s
 }
 
 TEST_CASE("safetensors: the bytes of a small file are those of the format", "[safetensors]") {
-  // Laid out by hand from the format: widest dtype first, blanks up to 8. The reference
-  // implementation (Python) writes the same bytes.
+  // Built by hand from the format: widest dtype first, blanks up to 8. The reference implementation
+  // (Python) writes the same bytes.
   const std::string header =
       R"({"__metadata__":{"k":"v"},"b":{"dtype":"I64","shape":[],"data_offsets":[0,8]},)"
       R"("a":{"dtype":"F32","shape":[2],"data_offsets":[8,16]},"c":{"dtype":"U8","shape":[1,1],"data_offsets":[16,17]}})"
@@ -267,7 +267,7 @@ TEST_CASE("safetensors: a reader knows every tensor, and reads those that are wa
   CHECK(one.metadata == reader.metadata());
   CHECK(one.find("a") == nullptr);
   CHECK(one.unwanted == std::vector<std::string>{"a", "c"});
-  // No byte of the others is read, as they are there no longer.
+  // No byte of the other tensors is read, since they no longer exist.
   std::filesystem::resize_file(path, std::filesystem::file_size(path) - 4 - 12);
   CHECK(same(*reader.read(is_a).find("a"), tensors[0].tensor));
   CHECK_THROWS_AS(reader.read(is_b), FileError);
@@ -303,8 +303,8 @@ TEST_CASE("safetensors: no change of one header byte crashes the reader or makes
   const std::string bytes = bytes_of(tensors, {{"k", "v"}});
   const std::size_t header_end = bytes.size() - 9;
   int refused = 0;
-  // another letter in a name or a blank for a blank cannot be noticed here: a checkpoint's checksum
-  // does
+  // a changed letter in a name or another blank character cannot be detected here: a checkpoint's
+  // checksum detects it
   int accepted = 0;
   for (std::size_t at = 0; at < header_end; ++at) {
     for (int value = 0; value < 256; ++value) {

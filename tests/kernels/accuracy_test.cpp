@@ -9,7 +9,7 @@ using namespace amnet;
 TEST_CASE("accuracy: the share of right samples, ties to the larger index", "[accuracy]") {
   constexpr float nan = std::numeric_limits<float>::quiet_NaN();
   Cpu cpu(1);
-  // The rows answer 2; 1, by a tie; 1, by a tie; 0; and nothing.
+  // The rows give 2; 1, by a tie; 1, by a tie; 0; and nothing.
   const Tensor logits = Tensor::of<float>({5, 3}, {1, 2, 3, 5, 5, 1, 5, 5, 1, 9, 1, 1, nan, nan, nan});
   const Tensor accuracy({1}, DType::f32);
   const auto of = [&](std::initializer_list<std::int64_t> labels) {

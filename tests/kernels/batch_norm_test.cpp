@@ -58,7 +58,7 @@ TEST_CASE("batch_norm: running statistics are Caffe's S / factor, with an unbias
   CHECK(parameters["running_variance"].item() == Approx((0.5 * 14 / 3 + 16.0 / 3) / 1.5));
   CHECK(parameters["weight_of_past"].item() == 1.5);
 
-  const Tensor y = forward(layer, first, Phase::test);  // uses them, and leaves them alone
+  const Tensor y = forward(layer, first, Phase::test);  // uses them without changing them
   CHECK(y.data<double>()[0] == Approx((1 - 3.5 / 1.5) / std::sqrt((7.0 / 3 + 16.0 / 3) / 1.5 + 1e-5)));
   CHECK(parameters["weight_of_past"].item() == 1.5);
 }

@@ -1,6 +1,6 @@
 // Convolutions whose products take bf16. Integers that bf16 holds give the same bits as a direct
-// convolution, which leaves no place for a factor out of order; other values are as far from f32 as
-// the rounding of the factors alone makes them.
+// convolution, so that any misplaced factor is detected; with other values the distance from f32 is
+// that of the rounding of the factors alone.
 #include "catch.h"
 
 #include <amnet/core/random.h>
@@ -20,7 +20,7 @@ using Catch::Matchers::Contains;
 
 namespace {
 
-/// True, and says so, where there is nothing to test.
+/// True, with a message, where there is nothing to test.
 bool skipped(const char* test) {
   if (has_bf16_products()) return false;
   std::printf("SKIPPED %s: this build has no bf16 dot products (AVX512-BF16)\n", test);
@@ -103,10 +103,10 @@ TEST_CASE("conv2d bf16: integers are exact where their transforms are", "[conv2d
 TEST_CASE("conv2d bf16: as far from f32 as rounded factors are", "[conv2d]") {
   if (skipped("conv2d bf16: as far from f32 as rounded factors are")) return;
   using enum ConvolutionAlgorithm;
-  // Rounding to 8 bits is off by 1.6e-3 in root mean square, by sqrt(2) as much for a product of
-  // two: 2.3e-3. What the sums of a tile lose of it by cancelling grows with the tile, in the ratio
-  // of the f32 columns of docs/numerics.md. Measured: up to 4.0e-3, 1.5e-2, 2.7e-2; a channel that
-  // meets another's weight is off by 1.
+  // Rounding to 8 bits is off by 1.6e-3 in root mean square, a product of two by sqrt(2) as much:
+  // 2.3e-3. The accuracy that the sums of a tile lose by cancelling grows with the tile, in the
+  // ratio of the f32 columns of docs/numerics.md. Measured: up to 4.0e-3, 1.5e-2, 2.7e-2; a channel
+  // that is multiplied with another's weight is off by 1.
   for (const auto& [algorithm, bar] : {std::pair(winograd_2, 6e-3), std::pair(winograd_3, 2e-2), std::pair(winograd_4, 3.5e-2)}) {
     Cpu f32(2, algorithm), bf16(2, algorithm, ProductPrecision::bf16);
     for (const Case& test : cases) {
@@ -114,7 +114,7 @@ TEST_CASE("conv2d bf16: as far from f32 as rounded factors are", "[conv2d]") {
       const Tensor x = normals(test.x, 1), w = normals(test.w(), 2);
       const double distance = relative_distance(prepared_forward(bf16, test, x, w), prepared_forward(f32, test, x, w));
       CHECK(distance < bar);
-      CHECK(distance > 1e-3);  // it was bf16
+      CHECK(distance > 1e-3);  // bf16 was used
     }
   }
 }

@@ -2,10 +2,10 @@
 // sums in double: the table of docs/numerics.md. `amnet_tests "conv2d: rounding errors*" -s` prints
 // them.
 //
-// The sums are made of a sample: one element of each of 4,000 equal parts of a tensor, drawn by
-// chance. The squares of 4,000 rounding errors have a mean that is known to 2-3 %, and so a
-// relative L2 distance to half of that; the bar is further away. A fault of a few elements may
-// escape: conv2d_test.cpp and conv2d_tiles_test.cpp compare every element, of smaller maps.
+// The sums are computed for a sample: one element of each of 4,000 equal parts of a tensor, drawn
+// at random. The squares of 4,000 rounding errors have a mean that is known to 2-3 %, and so a
+// relative L2 distance to half of that; the bar is further away. A fault in a few elements may not
+// be detected: conv2d_test.cpp and conv2d_tiles_test.cpp compare every element, of smaller maps.
 #include "bench/network_shapes.h"
 #include "catch.h"
 
@@ -106,7 +106,7 @@ struct PlainSums {
   }
 };
 
-/// What a tensor should hold at the elements of the sample.
+/// The correct values of a tensor at the elements of the sample.
 class Expected {
  public:
   template <class PlainSum>

@@ -151,8 +151,8 @@ void compare_with_reference(Cpu& cpu, const Case& test) {
   CHECK(equal<T>(dw, plus<T>(expected.dw, dw_before)));
 }
 
-/// Shapes whose every edge is odd somewhere: drawn at random, so that they meet in combinations
-/// nobody thought of.
+/// Shapes in which every extent is odd somewhere: drawn at random, so that unexpected combinations
+/// occur.
 std::vector<Case> drawn_cases(std::size_t count) {
   std::vector<Case> cases;
   for (std::uint64_t draw = 0; cases.size() < count; ++draw) {
@@ -180,7 +180,7 @@ constexpr Conv2dGeometry three_by_three(std::int64_t stride, std::int64_t groups
   return {.kernel = 3, .stride = stride, .pad = 1, .groups = groups};
 }
 
-/// What drawn shapes hardly reach: several tiles, blocks of channels and parts, full vectors,
+/// Cases that drawn shapes rarely reach: several tiles, blocks of channels and parts, full vectors,
 /// depthwise, large kernels.
 std::vector<Case> chosen_cases() {
   return {

@@ -1,5 +1,5 @@
-// Convolution by tiles, and everything that may follow a convolution in the same step, against the
-// direct algorithm and plain kernels.
+// Convolution by tiles, and everything that may follow a convolution in the same step, compared
+// with the direct algorithm and plain kernels.
 #include "catch.h"
 
 #include <amnet/core/random.h>
@@ -58,7 +58,7 @@ struct Case {
   std::string str() const { return fmt::format("x {} -> {} stride {} pad {}", x, outputs, geometry.stride, geometry.pad); }
 };
 
-/// What a step of convolution, bias, PReLU and sum gives, forward and backward.
+/// The results of a step of convolution, bias, PReLU and sum, forward and backward.
 struct Results {
   Tensor y, sums, dx, dw, dbias, dslope;
 };
@@ -145,7 +145,7 @@ TEST_CASE("conv2d tiles: every algorithm and pass agrees with the direct one", "
       INFO(test.str() << ", algorithm " << static_cast<int>(algorithm));
       for (const DType dtype : {DType::f64, DType::f32}) {
         for (const Write write : {Write::assign, Write::add}) {
-          // One slope for all channels sums terms that cancel: compared in double alone.
+          // One slope for all channels sums terms that cancel: compared only in double.
           const Data data(test, dtype, write == Write::add && dtype == DType::f64 ? 1 : test.outputs);
           compare(fused(cpu, test, data, write), one_by_one(test, data, write), dtype == DType::f64 ? 1e-12 : 2e-5);
         }
@@ -155,8 +155,8 @@ TEST_CASE("conv2d tiles: every algorithm and pass agrees with the direct one", "
 }
 
 TEST_CASE("conv2d tiles: sums over many chunks", "[conv2d]") {
-  // More tiles than a chunk of the weight gradient has: of few channels, where each thread has sums
-  // of its own, and of more.
+  // More tiles than a chunk of the weight gradient has: of few channels, where each thread has
+  // separate sums, and of more.
   const Case few{{40, 23, 20, 16}, 16, three_by_three(1)}, more{{6, 23, 20, 64}, 64, three_by_three(1)};
   for (const auto& [test, algorithm] :
        {std::pair(few, ConvolutionAlgorithm::winograd_2), std::pair(more, ConvolutionAlgorithm::winograd_6)}) {
@@ -185,7 +185,7 @@ TEST_CASE("conv2d tiles: the same bits with 1, 2 and 4 threads", "[conv2d]") {
 }
 
 TEST_CASE("conv2d tiles: prepared weights give the same bits, for fewer images too", "[conv2d]") {
-  // The second has transformed weights that are streamed past the caches.
+  // The second has transformed weights that are stored past the caches.
   for (const Case& test : {Case{{9, 14, 12, 32}, 48, three_by_three(1)}, Case{{2, 6, 6, 336}, 336, three_by_three(1)},
                            Case{{2, 14, 12, 32}, 48, three_by_three(2)}}) {
     INFO(test.str());

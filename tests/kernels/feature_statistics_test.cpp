@@ -11,8 +11,8 @@ TEST_CASE("feature statistics: cosine to the own class and feature norm, by hand
   const Tensor labels = Tensor::of<std::int64_t>({4}, {0, 1, 1, 0});
   const Tensor found({2}, DType::f64);
   feature_statistics(cpu, features, weights, labels, found);
-  // 3/5 with class 0; a zero feature counts 0; 12/13 with class 1; a tiny feature has a direction
-  // like any other.
+  // 3/5 with class 0; a zero feature counts as 0; 12/13 with class 1; a tiny feature has a
+  // direction like any other.
   CHECK(found.data<double>()[0] == Approx((0.6 + 0 + 12.0 / 13 + 1) / 4));
   CHECK(found.data<double>()[1] == Approx((5 + 0 + 13 + 1e-30) / 4));
   const Tensor unlearned = Tensor::of<std::int64_t>({4}, {2, 2, 2, 2});  // weights of zero

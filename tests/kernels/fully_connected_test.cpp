@@ -129,7 +129,7 @@ bool same_bits(const Tensor& a, const Tensor& b) {
   return a.shape() == b.shape() && a.dtype() == b.dtype() && std::memcmp(a.raw(), b.raw(), a.size_bytes()) == 0;
 }
 
-/// fc5 and the head of the 20-layer network at a small batch, and a face-sized number of classes.
+/// fc5 and the head of the 20-layer network at a small batch, and a number of classes as for faces.
 const std::vector<Case> network_cases{{5, 21504, 64}, {32, 512, 1051}, {130, 512, 300}, {1, 1344, 512}};
 
 /// A layer with its tensors, run once forward and backward on integers.
@@ -205,7 +205,7 @@ TEST_CASE("fully_connected: equals a plain loop bit for bit on integers", "[full
                           {513, 33, 40},
                           {2, 1030, 161},
                           {128, 64, 128},
-                          // rows whole pages apart; inputs in several parts; both
+                          // rows at a distance of whole pages; inputs in several parts; both
                           {35, 1024, 200},
                           {3, 2300, 50},
                           {33, 3072, 100}};

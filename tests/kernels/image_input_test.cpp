@@ -23,7 +23,7 @@ TEST_CASE("image_input: the bits of a plain loop, for any width and number of ch
   for (const std::int64_t channels : {1, 3, 4}) {
     for (const std::int64_t width : {1, 2, 3, 96, 127, 128, 129, 256, 300}) {
       const Shape shape{3, 2, width, channels};
-      // all of its memory: reading a byte too far is an error for a sanitizer
+      // of exactly this size: a sanitizer detects a read of one byte too many
       const Tensor pixels(shape, DType::u8);
       const auto bytes = pixels.data<std::uint8_t>();
       for (std::size_t i = 0; i < bytes.size(); ++i) bytes[i] = static_cast<std::uint8_t>(i * 37 % 251);

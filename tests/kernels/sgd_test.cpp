@@ -19,7 +19,7 @@ TEST_CASE("sgd: the learning rate is inside the momentum, and decay acts on the 
   CHECK(value.item() == Approx(2 - first));
   const double weight = value.item();
   step({.learning_rate = 0.01, .momentum = 0.9, .weight_decay = 0.5, .gradient_scale = 0.25});
-  // the old step is not rescaled by the new rate
+  // the new rate does not rescale the old update
   const double second = 0.9 * first + 0.01 * (0.25 * 8 + 0.5 * weight);
   CHECK(momentum.item() == Approx(second));
   CHECK(value.item() == Approx(weight - second));

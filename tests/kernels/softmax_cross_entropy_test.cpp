@@ -45,7 +45,7 @@ Result run(const MarginOptions& options, const Tensor& logits, const Tensor& lab
   return result;
 }
 
-/// The formula of the header, word for word, in long double.
+/// The formula of the header, unchanged, in long double.
 double plain_loss(const MarginOptions& options, const Tensor& cosines, const Tensor& labels, const Tensor& sample_scale) {
   const std::int64_t samples = cosines.extent(0), classes = cosines.extent(1);
   const auto c = cosines.data<double>();
@@ -195,7 +195,7 @@ TEST_CASE("softmax_cross_entropy: never overflows", "[softmax_cross_entropy]") {
   CHECK(run({.scale = 64}, nothing, Tensor::of<std::int64_t>({2}, {0, 3})).loss == Approx(std::log(4.0)));
 
   const Tensor broken = Tensor::of<float>({1, 3}, {0, std::numeric_limits<float>::quiet_NaN(), 1});
-  CHECK(std::isnan(run({}, broken, Tensor::of<std::int64_t>({1}, {0})).loss));  // seen, not hidden
+  CHECK(std::isnan(run({}, broken, Tensor::of<std::int64_t>({1}, {0})).loss));  // visible
 }
 
 TEST_CASE("softmax_cross_entropy: a label out of range is refused by name before anything is computed", "[softmax_cross_entropy]") {
@@ -223,7 +223,8 @@ TEST_CASE("softmax_cross_entropy: a label out of range is refused by name before
 
 TEST_CASE("softmax_cross_entropy: random features at 512 dimensions and 10,516 classes start at the known losses",
           "[softmax_cross_entropy]") {
-  // 64 samples instead of 256: the mean is as sharp, because nearly every sample has the same loss.
+  // 64 samples instead of 256: the mean is as precise, because nearly every sample has the same
+  // loss.
   constexpr std::int64_t samples = 64, classes = 10516;
   Tensor cosines = random_values({samples, classes}, 8, 1 / std::sqrt(512.0)).cast(DType::f32);
   const Tensor labels = some_labels(samples, classes);

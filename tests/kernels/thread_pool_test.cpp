@@ -14,8 +14,8 @@ using namespace amnet;
 
 namespace {
 
-/// Counts how often each piece was done, and the pieces that a worker out of range or beside
-/// another of its number did.
+/// Counts how often each piece was done, and the pieces done by a worker whose number is out of
+/// range or in use at the same time.
 struct Tally {
   Tally(std::int64_t pieces, int workers) : done(static_cast<std::size_t>(pieces)), threads(workers) {}
 
@@ -87,7 +87,7 @@ TEST_CASE("thread_pool: several callers, and pieces that call again, each get th
 TEST_CASE("thread_pool: the caller does not wait for a worker that has begun nothing", "[thread_pool]") {
   ThreadPool pool;
   REQUIRE(runs(pool, 3, 100));
-  const pid_t child = fork();  // which has none of the workers
+  const pid_t child = fork();  // the child has none of the workers
   REQUIRE(child >= 0);
   if (child == 0) {
     alarm(20);

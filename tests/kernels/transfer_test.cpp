@@ -13,7 +13,7 @@ TEST_CASE("transfer: on a CPU nothing moves, and results come in the order they 
   for (const float loss : {1.0F, 2.0F, 3.0F}) {
     const Tensor value = Tensor::of<float>({1}, {loss});
     results->put({value});
-    value.clear();  // a result is what the value was
+    value.clear();  // the result keeps the value that was put
   }
   CHECK(results->waiting() == 3);
   for (const double loss : {1.0, 2.0, 3.0}) CHECK(results->take()[0].item() == loss);

@@ -1,5 +1,5 @@
-// Every layer's backward against central differences in double (bar N1): four shapes and three
-// seeds each.
+// Compares every layer's backward with central differences in double (bar N1): four shapes and
+// three seeds each.
 #include <amnet/layers/add.h>
 #include <amnet/layers/batch_norm.h>
 #include <amnet/layers/conv2d.h>
@@ -31,7 +31,8 @@ using MakeInputs = std::function<std::vector<Tensor>(const Shape&, std::uint64_t
 
 std::vector<Tensor> one_input(const Shape& shape, std::uint64_t seed) { return {random_normal(shape, seed)}; }
 
-/// Values that lie apart, in random order: no two change places when one is moved by a step.
+/// Values with a distance between them, in random order: no two change their order when one is
+/// moved by a step.
 std::vector<Tensor> values_apart(const Shape& shape, std::uint64_t seed) {
   Tensor tensor(shape, DType::f64);
   const std::span<double> values = tensor.data<double>();
@@ -68,8 +69,8 @@ void check_layer(MakeLayer make, std::initializer_list<Shape> shapes, GradcheckO
 const std::initializer_list<Shape> images = {{1, 5, 3, 4}, {2, 3, 7, 1}, {3, 4, 4, 17}, {2, 1, 6, 3}};
 const std::initializer_list<Shape> images_or_rows = {{1, 5, 3, 4}, {2, 3, 7, 1}, {3, 4, 2, 17}, {6, 19}};
 
-// A batch of logits, its labels and, for three inputs, one scale per sample. Small cosines: what a
-// new head of many classes sees.
+// A batch of logits, its labels and, for three inputs, one scale per sample. Small cosines, as in a
+// new head of many classes.
 MakeInputs cosines_and_labels(bool sample_scale) {
   return [sample_scale](const Shape& shape, std::uint64_t seed) {
     std::vector<Tensor> inputs{random_normal(shape, seed, 0.1), random_labels(shape[0], shape[1], seed)};
@@ -90,7 +91,7 @@ void check_margin(MakeLayer make, double margin, bool sample_scale, GradcheckOpt
       const std::vector<Tensor> tensors = inputs(shape, seed * 101);
       const std::span<const double> cosines = tensors[0].data<double>();
       const std::span<const std::int64_t> labels = tensors[1].data<std::int64_t>();
-      // The reference code's rule jumps where a target cosine is the margin.
+      // The reference code's rule has a jump where a target cosine equals the margin.
       options.near_kink = [&](std::string_view tensor, std::int64_t index, double width) {
         return tensor == "input 0" && labels[static_cast<std::size_t>(index / shape[1])] == index % shape[1] &&
                std::abs(cosines[static_cast<std::size_t>(index)] - margin) <= width;
@@ -106,7 +107,7 @@ void check_margin(MakeLayer make, double margin, bool sample_scale, GradcheckOpt
 
 const ParameterOptions frozen{.filler = Filler::constant(1), .lr_mult = 0};
 
-/// The AM-Softmax head as one layer: normalised features (N,D) against normalised weight rows, then
+/// The AM-Softmax head as one layer: normalised features (N,D) times normalised weight rows, then
 /// the loss with a margin.
 class AmSoftmaxHead final : public Layer {
  public:

@@ -1,4 +1,4 @@
-// Every layer in f32 against itself in f64 (bar N2: 1e-5), and the same bits with 1, 2 and 4
+// Compares every layer in f32 with itself in f64 (bar N2: 1e-5), and its bits with 1, 2 and 4
 // threads.
 #include <amnet/layers/accuracy.h>
 #include <amnet/layers/add.h>
@@ -33,8 +33,8 @@ Tensor random_values(const Shape& shape, std::uint64_t seed, double deviation = 
 
 Tensor in(DType dtype, const Tensor& tensor) { return tensor.dtype() == DType::f32 ? tensor.cast(dtype) : tensor.clone(); }
 
-/// Outputs and then all gradients of one forward and backward pass, with the values that an f32 run
-/// has, in the given dtype.
+/// Outputs and then all gradients of one forward and backward pass, with the same values as in an
+/// f32 run, in the given dtype.
 std::vector<Tensor> run(Layer& layer, const std::vector<Tensor>& inputs, DType dtype, int threads) {
   Device device = Cpu(threads);
   Context context{.device = device, .phase = Phase::train, .step = Step{.number = 3, .seed = 4}};
@@ -89,7 +89,7 @@ Case layer_case(std::string name, std::vector<Tensor> inputs, Args... args) {
   return {std::move(name), [=] { return std::make_unique<L>(args...); }, std::move(inputs)};
 }
 
-// Several pieces of work each, so that threads have something to share.
+// Several pieces of work each, so that threads can divide them.
 std::vector<Case> cases() {
   const Tensor image = random_values({3, 31, 21, 19}, 1);
   const Tensor rows = random_values({64, 700}, 2);

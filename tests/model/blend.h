@@ -1,4 +1,4 @@
-// A layer type that is not amnet's: what any user may write.
+// A layer type that is not part of amnet, as a user may write it.
 #pragma once
 
 #include <amnet/model/layer_types.h>

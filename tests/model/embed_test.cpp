@@ -42,8 +42,8 @@ std::vector<std::string> some_pictures(const TemporaryFolder& folder, int count)
   return names;
 }
 
-/// The pixels in another order within each line: `from(x, channel)` answers where (x, channel)
-/// comes from.
+/// The pixels in another order within each line: `from(x, channel)` returns the place from which
+/// (x, channel) is taken.
 template <class From>
 Image rearranged(const Image& image, From&& from) {
   Image other = image;
@@ -128,13 +128,13 @@ TEST_CASE("embed: channel order, mean and scale are those that the model states"
   CHECK(same_bits(one.plain.slice(1, 2), other.plain.slice(0, 1)));
   CHECK(distance(one.plain.slice(0, 1), one.plain.slice(1, 2)) > 1e-6);
 
-  // The pixels themselves as features show what a number is.
+  // With the pixels themselves as features, the exact numbers can be checked.
   const ImageFormat format{.height = height, .width = width, .order = ChannelOrder::rgb, .mean = 100, .scale = 0.5};
   const Views pixels = pixel_views(format, {.root = folder.path(), .paths = paths});
   REQUIRE(pixels.plain.shape() == Shape{2, height * width * 3});
   for (std::size_t i = 0; i < picture.pixels.size(); ++i) {
     REQUIRE(pixels.plain.data<float>()[i] == (picture.pixels[i] - 100.0F) * 0.5F);
-    // a baseline without tricks
+    // a simple baseline
     REQUIRE(pixels.mirrored.data<float>()[i] == pixels.plain.data<float>()[i]);
   }
 }
@@ -263,7 +263,7 @@ TEST_CASE("embed: the number of decoding threads changes nothing, and bad pictur
   }
   request.workers = 0;
   CHECK_THROWS_AS(embedder.embed(known.device, request), UsageError);
-  CHECK(embedder.decoded_bytes(4, 2) == 2 * 2 * 16 * 12 * 3);  // no more batches than there are
+  CHECK(embedder.decoded_bytes(4, 2) == 2 * 2 * 16 * 12 * 3);  // no more batches than exist
   // one for each worker, one that waits, one in use
   CHECK(embedder.decoded_bytes(50, 2) == 4 * 2 * 16 * 12 * 3);
 }
@@ -316,7 +316,7 @@ TEST_CASE("combine: none, sum and concat, with and without length 1", "[embed]")
   // Two views that cancel, and a picture that failed, have no direction: zeros, not NaN.
   CHECK(values_of<float>(combine(views, FlipMode::sum, true)) == std::vector<float>{0.8F, 0.6F, 0, 0, 0, 0});
   CHECK(values_of<float>(combine(views, FlipMode::concat, true).slice(1, 2)) == std::vector<float>{0.5F, -0.5F, -0.5F, 0.5F});
-  // what came in is as it was
+  // the input is unchanged
   CHECK(values_of<float>(views.plain) == std::vector<float>{3, 4, 1, -1, 0, 0});
 
   const Views one{.plain = views.plain, .mirrored = {}, .failed = {}, .reasons = {}};

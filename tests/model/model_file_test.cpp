@@ -45,7 +45,7 @@ Model small_model(std::uint64_t seed) {
   return model;
 }
 
-/// A convolution that is not square, of as many inputs as nothing else has.
+/// A convolution that is not square, with a number of inputs that nothing else has.
 Net odd_net() {
   Net net;
   const Value x = net.input("x", {1, 6, 7, 3});
@@ -114,8 +114,8 @@ TEST_CASE("model file: a reader that knows nothing of amnet finds the field's la
   Net net = odd_net();
   net.initialise(4);
   save_model(folder.path() / "model.safetensors", net, {}, {{"by", "somebody"}});
-  // What a convolution over (N,C,H,W) by those weights gives for one image, in Python, against what
-  // the net gives.
+  // The result of a convolution over (N,C,H,W) with those weights for one image, computed in
+  // Python, compared with the net's result.
   const Value y = net.find("conv");
   Plan plan(net, {.keep = {y}});
   const Tensor& x = plan.value(net.find("x"));
@@ -155,7 +155,7 @@ for i in range(5):
 
 namespace {
 
-/// Every type of the table, each value read by somebody.
+/// Every type of the table; each value is read by some layer.
 Net net_of_every_type(DType dtype) {
   Net net(dtype);
   const Value data = net.input("data", {1, 8, 8, 4});
@@ -216,7 +216,7 @@ TEST_CASE("model file: a net of every layer type comes back to the bit", "[model
     Net net = net_of_every_type(dtype);
     std::set<std::string_view> types;
     for (const NetLayer& one : net.layers()) types.insert(one.layer->type());
-    CHECK(types.size() == layer_types().size());  // a new type goes red here
+    CHECK(types.size() == layer_types().size());  // a new type makes this fail
     save_model(path, net, roles_of_every_type());
     Model loaded = load_model(path, {.dtype = dtype});
     CHECK(loaded.net.dtype() == dtype);
@@ -268,8 +268,8 @@ TEST_CASE("model file: until the embedding there is no more, and no other tensor
   CHECK(same_parameters(expected.net, backbone.net));
   CHECK_THROWS_WITH(backbone.loss(), Contains("model.safetensors: the model has no loss"));
 
-  // The file loses the tensors of the classes while the net is built, once their places are known:
-  // who reads them finds no bytes.
+  // The file loses the tensors of the classes while the net is built, after their places are known:
+  // reading them finds no bytes.
   Net net;
   const Value features = net.add("mix", Blend(), {net.input("data", {1, 5})});
   net.add("z_classes", FullyConnected(100, {.with_bias = false}), {features});
@@ -375,7 +375,7 @@ TEST_CASE("model file: a run directory stands for its newest intact checkpoint",
   Model intact = load_model(folder.path());
   CHECK(same_parameters(intact.net, ninth.net));
 
-  // A checkpoint named outright is held against its manifest: one flipped bit of a weight is
+  // A checkpoint named explicitly is compared with its manifest: one flipped bit of a weight is
   // refused.
   const auto ninth_directory = folder.path() / checkpoint_name(9);
   Model named = load_model(ninth_directory);
@@ -403,7 +403,7 @@ TEST_CASE("model file: a tensor that is missing or of another shape is named", "
     CHECK_THROWS_WITH(load_tensors(target.net, other, "a.safetensors"),
                       Contains("'" + each.name + "' is f32 (7,1,2) but this network needs f32 ("));
   }
-  // The file's own layout is what is asked for, not the layout in memory.
+  // The file's own layout is required, not the layout in memory.
   SafetensorsFile in_memory = good;
   NamedTensor& first = tensor_named(in_memory, "conv3_1.weight");
   const Shape shape = first.tensor.shape();
@@ -412,7 +412,7 @@ TEST_CASE("model file: a tensor that is missing or of another shape is named", "
   SafetensorsFile integers = good;
   tensor_named(integers, "fc5.bias").tensor = Tensor::zeros({5}, DType::i64);
   CHECK_THROWS_WITH(load_tensors(target.net, integers, "x"), Contains("'fc5.bias' is i64 (5) but this network needs f32 (5)"));
-  // Doubles are taken, rounded.
+  // Doubles are accepted, and rounded.
   SafetensorsFile doubles = good;
   for (NamedTensor& each : doubles.tensors) each.tensor = each.tensor.cast(DType::f64);
   load_tensors(target.net, doubles, "x");

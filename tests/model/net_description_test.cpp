@@ -1,4 +1,4 @@
-// A net as data: every layer type comes back with all its options, and a net with its bits.
+// A net as data: every layer type is restored with all its options, and a net with its bits.
 #include <amnet/faces/heads.h>
 #include <amnet/faces/sphere_face.h>
 #include <amnet/layers/accuracy.h>
@@ -66,7 +66,7 @@ TEST_CASE("net description: every layer type comes back with all its options", "
     CHECK(back == description);
     CHECK(make_layer(layer->type(), back.layers[0].options, "it")->options() == stated);
   }
-  CHECK(seen.size() == layer_types().size());  // a new type goes red here
+  CHECK(seen.size() == layer_types().size());  // a new type makes this fail
 }
 
 TEST_CASE("net description: short constructors state every option, in an order and with defaults that files rely on", "[model]") {
@@ -98,7 +98,7 @@ TEST_CASE("net description: short constructors state every option, in an order a
          R"({"kind":"average","kernel":[2,2],"stride":[1,1],"pad":[0,0],"round_up":true,"global":true})");
   states(FullyConnected(4), rows, {2, 4},
          R"({"outputs":4,"with_bias":true,"row_norm":"none","epsilon":1e-12,)" + of_weight + "," + of_bias + "}");
-  // What a description leaves out is as it is where a program leaves it out.
+  // An option that a description leaves out has the same value as one that a program leaves out.
   CHECK(make_layer("pool", {}, "it")->options() == Pool(PoolKind::max, 2).options());
   CHECK(make_layer("conv2d", {}, "it")->options() == Conv2d(0, 1).options());
 }
@@ -284,7 +284,7 @@ TEST_CASE("net description: a role that names what the net does not have is refu
     CHECK_THROWS_AS(describe(model.net, bad.roles), UsageError);
     CHECK_THROWS_WITH(describe(model.net, bad.roles), Contains("the role '" + role + "' names the ") && Contains("'" + name + "'"));
     CHECK_THROWS_AS(build_net(bad), DataError);
-    // As a file holds it, also where only a part is built, which leaves the role out.
+    // As stored in a file, also where only a part is built, which leaves the role out.
     CHECK_THROWS_AS(build_net(round_trip(bad), {.until = {"conv1_1"}}), DataError);
     CHECK_THROWS_WITH(build_net(round_trip(bad), {.until = {"conv1_1"}}), Contains("the role '" + role + "' names"));
   };

@@ -1,4 +1,5 @@
-// Files of before: they go on loading, forever. fixtures/README.md says which program wrote them.
+// Files of earlier versions: they must stay loadable. fixtures/README.md states which program wrote
+// them.
 #include <amnet/faces/packed_faces.h>
 #include <amnet/faces/sphere_face.h>
 #include <amnet/io/npy.h>
@@ -22,7 +23,7 @@ using test_images::TemporaryFolder;
 
 std::filesystem::path fixtures() { return std::filesystem::path(AMNET_SOURCE_DIR) / "tests/model/fixtures"; }
 
-/// As such a file had them, of the smallest network for images of 16x12.
+/// The metadata of such a file, of the smallest network for images of 16x12.
 Metadata older_metadata() {
   return {{"amnet.model", "sphere_face"}, {"amnet.depth", "4"},         {"amnet.width", "0.05"},     {"amnet.embedding_size", "5"},
           {"amnet.embedding", "fc5"},     {"amnet.input_height", "16"}, {"amnet.input_width", "12"}, {"amnet.channel_order", "bgr"},
@@ -47,7 +48,7 @@ TEST_CASE("older files: metadata say what net it was", "[older_files]") {
 
 TEST_CASE("older files: metadata that say nothing usable are refused by their key", "[older_files]") {
   for (const auto& [key, value] : older_metadata()) {
-    if (key == "amnet.model") continue;  // then they are not of such a file
+    if (key == "amnet.model") continue;  // without it the metadata are not of such a file
     Metadata missing = older_metadata();
     missing.erase(key);
     INFO(key);

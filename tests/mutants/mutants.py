@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
-"""Seeds known bugs (table.py), one at a time, into a copy of the tree and expects the test named for each to go red.
+"""Seeds known bugs (table.py), one at a time, into a copy of the tree and expects the test named for each to fail.
 
-A mutant that does not compile does not count. Ends with 1 if a mutant survives, does not compile, or is not as the rules say.
+A mutant that does not compile does not count. Ends with 1 if a mutant survives, does not compile, or violates the rules.
 
     ./run mutants [--only WORD] [--list] [--jobs N]
 """
@@ -32,12 +32,12 @@ def program_of(mutant):
 
 
 def in_source(test):
-    """The name of a test case without the type that Catch2 puts behind those of a template."""
+    """The name of a test case without the type that Catch2 appends for a template."""
     return re.sub(r" - (F32|Tf32|Bf16)$", "", test)
 
 
 def line_of(mutant):
-    """The line that the mutant changes, counted from 1; exits where the old text is not there exactly once."""
+    """The line that the mutant changes, counted from 1; exits unless the old text occurs exactly once."""
     text = (ROOT / mutant.file).read_text()
     if text.count(mutant.old) != 1:
         sys.exit(f"{mutant.name}: its old text stands {text.count(mutant.old)} times in {mutant.file}, expected once: {mutant.old}")
@@ -64,8 +64,8 @@ def check_rules():
         sys.exit(f"barriers and shuffles that no mutant leaves out: {', '.join(sorted(kept))}")
 
 
-# Where threads of a GPU wait for each other or read from each other: a kernel that works without is
-# not tested.
+# Where threads of a GPU wait for each other or read from each other: a kernel that also works
+# without it is not tested.
 MEETING = re.compile(r"\b(?:barrier|exchange)\(")
 
 
@@ -76,7 +76,7 @@ def meetings_of(path):
 
 
 def meetings_dropped(mutant):
-    """The barriers and shuffles in what the mutant replaces, where what it puts there has fewer."""
+    """The barriers and shuffles in the text that the mutant replaces, where the new text has fewer."""
     if len(MEETING.findall(mutant.new)) >= len(MEETING.findall(mutant.old)):
         return set()
     first = line_of(mutant)
@@ -84,13 +84,13 @@ def meetings_dropped(mutant):
 
 
 def has_processor(flag):
-    """Whether this processor has it. True where nobody says: then the mutant is tried."""
+    """Whether this processor has the flag. True where the system does not tell: then the mutant is tried."""
     flags = re.search(r"^flags\s*:(.*)$", Path("/proc/cpuinfo").read_text(), re.MULTILINE) if Path("/proc/cpuinfo").exists() else None
     return flags is None or flag in flags.group(1).split()
 
 
 def copy_tree(target, tests):
-    """Copies what the build needs, with only those test files in which the named tests stand."""
+    """Copies what the build needs, with only those test files that contain the named tests."""
     for name in ("CMakeLists.txt", "cmake", "cuda", "docs", "include", "src", "tests", "third_party"):
         source = ROOT / name
         if source.is_dir():
@@ -118,7 +118,7 @@ class Copy:
         self.source.mkdir()
 
     def configure(self, cuda):
-        """False where the GPU's kernels are wanted but cannot be built."""
+        """False where the GPU's kernels are needed but cannot be built."""
         command = ["cmake", "-S", str(self.source), "-B", str(self.build), "-G", "Ninja", "-DCMAKE_BUILD_TYPE=Debug",
                    "-DCMAKE_CXX_FLAGS_DEBUG=-O1", "-DAMNET_NATIVE=ON", "-DAMNET_BUILD_EXAMPLES=OFF", "-DAMNET_INSTALL=OFF",
                    f"-DAMNET_CUDA={'AUTO' if cuda else 'OFF'}"]

@@ -1,6 +1,6 @@
-"""The seeded bugs: what a slip of the hand looks like, and the test case that must notice.
+"""The seeded bugs: typical slips, and the test case that must detect each.
 
-`old` stands exactly once in the file. No two mutants change one line, none merely returns a constant, and every file src/cpu/*.cpp
+`old` occurs exactly once in the file. No two mutants change one line, none merely returns a constant, and every file src/cpu/*.cpp
 and cuda/*.cu has one: mutants.py checks all that.
 """
 from typing import NamedTuple
@@ -375,7 +375,7 @@ MUTANTS = [
            "  source_.seek(samples);\n", "",
            "trainer: the state and the tensors are all that a run goes on from"),
     Mutant("trainer_loses_the_batches_of_a_step_that_fails", "src/train/trainer.cpp",
-           "    source_.seek(begin);  // the step that did not come begins there\n", "",
+           "    source_.seek(begin);  // the step that was not done begins there\n", "",
            "trainer: a batch that cannot be used is refused before it changes anything"),
     Mutant("trainer_labels_unchecked", "src/train/trainer.cpp", "    passes_->require_usable(batches.back());\n", "",
            "trainer: a batch that cannot be used is refused before it changes anything"),

@@ -1,4 +1,4 @@
-// Values for nets under test: a function of the seed and the place.
+// Values for nets under test: a function of the seed and the position.
 #pragma once
 
 #include <amnet/core/random.h>

@@ -9,7 +9,7 @@ using namespace amnet;
 
 namespace {
 
-// The most bytes that live at one moment: no plan can be smaller.
+// The largest number of bytes in use at one moment: no plan can be smaller.
 std::size_t lower_bound(const std::vector<Lifetime>& lifetimes) {
   std::size_t most = 0;
   for (int moment = 0; moment <= 100; ++moment) {

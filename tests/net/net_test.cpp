@@ -51,7 +51,7 @@ struct FaceNet {
   std::optional<Plan> plan;
 };
 
-/// As a device that fails, or that has no memory left.
+/// Simulates a device that fails, or that has no memory left.
 template <class E>
 class Failing final : public Layer {
  public:
@@ -195,7 +195,7 @@ TEST_CASE("net: inference shares memory, training keeps what backward reads", "[
   const Head head = add_head(net, embedding, labels, {.classes = 10});
   const std::size_t inference = Plan(net, {.batch = 8, .keep = {embedding}}).bytes();
   const std::size_t training = Plan(net, {.batch = 8, .loss = head.loss}).bytes();
-  // The three largest maps of stage 1 and the input live together at most.
+  // At most the three largest maps of stage 1 and the input are in use at the same time.
   CHECK(inference <= 8 * 4 * (3 * 56 * 48 * 16 + 112 * 96 * 3) + 100'000);
   CHECK(training > 4 * inference);
   CHECK(training < 12 * inference);

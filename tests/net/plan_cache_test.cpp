@@ -1,4 +1,4 @@
-// Plans kept by what they are for.
+// Plans kept by their purpose.
 #include <amnet/layers/conv2d.h>
 #include <amnet/layers/prelu.h>
 #include <amnet/net/plan_cache.h>
@@ -32,7 +32,7 @@ TEST_CASE("net: a cache plans the sizes of a pyramid once, and lets the oldest g
   CHECK(plans.made() == 9);
   CHECK(host_memory().blocks == before.blocks);
 
-  // With room for about three of the nine, what was used last stays.
+  // With room for about three of the nine, the plans used last stay.
   PlanCache small(net, plans.bytes() / 3);
   const auto of = [&](std::int64_t size) { return small.of({.keep = {scores}, .inputs = {{images, {1, size, size, 16}}}}); };
   const std::shared_ptr<Plan> held = of(40);
@@ -43,7 +43,7 @@ TEST_CASE("net: a cache plans the sizes of a pyramid once, and lets the oldest g
   CHECK(small.made() == made);
   of(20);
   CHECK(small.made() == made + 1);
-  held->forward(device);  // whoever holds one has it for good
+  held->forward(device);  // a caller that holds a plan keeps it
   PlanCache none(net, 0);
   none.of({.keep = {scores}})->forward(device);
   CHECK(none.bytes() == 0);

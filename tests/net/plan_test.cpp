@@ -1,5 +1,5 @@
-// What a plan may not change: gradients and features, whatever runs as one, in groups, for fewer
-// samples, or beside other plans of the net.
+// What a plan must not change: gradients and features, no matter what is fused, run in groups or
+// for fewer samples, or which other plans of the net exist.
 #include "catch.h"
 #include "net/residual_net.h"
 
@@ -15,7 +15,7 @@ using namespace amnet;
 
 namespace {
 
-/// The gradients of two samples, and what the plan took.
+/// The gradients of two samples, and the memory that the plan took.
 std::map<std::string, Tensor> gradients_of_residuals(bool fused, std::size_t& bytes) {
   ResidualNet residual(6, 5);
   Plan plan(residual.net, {.batch = 2, .loss = residual.head.loss, .keep = fused ? std::vector<Value>{} : residual.values});
@@ -64,12 +64,12 @@ TEST_CASE("net: large samples go through in groups, and give what each gives alo
   for (const PlanOperation& operation : grouped.operations()) groups.insert(operation.samples);
   REQUIRE(groups.size() == 3);  // of two sizes, and all samples
   check_equal(expected, residual.gradients(grouped, samples, classes), 1.0 / batch);
-  // and again, over what the first step left behind
+  // and again, with the memory that the first step has written
   check_equal(expected, residual.gradients(grouped, samples, classes), 1.0 / batch);
   Device device = Cpu(1);
   CHECK(grouped.first_non_finite(device).empty());
 
-  // Inference: no value is kept, so that most have room for a group only.
+  // Inference: no values are kept, so that most tensors have memory for only one group.
   const Value last = residual.values.back();
   const auto features = [&](Plan& plan) {
     plan.value(residual.images).copy_from(samples.slice(0, plan.options().batch));
@@ -108,7 +108,7 @@ TEST_CASE("net: a plan for many runs few, and a row's bits are those it has amon
     }
   }
 
-  // Training: the mean loss and the gradients are those of the samples that are there.
+  // Training: the mean loss and the gradients are those of the samples that are present.
   Plan many(net, {.batch = batch, .loss = residual.head.loss});
   for (const std::int64_t few : {1, 5, 11}) {
     Plan exact(net, {.batch = few, .loss = residual.head.loss});
@@ -127,7 +127,7 @@ TEST_CASE("net: plans of one net do not know of each other", "[net]") {
   const std::vector<PlanOptions> wanted = {{.batch = 3, .loss = residual.head.loss, .keep = {last}},
                                            {.batch = 2, .keep = {last}},
                                            {.batch = 4, .keep = {last, residual.values.front()}, .keep_prepared = false}};
-  // What each gives alone, one after the other.
+  // The results of each one alone, one after the other.
   const auto run = [&](Plan& plan) {
     if (plan.trains()) plan.value(residual.labels).clear();
     plan.forward(device);
@@ -164,7 +164,7 @@ TEST_CASE("net: plans of one net do not know of each other", "[net]") {
   plans[0].backward(device);
   CHECK(std::ranges::equal(plans[0].gradients().data<double>(), alone[0][1].data<double>()));
 
-  // A plan outlives its net, which cannot move meanwhile.
+  // A plan outlives its net, which cannot move while the plan exists.
   Plan survivor = std::move(plans[1]);
   plans.clear();
   CHECK_THROWS_WITH(net.move_to(Memory::cuda),
@@ -214,7 +214,7 @@ TEST_CASE("net: gradients lie in the order in which they are done, and a hook se
   plan.forward(device);
   plan.backward(device, {.parameters = Write::add});
   CHECK(done == plan.gradients().size_bytes());
-  // nothing was written after it was told
+  // no gradient was written after its report
   CHECK(std::ranges::equal(seen, plan.gradients().data<double>()));
   std::size_t parts = 0;
   plan.visit([&](const std::string& name, Parameter& parameter, const Tensor& gradient) {

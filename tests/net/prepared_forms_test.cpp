@@ -1,5 +1,5 @@
-// What plans prepare of parameters and keep: never stale, made once for all plans, and safe where
-// several run in parallel.
+// What plans prepare of parameters and keep: it is never out of date, made once for all plans, and
+// safe where several run in parallel.
 #include "catch.h"
 #include "net/residual_net.h"
 
@@ -47,14 +47,14 @@ TEST_CASE("net: what was prepared follows the parameters, whoever writes them", 
   training.value(residual.labels).clear();
   training.forward(device);
   training.backward(device);
-  // the run that trained has raised versions too: from here on it is the update alone
+  // the run that trained has raised versions too: from here on only the update does
   plan.forward(device);
   training.visit([](const std::string&, Parameter& parameter, const Tensor& gradient) {
     for (std::size_t i = 0; i < gradient.data<double>().size(); ++i) parameter.value.data<double>()[i] -= gradient.data<double>()[i];
   });
   check_that_it_is_new("an update");
 
-  // Nobody raised the version: nobody looks.
+  // The version was not raised: the change is not noticed.
   Parameter* weights = nullptr;
   net.visit([&](const std::string& name, Parameter& parameter) { weights = name == "conv_a.weight" ? &parameter : weights; });
   plan.forward(device);
@@ -66,7 +66,7 @@ TEST_CASE("net: what was prepared follows the parameters, whoever writes them", 
   fill_random(weights->value, 100);
   ++weights->version;
   check_that_it_is_new("a caller that raises one version");
-  // Another device wants them otherwise.
+  // Another device needs them in another form.
   Device direct = Cpu(1, ConvolutionAlgorithm::direct);
   plan.forward(direct);
   fresh.forward(direct);
@@ -113,8 +113,8 @@ TEST_CASE("net: inferences run in parallel, each on a device of its own", "[net]
   }
   for (const Tensor& each : found) CHECK(std::ranges::equal(each.data<double>(), found[0].data<double>()));
 
-  // A run that trains waits for them, and they for it: each sees parameters of before or after an
-  // update, never of both.
+  // A run that trains waits for them, and they wait for it: each sees the parameters from before or
+  // after an update, never a mixture.
   Plan training(residual.net, {.batch = 4, .loss = residual.head.loss});
   training.value(residual.images).copy_from(samples);
   training.value(residual.labels).clear();
@@ -131,7 +131,7 @@ TEST_CASE("net: inferences run in parallel, each on a device of its own", "[net]
       });
     }
   });
-  Device device = Cpu(1, ConvolutionAlgorithm::winograd_2);  // prepared or not, the same tiles
+  Device device = Cpu(1, ConvolutionAlgorithm::winograd_2);  // the same tiles, prepared or not
   Plan plan(residual.net, {.batch = 4, .keep = {last}});
   plan.value(residual.images).copy_from(samples);
   for (int round = 0; round < 10; ++round) plan.forward(device);

@@ -1,4 +1,4 @@
-// A net for the tests of plans: residual sums in every arrangement that a plan has to tell apart.
+// A net for the tests of plans: residual sums in every arrangement that a plan must distinguish.
 #pragma once
 
 #include <amnet/faces/heads.h>
@@ -18,7 +18,7 @@
 
 namespace amnet {
 
-/// Residual sums in every arrangement that a plan has to tell apart.
+/// Residual sums in every arrangement that a plan must distinguish.
 struct ResidualNet {
   Net net{DType::f64};
   Value images, labels;
@@ -55,7 +55,7 @@ struct ResidualNet {
     values.push_back(net.add(name, Add(), std::move(inputs)));
     return values.back();
   }
-  /// Those of all parameters, for samples (n,...) and their labels.
+  /// The gradients of all parameters, for samples (n,...) and their labels.
   std::map<std::string, Tensor> gradients(Plan& plan, const Tensor& samples, const Tensor& classes, Write write = Write::assign) {
     const std::int64_t count = samples.extent(0);
     plan.value(images).slice(0, count).copy_from(samples);
@@ -69,7 +69,8 @@ struct ResidualNet {
   }
 };
 
-/// Eleven large samples and their classes: a plan runs them in groups of two sizes, and all.
+/// Eleven large samples and their classes: a plan runs them in groups of two sizes, and all
+/// together.
 struct LargeSamples {
   static constexpr std::int64_t count = 11, height = 96, width = 80;
   // (N,H,W,16)

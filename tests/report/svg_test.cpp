@@ -82,7 +82,7 @@ TEST_CASE("svg: an axis maps its ends to 0 and 1, linear and logarithmic, whatev
     }
   }
   CHECK(Ruler({.low = 0, .high = 100}, {40, 60}, 5, true).place(50) == 0.5);
-  CHECK(Ruler({}, {1, 100}, 5, true).low() == 0);  // room below, but not below zero
+  CHECK(Ruler({}, {1, 100}, 5, true).low() == 0);  // space below, but not below zero
 }
 
 TEST_CASE("svg: a line chart is well formed and says what it shows", "[svg]") {
@@ -187,7 +187,7 @@ TEST_CASE("svg: the ROC is drawn over a logarithmic false accept rate", "[svg]")
   const std::string svg = draw(chart);
   CHECK(flaw_in(svg) == "");
   CHECK_THAT(svg, Contains(">0.001<") && Contains(">1<") && Contains(">100<"));
-  CHECK(heights_of(svg).size() == 3);  // a rate of 0 has no place there
+  CHECK(heights_of(svg).size() == 3);  // a rate of 0 has no place on a log axis
 }
 
 TEST_CASE("svg: smoothing starts at the first value, halves in its half-life and passes over gaps", "[svg]") {

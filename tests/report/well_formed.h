@@ -7,7 +7,7 @@
 #include <string_view>
 #include <vector>
 
-/// Empty, or what is wrong.
+/// Empty, or the fault.
 inline std::string flaw_in(std::string_view markup) {
   std::vector<std::string> open;
   for (std::size_t i = 0; i < markup.size(); ++i) {

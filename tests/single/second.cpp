@@ -1,5 +1,5 @@
 #include "amnet.h"
-// Once more, as where another header includes it.
+// Included a second time, as by another header.
 #include "amnet.h"
 
 amnet::Tensor doubled(amnet::Cpu& cpu, const amnet::Tensor& values) {

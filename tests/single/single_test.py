@@ -1,4 +1,4 @@
-"""What the single header needs, and whether the tool that writes it keeps apart what files keep to themselves.
+"""What the single header needs, and whether the tool that writes it keeps the names that are local to each file apart.
 
     single_test.py --compiler g++ --header build/release/single/amnet/amnet.h
 """
@@ -19,7 +19,7 @@ arguments = None
 
 
 def headers_read(define):
-    """The files that a program with the header reads, as the compiler says."""
+    """The files that a program with the header reads, as the compiler reports them."""
     with tempfile.TemporaryDirectory() as folder:
         main = Path(folder) / "main.cpp"
         main.write_text(f"{define}\n#include <amnet.h>\nint main() {{}}\n")
@@ -29,7 +29,7 @@ def headers_read(define):
 
 
 def system_folders():
-    """Where a program without the header finds the compiler's and the system's own headers."""
+    """The folders where a program without the header finds the compiler's and the system's own headers."""
     told = subprocess.run([arguments.compiler, "-std=c++20", "-x", "c++", "-E", "-v", "/dev/null"], capture_output=True, text=True, check=True).stderr
     lines = told.split("#include <...> search starts here:\n")[1].split("End of search list")[0].splitlines()
     return [Path(line.strip()).resolve() for line in lines]

@@ -1,4 +1,5 @@
-// The gradient check itself: a right layer passes, and each of the planted bugs is found and named.
+// The gradient check itself: a correct layer passes, and each of the seeded bugs is found and
+// named.
 #include <amnet/testing/gradcheck.h>
 
 #include <limits>

@@ -10,7 +10,7 @@ using Catch::Matchers::Contains;
 
 namespace {
 
-/// What a run that learns tells.
+/// The signs of a run that learns.
 Signs sound(std::int64_t step) {
   return {.step = step, .samples = 640, .accuracy = 0.5, .feature_norm = 20, .gradient_norm = 3, .others_cosine = 0.1};
 }
@@ -75,7 +75,7 @@ TEST_CASE("health: an epoch at chance is told once", "[health]") {
   const std::vector<std::string> told = warnings_of(usual, 500, guessing);
   REQUIRE(told.size() == 1);
   CHECK_THAT(told[0], Contains("stayed at chance (1 in 160) for an epoch"));
-  // Twice chance over 6,400 samples is eight standard errors above it.
+  // Twice the rate of guessing over 6,400 samples is eight standard errors above it.
   CHECK(warnings_of(usual, 500, [](Signs& signs) { signs.accuracy = 2.0 / 160; }).empty());
 }
 

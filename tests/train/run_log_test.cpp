@@ -20,7 +20,7 @@ TEST_CASE("run log: a line has its time, goes to the echo too, and lies in the f
   CHECK(read_file(path) == echoed.at(0) + "\n");
   CHECK(std::regex_match(echoed[0], std::regex(R"(\d{4}-\d\d-\d\d \d\d:\d\d:\d\d first)")));
   log.line("second");
-  RunLog(path, {}).line("third");  // another process: appended, and no echo is fine
+  RunLog(path, {}).line("third");  // another process: appends, and may have no echo
   const std::string text = read_file(path);
   CHECK(text.substr(0, text.find('\n')) == echoed[0]);
   CHECK(std::regex_search(text, std::regex(" second\n.* third\n$")));
@@ -86,7 +86,7 @@ TEST_CASE("run log: a file that is not there is nothing to cut, one that cannot 
   CHECK_THAT(echoed[1], Catch::Matchers::EndsWith(" first"));
   CHECK_THAT(echoed[2], Catch::Matchers::EndsWith(" second"));
   std::filesystem::create_directory(folder.path() / "nowhere");
-  unwritable.line("third");  // there is a way again
+  unwritable.line("third");  // the folder exists again
   CHECK(read_file(path) == echoed.at(3) + "\n");
 }
 

@@ -1,4 +1,4 @@
-// A small net on points in the plane, with a layer type of the tests' own: something to train in
+// A small net on points in the plane, with a layer type that only the tests have: it trains in
 // milliseconds.
 //
 //   SmallTraining small;
@@ -92,7 +92,7 @@ class Gain final : public Layer {
 
 inline const LayerType own_types[] = {layer_type<Gain, GainOptions>("gain")};
 
-/// Points (300,2) and whether they lie within the unit circle.
+/// Points (300,2) and whether they are inside the unit circle.
 inline std::vector<NamedTensor> circle() {
   constexpr std::int64_t count = 300;
   const Tensor points({count, 2}, DType::f32), labels({count}, DType::i64);

@@ -39,7 +39,7 @@ struct SmallNet {
     REQUIRE(found != nullptr);
     return *found;
   }
-  /// Gradients that are a function of the step alone.
+  /// Gradients that depend only on the step.
   void fill_gradients(std::uint64_t step) {
     plan->visit([&](const std::string& name, Parameter&, const Tensor& gradient) {
       const Random random(9, stream_of(name), step);
@@ -69,8 +69,8 @@ TEST_CASE("solver: steps equal a plain loop over the reference code's rule, with
   CHECK(expected.at("a.weight").lr_mult == 0.5);
 
   for (std::uint64_t step = 0; step < 5; ++step) {
-    // The rate drops on the way: what was learned before it goes on at the old rate, because it
-    // stands inside the momentum.
+    // The rate drops during the run: earlier gradients keep the old rate, because the rate is
+    // inside the momentum.
     const double rate = step < 3 ? 0.1 : 0.01;
     const double scale = step == 1 ? 0.25 : 1;
     model.fill_gradients(step);

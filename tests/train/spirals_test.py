@@ -1,4 +1,4 @@
-"""examples/train_spirals: under 60 lines, learns, and goes on after kill -9 in mid-epoch to the same bytes.
+"""examples/train_spirals: under 60 lines, learns, and continues after kill -9 in the middle of an epoch with the same bytes.
 
     spirals_test.py --program build/release/examples/train_spirals/train_spirals
 """
@@ -32,7 +32,7 @@ class Spirals(unittest.TestCase):
         self.folder = Path(temporary.name)
 
     def kill_after(self, out, checkpoint):
-        """Starts the program and kills it when that checkpoint is there."""
+        """Starts the program and kills it when that checkpoint exists."""
         process = subprocess.Popen([arguments.program, out], stdout=subprocess.DEVNULL)
         while process.poll() is None and not any(path.name >= checkpoint for path in checkpoints_of(out)):
             time.sleep(0.001)
@@ -55,7 +55,7 @@ class Spirals(unittest.TestCase):
         whole, killed = self.folder / "whole", self.folder / "killed"
         run(whole)
         kills = 0
-        for checkpoint in ("step_00000150", "step_00000700", "step_00001350"):  # 15.6 steps are an epoch: each is in the midst of one
+        for checkpoint in ("step_00000150", "step_00000700", "step_00001350"):  # an epoch has 15.6 steps: each is in the middle of one
             kills += self.kill_after(killed, checkpoint) == -signal.SIGKILL
         self.assertGreaterEqual(kills, 2, "the program was too fast to be killed")
         self.assertIn("Step 2000/2000", run(killed))

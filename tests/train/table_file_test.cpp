@@ -51,7 +51,7 @@ TEST_CASE("table file: a number that there is none of is an empty field, and the
   const TemporaryFolder folder;
   const auto path = folder.path() / "metrics.csv";
   TableFile(path, columns, 0).append("20,,15.5");
-  const TableFile resumed(path, columns, 20);  // which keeps it
+  const TableFile resumed(path, columns, 20);  // which keeps this row
   CHECK(read_file(path) == header + "\n20,,15.5\n");
   const Table table = read_table(path);
   REQUIRE(table.rows() == 1);
@@ -86,7 +86,7 @@ TEST_CASE("table file: a last line that a crash cut off is no row", "[table_file
     TableFile file(path, columns, 1000);
     INFO("cut after " << last.substr(0, length));
     REQUIRE(steps_of(path) == std::vector<std::int64_t>{20});
-    file.append(last);  // the next row starts on a line of its own
+    file.append(last);  // the next row starts on a new line
     REQUIRE(steps_of(path) == std::vector<std::int64_t>{20, 40});
   }
 }
@@ -130,7 +130,7 @@ TEST_CASE("table file: of a row that a full disk cuts short nothing stays", "[ta
 
   rlimit limit{};
   getrlimit(RLIMIT_FSIZE, &limit);
-  const auto usual = std::signal(SIGXFSZ, SIG_IGN);  // as a program does that wants to hear of it
+  const auto usual = std::signal(SIGXFSZ, SIG_IGN);  // as in a program that handles the error
   const rlimit full{.rlim_cur = whole.size() + 9, .rlim_max = limit.rlim_max};
   setrlimit(RLIMIT_FSIZE, &full);
   file.append(row_of(40));

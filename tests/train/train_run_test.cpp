@@ -1,4 +1,4 @@
-// Runs with observers: a log, checkpoints, and going on from them.
+// Runs with observers: a log, checkpoints, and resuming from them.
 #include <amnet/io/durable_file.h>
 #include <amnet/model/model_file.h>
 #include <amnet/train/checkpoints.h>
@@ -23,7 +23,7 @@ using test_images::TemporaryFolder;
 
 namespace {
 
-/// Notes each call, and does what a test wants after a step.
+/// Records each call, and does what a test requests after a step.
 class Recorder final : public Observer {
  public:
   Recorder(std::string name, std::vector<std::string>& calls) : name_(std::move(name)), calls_(calls) {}
@@ -60,7 +60,7 @@ class StopAt final : public Observer {
   std::int64_t step_;
 };
 
-/// Runs the small training in a folder, as a program does that may have been stopped before.
+/// Runs the small training in a folder, as a program that may have been stopped before.
 struct InFolder {
   explicit InFolder(std::filesystem::path where, TrainerOptions options = {.steps = 40, .seed = 3})
       : folder(std::move(where)), trainer(small.device, small.model, small.source, std::move(options)) {}
@@ -134,7 +134,7 @@ TEST_CASE("checkpoints: a run that was stopped goes on to the same bytes, whatev
   const TemporaryFolder folder;
   InFolder whole(folder.path() / "whole");
   CHECK(!whole.run());
-  // the second one in the midst of an interval of the log
+  // the second one in the middle of an interval of the log
   for (const std::int64_t stop : {7, 23}) {
     InFolder part(folder.path() / "parts");
     CHECK(part.run(stop));
@@ -154,7 +154,7 @@ TEST_CASE("checkpoints: a run that was stopped goes on to the same bytes, whatev
   CHECK(table.column("step") == std::vector<double>{10, 20, 30, 40});
   CHECK(table.column("loss") == read_table(folder.path() / "whole/metrics.csv").column("loss"));
 
-  // What a checkpoint holds is the model, to the bit, for whoever knows its types.
+  // A checkpoint contains the model, exact to the bit, for a program that knows its types.
   const Model loaded = load_model(folder.path() / "parts", {.own = own_types});
   CHECK(bits_of(loaded.net) == bits_of(whole.small.model.net));
   CHECK(loaded.roles == whole.small.model.roles);

@@ -15,7 +15,7 @@ using Catch::Contains;
 
 namespace {
 
-/// Batches of the circle in their order, of the sizes that are given, one after the other.
+/// Batches of the circle in order, with the given sizes, one after the other.
 class Ragged final : public BatchSource {
  public:
   explicit Ragged(std::vector<std::int64_t> sizes) : sizes_(std::move(sizes)) {}
@@ -84,7 +84,7 @@ TEST_CASE("trainer: a net that nobody has filled is drawn from the seed, another
   CHECK(bits_of(drawn.model.net) == bits_of(filled.model.net));
   const Trainer of_filled(filled.device, filled.model, filled.source, {.seed = 6});
   CHECK(bits_of(drawn.model.net) == bits_of(filled.model.net));
-  // Who freezes a parameter has filled none.
+  // A program that freezes a parameter has not filled one.
   SmallTraining frozen;
   frozen.model.net.visit([](const std::string& name, Parameter& parameter) { parameter.lr_mult = name == "fc1.bias" ? 0 : 1; });
   const Trainer of_frozen(frozen.device, frozen.model, frozen.source, {.seed = 5});
@@ -124,7 +124,7 @@ TEST_CASE("trainer: batches may be smaller than planned", "[trainer]") {
   while (trainer.run_step()) {
   }
   CHECK(source.cursor() == 56);
-  // The same by hand, a plan for each size.
+  // The same done directly, with a plan for each size.
   apart.net.initialise(1);
   Solver solver(apart.net, {});
   Ragged again({20, 7, 1});
@@ -194,7 +194,7 @@ TEST_CASE("trainer: a state of other data or settings is refused by name", "[tra
     Trainer untouched(fresh.device, fresh.model, fresh.source, {.seed = 11});
     const std::string before = untouched.state();
     CHECK_THROWS_AS(untouched.restore(without, "x"), DataError);
-    CHECK(untouched.state() == before);  // nothing is half restored
+    CHECK(untouched.state() == before);  // nothing is partly restored
   }
   CHECK_THROWS_WITH(trainer.restore("{", "state.json"), Contains("state.json: this is no training state"));
   CHECK_THROWS_WITH(trainer.restore("{}", "state.json"), Contains("state.json: this is no training state"));
@@ -273,7 +273,7 @@ TEST_CASE("trainer: a batch that cannot be used is refused before it changes any
 }
 
 TEST_CASE("trainer: probes tell of a step beside it", "[trainer]") {
-  // What a probe sees of the loss, and where it stood when it looked.
+  // The loss that a probe sees, and the position at that time.
   struct Twice final : Probe {
     std::vector<std::string> names() const override { return {"twice", "samples"}; }
     void look(const ProbeArgs& args) const override {
@@ -297,7 +297,7 @@ TEST_CASE("trainer: probes tell of a step beside it", "[trainer]") {
   CHECK(trainer.latest("gradient_norm") == Approx(std::sqrt(squares)).epsilon(1e-12));
   CHECK(trainer.latest("gradient_norm") > 0);
 
-  // One that looks at every third step alone: what it has told stays until then.
+  // One that runs only at every third step: its value stays until then.
   SmallTraining other;
   const auto third = [](std::int64_t step) { return step % 3 == 2; };
   Trainer rarely(other.device, other.model, other.source, {.steps = 9, .probes = {std::make_shared<GradientNorm>(third)}});
@@ -317,7 +317,7 @@ TEST_CASE("tensor source: each sample once an epoch, in an order of its own, fro
   }
   CHECK(epochs[0] != epochs[1]);
   TensorSource later(circle(), {.batch = 20, .seed = 7});
-  later.seek(290);  // a batch that runs over the end of the epoch
+  later.seek(290);  // a batch that continues over the end of the epoch
   const Batch batch = later.next();
   CHECK(std::equal(batch.samples.begin(), batch.samples.begin() + 10, epochs[0].end() - 10));
   CHECK(std::equal(batch.samples.begin() + 10, batch.samples.end(), epochs[1].begin()));

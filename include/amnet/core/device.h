@@ -4,8 +4,8 @@
 //   Device device = Cpu(2);
 //   on(device, [&](auto& backend) { prelu_forward(backend, x, slope, y); });
 //
-// A build with CUDA defines AMNET_CUDA, for amnet and for whoever links it, and has a second
-// backend. Nothing of CUDA's own stands here.
+// A build with CUDA defines AMNET_CUDA, for amnet and for every target that links it, and has a
+// second backend. This header includes nothing of CUDA.
 #pragma once
 
 #include <amnet/core/dtype.h>
@@ -24,9 +24,9 @@
 
 namespace amnet {
 
-/// How a backend is to compute convolutions: as it finds best for each shape, all directly, or all
-/// by Winograd tiles of one size where the shape allows tiles at all. To measure, and to find out
-/// whether an algorithm is at fault.
+/// How a backend computes convolutions: with the algorithm that it expects to be fastest for each
+/// shape, all directly, or all by Winograd tiles of one size where the shape allows tiles. For
+/// measurements, and to find out whether an algorithm causes an error.
 enum class ConvolutionAlgorithm : unsigned char { automatic, direct, winograd_2, winograd_3, winograd_4, winograd_5, winograd_6 };
 constexpr std::array<std::string_view, 7> names_of(ConvolutionAlgorithm) {
   return {"automatic", "direct", "tiles-2", "tiles-3", "tiles-4", "tiles-5", "tiles-6"};
@@ -34,14 +34,15 @@ constexpr std::array<std::string_view, 7> names_of(ConvolutionAlgorithm) {
 
 /// What matrix products take: f32 values as they are, or rounded to tf32 (10 bits after the point;
 /// GPUs) or to bf16 (7 bits) for units that multiply those faster. Sums are f32 in all three. On a
-/// CPU bf16 is for the convolutions of an inference alone; on a GPU activations are bf16 too, and
-/// it trains: parameters, features and logits stay f32.
+/// CPU bf16 is used for the convolutions of an inference alone; on a GPU activations are bf16 too,
+/// also in training: parameters, features and logits stay f32.
 enum class ProductPrecision : unsigned char { f32, tf32, bf16 };
 constexpr std::array<std::string_view, 3> names_of(ProductPrecision) { return {"f32", "tf32", "bf16"}; }
 /// Whether the library was compiled for a processor with bf16 dot products (AVX512-BF16).
 bool has_bf16_products();
 
-/// Scratch memory in bytes: of worker 0, who also holds what all share, and of each other worker.
+/// Scratch memory in bytes: of worker 0, which also holds the shared part, and of each other
+/// worker.
 struct ScratchBytes {
   std::size_t first = 0, others = 0;
 
@@ -57,8 +58,9 @@ struct ScratchBytes {
 class Cpu {
  public:
   /// `threads` >= 1; 0 takes usable_processors() (core/processors.h). Where `convolution` is
-  /// automatic, the environment variable AMNET_CONVOLUTION may name another algorithm: so a whole
-  /// test suite runs with it. Throws UsageError for bf16 where has_bf16_products() is false.
+  /// automatic, the environment variable AMNET_CONVOLUTION may name another algorithm, so that a
+  /// whole test suite can run with it. Throws UsageError for bf16 where has_bf16_products() is
+  /// false.
   explicit Cpu(int threads = 0, ConvolutionAlgorithm convolution = ConvolutionAlgorithm::automatic,
                ProductPrecision precision = ProductPrecision::f32);
 
@@ -71,7 +73,7 @@ class Cpu {
   void count(const std::string& name) { ++counts_[name]; }
   /// What was counted so far.
   const std::map<std::string, std::int64_t>& counts() const { return counts_; }
-  /// Waits for what was begun: nothing, a CPU's calls end with their work.
+  /// Does nothing: a call on a CPU returns when its work is done.
   void wait() const {}
   /// Scratch of at least `bytes`, 64-byte aligned, for worker `thread` in [0, threads()); valid
   /// until the next call for the same worker. It grows and is kept, so that a step allocates
@@ -96,12 +98,12 @@ struct CudaOptions {
   ProductPrecision precision = ProductPrecision::f32;
   /// the same bits in every run, or UsageError from the first operation that cannot give them
   bool deterministic = false;
-  /// whether work that repeats is recorded once (kernels/replay.h); without, every kernel is
-  /// launched
+  /// whether work that repeats is recorded once (kernels/replay.h); else every kernel is launched
+  /// each time
   bool graphs = true;
 };
 
-/// What one kind of kernel took of a GPU's time.
+/// The GPU time of one kind of kernel.
 struct KernelTime {
   std::string name;
   std::int64_t calls = 0;
@@ -127,19 +129,18 @@ class Cuda {
   std::string libraries() const;
   /// The scratch memory that is held now.
   std::size_t scratch_bytes() const;
-  /// How much less of the GPU's memory is free than before this took any: tensors, scratch, handles
+  /// How much less GPU memory is free than before this object took any: tensors, scratch, handles
   /// and loaded kernels, and what other processes took meanwhile.
   std::size_t taken_bytes() const;
-  /// From now on every kernel is timed on the GPU, which costs a few microseconds each; with false
-  /// no longer, and the times are forgotten.
+  /// Turns on the timing of every kernel on the GPU, which costs a few microseconds each, or turns
+  /// it off, which discards the times.
   void time_kernels(bool on);
-  /// Of all kernels since then, the longest first. Waits for them.
+  /// The times of all kernels since the timing was turned on, the longest first. Waits for them.
   std::vector<KernelTime> kernel_times();
   /// Counts one call of a kernel under the name of the algorithm it took, as Cpu does.
   void count(const std::string& name);
   const std::map<std::string, std::int64_t>& counts() const;
-  /// Waits until everything that was begun has been done. Throws DeviceError for what failed
-  /// meanwhile.
+  /// Waits until all work that was launched is done. Throws DeviceError for a failure in that work.
   void wait();
 
   CudaState& state() const { return *state_; }

@@ -15,14 +15,14 @@
 
 namespace amnet {
 
-/// The upper half of a float: its sign and exponent, and 8 significant bits. A form to store
-/// numbers in; nothing is computed in it.
+/// The upper half of a float: its sign and exponent, and 8 significant bits. It is a storage
+/// format; nothing is computed in it.
 struct BFloat16 {
   std::uint16_t bits;
 };
 
-/// f32 trains, f64 checks gradients, bf16 holds prepared weights, i64 holds labels and indices, u8
-/// holds pixels and flags.
+/// f32 is for training, f64 for gradient checks, bf16 for prepared weights, i64 for labels and
+/// indices, u8 for pixels and flags.
 enum class DType : std::uint8_t { f32, f64, bf16, i64, u8 };
 constexpr std::array<std::string_view, 5> names_of(DType) { return {"f32", "f64", "bf16", "i64", "u8"}; }
 
@@ -38,8 +38,8 @@ constexpr std::size_t size_of(DType dtype) {
   return 0;
 }
 
-/// The dtype of what belongs to activations of `dtype` but is kept as exact as f32: parameters,
-/// statistics, norms, features, logits.
+/// The dtype of values that accompany activations of `dtype` but are at least as exact as f32:
+/// parameters, statistics, norms, features, logits.
 constexpr DType exact_dtype(DType dtype) { return dtype == DType::bf16 ? DType::f32 : dtype; }
 
 constexpr bool is_floating(DType dtype) { return dtype == DType::f32 || dtype == DType::f64 || dtype == DType::bf16; }

@@ -15,7 +15,7 @@
 
 namespace amnet {
 
-/// The root of every exception that amnet throws on purpose. what() is one whole sentence.
+/// The base class of every exception that amnet throws on purpose. what() is one whole sentence.
 class Error : public std::runtime_error {
  public:
   using std::runtime_error::runtime_error;
@@ -24,13 +24,13 @@ class Error : public std::runtime_error {
   virtual int exit_code() const noexcept { return 2; }
 };
 
-/// A call, an option or a configuration that cannot be meant (exit code 2).
+/// A call, an option or a configuration that is not valid (exit code 2).
 class UsageError : public Error {
  public:
   using Error::Error;
 };
 
-/// A list, an image or a data file that is missing or not what it claims to be (exit code 3).
+/// A list, an image or a data file that is missing or malformed (exit code 3).
 class DataError : public Error {
  public:
   using Error::Error;
@@ -51,14 +51,14 @@ class NonFiniteError : public Error {
   int exit_code() const noexcept override { return 5; }
 };
 
-/// Memory that was not to be had (exit code 6).
+/// Memory that could not be allocated (exit code 6).
 class MemoryError : public Error {
  public:
   using Error::Error;
   int exit_code() const noexcept override { return 6; }
 };
 
-/// A GPU's memory that was not to be had: what was asked for, and what was free (exit code 6).
+/// GPU memory that could not be allocated: what was requested, and what was free (exit code 6).
 class DeviceMemoryError : public MemoryError {
  public:
   DeviceMemoryError(const std::string& what, std::size_t wanted_bytes, std::size_t free_bytes)
@@ -85,7 +85,7 @@ template <class E>
 }  // namespace detail
 
 /// Throws E with the formatted sentence unless `condition` holds.
-/// The message says what was expected, what came, and what to do where we know it.
+/// The message says what was expected, what was found, and what to do if that is known.
 template <class E = UsageError, class... Args>
 void require(bool condition, fmt::format_string<Args...> message, Args&&... args) {
   if (!condition) [[unlikely]]

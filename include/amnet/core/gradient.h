@@ -10,8 +10,8 @@
 
 namespace amnet {
 
-/// skip: nobody wants this gradient, compute nothing. assign: overwrite whatever is there. add: add
-/// to it.
+/// skip: this gradient is not needed, compute nothing. assign: overwrite whatever is there. add:
+/// add to it.
 enum class Write : unsigned char { skip, assign, add };
 
 /// A gradient to be written: the tensor (undefined when write is skip) and how.

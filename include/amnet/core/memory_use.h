@@ -1,5 +1,5 @@
-// How a forecast of memory is written: what in all, and for what. Measuring is its caller's
-// business.
+// How a forecast of memory is written: the total, and the part of each purpose. The caller
+// measures.
 //
 //   memory_line({{"list", 480'000'000}, {"program", 11'000'000}});  // "Memory: 491 MB in all = list 480 MB + program 11 MB"
 #pragma once
@@ -29,7 +29,7 @@ inline std::size_t total_of(const std::vector<MemoryUse>& uses) {
   return total;
 }
 
-/// "parameters 19 MB + activations 30 MB", without what takes nothing.
+/// "parameters 19 MB + activations 30 MB", without purposes that take nothing.
 inline std::string sum_of(const std::vector<MemoryUse>& uses) {
   std::string text;
   for (const MemoryUse& use : uses) {

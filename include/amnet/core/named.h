@@ -7,7 +7,7 @@
 //   name_of(Fruit::pear);                    // "pear"
 //   named<Fruit>("pear", "[basket] fruit");  // Fruit::pear; another text is refused with all names
 //
-// The values of such an enumeration are 0, 1, 2 …; names_of answers their names in that order.
+// The values of such an enumeration are 0, 1, 2 …; names_of returns their names in that order.
 #pragma once
 
 #include <amnet/core/error.h>
@@ -34,7 +34,7 @@ constexpr std::string_view name_of(E value) {
   return index < names.size() ? names[index] : "?";
 }
 
-/// The value of that name; none where there is none.
+/// The value of that name; nothing if there is none.
 template <NamedEnum E>
 constexpr std::optional<E> find_named(std::string_view name) {
   const auto names = names_of(E{});

@@ -1,5 +1,5 @@
 // Options as data: a small tree of numbers, texts and lists under names, in which a layer states
-// what it was made with. A file format is another room's business (model/).
+// what it was made with. File formats are in model/.
 //
 //   struct SwishOptions {
 //     double slope = 1;
@@ -7,7 +7,7 @@
 //     void fields(Fields& fields) { fields("slope", slope); }
 //   };
 //
-// One list of names serves to write them and to read them:
+// One list of names is used to write them and to read them:
 //
 //   Options tree = options_of(SwishOptions{.slope = 2});          // {"slope": 2.0}
 //   SwishOptions read;
@@ -47,7 +47,7 @@ class Options {
   std::vector<std::pair<std::string, OptionValue>> entries_;
 };
 
-/// A truth, an integer, a finite number, a text in UTF-8, a list, or options of their own.
+/// A boolean, an integer, a finite number, a text in UTF-8, a list, or nested options.
 struct OptionValue {
   std::variant<bool, std::int64_t, double, std::string, OptionList, Options> value;
   friend bool operator==(const OptionValue&, const OptionValue&) = default;
@@ -98,8 +98,8 @@ class OptionWriter {
   Options options_;
 };
 
-/// Reads the fields of an options struct: those that the tree has, and none that the struct has
-/// not.
+/// Reads the fields of an options struct: those that the tree has. Names that the struct does not
+/// have are refused.
 class OptionReader {
  public:
   /// `where` names the owner in messages: "layer 'conv1_1'". The options must outlive this.
@@ -109,7 +109,7 @@ class OptionReader {
   void operator()(std::string_view name, T& value) {
     if (const OptionValue* found = take(name)) read(name, *found, value);
   }
-  /// Throws DataError for a name that nobody asked for, with those that there are.
+  /// Throws DataError for a name that was not read, with the names that there are.
   void finish() const;
 
  private:
@@ -173,7 +173,7 @@ Options options_of(T options) {
 }
 
 /// Reads them back into a struct of defaults. Throws DataError that begins with `where`, for a name
-/// that the struct has not, or a value of another kind.
+/// that the struct does not have, or a value of another kind.
 template <class T>
 void read_options(const Options& tree, std::string where, T& options) {
   OptionReader reader(tree, std::move(where));

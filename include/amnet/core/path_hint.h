@@ -10,7 +10,7 @@
 namespace amnet {
 
 /// "; it has backslashes: write `ann/01.jpg`", or one for quotes, a Windows drive, an address such
-/// as file://, or a `~`; empty where nothing about the text is odd. Looks at no file.
+/// as file://, or a `~`; empty where the text looks correct. Reads no file.
 std::string path_hint(std::string_view path);
 
 }  // namespace amnet

@@ -72,8 +72,8 @@ class Shape {
 
 }  // namespace amnet
 
-/// `{}` only. It stands on its own, because what fmt/core.h declares of its string formatter is
-/// defined in fmt/format.h alone.
+/// `{}` only. It does not use fmt's string formatter, because fmt/core.h only declares that one;
+/// fmt/format.h defines it.
 template <>
 struct fmt::formatter<amnet::Shape> {
   template <class Context>

@@ -27,7 +27,7 @@ class Tensor {
   /// Uninitialised elements. Throws MemoryError.
   Tensor(Shape shape, DType dtype, Memory memory = Memory::host)
       : Tensor(shape, dtype, allocate(memory, static_cast<std::size_t>(shape.count()) * size_of(dtype)), memory) {}
-  /// Elements in memory that somebody else laid out (the net's plan, a mapped file).
+  /// Elements in memory that was laid out elsewhere (the net's plan, a mapped file).
   Tensor(Shape shape, DType dtype, std::shared_ptr<std::byte> bytes, Memory memory)
       : shape_(shape), dtype_(dtype), memory_(memory), bytes_(std::move(bytes)) {}
 
@@ -98,7 +98,7 @@ class Tensor {
     copy.copy_from(*this);
     return copy;
   }
-  /// Copies the elements of a tensor of the same shape and dtype, from whichever memory.
+  /// Copies the elements of a tensor of the same shape and dtype, from any memory.
   void copy_from(const Tensor& other) const {
     require(other.shape_ == shape_ && other.dtype_ == dtype_, "[tensor] cannot copy {} {} into {} {}.", name_of(other.dtype_), other.shape_,
             name_of(dtype_), shape_);
@@ -110,7 +110,7 @@ class Tensor {
   void clear() const { clear_bytes(raw(), memory_, size_bytes()); }
   /// Every element of a floating-point tensor in host memory set to `value`.
   void fill(double value) const;
-  /// The single value of a floating-point tensor of one element, fetched from whichever memory.
+  /// The single value of a floating-point tensor of one element, fetched from any memory.
   double item() const;
 
  private:

@@ -1,11 +1,13 @@
-// Text from outside: file names, paths, metadata and host names are bytes of any kind, and whatever
-// is written for people or other programs is UTF-8. What is left out: locales, and other encodings.
+// Text from outside: file names, paths, metadata and host names are bytes of any kind, and
+// everything that is written for people or other programs is UTF-8. Not covered: locales, and other
+// encodings.
 //
 //   one_line("ann\n\x1b[2J.jpg");   // R"(ann\n\x1b[2J.jpg)": no file's name adds a line to a log, or a command to a terminal
 //   valid_utf8("Zo\xeb");           // "Zo\uFFFD"
 #pragma once
 
 #include <cstddef>
+#include <span>
 #include <string>
 #include <string_view>
 
@@ -20,9 +22,12 @@ bool is_valid_utf8(std::string_view text);
 /// `text` with U+FFFD in the place of each byte that is no UTF-8.
 std::string valid_utf8(std::string_view text);
 
-/// valid_utf8 on one line: control characters are written as \n, \t or \x1b. So nothing that a file
-/// is called can add a line to a log or a command to a terminal.
+/// valid_utf8 on one line: control characters are written as \n, \t or \x1b. No file name can then
+/// add a line to a log or a command to a terminal.
 std::string one_line(std::string_view text);
+
+/// "a, b, c": the parts with the separator between them.
+std::string joined(std::span<const std::string> parts, std::string_view separator);
 
 /// A JSON value (nlohmann's, which users of amnet need not have) as a file's content. Never throws
 /// for a string that is no UTF-8, as `dump` alone does.

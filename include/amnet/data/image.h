@@ -1,8 +1,8 @@
-// Image files to bytes and back. The kind of a file is told by its first bytes, never by its name.
-// JPEG is decoded by libjpeg-turbo, WebP by libwebp, PNG and BMP by stb_image, binary PGM and PPM
-// here. Grey and palette images become three channels, alpha is dropped, and what Exif says of the
-// orientation (JPEG, PNG, WebP) is done: rows are those that a viewer shows. Everything that could
-// only be guessed at is refused: CMYK, more than 8 bits a channel, animations, files that are
+// Image files to bytes and back. The kind of a file is recognised by its first bytes, never by its
+// name. JPEG is decoded by libjpeg-turbo, WebP by libwebp, PNG and BMP by stb_image, binary PGM and
+// PPM here. Grey and palette images become three channels, alpha is dropped, and the Exif
+// orientation (JPEG, PNG, WebP) is applied: rows are those that a viewer shows. Everything that
+// would need a guess is refused: CMYK, more than 8 bits a channel, animations, files that are
 // truncated or damaged; and all other formats, by their names. There is no resizing here.
 //
 //   Image image = read_image("faces/ann/01.jpg", ChannelOrder::bgr);
@@ -25,7 +25,7 @@ struct Image {
   std::int64_t height = 0;
   std::int64_t width = 0;
   std::vector<std::uint8_t> pixels;  // (height, width, 3)
-  // of the decoder, about what leaves the pixels whole: bytes between a JPEG's segments
+  // warnings of the decoder that do not affect the pixels: bytes between a JPEG's segments
   int warnings = 0;
 };
 
@@ -42,7 +42,7 @@ Image decode_image(std::span<const std::byte> file, ChannelOrder order, std::str
 /// The bytes of an image file. Throws DataError "<name> <reason>" if it is missing, not a regular
 /// file, unreadable, empty or too large.
 std::vector<std::byte> read_image_file(const std::filesystem::path& path, std::string_view name);
-/// The same into memory that is used again: `bytes` holds the file afterwards.
+/// The same into memory that is reused: `bytes` holds the file afterwards.
 void read_image_file(const std::filesystem::path& path, std::string_view name, std::vector<std::byte>& bytes);
 
 /// Reads and decodes an image file. Throws DataError.

@@ -1,5 +1,5 @@
-// What the name of a file says about it: the one table of endings that folders, pairs and checks go
-// by. Names only: which bytes are an image is known to data/image.h.
+// What the name of a file says about it: the one table of endings that folders, pairs and checks
+// use. It looks at names only; data/image.h looks at the bytes.
 //
 //   kind_of_name("01.JPG");     // NameKind::image
 //   kind_of_name("01.heic");    // NameKind::unread: a picture, of a kind that amnet does not read
@@ -14,13 +14,13 @@
 
 namespace amnet {
 
-/// The endings of images in lower case, which names may have in any case. Their order is that in
-/// which a name without an ending (name/name_0001 of a list of pairs) takes what is there.
+/// The endings of images in lower case, which names may have in any case. A name without an ending
+/// (name/name_0001 of a list of pairs) stands for the first of them that exists.
 inline constexpr std::array<std::string_view, 10> image_endings = {".jpg", ".jpeg", ".png", ".webp", ".bmp",
                                                                    ".ppm", ".pgm",  ".pnm", ".jpe",  ".jfif"};
 
 /// hidden: begins with a dot, such as the `._01.jpg` that macOS writes beside a file. unread: the
-/// ending of a picture that amnet does not read. other: says nothing, or something else.
+/// ending of a picture that amnet does not read. other: no ending, or another one.
 enum class NameKind : unsigned char { image, unread, hidden, other };
 
 /// Of a file's name, with or without folders before it.
@@ -34,8 +34,8 @@ bool has_ending(std::string_view path);
 std::string_view without_ending(std::string_view path);
 
 /// Of two names that differ only in their endings, whether `a` is the one that a name without an
-/// ending stands for: by the order of the table, and of one ending the spelling in lower case (in
-/// general the last as bytes).
+/// ending stands for: by the order of the table, and for the same ending the one in lower case (in
+/// general the last one as bytes).
 bool is_preferred(std::string_view a, std::string_view b);
 
 /// "as .jpg, .jpeg, .png or .webp": every ending, as a message names them.

@@ -1,6 +1,6 @@
 // Where the bytes of image files lie, each under its relative path: in a folder, or in one packed
-// file (packed_faces.h). Lists, loaders and pairs speak of paths alone, so that what is learned
-// from a folder and from its pack is the same to the last bit.
+// file (packed_faces.h). Lists, loaders and pairs use only the paths, so that training from a
+// folder and from its pack gives the same bits.
 //
 //   std::shared_ptr<const ImageSource> images = image_folder("faces");
 //   std::vector<std::byte> buffer;
@@ -37,21 +37,22 @@ class ImageSource {
   /// path, in no order.
   virtual void for_each_file_in(const std::unordered_set<std::string>& folders,
                                 const std::function<void(std::string_view path)>& found) const = 0;
-  /// A path that is there and differs from `path`, which is not, in the case of its letters or in
-  /// its ending; empty when there is none.
+  /// A path that exists and differs from `path`, which does not exist, only in the case of its
+  /// letters or in its ending; empty when there is none.
   virtual std::string alike(std::string_view path) const = 0;
-  /// The bytes of an image file, of which at least one: in `buffer`, or in memory of the source,
-  /// which outlives the call. Throws DataError "<name> <reason>" where they cannot be had or are
-  /// not what they were when they were packed.
+  /// The bytes of an image file, at least one: in `buffer`, or in memory of the source, which
+  /// outlives the call. Throws DataError "<name> <reason>" where they cannot be read or differ from
+  /// what was packed.
   virtual std::span<const std::byte> read(std::string_view path, std::string_view name, std::vector<std::byte>& buffer) const = 0;
-  /// Says that read(path) comes soon, so that the disk may begin. Costs little, promises nothing.
+  /// Announces that read(path) follows soon, so that the disk can start to read. A cheap call, and
+  /// only a hint.
   virtual void prefetch(std::string_view path) const = 0;
 
  private:
   std::filesystem::path place_;
 };
 
-/// The files below `root`. Nothing is looked at before it is read.
+/// The files below `root`. No file is checked before it is read.
 std::shared_ptr<const ImageSource> image_folder(std::filesystem::path root);
 
 /// Throws DataError unless `root` is a folder.

@@ -38,7 +38,7 @@ class Sampler {
   std::int64_t image_at(std::int64_t epoch, std::int64_t position);
 
   SamplerOptions options_;
-  std::int64_t epoch_ = -1;           // the one that order_ is of
+  std::int64_t epoch_ = -1;           // the epoch of order_
   std::vector<std::uint32_t> order_;  // (images)
 };
 

@@ -1,4 +1,4 @@
-// Looks at every image of a list before hours of training are spent on it.
+// Checks every image of a list before hours are spent on training.
 //
 //   CheckReport report = check_data(list, {.height = 112, .width = 96}, {.workers = 4});
 //   for (const Finding& finding : report.findings) fmt::print("{}\n", finding.message);
@@ -16,7 +16,7 @@
 
 namespace amnet {
 
-/// unreadable: missing, empty or not to be opened. damaged: truncated, or of a kind that amnet
+/// unreadable: missing, empty or impossible to open. damaged: truncated, or of a kind that amnet
 /// refuses. duplicate: the same bytes as an earlier file. listed_twice: the same path as an earlier
 /// line.
 enum class Problem : unsigned char { unreadable, damaged, wrong_size, duplicate, listed_twice };

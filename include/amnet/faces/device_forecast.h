@@ -1,11 +1,11 @@
-// What a training run will take of a GPU's memory: told before the first step, beside what is free,
-// and refused where it cannot be had, with the largest batch that can.
+// How much of a GPU's memory a training run will take: reported before the first step, together
+// with what is free. A run that does not fit is refused, with the largest batch that fits.
 //
 //   const DeviceRun run{.net = net, .loss = head.loss, .keep = {}, .device = device, .format = format};
 //   DeviceForecast memory = require_device_memory(run, 256, device_memory().free);
 //
-// Not counted: CUDA's own context, which is there before one asks what is free; algorithms that are
-// tried once and not taken; and what the driver loses between blocks.
+// Not counted: CUDA's own context, which exists before the free memory is read; algorithms that are
+// tried once and not chosen; and the gaps that the driver leaves between blocks.
 #pragma once
 
 #include <amnet/core/error.h>
@@ -24,10 +24,10 @@ namespace amnet {
 struct DeviceForecast {
   std::size_t parameters = 0;   ///< with gradients and momentum
   std::size_t activations = 0;  ///< of a training step
-  /// their scratch: cuDNN's workspaces, of the algorithms that it names first where none is chosen
+  /// their scratch: cuDNN's workspaces, of the algorithms that it lists first where none is chosen
   /// yet
   std::size_t kernels = 0;
-  std::size_t uploads = 0;  ///< two sets of what a step brings
+  std::size_t uploads = 0;  ///< two sets of the data that a step uploads
   /// activations of the network that embeds, and the images it is given
   std::size_t verification = 0;
   std::size_t images = 0;  ///< the training set, where the GPU holds it
@@ -38,7 +38,7 @@ struct DeviceForecast {
   std::string str(std::size_t free) const;
 };
 
-/// A training run but for its batch.
+/// A training run without its batch size.
 struct DeviceRun {
   const Net& net;
   Value loss;
@@ -52,17 +52,17 @@ struct DeviceRun {
 
 DeviceForecast forecast_device_memory(const DeviceRun& run, std::int64_t batch);
 
-/// The forecast, where `free` bytes are enough for it. Throws MemoryError that says what was
-/// wanted, what is free, and what to pass.
+/// The forecast, where `free` bytes are enough for it. Throws MemoryError that says what is needed,
+/// what is free, and what to pass.
 DeviceForecast require_device_memory(const DeviceRun& run, std::int64_t batch, std::size_t free);
 
-/// What to say where an allocation failed though the forecast was enough: the same, with the
-/// largest batch that takes less by what was missing.
+/// The error for an allocation that failed although the forecast was sufficient: the same text,
+/// with the largest batch that takes less memory by the missing amount.
 MemoryError batch_too_large(const DeviceRun& run, std::int64_t batch, const DeviceMemoryError& error);
 
-/// The largest batch below `too_large` that takes at most `available` bytes; 0 where one image is
-/// too much already. `bytes` grows with the batch; as it is nearly a sum of what a run takes
-/// whatever its batch and of so much for each image, it is asked a few times only.
+/// The largest batch below `too_large` that takes at most `available` bytes; 0 where even one image
+/// is too much. `bytes` grows with the batch; because it is nearly a constant plus an amount for
+/// each image, it is called only a few times.
 std::int64_t largest_batch(std::size_t available, std::int64_t too_large, const std::function<std::size_t(std::int64_t batch)>& bytes);
 
 }  // namespace amnet

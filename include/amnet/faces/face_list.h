@@ -31,7 +31,7 @@ class FaceList {
 
   /// Appends an image. `label` is in [0, 2^31), `line` the list's line or 0 for none.
   void add(std::string_view path, std::int64_t label = 0, std::int64_t line = 0);
-  /// Makes room for so many images, whose paths have so many bytes in all.
+  /// Reserves room for so many images, whose paths have so many bytes in total.
   void reserve(std::size_t images, std::size_t path_bytes);
   /// The memory of the images, for a forecast.
   std::size_t bytes() const;
@@ -56,7 +56,7 @@ class FaceList {
   /// Removes the classes of `labels` (sorted; no image has one of them) and moves higher labels
   /// down.
   void remove_classes(const std::vector<std::int64_t>& labels);
-  /// Numbers the labels anew: label i becomes `places[i]`, which is a label of the list as it was
+  /// Renumbers the labels: label i becomes `places[i]`, which is a label of the list as it was
   /// read, `old_labels[places[i]]`.
   void relabel(const std::vector<std::int32_t>& places, std::vector<std::int64_t> old_labels);
   /// Of each class the label it had where the list was read, ascending; empty unless it was
@@ -81,7 +81,7 @@ class FaceList {
     std::vector<std::int32_t> labels;  // (size)
     std::vector<std::uint32_t> lines;  // (size)
   };
-  Images& to_change();  // this list's alone from now on
+  Images& to_change();  // owned by this list alone from now on
 
   std::shared_ptr<const ImageSource> images_;
   std::string source_;
@@ -99,13 +99,13 @@ struct ListOptions {
 };
 
 /// Reads lines `relative/path label`, the label after the last space or tab. A byte order mark,
-/// CRLF, blank lines and spaces in paths are fine. Throws DataError "<list>:<line>: ..." for a
+/// CRLF, blank lines and spaces in paths are accepted. Throws DataError "<list>:<line>: ..." for a
 /// label that is missing, negative, not an integer or >= 2^31, and for a list that is missing,
 /// empty or not text.
 ///
-/// `exclude` leaves out the images whose identity (folder name) it names. A label that no image has
-/// any longer leaves no class behind: higher labels move down, in order. Labels that nobody had to
-/// begin with stay; see unused_labels.
+/// `exclude` leaves out the images whose identity (folder name) it names. A label that has lost all
+/// its images is removed: higher labels move down, in order. Labels that no image had in the list
+/// stay; see unused_labels.
 FaceList read_face_list(const std::filesystem::path& list_file, const std::filesystem::path& root, const ListOptions& options = {});
 
 /// Lists the images, by their names (image_names.h), of every sub-folder of `root`. Identities are
@@ -121,8 +121,8 @@ struct UnusedLabels {
 };
 UnusedLabels unused_labels(const FaceList& list);
 
-/// The table of a list that was relabelled as lines `label,label_in_list` under such a header;
-/// empty for another list.
+/// The table of a list that was relabelled as lines `label,label_in_list` under that header; empty
+/// for another list.
 std::string label_table(const FaceList& list);
 
 }  // namespace amnet

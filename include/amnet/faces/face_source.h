@@ -1,5 +1,5 @@
-// Faces as the batches of a training run: a loader decodes them, the device makes numbers of the
-// bytes.
+// Faces as the batches of a training run: a loader decodes them, and the device converts the bytes
+// to numbers.
 //
 //   Model model = face_network({.depth = 20, .width = 0.25});
 //   FaceList list = list_folder("faces");
@@ -22,8 +22,8 @@ namespace amnet {
 /// Feeds the inputs "data" and "labels" of a net.
 class FaceSource final : public BatchSource {
  public:
-  /// The loader's options; where it begins is for seek() to say. Nothing is decoded before the
-  /// first batch is asked for.
+  /// The loader's options; seek() sets the sample where it begins. Nothing is decoded before the
+  /// first batch is requested.
   FaceSource(FaceList list, LoaderOptions options);
 
   Batch next() override;
@@ -32,7 +32,8 @@ class FaceSource final : public BatchSource {
   void feed(Device& device, const Batch& batch, std::span<const Tensor> there, const Plan& plan) const override;
   std::int64_t cursor() const override { return cursor_; }
   void seek(std::int64_t cursor) override;
-  /// Of paths and labels: the same list elsewhere, or in a packed file, has the same.
+  /// A function of paths and labels: the same list elsewhere, or in a packed file, has the same
+  /// fingerprint.
   std::uint64_t fingerprint() const override { return fingerprint_; }
   Options facts() const override;
   std::string remedy() const override { return "give the list (.root and .train_list, or .pack) and .classes as before"; }
@@ -40,14 +41,14 @@ class FaceSource final : public BatchSource {
 
   const FaceList& list() const { return list_; }
   /// Decodes every image once into the memory of a device, which holds them from then on: batches
-  /// bring indices in the place of pixels. The bytes that the net sees are the same. `progress` is
-  /// told the images done, and may throw to end it.
+  /// contain indices instead of pixels. The bytes that the net sees are the same. `progress` is
+  /// called with the images done, and may throw to stop.
   void hold(Memory memory, const std::function<void(std::int64_t done)>& progress);
 
  private:
   FaceList list_;
   LoaderOptions options_;
-  std::uint64_t fingerprint_;  // of millions of paths: taken once, and not for every state
+  std::uint64_t fingerprint_;  // of millions of paths: computed once, not for every state
   std::optional<Loader> loader_;
   Tensor held_;  // u8 (images,H,W,3), of the whole list
   std::int64_t cursor_ = 0;

@@ -1,6 +1,6 @@
-// Everything that decides a training run, but for the device it runs on. The command line of
-// `train_face train` fills it in; a program may do so itself. The defaults are those of the command
-// line; `apply_preset` sets a whole recipe.
+// All settings of a training run except the device it runs on. The command line of
+// `train_face train` fills them in; a program can do the same. The defaults are those of the
+// command line; `apply_preset` sets a whole recipe.
 //
 //   FaceTraining options{.root = "faces", .out = "runs/a"};
 //   apply_preset(options, "small");
@@ -25,9 +25,9 @@
 
 namespace amnet {
 
-/// Who holds the decoded images of the training set from step to step: nobody (they are decoded
-/// again and again), or the device that trains, which must be a GPU. The bytes of a batch are the
-/// same.
+/// Where the decoded images of the training set are kept from step to step: nowhere (they are
+/// decoded again each time), or in the memory of the device that trains, which must be a GPU. The
+/// bytes of a batch are the same.
 enum class ImageCache : unsigned char { none, device };
 constexpr std::array<std::string_view, 2> names_of(ImageCache) { return {"none", "device"}; }
 
@@ -97,8 +97,8 @@ void check_options(const FaceTraining& options);
 std::int64_t steps_of_epoch(const FaceTraining& options, std::int64_t images);
 /// Steps of a run over so many images.
 std::int64_t total_steps(const FaceTraining& options, std::int64_t images);
-/// Batches that are decoded ahead: those of the next step, and three more; each worker has one at
-/// hand.
+/// Batches that are decoded ahead: those of the next step, and three more, but at least one for
+/// each worker.
 int queue_of(const FaceTraining& options);
 Schedule schedule_of(const FaceTraining& options, std::int64_t steps);
 

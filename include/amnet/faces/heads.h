@@ -1,5 +1,5 @@
-// What stands between an embedding and its loss during training, put together from layers that each
-// exist on their own:
+// The part between an embedding and its loss during training, composed of layers that can also be
+// used separately:
 //   am-softmax:  features -> l2 normalise -> fully connected, unit rows -> cosines -> softmax cross-entropy(scale, margin)
 //   normface:    the same without a margin, the scale learned (Wang et al., arXiv 1704.06369)
 //   softmax:     features -> fully connected with bias -> softmax cross-entropy
@@ -46,8 +46,8 @@ struct Head {
 /// Adds the head that reads `features` (N,D) and `labels` (N) of i64. Throws UsageError for options
 /// out of range.
 Head add_head(Net& net, Value features, Value labels, const HeadOptions& options);
-/// The same behind a model's embedding, with an input "labels" of its own, and the roles that come
-/// with them.
+/// The same after a model's embedding, with its own input "labels", and sets the roles of these
+/// values.
 Head add_head(Model& model, const HeadOptions& options);
 
 }  // namespace amnet

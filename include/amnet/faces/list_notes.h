@@ -1,4 +1,4 @@
-// What the reader of a list or of a folder left out, and the sentences that tell it: the same for
+// What the reader of a list or of a folder left out, and the sentences that report it: the same for
 // every command.
 //
 //   FaceList list = list_folder("faces", {.exclude = "overlap.txt"});
@@ -19,8 +19,8 @@ struct LeftOut {
   void add(std::string name);
 };
 
-/// Names are relative to the root. All but the exclusions is of folders alone: a list names what it
-/// means.
+/// Names are relative to the root. All fields but those of the exclusions are for folders alone: a
+/// list names its images itself.
 struct ListNotes {
   std::string exclusions;  ///< the file of the names to exclude; empty for none
   std::int64_t excluded_images = 0;
@@ -33,7 +33,7 @@ struct ListNotes {
   LeftOut misplaced_pictures;  ///< beside the people's folders, or in folders within them
   LeftOut nested_folders;      ///< folders within people's folders
   LeftOut empty_people;        ///< people's folders without an image
-  LeftOut other_files;         ///< that say nothing of being a picture
+  LeftOut other_files;         ///< that do not look like a picture
   LeftOut hidden;              ///< names that begin with a dot
 
   /// What was left out though it looks like a picture.

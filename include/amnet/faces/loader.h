@@ -38,8 +38,8 @@ struct BadImage {
 };
 
 /// fail: a bad image ends the run. skip: its place is taken by the next good image of the list
-/// (cyclically), which so comes once more in that epoch; lists hold an identity's images together,
-/// so it is mostly the same person.
+/// (cyclically), which is then used once more in that epoch; lists keep an identity's images
+/// together, so it is mostly the same person.
 enum class BadImages : unsigned char { fail, skip };
 constexpr std::array<std::string_view, 2> names_of(BadImages) { return {"fail", "skip"}; }
 
@@ -51,20 +51,20 @@ struct LoaderOptions {
   bool mirror = true;
   int workers = default_workers();
   int queue = 4;                  // batches that are decoded ahead
-  std::int64_t first_sample = 0;  // where to go on after a resume
+  std::int64_t first_sample = 0;  // where to continue after a resume
   BadImages bad_images = BadImages::fail;
   // with skip: fail when more than this share of the list is bad, in [0,1]
   double max_bad_share = 1;
-  // told each bad image once, from next(), before its batch comes
+  // called once for each bad image, from next(), before its batch is returned
   std::function<void(const BadImage&)> on_bad_image = {};
-  /// Where somebody holds all pixels already: of each image of the list the one that stands in its
-  /// place, itself unless it is bad (see for_each_batch). Batches are the same, but without pixels,
+  /// Where all pixels are already held elsewhere: for each image of the list the one that replaces
+  /// it, itself unless it is bad (see for_each_batch). Batches are the same, but without pixels,
   /// and no file is read.
   std::shared_ptr<const std::vector<std::int64_t>> stand_ins = {};
 };
 
-/// Endless batches of one size: they run on over the end of an epoch, in which each good image
-/// comes exactly once (see BadImages::skip for the exception). Destroying a loader stops its
+/// Batches of one size without end: they continue over the end of an epoch, in which each good
+/// image comes exactly once (see BadImages::skip for the exception). Destroying a loader stops its
 /// threads at once, also with a full queue.
 class Loader {
  public:
@@ -79,7 +79,8 @@ class Loader {
   FaceBatch next();
 
   const FaceList& list() const;
-  /// Bad images met up to the last batch that next() gave, in the order they were met, each once.
+  /// Bad images found up to the last batch that next() returned, in the order they were found, each
+  /// once.
   const std::vector<BadImage>& bad_images() const;
   /// Seconds that next() has waited for the workers so far.
   double wait_seconds() const;
@@ -96,14 +97,14 @@ struct ReadOptions {
   ImageFormat format = {};
   int workers = default_workers();
   BadImages bad_images = BadImages::fail;
-  // told each bad image once, before its batch comes
+  // called once for each bad image, before its batch is passed on
   std::function<void(const BadImage&)> on_bad_image = {};
 };
 
 /// Calls body with every image of the list once, in the list's order and unmirrored; the last batch
 /// may be smaller. The body runs on the calling thread. Throws DataError at the first bad image;
-/// with skip, the batch has in its place the image that the loader would take, and its indices say
-/// so.
+/// with skip, the batch has the image that the loader would take instead, and its indices show
+/// this.
 void for_each_batch(const FaceList& list, const ReadOptions& options, const std::function<void(const FaceBatch&)>& body);
 
 }  // namespace amnet

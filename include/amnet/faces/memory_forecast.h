@@ -1,5 +1,5 @@
-// What a training run will take of the host's memory at its largest, told before the first step (a
-// GPU's: device_forecast.h).
+// The most host memory that a training run will take, reported before the first step (for a GPU:
+// device_forecast.h).
 //
 //   MemoryForecast memory = forecast_memory(net, plan, device, options, queue_of(options));
 //   memory.list = list_bytes(list, options);
@@ -30,12 +30,12 @@ struct MemoryForecast {
   std::size_t report = 0;        ///< see report_bytes
   std::size_t program = 0;
   std::size_t total() const { return parameters + activations + kernels + saving + verification + data + list + report + program; }
-  /// "Memory: 63 MB in all = parameters 19 MB + …", without what takes nothing
+  /// "Memory: 63 MB in all = parameters 19 MB + …", without purposes that take nothing
   std::string str() const;
 };
 
-/// Of a net and the plan that trains it, with `batches` batches of images in memory; verification,
-/// list and report are left at 0.
+/// The forecast for a net and the plan that trains it, with `batches` batches of images in memory;
+/// verification, list and report are left at 0.
 MemoryForecast forecast_memory(const Net& net, const Plan& plan, Device& device, const FaceTraining& options, std::int64_t batches);
 
 /// The program itself: code, libraries and stacks.

@@ -1,4 +1,4 @@
-// The size of the images in a packed file. They all have one: packing refuses others.
+// The size of the images in a packed file. They all have the same size: packing refuses others.
 //
 //   ImageFormat format;
 //   if (take_size_of_pack("faces.pack", format)) fmt::print("{}\n", size_text(format));   // 112x96
@@ -10,8 +10,9 @@
 
 namespace amnet {
 
-/// Puts it into the format; false, and nothing changed, where none of the first images can be
-/// decoded, which a reader will tell. Throws DataError for a file that is no packed file.
+/// Stores the size in the format. Returns false, and changes nothing, where none of the first
+/// images can be decoded; reading the pack reports that later. Throws DataError for a file that is
+/// not a packed file.
 bool take_size_of_pack(const std::filesystem::path& pack, ImageFormat& format);
 
 }  // namespace amnet

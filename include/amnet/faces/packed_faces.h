@@ -1,6 +1,6 @@
 // A whole training set in one file: the bytes of the image files as they were, with their paths,
 // labels and checksums. A set that is read many times is opened once instead of file by file,
-// copied as one file, and its damage is found.
+// copied as one file, and damage to it is detected.
 //
 //   write_durably("faces.pack", [&](const ByteSink& sink) { write_packed_faces(list, {}, sink); });
 //   FaceList packed = list_packed(std::make_shared<PackedFaces>("faces.pack"));   // then as any other list
@@ -16,8 +16,9 @@
 //   index + 32 n   p         the paths, one after the other: relative, '/' between their parts
 //   end - 56       56        n (8), index (8), p (8), classes (8), checksum of index and paths (8),
 //                            checksum of the first 16 bytes and the 40 before this (8), "AMNETEND"
-// What is known last stands last, so that a set of any size is written in one pass, also into a
-// pipe. There is no compression (a JPEG has had its own), no pixels and no appending.
+// What is known last is written last, so that a set of any size is written in one pass, also into a
+// pipe. There is no compression (a JPEG is already compressed), there are no decoded pixels, and
+// nothing can be appended.
 #pragma once
 
 #include <amnet/core/image_format.h>
@@ -35,27 +36,27 @@
 
 namespace amnet {
 
-/// A packed file, read as memory: it may be larger than memory, and threads and processes share
+/// A packed file, mapped into memory: it may be larger than memory, and threads and processes share
 /// what is read. While it is open it may be replaced by renaming, as write_durably does, but not be
 /// changed in place.
 class PackedFaces final : public ImageSource {
  public:
-  /// Holds the index against its checksum and every entry against the file's size; images are
-  /// checked when they are read. Throws DataError "<file> ..." for a file that is missing, no
-  /// packed file, of another version, truncated or damaged.
+  /// Checks the index against its checksum and every entry against the file's size; images are
+  /// checked when they are read. Throws DataError "<file> ..." for a file that is missing, is not a
+  /// packed file, or is of another version, truncated or damaged.
   explicit PackedFaces(const std::filesystem::path& file);
   ~PackedFaces() override;
 
   /// In [1, 2^32).
   std::int64_t size() const;
-  /// In [1, 2^31], as the list that was packed said.
+  /// In [1, 2^31], as in the list that was packed.
   std::int64_t classes() const;
   /// Of image i in [0, size()), in the order of the list.
   std::string_view path(std::int64_t i) const;
   /// In [0, classes()).
   std::int64_t label(std::int64_t i) const;
 
-  /// Of several images of one path these mean the first.
+  /// If several images have the same path, these use the first.
   bool contains(std::string_view path) const override;
   void for_each_file_in(const std::unordered_set<std::string>& folders,
                         const std::function<void(std::string_view path)>& found) const override;
@@ -68,8 +69,8 @@ class PackedFaces final : public ImageSource {
   std::unique_ptr<const State> state_;
 };
 
-/// The pack's list: the same paths and labels as the list that was packed, so the same batches and
-/// resumes. Throws DataError when options.exclude leaves nobody.
+/// The pack's list: the same paths and labels as the list that was packed, so batches and resumed
+/// runs are the same. Throws DataError when options.exclude leaves no image.
 FaceList list_packed(std::shared_ptr<const PackedFaces> pack, const ListOptions& options = {});
 
 struct PackOptions {
@@ -78,7 +79,7 @@ struct PackOptions {
   /// skip: an image that cannot be used is left out; its label stays one of the classes
   BadImages bad_images = BadImages::fail;
   int workers = default_workers();  ///< reading and decoding threads; no effect on the file
-  /// told each image that is left out
+  /// called for each image that is left out
   std::function<void(const BadImage&)> on_bad_image = {};
   /// images done and images in all, on the calling thread
   std::function<void(std::int64_t, std::int64_t)> progress = {};
@@ -94,9 +95,9 @@ struct PackSummary {
 /// it is written.
 std::size_t packed_index_bytes(const FaceList& list);
 
-/// Packs every image of the list, in its order, handing the file to `sink` piece by piece; memory
-/// holds the index alone. Throws DataError for a bad image (see PackOptions::bad_images) or when
-/// not one is good, and what the sink throws.
+/// Packs every image of the list, in its order, passing the file to `sink` piece by piece; only the
+/// index is held in memory. Throws DataError for a bad image (see PackOptions::bad_images) or when
+/// no image is good, and what the sink throws.
 PackSummary write_packed_faces(const FaceList& list, const PackOptions& options,
                                const std::function<void(std::span<const std::byte>)>& sink);
 

@@ -4,8 +4,8 @@
 //   Abel_Pacheco<TAB>1<TAB>4         per fold first so many pairs of one person: name i j
 //   Abdel_Madi_Shabneh<TAB>1<TAB>Dean_Barker<TAB>1      then as many of two people: nameA i nameB j
 // (docs/data.md, "Pairs"). Photograph i of a person is name/name_%04d with an ending of
-// image_names.h in any case; where there are several, the first of that table. Names of people
-// count to the letter. Blank lines are allowed anywhere. Reading says nothing of pixels.
+// image_names.h in any case; where there are several, the first of that table. Names of people must
+// match exactly. Blank lines are allowed anywhere. Reading does not check pixels.
 //
 //   Pairs pairs = read_pairs("lfw/pairs.txt", "lfw/images");
 //   for (const std::string& image : pairs.images) read_image("lfw/images/" + image, ChannelOrder::bgr);
@@ -47,9 +47,9 @@ struct Pairs {
 };
 
 /// Reads a list; `images` are stems without an extension (name/name_0001), and nothing is looked
-/// up. Fields are parted by tabs (a name may then hold spaces), or by blanks on a line without a
+/// up. Fields are separated by tabs (a name may then hold spaces), or by blanks on a line without a
 /// tab; a byte-order mark and CRLF are accepted. Throws DataError with the file and line when the
-/// list is not one, DataError when it cannot be read.
+/// list is malformed, DataError when it cannot be read.
 Pairs read_pairs(const std::filesystem::path& list);
 
 /// Reads a list and finds every image where it lies: below a root, or elsewhere, such as in a

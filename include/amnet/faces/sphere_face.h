@@ -27,12 +27,13 @@ struct SphereFaceOptions {
 /// Residual blocks of each stage. Throws UsageError for a depth that does not exist.
 std::array<int, 4> sphere_face_blocks(int depth);
 
-/// Adds the network that reads `images` (N,H,W,3), such as 112x96 or 112x112, and answers the
+/// Adds the network that reads `images` (N,H,W,3), such as 112x96 or 112x112, and returns the
 /// embedding (N, options.embedding). The stride-1 convolutions have no bias: in the reference code
 /// it is frozen at zero.
 Value sphere_face(Net& net, Value images, const SphereFaceOptions& options);
 
-/// A net of it alone, from the images of such a format, its input "data", to the embedding.
+/// A net that has only this network, from images of such a format, its input "data", to the
+/// embedding.
 Model face_network(const SphereFaceOptions& options, const ImageFormat& format = {}, DType dtype = DType::f32);
 
 }  // namespace amnet

@@ -1,8 +1,8 @@
 // Synthesised faces: a procedural renderer of aligned faces, so that a first run and the tests need
 // no download. A person is 48 continuous traits; pose, expression, light, background and camera are
-// drawn anew for every image and outweigh the person in the raw pixels. Every byte is a function of
-// (seed, identity, image), never of the order of rendering. These are drawings: what a network
-// reaches on them says nothing about real faces.
+// drawn again for every image and change the raw pixels more than the person does. Every byte is a
+// function of (seed, identity, image), never of the order of rendering. These are drawings: the
+// accuracy of a network on them says nothing about real faces.
 //
 //   write_synthetic_faces("faces", {.identities = 10, .images = 4, .seed = 1});
 //   write_synthetic_pairs("faces/pairs.txt", {.first_identity = 4, .identities = 6, .images = 4, .folds = 2, .pairs = 8});
@@ -24,12 +24,12 @@ namespace amnet {
 
 /// The size of every synthesised face, pixels: that of the reference code's aligned faces. Eyes,
 /// nose tip and mouth corners lie near (30.3,51.7) (65.5,51.5) (48.0,71.7) (33.6,92.4) (62.7,92.2),
-/// give or take the person and the pose.
+/// with deviations by person and pose.
 inline constexpr std::int64_t synthetic_face_height = 112;
 inline constexpr std::int64_t synthetic_face_width = 96;
 
-/// What makes a person. A trait is a number in [-1,1], 0 the average; none of them alone tells
-/// people apart.
+/// The traits of a person. A trait is a number in [-1,1], 0 the average; no single trait identifies
+/// a person.
 enum class FaceTrait : std::uint8_t {
   // head
   face_width,
@@ -136,7 +136,7 @@ Image render_face(const FaceIdentity& person, const FaceKey& key, const FaceVari
 std::vector<std::byte> synthetic_face_jpeg(const FaceKey& key, const FaceVariation& variation = {});
 
 struct SyntheticFaces {
-  /// start the test set where the training set ends, and nobody is in both
+  /// start the test set where the training set ends, and no identity is in both
   std::uint64_t first_identity = 0;
   std::uint64_t identities = 200;
   std::uint64_t images = 40;  ///< for each identity
@@ -169,8 +169,8 @@ struct SyntheticPairs {
 };
 
 /// The text of a pairs file in LFW's format: the header `folds<TAB>pairs`, then in each fold
-/// `name i j` and `nameA i nameB j`. No pair comes twice. Throws UsageError where the identities or
-/// images are too few.
+/// `name i j` and `nameA i nameB j`. No pair occurs twice. Throws UsageError where the identities
+/// or images are too few.
 std::string synthetic_pairs(const SyntheticPairs& pairs);
 /// Writes synthetic_pairs to a file; throws FileError where it cannot.
 void write_synthetic_pairs(const std::filesystem::path& file, const SyntheticPairs& pairs);

@@ -1,6 +1,6 @@
 // The recipe of this project as one call: faces in a folder, a list or a packed file, the network,
-// a head, and a run with log, verification, checkpoints and report. It is put together of what
-// anybody may put together in another way: faces/face_source.h, faces/heads.h, faces/verifier.h,
+// a head, and a run with log, verification, checkpoints and report. It is built from parts that can
+// also be combined in other ways: faces/face_source.h, faces/heads.h, faces/verifier.h,
 // train/train_run.h.
 //
 //   FaceTraining options{.root = "faces", .network = {.depth = 4, .width = 0.25}, .batch = 8, .iterations = 10, .out = "runs/a"};
@@ -42,7 +42,7 @@ struct TrainOutcome {
   std::int64_t step = 0;
   std::int64_t steps = 0;
   bool stopped = false;  ///< by a request, before the last step
-  /// means since the last line of the log, or of it; count is 0 where no step has told any
+  /// means since the last line of the log, or of it; count is 0 where no step has reported any
   Meters meters;
   std::optional<ValidationRow> validation;  ///< the last one, also of a run that was resumed
   std::filesystem::path checkpoint;         ///< the last one
@@ -54,11 +54,11 @@ struct TrainOutcome {
 /// writes to that folder); MemoryError where a GPU's memory is not enough, with the largest batch
 /// that fits; NonFiniteError at the step whose loss is not finite, naming the first layer with such
 /// a value, after writing the batch's images to non_finite_batch.json and without writing a
-/// checkpoint. The log ends with the reason. Any other error that leaves the state of a whole step
-/// behind (a picture, a full disk, a verification) writes a checkpoint of it first. A stop lets the
-/// current step end and is asked for again while verifying; a verification that it cuts short comes
-/// first after a resume. It also ends the check of the verification's pictures and the filling of a
-/// cache, before the first step.
+/// checkpoint. The log ends with the reason. Any other error after which the state of a complete
+/// step exists (a picture, a full disk, a verification) writes a checkpoint of it first. A stop
+/// request takes effect after the current step, and also during a verification; a verification that
+/// it interrupts is done first after a resume. It also ends the check of the verification's
+/// pictures and the filling of a cache, before the first step.
 TrainOutcome train_faces(Device& device, const FaceTraining& options, const FaceHooks& hooks = {});
 
 }  // namespace amnet

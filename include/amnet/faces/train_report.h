@@ -1,5 +1,5 @@
-// What a run and a verification look like on one page: drawn from the files of the run, so that it
-// can be made again at any time.
+// A run and a verification, each on one page: made from the files of the run, so that it can be
+// made again at any time.
 //
 //   write_durably("runs/a/report.html", train_report("runs/a", {.title = "a"}));
 #pragma once
@@ -21,7 +21,7 @@ struct TrainReportOptions {
 
 /// The curves of metrics.csv and validation.csv and the configuration of a run directory, as HTML.
 std::string train_report(const std::filesystem::path& run, const TrainReportOptions& options);
-/// Adds the curves to a page that says more.
+/// Adds the curves to a page that has other content too.
 void add_training_curves(HtmlReport& report, const std::filesystem::path& run);
 
 /// Fold table, ROC and score histogram of one verification, as HTML.

@@ -1,5 +1,5 @@
-// Whether a list can be trained on, asked before anything is built for it. What the images hold is
-// not looked at: see check.h.
+// Whether a list can be trained on, checked before anything is built for it. The content of the
+// images is not checked: see check.h.
 //
 //   const std::string reason = why_not_trainable(list, {.embedding = 512});
 //   require<DataError>(reason.empty(), "{}", reason);
@@ -17,9 +17,10 @@ struct TrainableOptions {
   std::int64_t embedding = 512;  ///< of each class's weights
 };
 
-/// One sentence that says why not and what to do, empty where it can: a list of one person only,
-/// and with what folder it would not be; labels most of which nobody has, unless the user has set
-/// the classes; and classes without an image whose weights no memory holds.
+/// One sentence that says why not and what to do; empty where the list can be trained on. The
+/// reasons: a list of one person only (the sentence names a folder that has more, if there is one);
+/// labels of which most have no image, unless the user has set the classes; and classes without an
+/// image whose weights would not fit into any memory.
 std::string why_not_trainable(const FaceList& list, const TrainableOptions& options = {});
 
 }  // namespace amnet

@@ -1,4 +1,5 @@
-// validation.csv: what a run that trains on faces has told of people it does not train with.
+// validation.csv: the verification results of a run on faces, for people that it does not train
+// with.
 //
 //   const std::vector<ValidationRow> rows = read_validation("runs/a/validation.csv");
 #pragma once
@@ -23,7 +24,7 @@ struct ValidationRow {
 /// Its columns, and a line of them.
 std::vector<std::string> validation_columns();
 std::string line_of(const ValidationRow& row);
-/// Empty where the file is absent, or no regular file; a line that is no row is left out.
+/// Empty where the file is absent, or no regular file; a line that is not a row is skipped.
 std::vector<ValidationRow> read_validation(const std::filesystem::path& path);
 
 }  // namespace amnet

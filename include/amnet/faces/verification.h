@@ -1,6 +1,6 @@
-// Are these two photographs of one person? Accuracy over folds of pairs, and the true accept rate
-// at a false accept rate over all pairs of the images named. Takes embeddings; how they come about
-// is not its business.
+// Whether two photographs show one person: accuracy over folds of pairs, and the true accept rate
+// at a false accept rate over all pairs of the images named. It takes embeddings, however they were
+// computed.
 //
 //   Verification v = verify(pairs, features, mirrored, {.protocol = Protocol::amsoftmax});
 //   fmt::print("{:.2f} % +- {:.2f} %\n", v.accuracy_mean, v.accuracy_std);
@@ -53,20 +53,20 @@ struct Verification {
   std::vector<Fold> folds;
   double accuracy_mean = 0;  // over the folds that have one, percent; NaN where none has
   double accuracy_std = 0;   // population standard deviation over the same folds, percent
-  /// For each pair of the list: its score (of its own fold's mu), and 1 if it was told right, else 0.
-  /// NaN where an image failed, and in `correct` where the fold has no accuracy.
+  /// For each pair of the list: its score (of its own fold's mu), and 1 if it was judged correctly,
+  /// else 0. NaN where an image failed, and in `correct` where the fold has no accuracy.
   std::vector<double> scores;
   std::vector<double> correct;
-  /// Over every pair of different images named; genuine if both show one person. At the rates asked
-  /// for, in their order.
+  /// Over every pair of different images named; genuine if both show one person. At the rates
+  /// requested, in their order.
   std::vector<AcceptRate> accept_rates;
-  /// The same as a curve, falling thresholds, thinned for drawing; beyond 4 million impostor pairs
-  /// it ends where the rates asked for do.
+  /// The same as a curve, with falling thresholds, thinned for drawing; beyond 4 million impostor
+  /// pairs it ends where the requested rates end.
   std::vector<AcceptRate> roc;
   std::int64_t genuine_pairs = 0, impostor_pairs = 0;  // of all pairs of the images named
   std::int64_t images = 0, failed_images = 0, failed_pairs = 0;
-  /// All scores are equal (to 1e-10), or all features are (to 1e-6 of their size): no threshold
-  /// means anything, and no rate is met.
+  /// All scores are equal (to 1e-10), or all features are (to 1e-6 of their size): no threshold is
+  /// meaningful, and no rate is met.
   bool tells_nothing_apart = false;
 
   std::int64_t used_pairs() const { return static_cast<std::int64_t>(scores.size()) - failed_pairs; }
@@ -78,7 +78,7 @@ struct VerificationOptions {
   std::vector<double> far = {1e-2, 1e-3};
   /// For each image, nonzero where it could not be read; empty: none failed. A pair with a failed
   /// image is left out of everything: of the accuracy, of choosing thresholds, of mu and of the
-  /// accept rates. How many were is in the result, to be told beside it.
+  /// accept rates. The result contains their number, to be reported with it.
   std::span<const std::uint8_t> failed = {};
 };
 
@@ -87,27 +87,27 @@ struct VerificationOptions {
 /// pairs of the list, no fold held out. Cosines are computed in double. Time: images^2 D / 2
 /// multiplications. Memory: 8 bytes for each genuine pair, and for each impostor pair up to 8
 /// million of them (or to 2 max(far) of all, if that is more). Throws UsageError on shapes that do
-/// not fit, DataError where not one pair can be used, NonFiniteError naming the image whose feature
-/// is not finite.
+/// not fit, DataError where no pair can be used, NonFiniteError naming the image whose feature is
+/// not finite.
 Verification verify(const Pairs& pairs, const Tensor& features, const Tensor& mirrored, const VerificationOptions& options = {});
 
 /// The threshold of the rule above for scores of the other folds; same[i] nonzero: one person. O(n
 /// log n), exact. amsoftmax with fewer than two different scores has no candidate: the threshold is
-/// then that one score, so that a model that tells nothing apart gets every tie wrong. Without any
-/// score it is NaN, and every pair counts wrong.
+/// then that one score, so that a model that cannot distinguish people gets every tie wrong.
+/// Without any score it is NaN, and every pair counts wrong.
 double choose_threshold(Protocol protocol, std::span<const double> scores, std::span<const std::uint8_t> same);
 
-/// Percent of the scores that a threshold tells right; a score equal to it, or NaN, counts wrong.
-/// NaN without scores.
+/// Percent of the scores that a threshold judges correctly; a score equal to it, or NaN, counts
+/// wrong. NaN without scores.
 double accuracy_at(double threshold, std::span<const double> scores, std::span<const std::uint8_t> same);
 
 /// The rule of BLUFR's EvalROC: with N = round(far * impostors), the threshold is the N-th largest
 /// impostor score, and the genuine scores >= it are accepted. Where N is 0 the threshold is the
 /// next double above the largest impostor: none of them is accepted. The rate is met where no more
 /// than N impostor scores reach the threshold. Where more are equal to it, as those of a model that
-/// maps many people to one point, the rule would accept far more than was asked for: tar is then
+/// maps many people to one point, the rule would accept far more than was requested: tar is then
 /// NaN and the note says how many. tar and threshold are NaN without genuine or without impostor
-/// scores. The far returned is the one asked for.
+/// scores. The far returned is the one requested.
 AcceptRate accept_rate_at(double far, std::span<const double> genuine, std::span<const double> impostor);
 
 /// The result as JSON text: accuracy_mean, accuracy_std, folds (a list), thresholds, tar_at_far
@@ -116,7 +116,7 @@ AcceptRate accept_rate_at(double far, std::span<const double> genuine, std::span
 /// NaN is null.
 std::string verification_json(const Verification& result);
 
-/// "98.25 %", or "–" for a number there is none of.
+/// "98.25 %", or "–" where there is no number.
 std::string percent_text(double percent);
 /// "6000 pairs", or "5990 of 6000 pairs" where some could not be used.
 std::string pairs_text(const Verification& result);
@@ -124,8 +124,8 @@ std::string pairs_text(const Verification& result);
 std::string accuracy_text(const Verification& result);
 /// "98.25 %", with the note of the rate in brackets where there is one.
 std::string rate_text(const AcceptRate& rate);
-/// What a user must know beside the numbers: that the scores tell nothing apart, or why there is no
-/// accuracy. A sentence each, without a full stop; mostly none.
+/// What a user must know besides the numbers: that the scores do not distinguish people, or why
+/// there is no accuracy. A sentence each, without a full stop; mostly none.
 std::vector<std::string> remarks_on(const Verification& result);
 
 }  // namespace amnet

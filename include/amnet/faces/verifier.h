@@ -1,5 +1,5 @@
-// Verification while training: an observer that asks, every so many steps, whether the net tells
-// people apart whom it does not train with.
+// Verification while training: an observer that checks, every so many steps, how well the net
+// distinguishes people that it does not train with.
 //
 //   Verifier verifier("runs/a", model, log, {.pairs = "pairs.txt", .root = "faces", .every = 500});
 //   train(trainer, {&step_log, &verifier, &checkpoints});   // a best one gets a checkpoint of its own
@@ -36,12 +36,13 @@ struct VerifierOptions {
 
 class Verifier final : public Observer {
  public:
-  /// Reads the pairs, and writes validation.csv into `folder`, which is made where it is missing.
-  /// The model, whose net is looked at as it is then, and the log must outlive this.
+  /// Reads the pairs, and writes validation.csv into `folder`, which is created if it is missing.
+  /// The model, whose net is used in its current state at each verification, and the log must
+  /// outlive this.
   Verifier(std::filesystem::path folder, const Model& model, RunLog& log, VerifierOptions options);
 
-  /// Decodes every picture once: one that cannot be used ends the run now, and not when it has gone
-  /// on for hours.
+  /// Decodes every picture once: one that cannot be used ends the run now, and not after hours of
+  /// training.
   void start(TrainRun& run) override;
   void catch_up(TrainRun& run) override;
   void after_step(TrainRun& run) override;
@@ -53,9 +54,9 @@ class Verifier final : public Observer {
   const std::optional<ValidationRow>& last() const { return last_; }
 
   std::int64_t batch() const { return options_.batch; }
-  /// What embedding will take of a device's memory, without taking it.
+  /// The device memory that embedding will take, without taking it.
   PlanBytes measure(Device& device) const { return embedder_.measure(device); }
-  /// Takes the memory of embedding now, and answers what a verification takes of the host's.
+  /// Takes the memory for embedding now, and returns the host memory that a verification takes.
   std::size_t plan(const Device& device);
 
  private:
@@ -74,7 +75,7 @@ class Verifier final : public Observer {
   std::set<std::string> told_;  // of bad images, each once in a run
   std::optional<TableFile> table_;
   std::optional<ValidationRow> last_;
-  std::int64_t verified_step_ = -1;  // of the last verification that came to its end
+  std::int64_t verified_step_ = -1;  // of the last verification that was completed
   double best_accuracy_ = -1;        // percent
 };
 

@@ -1,8 +1,8 @@
 // Checkpoints that survive a crash at any moment. One checkpoint is a directory
 // `<run>/step_00000500/` of named files and a MANIFEST.json, written last, with the size and
 // XXH3-128 checksum of each. It is built under a temporary name, fsynced and renamed, so that a
-// checkpoint is there whole or not at all; and what a disk damages later is noticed. Left out: what
-// the files mean. One process writes to a run directory at a time.
+// checkpoint exists completely or not at all; later damage by a disk is detected. The content of
+// the files is not interpreted. One process writes to a run directory at a time.
 //
 //   clean_run_directory("runs/a");
 //   write_checkpoint("runs/a", step, files);   // once it returns, the checkpoint can be acknowledged
@@ -70,28 +70,28 @@ std::optional<FoundCheckpoint> newest_intact(const std::filesystem::path& run_di
 std::vector<std::string> keep_newest(const std::filesystem::path& run_dir, int keep, std::span<const std::string> protect = {});
 
 /// Points `<run_dir>/<pointer>` ("last", "best") to the checkpoint `name`, replaced atomically: a
-/// relative symbolic link, or where there are none a file with that one line. Also replaces a whole
-/// copy of a checkpoint, which programs that copy a run make of a link. Throws FileError for any
-/// other folder of that name.
+/// relative symbolic link, or where there are none a file with that one line. Also replaces a
+/// complete copy of a checkpoint, which programs that copy a run create in place of a link. Throws
+/// FileError for any other folder of that name.
 void set_pointer(const std::filesystem::path& run_dir, std::string_view pointer, std::string_view name);
 /// The name of the checkpoint a pointer names, whatever its kind, or nothing when there is no such
 /// pointer.
 std::optional<std::string> read_pointer(const std::filesystem::path& run_dir, std::string_view pointer);
-/// `path` with what pointer files in it name in their place: "runs/a/best/model.safetensors" is
-/// that of "runs/a/step_00000500" then. Symbolic links stay.
+/// `path` with each pointer file in it replaced by what it names: "runs/a/best/model.safetensors"
+/// becomes that path in "runs/a/step_00000500". Symbolic links stay.
 std::filesystem::path through_pointers(const std::filesystem::path& path);
 
-/// At the start of a run: removes what processes that are gone left half written or half removed,
-/// and puts back a checkpoint whose replacement was cut short. `alone`: nobody else can be writing
-/// checkpoints here (io/folder_lock.h); without, those of other machines stay for a day. Does
-/// nothing when run_dir is not there.
+/// At the start of a run: removes what processes that have ended left half written or half removed,
+/// and restores a checkpoint whose replacement was interrupted. `alone`: no other process can be
+/// writing checkpoints here (io/folder_lock.h); otherwise, those of other machines stay for a day.
+/// Does nothing when run_dir does not exist.
 void clean_run_directory(const std::filesystem::path& run_dir, bool alone = false);
 
-/// At the start of a run: creates run_dir, does in it what a run is going to do (files, folders,
-/// renaming, links, fsync) and takes it away, and asks for room for two checkpoints of
-/// `checkpoint_bytes`. Throws FileError for what a run cannot do without, so that it fails in its
-/// first second rather than at its first checkpoint. Answers what the file system lacks and is done
-/// without, each as half a sentence.
+/// At the start of a run: creates run_dir, tries in it what a run will do (files, folders,
+/// renaming, links, fsync), removes the result, and checks that there is room for two checkpoints
+/// of `checkpoint_bytes`. Throws FileError for what a run needs and cannot do, so that it fails in
+/// its first second rather than at its first checkpoint. Returns what the file system lacks and the
+/// run can do without, each as half a sentence.
 std::vector<std::string> probe_run_directory(const std::filesystem::path& run_dir, std::uint64_t checkpoint_bytes);
 
 }  // namespace amnet

@@ -15,19 +15,19 @@
 
 namespace amnet {
 
-/// Where a writer of some format puts its bytes, piece by piece, in order. Throws FileError when
-/// they cannot be kept.
+/// Receives the bytes of a file, piece by piece, in order. Throws FileError when they cannot be
+/// written.
 using ByteSink = std::function<void(std::span<const std::byte>)>;
 
-/// Replaces `path` by the bytes that `write` gives to its sink. On any failure (also when `write`
+/// Replaces `path` by the bytes that `write` passes to its sink. On any failure (also when `write`
 /// throws) `path` is as it was and the temporary file is gone. A symbolic link stays and its target
 /// is replaced; a device or pipe, such as /dev/stdout, is written directly. Throws FileError with
 /// the path and the system's reason.
 void write_durably(const std::filesystem::path& path, const std::function<void(const ByteSink&)>& write);
 void write_durably(const std::filesystem::path& path, std::string_view bytes);
 
-/// Tries what write_durably(path) needs, before the work whose result it is to keep, and leaves
-/// nothing behind. Throws FileError where the folder is missing or cannot be written to.
+/// Tests what write_durably(path) needs, before the work whose result it will write, and leaves no
+/// file behind. Throws FileError where the folder is missing or cannot be written to.
 void probe_output(const std::filesystem::path& path);
 
 /// The bytes of a small file. Throws FileError when it cannot be read, DataError when it is larger

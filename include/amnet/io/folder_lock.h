@@ -1,6 +1,6 @@
-// One writer at a time: who writes to a folder for longer than a moment locks it first. The lock is
-// the kernel's (flock on a file `.lock`), so it ends with the process, however that ends. Readers
-// need none.
+// One writer at a time: a process that writes to a folder for more than a moment locks it first.
+// The lock is the kernel's (flock on a file `.lock`), so it ends with the process in every case.
+// Readers need no lock.
 //
 //   FolderLock lock("runs/a");   // throws when another process, here or on another machine of a shared drive, writes there
 //   if (!lock.held()) log.line(lock.missing());
@@ -13,17 +13,17 @@ namespace amnet {
 
 class FolderLock {
  public:
-  /// Creates the folder where it is missing. Throws FileError naming the process and the host that
-  /// hold it, or what keeps `.lock` from being written.
+  /// Creates the folder if it is missing. Throws FileError naming the process and the host that
+  /// hold the lock, or the reason why `.lock` cannot be written.
   explicit FolderLock(std::filesystem::path folder);
-  /// Takes `.lock` away, and the folder if this made it and nothing came into it.
+  /// Removes `.lock`, and the folder if this object created it and it is empty.
   ~FolderLock();
   FolderLock(const FolderLock&) = delete;
   FolderLock& operator=(const FolderLock&) = delete;
 
-  /// Whether others are kept out; not on file systems without locks.
+  /// Whether other processes are kept out; false on file systems without locks.
   bool held() const { return descriptor_ >= 0; }
-  /// A sentence for whoever goes on without the lock.
+  /// A sentence for a caller that continues without the lock.
   const std::string& missing() const { return missing_; }
 
  private:

@@ -2,7 +2,7 @@
 // u64 header length, a JSON header of names, dtypes, shapes and byte ranges, then the elements, all
 // little-endian. The reader is strict: it accepts exactly the files the format describes, and
 // nothing in a file is executed. A tensor that a Tensor cannot hold (of another dtype such as F16,
-// or of more than four dimensions) is passed over, and refused when it is asked for.
+// or of more than four dimensions) is skipped, and refused when it is requested.
 //
 //   write_safetensors("model.safetensors", std::vector<NamedTensor>{{"fc.weight", w}}, {{"framework", "amnet"}});
 //   SafetensorsFile file = read_safetensors("model.safetensors");
@@ -31,20 +31,20 @@ struct NamedTensor {
   Tensor tensor;
 };
 
-/// What a file says about itself (`__metadata__`): text to text.
+/// The metadata of a file (`__metadata__`): text to text.
 using Metadata = std::map<std::string, std::string>;
 
-/// The contents of one file. Tensors share their elements with whoever holds them.
+/// The contents of one file. Tensors share their elements with all copies of them.
 struct SafetensorsFile {
   Metadata metadata;
   std::vector<NamedTensor> tensors;  ///< as read: in the order of the bytes
   /// Tensors of the file that a Tensor cannot hold, by name, each with a whole sentence that says
   /// why.
   std::map<std::string, std::string, std::less<>> unread = {};
-  /// names of those that were not asked for (SafetensorsReader)
+  /// names of those that were not requested (SafetensorsReader)
   std::vector<std::string> unwanted = {};
 
-  /// The tensor of that name, or nullptr, also for one that was not asked for. Throws DataError for
+  /// The tensor of that name, or nullptr, also for one that was not requested. Throws DataError for
   /// one of `unread`.
   const Tensor* find(std::string_view name) const;
 };
@@ -60,15 +60,15 @@ void write_safetensors(const ByteSink& sink, std::span<const NamedTensor> tensor
 /// The same into a file, durably (io/durable_file.h).
 void write_safetensors(const std::filesystem::path& path, std::span<const NamedTensor> tensors, const Metadata& metadata = {});
 
-/// What a file says of one of its tensors.
+/// The header's entry for one of the tensors.
 struct StoredTensor {
   std::string name;
-  std::string dtype;  ///< in the format's words: "F32", also of those that amnet does not read
+  std::string dtype;  ///< as the format names it: "F32", also of those that amnet does not read
   std::vector<std::uint64_t> shape;
   std::uint64_t bytes;
 };
 
-/// A file that is open, of which the header was read. Throws as read_safetensors does.
+/// An open file whose header was read. Throws as read_safetensors does.
 class SafetensorsReader {
  public:
   explicit SafetensorsReader(const std::filesystem::path& path);

@@ -31,8 +31,8 @@ struct Conv2dGeometry {
     const std::int64_t room = input + 2 * pad - kernel;
     return room < 0 ? 0 : room / stride + 1;
   }
-  /// (N,H,W,C) to (N,OH,OW,O). Throws UsageError for a geometry without meaning or a kernel that
-  /// does not fit.
+  /// (N,H,W,C) to (N,OH,OW,O). Throws UsageError for an invalid geometry or a kernel that does not
+  /// fit.
   Shape output_shape(const Shape& x, std::int64_t outputs) const;
   /// (O, kernel.height, kernel.width, C/groups)
   Shape weight_shape(std::int64_t channels, std::int64_t outputs) const {
@@ -43,7 +43,7 @@ struct Conv2dGeometry {
 /// The passes that read the weights.
 enum class Conv2dPass : unsigned char { forward, data_gradient };
 
-/// What the kernels of one pass read in the place of the weights: a function of the shapes and the
+/// What the kernels of one pass read instead of the weights: a function of the shapes and the
 /// backend.
 struct Conv2dForm {
   int tile_h = 0, tile_w = 0;  ///< outputs of a tile; 0: none, computed directly
@@ -61,19 +61,19 @@ Conv2dForm conv2d_form(const Cuda& cuda, const Conv2dGeometry& geometry, const S
                        Conv2dPass pass);
 
 /// The weights in that form, for many calls with the same values; conv2d_prepare makes it. It also
-/// fixes the algorithm, so that calls with few images do what those with many did.
+/// fixes the algorithm, so that calls with few images compute as those with many.
 struct Conv2dPrepared {
   Conv2dForm form = {};
   /// in the order of the backend's kernels; undefined where they read the weights as they are
   Tensor transformed = {};
 };
 
-/// w (O,kh,kw,C/groups), and what is known of it beside.
+/// w (O,kh,kw,C/groups), and what else is known about it.
 struct Conv2dWeights {
   Tensor values;
   const Conv2dPrepared* prepared = nullptr;
-  /// How many images a CPU chooses the algorithm of weights that are not prepared for, where the
-  /// call has fewer: so that a row's bits do not depend on how many come with it.
+  /// For weights that are not prepared and a call with fewer images: the number of images for which
+  /// a CPU chooses the algorithm, so that a row's bits do not depend on the other rows of the call.
   std::int64_t images = 0;
 
   Conv2dWeights(Tensor weights, const Conv2dPrepared* made = nullptr, std::int64_t planned_images = 0)
@@ -82,14 +82,14 @@ struct Conv2dWeights {
 };
 
 /// Prepares the weights w for calls of `pass` whose inputs x (N,H,W,C) have up to as many images as
-/// `x`; the memory of `prepared` is used again. To be called again whenever w has changed. A
-/// backend of ProductPrecision::bf16 prepares weights of f32 for the forward pass in bf16, and
-/// calls with them multiply in bf16; weights that were not prepared, and all direct convolutions,
-/// are multiplied as they are.
+/// `x`; the memory of `prepared` is used again. Call it again whenever w has changed. A backend of
+/// ProductPrecision::bf16 prepares weights of f32 for the forward pass in bf16, and calls with them
+/// multiply in bf16; weights that were not prepared, and all direct convolutions, are multiplied as
+/// they are.
 void conv2d_prepare(Cpu& cpu, const Conv2dGeometry& geometry, const Shape& x, const Tensor& w, Conv2dPass pass, Conv2dPrepared& prepared);
 void conv2d_prepare(Cuda& cuda, const Conv2dGeometry& geometry, const Shape& x, const Tensor& w, Conv2dPass pass, Conv2dPrepared& prepared);
 
-/// The bytes that it will take.
+/// The bytes that conv2d_prepare will take.
 std::size_t conv2d_prepared_bytes(const Cpu& cpu, const Conv2dGeometry& geometry, const Shape& x, std::int64_t outputs, DType dtype,
                                   Conv2dPass pass);
 std::size_t conv2d_prepared_bytes(const Cuda& cuda, const Conv2dGeometry& geometry, const Shape& x, std::int64_t outputs, DType dtype,
@@ -111,8 +111,8 @@ void conv2d_forward(Cpu& cpu, const Conv2dGeometry& geometry, const Tensor& x, c
 void conv2d_forward(Cuda& cuda, const Conv2dGeometry& geometry, const Tensor& x, const Conv2dWeights& w, const Conv2dEpilogue& epilogue,
                     const Tensor& y);
 
-/// What the backward pass must know of a PReLU that followed: dz = dy * prelu'(sums), where prelu'
-/// is 1 above 0 and the slope elsewhere.
+/// What the backward pass needs of a PReLU that followed the sums: dz = dy * prelu'(sums), where
+/// prelu' is 1 above 0 and the slope elsewhere.
 struct Conv2dActivation {
   Tensor slope = {};  ///< (O) or (1); undefined: there was none, and dz is dy
   Tensor sums = {};   ///< as y: what forward kept
@@ -136,7 +136,7 @@ void conv2d_backward(Cuda& cuda, const Conv2dGeometry& geometry, const Tensor& x
                      const Conv2dActivation& activation, const Tensor& dy, const Conv2dGradients& gradients);
 
 /// The scratch memory that the forward pass, and with `training` every pass, takes for an input x
-/// (N,H,W,C): for a forecast. Of a direct convolution an estimate, of its packed weights.
+/// (N,H,W,C): for a forecast. For a direct convolution it is an estimate, of its packed weights.
 ScratchBytes conv2d_scratch(const Cpu& cpu, const Conv2dGeometry& geometry, const Shape& x, std::int64_t outputs, DType dtype,
                             bool training);
 ScratchBytes conv2d_scratch(const Cuda& cuda, const Conv2dGeometry& geometry, const Shape& x, std::int64_t outputs, DType dtype,

@@ -1,5 +1,5 @@
-// What a training step tells of its features besides the loss: how close they are to their own
-// class, and how long.
+// What a training step reports about its features besides the loss: how close they are to their own
+// class, and their length.
 //
 //   const Tensor statistics({2}, DType::f64);
 //   feature_statistics(cpu, features, class_weights, labels, statistics);   // (N,D), (classes,D), (N)

@@ -1,4 +1,4 @@
-// Every element of a tensor set to one value, wherever the tensor lies.
+// Every element of a tensor set to one value, in any memory.
 //
 //   fill(cpu, x, 0.5);
 #pragma once

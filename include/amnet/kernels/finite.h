@@ -14,7 +14,7 @@ bool all_finite(Cpu& cpu, const Tensor& tensor);
 bool all_finite(Cuda& cuda, const Tensor& tensor);
 
 /// flag, a u8 (1), becomes 1 where an element of a floating-point tensor is not finite, and stays
-/// as it is otherwise. Nobody waits for it.
+/// as it is otherwise. The call does not wait.
 void raise_unless_finite(Cpu& cpu, const Tensor& tensor, const Tensor& flag);
 void raise_unless_finite(Cuda& cuda, const Tensor& tensor, const Tensor& flag);
 

@@ -1,5 +1,6 @@
 // Flatten: an image (N,H,W,C) becomes a row (N, C*H*W) in C,H,W order, so that the columns of a
-// fully connected layer stand as in systems that hold images as (N,C,H,W). Rows (N,D) pass through.
+// fully connected layer are in the order of systems that hold images as (N,C,H,W). Rows (N,D) pass
+// through.
 //
 //   const Tensor x({2, 7, 6, 512}, DType::f32), y({2, 512 * 7 * 6}, DType::f32);
 //   flatten_forward(cpu, x, y);

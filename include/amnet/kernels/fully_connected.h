@@ -2,9 +2,9 @@
 // The gradient of the bias is bias_backward of kernels/bias.h.
 //
 // The `cosine` functions have the unit rows w(o) / norm(o), norm(o) = sqrt(sum of w(o)^2 +
-// epsilon), in the place of w(o), and do not write them down: the inverse of a norm multiplies an
-// output instead, so that no second matrix of weights is read or kept. Products of bf16 take copies
-// of their factors in any case, and those are of the unit rows.
+// epsilon), in the place of w(o), and do not store them: the inverse of a norm multiplies an output
+// instead, so that no second matrix of weights is read or kept. Products of bf16 copy their factors
+// in any case, and they copy the unit rows.
 //
 //   fully_connected_forward(cpu, x, w, bias, y);   // (N,I), (O,I), (O) to (N,O)
 //   fully_connected_backward_data(cpu, dy, w, {dx, Write::assign});

@@ -27,7 +27,7 @@ struct ImagePixels {
 
 /// mirror: u8 (N), not 0 where the image is flipped along W; y (N,H,W,C): f32 or f64, on a GPU f32
 /// or bf16. Throws UsageError when a shape does not follow from the others, and on a CPU for an
-/// index out of range; a GPU does not look.
+/// index out of range; a GPU does not check.
 void image_input(Cpu& cpu, const ImageInputOptions& options, const ImagePixels& pixels, const Tensor& mirror, const Tensor& y);
 void image_input(Cuda& cuda, const ImageInputOptions& options, const ImagePixels& pixels, const Tensor& mirror, const Tensor& y);
 

@@ -1,5 +1,5 @@
 // Labels are checked on the host before any kernel reads them: an index out of range would read or
-// write somebody else's memory.
+// write memory outside the tensor.
 //
 //   check_labels(labels, 64, 902, "loss");   // 64 labels, each in [0, 902)
 #pragma once
@@ -11,8 +11,9 @@
 namespace amnet {
 
 /// Throws DataError naming the first sample whose label is not in [0, classes), and UsageError
-/// unless labels are i64 (N). Labels on a GPU are checked for type and number alone: whoever brings
-/// their values there checks them before. `who` stands in front of the message: a layer's name.
+/// unless labels are i64 (N). Labels on a GPU are checked only for type and number: the code that
+/// copies their values there checks them before. `who` is the beginning of the message: a layer's
+/// name.
 void check_labels(const Tensor& labels, std::int64_t samples, std::int64_t classes, std::string_view who);
 
 }  // namespace amnet

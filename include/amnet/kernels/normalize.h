@@ -1,6 +1,6 @@
-// L2 normalisation of rows: norm = sqrt(sum of x^2 + epsilon), y = x / norm. The epsilon stands
-// inside the root, so that a row of zeros has a finite norm, output and gradient. Wang, Xiang,
-// Cheng, Yuille, "NormFace" (arXiv 1704.06369), equations 9 and 10.
+// L2 normalisation of rows: norm = sqrt(sum of x^2 + epsilon), y = x / norm. The epsilon is inside
+// the root, so that a row of zeros has a finite norm, output and gradient. Wang, Xiang, Cheng,
+// Yuille, "NormFace" (arXiv 1704.06369), equations 9 and 10.
 //
 //   normalize_forward(cpu, x, 1e-12, y, norm);                        // (3,4) becomes (0.6,0.8), its norm 5
 //   normalize_backward(cpu, y, norm, dy, {}, {dx, Write::assign});    // where nobody else reads the norm

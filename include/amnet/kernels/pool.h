@@ -22,11 +22,11 @@ enum class PoolKind : unsigned char { max, average };
 constexpr std::array<std::string_view, 2> names_of(PoolKind) { return {"max", "average"}; }
 
 /// What is taken of a window, and its geometry in pixels. Padding is smaller than the window, so
-/// that no window lies in the padding alone.
+/// that no window contains only padding.
 struct PoolWindow {
   PoolKind kind = PoolKind::max;
   Extents kernel = 2, stride = 2, pad = 0;
-  bool round_up = true;  ///< whether a last window may hang over the edge
+  bool round_up = true;  ///< whether a last window may extend beyond the edge
 
   /// (N,H,W,C) to (N,OH,OW,C), by pooled_extent().
   Shape output_shape(const Shape& x) const;
@@ -37,12 +37,12 @@ struct PoolWindow {
 /// does not fit.
 std::int64_t pooled_extent(std::int64_t extent, std::int64_t kernel, std::int64_t stride, std::int64_t pad, bool round_up);
 
-/// x: (N,H,W,C); y: (N,OH,OW,C); indices: i64, as y, for a maximum only: h * W + w of the pixel
-/// that won, the first on a tie.
+/// x: (N,H,W,C); y: (N,OH,OW,C); indices: i64, as y, for a maximum only: h * W + w of the largest
+/// pixel, the first on a tie.
 void pool_forward(Cpu& cpu, const PoolWindow& window, const Tensor& x, const Tensor& y, const Tensor& indices);
 void pool_forward(Cuda& cuda, const PoolWindow& window, const Tensor& x, const Tensor& y, const Tensor& indices);
 
-/// A maximum sends dy to the pixel that won, an average spreads it evenly. dx: (N,H,W,C).
+/// For a maximum dy goes to the largest pixel, for an average it is spread evenly. dx: (N,H,W,C).
 void pool_backward(Cpu& cpu, const PoolWindow& window, const Tensor& dy, const Tensor& indices, const Gradient& dx);
 void pool_backward(Cuda& cuda, const PoolWindow& window, const Tensor& dy, const Tensor& indices, const Gradient& dx);
 

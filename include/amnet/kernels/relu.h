@@ -1,4 +1,4 @@
-// ReLU: y = max(x, 0); a NaN stays a NaN, so that a broken activation is seen.
+// ReLU: y = max(x, 0); a NaN stays a NaN, so that a broken activation stays visible.
 //
 //   relu_forward(cpu, x, y);
 //   relu_backward(cpu, y, dy, {dx, Write::assign});

@@ -23,12 +23,11 @@ namespace amnet {
 class Replay {
  public:
   virtual ~Replay() = default;
-  /// Has `work` done: launches on tensors that stay where they are, and nothing that waits for
-  /// them. `work` answers whether its launches would be the very same the next time; a false is
-  /// final, and it is then called every time. Otherwise a GPU calls it once to prepare (algorithms
-  /// are chosen, memory is taken), records it in the second call, and does not call it again as
-  /// long as the recording holds. What cannot be recorded is launched as before, and refusal() says
-  /// why.
+  /// Runs `work`: launches on tensors that are not moved, and nothing that waits for them. `work`
+  /// returns whether its launches would be exactly the same the next time; false is final, and
+  /// `work` is then called every time. Otherwise a GPU calls it once to prepare (algorithms are
+  /// chosen, memory is taken), records it in the second call, and does not call it again as long as
+  /// the recording is valid. What cannot be recorded is launched as before, and refusal() says why.
   virtual void run(const std::function<bool()>& work) = 0;
   /// Why the work could not be recorded though it repeats; empty where it was, or did not have to
   /// be.

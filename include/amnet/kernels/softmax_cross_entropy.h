@@ -40,9 +40,9 @@ void margin_logits(Cuda& cuda, const MarginOptions& options, const Tensor& cosin
                    const Tensor& scaled);
 
 /// loss: (1); normalisers: (N,2), the largest z of each sample and the sum of exp(z - largest), for
-/// the backward pass. Throws DataError for a label out of range, before anything is computed. A
-/// GPU's labels are checked by whoever brings them over; one that is out of range after all makes
-/// the loss NaN.
+/// the backward pass. Throws DataError for a label out of range, before anything is computed.
+/// Labels on a GPU are checked by the code that copies them there; one that is still out of range
+/// makes the loss NaN.
 void softmax_cross_entropy_forward(Cpu& cpu, const MarginOptions& options, const Tensor& logits, const Tensor& labels,
                                    const Tensor& sample_scale, const Tensor& normalisers, const Tensor& loss);
 void softmax_cross_entropy_forward(Cuda& cuda, const MarginOptions& options, const Tensor& logits, const Tensor& labels,

@@ -13,7 +13,7 @@ namespace amnet {
 
 /// sum: f64 (1), the sum of x_i^2 over the elements of x, of any shape and floating-point dtype (on
 /// a GPU f32 or bf16). The order depends on the number of elements alone (and on the GPU), not on
-/// the number of threads. Nobody waits for it.
+/// the number of threads. The call does not wait.
 void sum_of_squares(Cpu& cpu, const Tensor& x, const Tensor& sum);
 void sum_of_squares(Cuda& cuda, const Tensor& x, const Tensor& sum);
 

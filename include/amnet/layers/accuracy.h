@@ -1,5 +1,5 @@
 // Accuracy as a layer: kernels/accuracy.h has the rule. It works in both phases, and no gradient
-// passes it.
+// passes through it.
 //
 //   Value accuracy = net.add("accuracy", Accuracy(), {logits, labels});
 #pragma once

@@ -1,4 +1,4 @@
-// Element-wise sum as a layer: the joint of a residual block.
+// Element-wise sum as a layer: it joins the branches of a residual block.
 //
 //   Value joined = net.add("res1_3", Add(), {shortcut, branch});
 #pragma once

@@ -24,7 +24,7 @@ struct Conv2dOptions {
 /// "bias" (outputs).
 class Conv2d final : public Layer {
  public:
-  /// All that the layer states of itself.
+  /// All options that the layer states.
   struct Stated {
     std::int64_t outputs = 0;
     Extents kernel = 1;
@@ -45,7 +45,7 @@ class Conv2d final : public Layer {
 
   /// `outputs`: channels of the output.
   Conv2d(std::int64_t outputs, Extents kernel, Conv2dOptions options = {}) : outputs_(outputs), kernel_(kernel), options_(options) {}
-  /// As a description has it (model/layer_types.h).
+  /// From a description (model/layer_types.h).
   explicit Conv2d(const Stated& stated) : Conv2d(stated.outputs, stated.kernel, stated.options) {}
 
   std::string_view type() const override { return "conv2d"; }
@@ -101,7 +101,7 @@ class Conv2d final : public Layer {
     });
   }
 
-  // For FusedConv2d, which runs this layer and those behind it in one step.
+  // For FusedConv2d, which runs this layer and those after it in one step.
   Conv2dGeometry geometry() const { return {.kernel = kernel_, .stride = options_.stride, .pad = options_.pad, .groups = options_.groups}; }
   const Parameter& weight() const { return weight_; }
   /// `state`: as setup made it.
@@ -137,7 +137,7 @@ class Conv2d final : public Layer {
   static Conv2dPass kernel_pass(Pass pass) { return pass == Pass::forward ? Conv2dPass::forward : Conv2dPass::data_gradient; }
   Shape weight_shape(std::span<const TensorSpec> inputs) const {
     expect_inputs(inputs, 1);
-    // whether the geometry means anything
+    // throws for a geometry that is not valid
     static_cast<void>(geometry().output_shape(inputs[0].shape, outputs_));
     return geometry().weight_shape(inputs[0].shape[3], outputs_);
   }

@@ -1,4 +1,4 @@
-// Dropout as a layer: kernels/dropout.h has the rule. Two dropout layers of one net want different
+// Dropout as a layer: kernels/dropout.h has the rule. Two dropout layers of one net need different
 // streams.
 //
 //   Value dropped = net.add("drop5", Dropout({.ratio = 0.5, .stream = "drop5"}), {feature});

@@ -1,6 +1,6 @@
 // Fully connected as a layer: kernels/fully_connected.h has the formulas. Its weight rows can be
-// normalised, which turns the outputs for a normalised input into cosines; the epsilon stands
-// inside the root: w / sqrt(sum of w^2 + epsilon).
+// normalised, which turns the outputs for a normalised input into cosines; the epsilon is inside
+// the root: w / sqrt(sum of w^2 + epsilon).
 //
 //   Value features = net.add("features", FullyConnected(512), {flat});
 #pragma once
@@ -16,8 +16,8 @@ namespace amnet {
 enum class RowNorm : unsigned char {
   none,
   projected,  ///< the gradient passes through the normalisation; the stored weights are left alone
-  /// the reference code's rule: every forward renormalises the stored rows, and backward knows
-  /// nothing of it
+  /// the reference code's rule: every forward renormalises the stored rows, and backward ignores
+  /// that
   in_place
 };
 constexpr std::array<std::string_view, 3> names_of(RowNorm) { return {"none", "projected", "in_place"}; }
@@ -33,7 +33,7 @@ struct FullyConnectedOptions {
 /// Input (N,I), output (N,outputs); parameters "weight" (outputs,I) and "bias" (outputs).
 class FullyConnected final : public Layer {
  public:
-  /// All that the layer states of itself.
+  /// All options that the layer states.
   struct Stated {
     std::int64_t outputs = 0;
     FullyConnectedOptions options = {};
@@ -50,7 +50,7 @@ class FullyConnected final : public Layer {
   };
 
   explicit FullyConnected(std::int64_t outputs, FullyConnectedOptions options = {}) : outputs_(outputs), options_(options) {}
-  /// As a description has it (model/layer_types.h).
+  /// From a description (model/layer_types.h).
   explicit FullyConnected(const Stated& stated) : FullyConnected(stated.outputs, stated.options) {}
 
   std::string_view type() const override { return "fully_connected"; }

@@ -1,9 +1,11 @@
 // The one interface of every layer. A layer is a value with options; it owns its parameters, never
 // its activations, nor anything that depends on shapes, device or phase: a plan keeps those and
-// hands them in, so that any number of plans run one layer. What a layer leaves out is the graph.
+// passes them in, so that any number of plans can run one layer. A layer does not contain the
+// graph.
 //
-// To write one: `build` makes the parameters and `visit` shows them, `setup` names the shapes,
-// `forward` and `backward` call a kernel. docs/adding_a_layer.md builds one from nothing.
+// To write one: `build` makes the parameters and `visit` passes them to a visitor, `setup` names
+// the shapes, `forward` and `backward` call a kernel. docs/adding_a_layer.md builds one step by
+// step.
 //
 //   struct Same final : Layer {   // y = x
 //     std::string_view type() const override { return "same"; }
@@ -39,13 +41,13 @@ namespace amnet {
 /// Training draws dropout, uses batch statistics and applies margins; testing does none of these.
 enum class Phase : unsigned char { train, test };
 
-/// What changes from step to step, beside the data.
+/// What changes from step to step, besides the data.
 struct Step {
   std::int64_t number = 0;  ///< steps done before this one: drives annealed margins and dropout
   std::uint64_t seed = 0;   ///< of the run
 };
 
-/// The step as layers see it. It notes whether one asked for the number: what is launched then
+/// The step as layers see it. It records whether a layer read the number: what is launched then
 /// differs from step to step, and cannot be repeated from a recording (kernels/replay.h).
 class StepView {
  public:
@@ -64,8 +66,8 @@ class StepView {
   mutable bool number_was_asked_ = false;
 };
 
-/// What a layer needs to know of the run it is part of. The plan says the phase, whoever trains the
-/// step.
+/// What a layer needs to know about the run that it is part of. The plan sets the phase, the
+/// training code sets the step.
 struct Context {
   Device& device;
   Phase phase;
@@ -95,14 +97,14 @@ struct Filler {
   static Filler gaussian(double deviation) { return {Kind::gaussian, deviation}; }
 };
 
-/// How a parameter is laid out here, so that files can hold the order the rest of the field uses.
+/// How a parameter is laid out here, so that files can have the order that is usual in the field.
 enum class ParameterLayout : unsigned char {
   plain,       ///< the file holds the same order
   convolution  ///< (out, kh, kw, in) here, (out, in, kh, kw) in files
 };
 
 /// A learned tensor or a buffer (a running statistic): everything of a layer that a file or a
-/// resume must bring back. Its gradient belongs to the plan that trains (net/plan.h).
+/// resume must restore. Its gradient belongs to the plan that trains (net/plan.h).
 struct Parameter {
   std::string name;       ///< within the layer: "weight", "bias", "slope"
   Tensor value;           ///< made by build
@@ -111,8 +113,9 @@ struct Parameter {
   double decay_mult = 1;  ///< multiplies the weight decay
   bool buffer = false;    ///< not learned: lr_mult and decay_mult do not apply
   ParameterLayout layout = ParameterLayout::plain;
-  /// Raised by whoever has something write the value: what was prepared of it is then known to be
-  /// old. Not by the work that writes, which may be a recording that the host does not see.
+  /// Raised by the code that causes a write to the value: what was prepared from it is then known
+  /// to be out of date. The work that writes does not raise it; it may be a recording that the host
+  /// does not see.
   std::uint64_t version = 1;
 
   bool trainable() const { return !buffer && lr_mult != 0; }
@@ -135,31 +138,31 @@ struct ParameterOptions {
   }
 };
 
-/// One tensor a layer asks the plan for.
+/// One tensor that a layer requests from the plan.
 struct TensorSpec {
   Shape shape;
   DType dtype;
-  /// Whether the first extent counts the samples: of fewer samples than planned such a tensor is
-  /// handed in with so many rows. False for what all samples have together, such as a mean loss, or
-  /// what none of them has, such as the norms of weights.
+  /// Whether the first extent is the number of samples: for fewer samples than planned, such a
+  /// tensor is passed in with that many rows. False for a tensor of all samples together, such as a
+  /// mean loss, or of none, such as the norms of weights.
   bool per_sample = true;
 };
 
-/// What a plan keeps for a layer beside tensors, where the layer wants that: what it knows of the
-/// shapes that it was set up for, and what its kernels prepare.
+/// What a plan keeps for a layer besides tensors, where the layer needs it: data about the shapes
+/// that it was set up for, and what its kernels prepare.
 struct LayerState {
   virtual ~LayerState() = default;
 };
 
-/// What `setup` answers: the outputs, and the state kept from forward to backward (masks, indices,
+/// What `setup` returns: the outputs, and the state kept from forward to backward (masks, indices,
 /// statistics).
 struct LayerPlan {
   std::vector<TensorSpec> outputs = {};
   std::vector<TensorSpec> saved = {};
-  /// kept like `saved`, but undefined where no backward pass will come
+  /// kept like `saved`, but undefined where no backward pass follows
   std::vector<TensorSpec> for_backward = {};
   std::vector<TensorSpec> scratch = {};  ///< room that backward needs while it runs
-  /// handed in with every call; null where the layer wants none
+  /// passed in with every call; null where the layer needs none
   std::unique_ptr<LayerState> state = {};
 };
 
@@ -167,13 +170,13 @@ struct LayerPlan {
 struct BackwardNeeds {
   bool inputs = true;
   bool outputs = false;
-  /// An input whose gradient is the first output's, unchanged (-1: none): the net may hand in one
-  /// tensor for both, and backward then leaves it as it is. Another input's gradient is written
-  /// only when the output's has been read.
+  /// An input whose gradient is the first output's, unchanged (-1: none): the net may pass in one
+  /// tensor for both, and backward then leaves it unchanged. Another input's gradient is written
+  /// only after the output's was read.
   int passes_gradient_to = -1;
-  /// The input whose gradient backward may write over the input's own value, or -1. Where nobody
-  /// reads the value afterwards, the net then hands in one tensor for both, with a gradient to
-  /// assign; everywhere else they are two.
+  /// The input whose gradient backward may write over the input's own value, or -1. If the value is
+  /// not read afterwards, the net passes in one tensor for both, with a gradient to assign;
+  /// otherwise they are two tensors.
   int overwrites = -1;
 };
 
@@ -194,7 +197,7 @@ struct ParameterGradient {
 
 struct BackwardArgs {
   Context& context;
-  /// undefined unless needs().inputs; read only, but for needs().overwrites
+  /// undefined unless needs().inputs; read only, except needs().overwrites
   std::span<const Tensor> inputs;
   std::span<const Tensor> outputs;           ///< undefined unless needs().outputs
   std::span<const Tensor> saved;             ///< as forward left it; backward may overwrite it
@@ -222,8 +225,8 @@ struct PrepareArgs {
   Context& context;
   Pass pass;
   LayerState* state;  ///< as `setup` made it
-  /// Where what is made is kept from run to run, for all plans of the net, until its parameter's
-  /// version is another. Null: it is made of the values as they are now, for the calls of this pass
+  /// Keeps the prepared forms from run to run, for all plans of the net, until the version of their
+  /// parameter changes. Null: they are made from the current values, for the calls of this pass
   /// alone.
   PreparedForms* kept;
 };
@@ -234,15 +237,16 @@ class Layer {
 
   /// The name in messages and files: "conv2d".
   virtual std::string_view type() const = 0;
-  /// What it was made with, all of it, so that a file can hold it and the row of its type in a
-  /// table make it again (model/layer_types.h). Nothing where it cannot be described: such a layer
-  /// trains, but no model file can hold its net.
+  /// All options that it was made with, so that a file can hold them and the row of its type in a
+  /// table can make the layer again (model/layer_types.h). Nothing where it cannot be described:
+  /// such a layer can be trained, but no model file can hold its net.
   virtual std::optional<Options> options() const { return std::nullopt; }
   /// Makes the parameters for inputs like these: once, when the layer joins a net. Nothing by
   /// default.
   virtual void build(std::span<const TensorSpec> /*inputs*/) {}
-  /// Checks the inputs and answers what the layer needs for them, for every plan anew (another
-  /// batch size, another image size). Throws UsageError naming what was expected and what came.
+  /// Checks the inputs and returns what the layer needs for them, for each plan separately (another
+  /// batch size, another image size). Throws UsageError naming what was expected and what was
+  /// found.
   virtual LayerPlan setup(std::span<const TensorSpec> inputs) const = 0;
   /// Computes the samples that the tensors hold: those that were planned, or fewer.
   virtual void forward(const ForwardArgs& args) const = 0;
@@ -259,19 +263,19 @@ class Layer {
   virtual void prepare(const PrepareArgs&) const {}
   /// The memory that `prepare` takes for these inputs, in bytes.
   virtual std::size_t prepared_bytes(Device&, Pass, std::span<const TensorSpec> /*inputs*/) const { return 0; }
-  /// The scratch memory that the device will hold for this layer's kernels; none worth a mention by
-  /// default. `training`: backward runs too.
+  /// The scratch memory that the device will hold for this layer's kernels; by default none that
+  /// matters. `training`: backward runs too.
   virtual ScratchBytes kernel_scratch(Device&, std::span<const TensorSpec> /*inputs*/, bool /*training*/) const { return {}; }
-  /// Shows every parameter and buffer, always in the same order, to somebody who may change what it
-  /// is; whoever changes a value raises its version.
+  /// Passes every parameter and buffer, always in the same order, to a visitor that may change it;
+  /// a visitor that changes a value raises its version.
   virtual void visit(const ParameterVisitor&) {}
-  /// The same, only to look.
+  /// The same, read only.
   void look(const ParameterLook& visitor) const {
     const_cast<Layer*>(this)->visit([&visitor](const Parameter& parameter) { visitor(parameter); });
   }
 
-  /// Calls body(backend) with the context's backend: a kernel that any of the backends lacks is an
-  /// error when you compile or link.
+  /// Calls body(backend) with the context's backend: a kernel that any of the backends lacks is a
+  /// compile or link error.
   template <class Body>
   static void on_device(Context& context, Body&& body) {
     on(context.device, std::forward<Body>(body));
@@ -295,7 +299,7 @@ class Layer {
     parameter.lr_mult = options.lr_mult;
     parameter.decay_mult = options.decay_mult;
   }
-  /// Holds a parameter to the shape that these inputs need.
+  /// Throws UsageError unless a parameter has the shape that these inputs need.
   void expect_shape(const Parameter& parameter, const Shape& shape) const {
     require(parameter.value.defined(), "[{}] build was not called, so there is no {}; add the layer to a net.", type(),
             parameter.name.empty() ? "parameter" : parameter.name);

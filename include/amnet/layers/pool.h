@@ -10,15 +10,15 @@
 namespace amnet {
 
 struct PoolOptions {
-  Extents stride = 2;    ///< whatever the kernel is: a pool that says no more halves the image
+  Extents stride = 2;    ///< for any kernel: by default a pool halves the image
   Extents pad = 0;       ///< on each side, smaller than the kernel
-  bool round_up = true;  ///< whether a last window may hang over the edge
+  bool round_up = true;  ///< whether a last window may extend beyond the edge
 };
 
 /// Input (N,H,W,C), output (N,OH,OW,C) with the extents of pooled_extent().
 class Pool final : public Layer {
  public:
-  /// All that the layer states of itself.
+  /// All options that the layer states.
   struct Stated {
     PoolKind kind = PoolKind::max;
     Extents kernel = 2;
@@ -37,7 +37,7 @@ class Pool final : public Layer {
   };
 
   Pool(PoolKind kind, Extents kernel, PoolOptions options = {}) : stated_{kind, kernel, options} {}
-  /// As a description has it (model/layer_types.h).
+  /// From a description (model/layer_types.h).
   explicit Pool(const Stated& stated) : stated_(stated) {}
   /// One window over the whole image, whatever its size: the output is (N,1,1,C).
   static Pool global(PoolKind kind) { return Pool(Stated{.kind = kind, .options = {.stride = 1}, .global = true}); }
@@ -70,7 +70,7 @@ class Pool final : public Layer {
   }
 
  private:
-  /// The layer's window, or the whole of the planned image: backward sees no input.
+  /// The layer's window, or the whole of the planned image: backward gets no input.
   struct Planned final : LayerState {
     explicit Planned(const PoolWindow& of_plan) : window(of_plan) {}
     PoolWindow window;

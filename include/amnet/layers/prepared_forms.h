@@ -1,5 +1,5 @@
-// What kernels make of parameters before they read them (weights transformed for tiles, or
-// rounded): kept for many runs, once for all plans of a net that read a parameter in the same form.
+// What kernels prepare from parameters (weights transformed for tiles, or rounded): kept for many
+// runs, once for all plans of a net that read a parameter in the same form.
 //
 //   std::shared_ptr<Prepared<Conv2dPrepared>> form = kept.of<Conv2dPrepared>(weight, "forward tiles 4x4 f32");
 //   if (form->is_old(weight)) {
@@ -7,8 +7,8 @@
 //     form->is_of(weight);
 //   }
 //
-// A form lives as long as a plan holds it. Not for use by two threads at once: a plan asks under
-// its net's lock (net/plan.h).
+// A form lives as long as a plan holds it. Not for use by two threads at once: a plan calls this
+// under its net's lock (net/plan.h).
 #pragma once
 
 #include <amnet/layers/layer.h>
@@ -20,7 +20,7 @@
 
 namespace amnet {
 
-/// A form, and which of the parameter's values it was made of.
+/// A form, and the version of the parameter that it was made from.
 template <class Form>
 struct Prepared {
   Form value = {};
@@ -32,8 +32,8 @@ struct Prepared {
 
 class PreparedForms {
  public:
-  /// The form of that key, shared with whoever holds it already; else an empty one. A key belongs
-  /// to one type.
+  /// The form of that key, shared with the plans that already hold it; else an empty one. A key
+  /// belongs to one type.
   template <class Form>
   std::shared_ptr<Prepared<Form>> of(const Parameter& parameter, const std::string& key) {
     std::weak_ptr<void>& kept = forms_[{&parameter, key}];

@@ -43,8 +43,8 @@ struct EmbedRequest {
   /// where they lie instead, such as in a packed file
   std::shared_ptr<const ImageSource> images = {};
   std::span<const std::string> paths;  ///< relative to root
-  /// Names an image in messages, with its list and line; else its file. The threads that decode ask
-  /// it, also at once.
+  /// Names an image in messages, with its list and line; empty: by its file. The threads that
+  /// decode call it, also concurrently.
   std::function<std::string(std::size_t index)> where = {};
   bool mirrored = true;
   bool skip_bad_images = false;     ///< else a bad image throws DataError
@@ -55,17 +55,17 @@ struct EmbedRequest {
 class Embedder {
  public:
   /// Throws UsageError for a model that does not say which value is its embedding, (N,D), and what
-  /// it expects of an image.
+  /// it expects of images.
   explicit Embedder(Model model, std::int64_t batch = 64);
-  /// Embeds with a net of somebody else, where it lies: later training is seen at once. It must
-  /// outlive this. Its parameters are not prepared for many calls, which would take memory, and so
-  /// are computed in f32 on a CPU of bf16 too.
+  /// Embeds with a net of the caller, which is not copied: later training takes effect at once. It
+  /// must outlive this. Its parameters are not prepared for many calls, which would take memory,
+  /// and so are computed in f32 on a CPU of bf16 too.
   Embedder(const Net& net, Roles roles, std::int64_t batch = 64);
 
   /// A model moves to the device, and into its dtype, at the first call with it. Throws DataError
   /// for an image that cannot be read or has another size, unless it is to be skipped,
   /// NonFiniteError naming the image and the model where an embedding is not finite. An embedding
-  /// does not depend on the images beside it, but its last bits do on the batch: the algorithms are
+  /// does not depend on the other images, but its last bits do on the batch: the algorithms are
   /// chosen for it.
   Views embed(Device& device, const EmbedRequest& request);
 
@@ -73,11 +73,11 @@ class Embedder {
   const ImageFormat& format() const { return model_.roles.image->format; }
   /// D, the values of an embedding.
   std::int64_t size() const { return net().spec(embedding_).shape[1]; }
-  /// Bytes of the plan that embed() makes, which is made now.
+  /// Makes the plan that embed() uses, and returns its bytes.
   std::size_t planned_bytes();
   /// What that plan will take, without taking it.
   PlanBytes measure(Device& device) const;
-  /// Bytes of the images that lie decoded at a time, of so many.
+  /// Bytes of the decoded images that are held at a time, for so many images in total.
   std::size_t decoded_bytes(std::int64_t images, int workers) const;
 
  private:
@@ -94,9 +94,9 @@ class Embedder {
   std::optional<Plan> plan_;
 };
 
-/// The pixels themselves as features, minus the format's mean: the baseline every model must beat.
-/// (images, H*W*3) Both views are the image as it is, so that either protocol compares images
-/// without mirroring.
+/// The pixels themselves as features, minus the format's mean: the baseline that every model must
+/// exceed. (images, H*W*3) Both views are the image as it is, so that either protocol compares
+/// images without mirroring.
 Views pixel_views(const ImageFormat& format, EmbedRequest request);
 
 /// (images, D) for none and sum, (images, 2D) for concat; with rows of length 1 where `normalise`

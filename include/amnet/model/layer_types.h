@@ -1,5 +1,5 @@
-// The one table of layer types: what makes a layer of the options that it states. Whoever has a
-// layer of his own passes one more row.
+// The one table of layer types: how a layer is made from the options that it states. A program with
+// a layer of its own passes one more row.
 //
 //   std::unique_ptr<Layer> layer = make_layer("fully_connected", options, "layer 'features'");
 //   const LayerType own[] = {layer_type<Swish, SwishOptions>("swish")};
@@ -18,14 +18,14 @@ namespace amnet {
 
 /// A row of the table.
 struct LayerType {
-  std::string_view type;  ///< as Layer::type() answers it
-  /// Throws DataError that begins with `where` for options that the layer has not, UsageError for
-  /// values that it refuses.
+  std::string_view type;  ///< as Layer::type() returns it
+  /// Throws DataError that begins with `where` for options that the layer does not have, UsageError
+  /// for values that it refuses.
   std::function<std::unique_ptr<Layer>(const Options& options, const std::string& where)> make;
 };
 
-/// The row of a layer type L that is made of the struct O, whose fields() names all that it states
-/// (core/options.h).
+/// The row of a layer type L that is made from the struct O, whose fields() names all options that
+/// it states (core/options.h).
 template <class L, class O>
 LayerType layer_type(std::string_view type) {
   return {type, [](const Options& tree, const std::string& where) -> std::unique_ptr<Layer> {
@@ -47,8 +47,8 @@ LayerType layer_type(std::string_view type) {
 std::span<const LayerType> layer_types();
 
 /// Makes a layer, of amnet's types or of `own` ones. Throws DataError that begins with `where` for
-/// a type that nobody knows, with those that there are, and for options that make no layer;
-/// UsageError for an own row that takes the name of another.
+/// an unknown type, with the known ones, and for options from which no layer can be made;
+/// UsageError for an own row that has the name of another.
 std::unique_ptr<Layer> make_layer(std::string_view type, const Options& options, const std::string& where,
                                   std::span<const LayerType> own = {});
 

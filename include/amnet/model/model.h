@@ -26,8 +26,7 @@ struct ImageRole {
   friend bool operator==(const ImageRole&, const ImageRole&) = default;
 };
 
-/// A value of one element that tells how well it goes, under the name that tables and logs have for
-/// it.
+/// A value of one element that measures the quality of the net, under its name in tables and logs.
 struct MetricRole {
   std::string name, value;
   friend bool operator==(const MetricRole&, const MetricRole&) = default;
@@ -38,7 +37,7 @@ struct MetricRole {
 struct Roles {
   std::optional<ImageRole> image = {};
   std::string labels = {};     ///< the input of the classes, i64 (N)
-  std::string embedding = {};  ///< what the net says of an image, (N,D)
+  std::string embedding = {};  ///< the net's embedding of an image, (N,D)
   std::string loss = {};       ///< of one element
   std::vector<MetricRole> metrics = {};
   /// the parameter with a row for each class, (classes,D): "classes.weight"

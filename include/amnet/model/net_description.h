@@ -1,6 +1,6 @@
 // What a net is, as data: its inputs, its layers with all their options, how they are joined, and
-// what its values are for. A net made of its description is the net it was made from, but for the
-// parameters' values.
+// what its values are for. A net built from its description is the same as the original, except for
+// the parameters' values.
 //
 //   const NetDescription description = describe(net, roles);
 //   const std::string text = json_of(description);                         // for a file, or to look at
@@ -44,12 +44,12 @@ struct NetDescription {
 /// does not have.
 NetDescription describe(const Net& net, Roles roles = {});
 
-/// Only what these values depend on, and the roles that are left. Throws DataError for a value that
-/// the net does not have.
+/// The part that these values depend on, and the roles that it keeps. Throws DataError for a value
+/// that the net does not have.
 NetDescription part_of(const NetDescription& description, const std::vector<std::string>& values);
 
 /// The first difference, such as "layer 'conv1_1': outputs was 64 but now it is 16"; empty where
-/// the nets are the same. Roles do not count.
+/// the nets are the same. Roles are not compared.
 std::string first_difference(const NetDescription& before, const NetDescription& now);
 
 struct BuildOptions {
@@ -59,14 +59,14 @@ struct BuildOptions {
 };
 
 /// Throws DataError that names the layer for what cannot be built, or the role whose value the net
-/// does not have; UsageError for an own row that takes the name of another.
+/// does not have; UsageError for an own row that has the name of another.
 Net build_net(const NetDescription& description, const BuildOptions& options = {});
 
-/// A JSON text of one line. Numbers come back to the bit. Throws UsageError for what no JSON holds:
-/// a number that is not finite, a text that is not UTF-8, options within options without end.
+/// A JSON text of one line. Numbers are restored to the bit. Throws UsageError for what JSON cannot
+/// hold: a number that is not finite, a text that is not UTF-8, options that are nested too deep.
 std::string json_of(const NetDescription& description);
-/// Throws DataError naming `source` for a text that is none, and for a member that is missing, of
-/// another kind, or unknown.
+/// Throws DataError naming `source` for a text that is not a description, and for a member that is
+/// missing, of another kind, or unknown.
 NetDescription description_of_json(std::string_view text, const std::string& source);
 
 }  // namespace amnet

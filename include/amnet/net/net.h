@@ -1,6 +1,6 @@
 // A static graph of named layers. Layers are added in the order they run; parameters belong to the
-// layers. Plans run it (net/plan.h): as many at once as there are shapes and purposes.
-// Left out on purpose: dynamic control flow, and any knowledge of files, data or solvers.
+// layers. Plans run it (net/plan.h): there can be one for each shape and purpose at the same time.
+// Deliberately not included: dynamic control flow, and anything about files, data or solvers.
 //
 //   Net net;
 //   Value images = net.input("data", {1, 112, 96, 3});
@@ -44,8 +44,8 @@ struct Graph;
 
 class Net {
  public:
-  /// `dtype` is that of images and activations, and but for bf16 of features and parameters too,
-  /// which are f32 then. Double is for gradient checks, bf16 for GPUs.
+  /// `dtype` is that of images and activations, and also of features and parameters, except that
+  /// these are f32 for bf16. Double is for gradient checks, bf16 for GPUs.
   explicit Net(DType dtype = DType::f32);
   ~Net();
   Net(Net&&) noexcept;
@@ -57,9 +57,8 @@ class Net {
   /// UsageError for a name in use.
   Value input(std::string name, Shape shape) { return input(std::move(name), shape, dtype()); }
   Value input(std::string name, Shape shape, DType dtype);
-  /// Adds a layer that reads `inputs`, and makes its parameters; answers its first output. Shapes
-  /// are checked at once; UsageError names the layer. Plans that are there already know nothing of
-  /// it.
+  /// Adds a layer that reads `inputs`, and makes its parameters; returns its first output. Shapes
+  /// are checked at once; UsageError names the layer. Existing plans do not include it.
   template <std::derived_from<Layer> L>
   Value add(std::string name, L layer, std::vector<Value> inputs) {
     return add(std::move(name), std::make_unique<L>(std::move(layer)), std::move(inputs));
@@ -73,11 +72,11 @@ class Net {
 
   // --- parameters -----------------------------------------------------------------------------------------
 
-  /// Shows every parameter and buffer as "layer.parameter", in the order of the layers, to somebody
-  /// who may change them: what plans had prepared of them is old from then on. Not while a plan of
-  /// this net runs in another thread.
+  /// Passes every parameter and buffer as "layer.parameter", in the order of the layers, to a
+  /// visitor that may change them: what plans had prepared from them is out of date after that. Do
+  /// not call it while a plan of this net runs in another thread.
   void visit(const NamedParameterVisitor& visitor);
-  /// The same, only to look.
+  /// The same, read only.
   void look(const NamedParameterLook& visitor) const;
   /// Draws every parameter by its filler: a function of the seed and the parameter's name alone.
   void initialise(std::uint64_t seed);
@@ -89,8 +88,8 @@ class Net {
 
   // --- placing --------------------------------------------------------------------------------------------
 
-  /// Moves the parameters into a memory, where all plans will lie from then on. A net begins in the
-  /// host's memory. Throws UsageError where a plan of this net is alive.
+  /// Moves the parameters into a memory, where all later plans are placed too. A new net is in the
+  /// host's memory. Throws UsageError where a plan of this net exists.
   void move_to(Memory memory);
   Memory memory() const;
 
@@ -109,12 +108,12 @@ class Net {
   friend class Plan;
   void require_new_name(std::string_view name) const;
 
-  std::shared_ptr<Graph> graph_;  // with the plans
+  std::shared_ptr<Graph> graph_;  // shared with the plans
 };
 
-/// Copies into `to` every parameter of `from` with the same name, as f32 or f64 as it is there: how
-/// a backbone moves to a new head. Answers the names of `to` that `from` does not have. Throws
-/// UsageError naming a parameter whose shape differs.
+/// Copies into `to` every parameter of `from` with the same name, converted to the dtype that it
+/// has in `to`: this moves a backbone to a new head. Returns the names of `to` that `from` does not
+/// have. Throws UsageError naming a parameter whose shape differs.
 std::vector<std::string> copy_parameters(const Net& from, Net& to);
 
 }  // namespace amnet

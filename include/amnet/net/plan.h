@@ -1,6 +1,7 @@
 // A plan of a net: the memory of an inference or of a training step of up to so many samples, and
-// what runs in it. Any number of plans of one net live at once: for training and verification, for
-// every size of an image pyramid. They share the net's parameters and own all else.
+// the work that uses it. Any number of plans of one net can exist at once: for training and
+// verification, for every size of an image pyramid. They share the net's parameters and own all
+// else.
 //
 //   Plan plan(net, {.batch = 32, .keep = {embedding}});
 //   plan.value(images).copy_from(batch);
@@ -32,15 +33,15 @@ struct InputShape {
 };
 
 struct PlanOptions {
-  std::int64_t batch = 1;  ///< the most samples of a run; algorithms are chosen for so many
+  std::int64_t batch = 1;  ///< the most samples of a run; algorithms are chosen for this number
   Value loss = {};         ///< to train: a value of one element; none plans an inference
-  /// What may be read after a run, beside inputs and loss; only layers that these depend on run.
-  /// Name only what is read: a kept value shares its memory with nothing.
+  /// What may be read after a run, besides inputs and loss; only layers that these depend on run.
+  /// Name only what is read: a kept value shares its memory with no other.
   std::vector<Value> keep = {};
   std::vector<InputShape> inputs = {};  ///< inputs of another size than the net was built with
-  /// Inference: keeps what kernels make of the parameters from run to run, and makes it anew when a
-  /// parameter has changed. Else most of it is made in every run. Training makes its own in every
-  /// step.
+  /// Inference: keeps what kernels prepare from the parameters from run to run, and prepares it
+  /// again when a parameter has changed. Otherwise most of it is prepared in every run. Training
+  /// prepares it in every step.
   bool keep_prepared = true;
 
   friend bool operator==(const PlanOptions&, const PlanOptions&) = default;
@@ -59,14 +60,14 @@ struct BackwardOptions {
   bool last = true;
 };
 
-/// What runs at a time: the names of the layers that run as one, and the samples that go through
+/// What runs as one unit: the names of its layers, and the number of samples that it processes
 /// together.
 struct PlanOperation {
   std::vector<std::string> layers;
   std::int64_t samples;
 };
 
-/// What a plan takes of memory, in bytes.
+/// The memory that a plan takes, in bytes.
 struct PlanBytes {
   std::size_t values = 0;  ///< activations, their gradients and saved state
   /// what the device and the plan hold for the kernels: scratch, and what is prepared
@@ -78,9 +79,9 @@ struct PlannedRun;
 
 class Plan {
  public:
-  /// Lays out the memory, in the net's, and takes it. The plan is good for the net as it is now,
-  /// and keeps it alive. Throws UsageError for a batch below 1, a loss of more than one element, or
-  /// a shape that a layer refuses; MemoryError.
+  /// Lays out the memory, where the net's parameters are, and takes it. The plan is valid for the
+  /// net as it is now, and keeps it alive. Throws UsageError for a batch below 1, a loss of more
+  /// than one element, or a shape that a layer refuses; MemoryError.
   Plan(const Net& net, PlanOptions options);
   ~Plan();
   Plan(Plan&&) noexcept;
@@ -94,13 +95,13 @@ class Plan {
   /// What this plan takes; the kernels' part on `device`.
   std::size_t bytes() const;
   std::size_t kernel_bytes(Device& device) const;
-  /// What runs, in order. Where `samples` is less than the batch, so many go through all operations
-  /// up to here before the next do: what they leave behind is then still in the cache.
+  /// What runs, in order. Where `samples` is less than the batch, this many go through all
+  /// operations up to here before the next samples do: their results are then still in the cache.
   std::vector<PlanOperation> operations() const;
 
   // --- running --------------------------------------------------------------------------------------------
 
-  /// The tensor of a value, with room for the whole batch; where fewer samples ran, the rows behind
+  /// The tensor of a value, with room for the whole batch; where fewer samples ran, the rows after
   /// them are undefined. An input is read by the next forward, which may be for fewer samples too.
   /// Throws UsageError for a value that is not kept.
   const Tensor& value(Value value) const;
@@ -115,12 +116,12 @@ class Plan {
   /// After each forward of a plan that trains, once, for the same samples, step and phase: it
   /// overwrites what forward left.
   void backward(Device& device, const BackwardOptions& options = {});
-  /// Whether the last run would launch the very same the next time: no layer has asked for the
+  /// Whether the last run would launch exactly the same work the next time: no layer has read the
   /// number of the step (kernels/replay.h). A recording of an inference reads what was prepared
-  /// when it was made: it holds until a parameter changes.
+  /// when it was made: it is valid until a parameter changes.
   bool repeats() const { return !step_.number_was_asked(); }
-  /// Tells the net that its parameters were written by work that no plan saw, such as a recording
-  /// that was repeated. A run in Phase::train tells it by itself.
+  /// Informs the net that its parameters were written by work that no plan ran, such as a recording
+  /// that was repeated. A run in Phase::train informs it by itself.
   void parameters_changed();
   /// Runs forward layer by layer and names the first input, parameter or output that is not finite;
   /// empty when all are.
@@ -134,15 +135,16 @@ class Plan {
   /// All of them, one after the other in the order in which backward finishes them: (elements),
   /// with gaps so that each is aligned.
   const Tensor& gradients() const;
-  /// Shows every parameter that has a gradient, in the order of the net, to somebody who may change
-  /// it.
+  /// Passes every parameter that has a gradient, in the order of the net, to a visitor that may
+  /// change it.
   void visit(const std::function<void(const std::string& name, Parameter& parameter, const Tensor& gradient)>& visitor);
-  /// Is told of each layer's part of gradients() as soon as it is done, in bytes and in order, in a
-  /// step's last backward: a sum over processes may begin while backward goes on. On a GPU it is
-  /// called when the work is launched, also within a recording: it may enqueue work and must not
-  /// wait. A recording that is there already knows nothing of it: say so before the first step.
+  /// Sets a function that is called for each layer's part of gradients() as soon as it is done, in
+  /// bytes and in order, in a step's last backward: a sum over processes can begin while backward
+  /// continues. On a GPU it is called when the work is launched, also within a recording: it may
+  /// enqueue work and must not wait. A recording that exists already does not include it: set it
+  /// before the first step.
   void on_gradients(std::function<void(std::size_t begin, std::size_t end)> hook);
-  /// Keeps all plans of the net from running, in any thread, while parameters are written.
+  /// Prevents all plans of the net from running, in any thread, while parameters are written.
   std::unique_lock<std::shared_mutex> alone();
 
  private:

@@ -1,4 +1,4 @@
-// Plans of one net, kept by what they are for: the sizes of an image pyramid come back with the
+// Plans of one net, kept by their options: the sizes of an image pyramid are needed again for the
 // next photograph, and are not planned again.
 //
 //   PlanCache plans(net, std::size_t{1} << 30);
@@ -22,9 +22,9 @@ class PlanCache {
   /// Keeps plans of `net`, which must outlive this, that take up to `budget` bytes together.
   PlanCache(const Net& net, std::size_t budget) : net_(net), budget_(budget) {}
 
-  /// The plan for these options: the one that is there, or a new one, for which those that were not
-  /// asked for the longest are let go until all fit. A plan that is larger than the budget is not
-  /// kept. Whoever holds a plan has it for good.
+  /// The plan for these options: an existing one, or a new one, for which the least recently used
+  /// plans are dropped until all fit. A plan that is larger than the budget is not kept. A caller's
+  /// plan stays valid after it is dropped.
   std::shared_ptr<Plan> of(const PlanOptions& options);
   /// What the kept plans take, in bytes.
   std::size_t bytes() const;
@@ -34,7 +34,7 @@ class PlanCache {
  private:
   const Net& net_;
   std::size_t budget_;
-  std::list<std::shared_ptr<Plan>> plans_;  // the last that was asked for first
+  std::list<std::shared_ptr<Plan>> plans_;  // most recently used first
   std::int64_t made_ = 0;
 };
 

@@ -82,7 +82,7 @@ bool is_drawing(std::string_view beginning);
 LineChart roc_chart(std::vector<Series> curves);
 
 /// The exponential moving average, with its start corrected as in Adam (arXiv 1412.6980, section
-/// 3): after `half_life` values a value counts half. What is not finite is passed over.
+/// 3): after `half_life` values a value counts half. Values that are not finite are skipped.
 std::vector<double> smoothed(std::span<const double> values, double half_life);
 
 }  // namespace amnet

@@ -1,7 +1,8 @@
 // Checks that a layer's backward is the derivative of its forward: in double, by central
 // differences, and with hostile surroundings (poisoned outputs, pre-filled gradients, undefined
-// tensors). Ships with the library, so that you check your own layers. It leaves out: rules that
-// are no derivative on purpose (compare those with golden numbers), and second derivatives.
+// tensors). It is part of the library, so that you can check your own layers. Not covered: rules
+// that deliberately are not the derivative (compare those with golden numbers), and second
+// derivatives.
 //
 //   PRelu prelu;
 //   const Tensor x = random_normal({2, 5, 3, 4}, 1);                 // f64
@@ -33,10 +34,10 @@ struct GradcheckOptions {
   int threads = 1;
   ConvolutionAlgorithm convolution = ConvolutionAlgorithm::automatic;
 
-  /// times the root mean square of the tensor that is moved; as it is where that is 0
+  /// times the root mean square of the tensor that is moved; used as it is where that is 0
   double step_size = 1e-4;
-  double relative_l2 = 1e-7;  ///< the bar for |analytic - numeric| / |numeric| over one tensor
-  /// the bar for one element, relative to the larger of it and the floor
+  double relative_l2 = 1e-7;  ///< the limit for |analytic - numeric| / |numeric| over one tensor
+  /// the limit for one element, relative to the larger of it and the floor
   double element = 1e-5;
   double element_floor = 1e-3;  ///< times the largest gradient of the tensor
   /// checks a random subset of at most so many elements per tensor; 0 checks all
@@ -45,7 +46,7 @@ struct GradcheckOptions {
   std::vector<Kink> kinks = {};
   /// For kinks that are not one value: whether moving this element by up to `width` may cross one.
   std::function<bool(std::string_view tensor, std::int64_t index, double width)> near_kink = {};
-  double kink_width = 10;  ///< how near is near, in step sizes
+  double kink_width = 10;  ///< the distance that counts as near, in step sizes
 
   /// Floating-point inputs that take no gradient. Integer inputs never do.
   std::vector<std::size_t> not_differentiable = {};
@@ -84,7 +85,7 @@ struct GradcheckResult {
 /// Throws UsageError for inputs the layer does not take.
 GradcheckResult gradcheck(Layer& layer, std::span<const Tensor> inputs, const GradcheckOptions& options = {});
 
-/// Normal values with mean 0, f64: what most checks feed in.
+/// Normal values with mean 0, f64: the input of most checks.
 Tensor random_normal(Shape shape, std::uint64_t seed, double deviation = 1);
 
 }  // namespace amnet

@@ -1,4 +1,4 @@
-// Checkpoints of a run, and how it goes on from one: each is a folder `step_00001000` of the model,
+// Checkpoints of a run, and how it resumes from one: each is a folder `step_00001000` of the model,
 // the momentum and the state (io/checkpoint.h); `last` and `best` point to two of them.
 //
 //   Checkpoints checkpoints("runs/a", log, {.every = 1000});
@@ -21,19 +21,19 @@
 
 namespace amnet {
 
-/// A file that every checkpoint has as it is.
+/// A text file that every checkpoint contains unchanged.
 struct KeptText {
   std::string name, content;
-  /// Why a run must not go on from a checkpoint whose file differs; empty: it may.
+  /// Why a run must not resume from a checkpoint whose file differs; empty: it may.
   std::string must_stay = {};
 };
 
 struct CheckpointsOptions {
-  /// steps; and at the end, at a request, and where an error leaves a whole step behind
+  /// steps; also at the end, on request, and where an error leaves the state of a complete step
   std::int64_t every = 1000;
   int keep = 3;  ///< the newest so many stay, and the best
-  /// "auto": goes on from the newest intact checkpoint of the folder, if it has one; "": a new run,
-  /// which refuses a folder that has; else the checkpoint to go on from.
+  /// "auto": resumes from the newest intact checkpoint of the folder, if it has one; "": a new run,
+  /// which refuses a folder that has one; else the checkpoint to resume from.
   std::string resume = "auto";
   std::vector<KeptText> texts = {};
   std::shared_ptr<FolderLock> lock = {};  ///< of the folder, where the caller has locked it already
@@ -41,24 +41,24 @@ struct CheckpointsOptions {
 
 class Checkpoints final : public Observer {
  public:
-  /// Makes and locks the folder. The log must outlive this. Throws FileError where another process
-  /// writes there.
+  /// Creates and locks the folder. The log must outlive this. Throws FileError where another
+  /// process writes there.
   Checkpoints(std::filesystem::path folder, RunLog& log, CheckpointsOptions options = {});
 
-  /// Throws UsageError for a folder that holds another run, or a checkpoint that does not go with
+  /// Throws UsageError for a folder that holds another run, or a checkpoint that does not match
   /// these settings; DataError for a damaged one; FileError.
   void open(TrainRun& run) override;
   void catch_up(TrainRun& run) override;
   void after_step(TrainRun& run) override;
   void finish(TrainRun& run, bool stopped) override;
-  /// Saves the state of the last whole step, and says so; after numbers that are not finite or the
-  /// failure of a device there is none to save.
+  /// Saves the state of the last complete step, and logs that; after numbers that are not finite or
+  /// the failure of a device there is no state to save.
   void fail(TrainRun& run, const std::exception& error) noexcept override;
   std::string keep_bad_batch(TrainRun& run, const NonFiniteStep& error) override;
 
   /// The one that was resumed from or written last; empty before.
   const std::filesystem::path& last() const { return last_; }
-  /// That which the run goes on from; nothing for a new one.
+  /// The checkpoint that the run resumes from; nothing for a new run.
   const std::optional<FoundCheckpoint>& resumed() const { return resumed_; }
 
  private:
@@ -76,7 +76,7 @@ class Checkpoints final : public Observer {
   std::optional<FoundCheckpoint> resumed_;
   std::filesystem::path last_;
   std::string stored_;   // the state in it; empty before the first
-  bool opened_ = false;  // the run is where it begins: an error from here on is one of a run
+  bool opened_ = false;  // the run is at its start: an error from here on is one of a run
   bool told_pointer_ = false;
 };
 

@@ -1,7 +1,7 @@
-// Watches a run for the ways in which training goes wrong without an error: a feature norm or a
-// gradient that grows a hundredfold, features that no longer tell people apart, an accuracy that
-// stays at chance. It is given the numbers of logged steps and answers with a sentence for the log,
-// each once in a run. It changes nothing: whether to stop is the user's to say.
+// Watches a run for training that fails without an error: a feature norm or a gradient that grows a
+// hundredfold, features that no longer distinguish people, an accuracy that stays at chance. It
+// gets the numbers of logged steps and returns sentences for the log, each once in a run. It
+// changes nothing: the user decides whether to stop.
 //
 //   const HealthWatch watch({.classes = 902, .epoch = 52, .warm_up = 100});
 //   Health health;   // what it remembers, for a checkpoint
@@ -16,7 +16,7 @@
 
 namespace amnet {
 
-/// What a logged step says of a run's health.
+/// The numbers of a logged step that show the health of a run.
 struct Signs {
   std::int64_t step = 0;     ///< updates done
   std::int64_t samples = 0;  ///< those that `accuracy` is the mean of
@@ -27,8 +27,8 @@ struct Signs {
   double others_cosine = 0;
 };
 
-/// What is remembered of a number that must not grow: what it was at the first look, and once the
-/// start is over at the first look after it.
+/// The reference value of a number that must not grow: its value at the first look, and after the
+/// end of the start phase its value at the first look then.
 struct Growth {
   double first = 0;  ///< 0 before the first look
   bool after_start = false;
@@ -43,12 +43,12 @@ struct Growth {
   friend bool operator==(const Growth&, const Growth&) = default;
 };
 
-/// What the watch remembers, all of which a checkpoint holds: a resumed run says what the
-/// uninterrupted one would have said.
+/// The state of the watch, which a checkpoint stores completely: a resumed run reports what the
+/// uninterrupted one would have reported.
 struct Health {
   Growth feature_norm, gradient_norm;
   std::int64_t window_begin = 0;  ///< step at which the epoch began that accuracy is judged over
-  double window_correct = 0;      ///< samples told right in it
+  double window_correct = 0;      ///< samples classified correctly in it
   double window_samples = 0;
   bool told_collapse = false, told_chance = false;
 
@@ -68,7 +68,7 @@ struct Health {
 struct HealthOptions {
   std::int64_t classes = 0;
   std::int64_t epoch = 1;  ///< steps of one
-  /// steps of the start (at least 20), in which a thousandfold is too much and not a hundredfold
+  /// steps of the start phase (at least 20), where the limit is a thousandfold, not a hundredfold
   std::int64_t warm_up = 0;
 };
 
@@ -76,7 +76,7 @@ class HealthWatch {
  public:
   explicit HealthWatch(HealthOptions options) : options_(options) {}
 
-  /// The sentences that these signs are the first to deserve. Steps rise from call to call.
+  /// The sentences for what these signs show for the first time. Steps rise from call to call.
   std::vector<std::string> look(const Signs& signs, Health& health) const;
 
  private:

@@ -1,4 +1,5 @@
-// What a user watches to know whether it learns: means of the numbers that steps tell, by name.
+// What a user watches to see whether the net learns: means of the numbers that steps report, by
+// name.
 //
 //   Meters meters({"loss", "accuracy"});
 //   meters.add(std::vector{3.5, 0.25});
@@ -17,12 +18,12 @@ class Meters {
  public:
   Meters() = default;
   explicit Meters(std::vector<std::string> names) : names_(std::move(names)), sums_(names_.size()) {}
-  /// With what was added up before.
+  /// Starts with sums that were added up before.
   Meters(std::vector<std::string> names, std::vector<double> sums, std::int64_t count);
 
-  /// One number for each name. After close() the means begin anew.
+  /// One number for each name. After close() the means start again.
   void add(std::span<const double> numbers);
-  /// The means stay to be read, until something is added.
+  /// The means can still be read until something is added.
   void close() { closed_ = true; }
 
   std::int64_t count() const { return count_; }

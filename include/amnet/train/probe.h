@@ -1,5 +1,5 @@
-// Numbers about a step that the device computes beside it, and that come back with the loss: nobody
-// waits for them.
+// Numbers about a step that the device computes along with it, and that are returned with the loss,
+// without waiting.
 //
 //   Trainer trainer(device, model, source, {.steps = 100, .probes = {std::make_shared<FeatureProbe>(), std::make_shared<GradientNorm>()}});
 //   trainer.run_step();
@@ -41,10 +41,11 @@ class Probe {
   /// The values that it reads, which the plan then keeps. Throws UsageError where the model has
   /// none.
   virtual std::vector<Value> reads(const Model&) const { return {}; }
-  /// Launches kernels and waits for nothing. After a forward pass always the same ones, whatever
-  /// the step: they are recorded and repeated.
+  /// Launches kernels and waits for nothing. After a forward pass they must be the same in every
+  /// step: they are recorded and repeated.
   virtual void look(const ProbeArgs& args) const = 0;
-  /// On the host, when they are there: makes of what the device has written the numbers to tell.
+  /// On the host, when they are there: converts what the device has written to the numbers to
+  /// report.
   virtual void conclude(std::span<double> /*numbers*/) const {}
 };
 
@@ -59,11 +60,11 @@ class FeatureProbe final : public Probe {
 
 /// "gradient_norm": the root of the sum of squares over all gradients of a step, the sum of its
 /// micro-batches. It reads them all, which on a CPU takes a hundredth of a step of few samples:
-/// where only some steps are told, let it look at those.
+/// where only some steps are reported, restrict it to those.
 class GradientNorm final : public Probe {
  public:
-  /// Looks in the steps whose Step::number `when` says; what it tells in others is of the last of
-  /// those. Empty: in every step.
+  /// Looks in the steps for which `when` returns true, given Step::number; in others it reports the
+  /// numbers of the last of those. Empty: in every step.
   explicit GradientNorm(std::function<bool(std::int64_t step)> when = {}) : when_(std::move(when)) {}
 
   Moment moment() const override { return Moment::before_update; }

@@ -27,8 +27,8 @@ class RunLog {
   using Wording = std::function<std::string(std::string_view text)>;
 
   /// Appends to `path`; every line, as `wording` has it, also goes to `echo`, if there is one. A
-  /// log only tells: where it cannot be written, such as on a full disk, the echo says so once, and
-  /// lines are missing until it can be again.
+  /// log that cannot be written, such as on a full disk, does not end a run: the echo reports it
+  /// once, and lines are missing until it can be written again.
   explicit RunLog(std::filesystem::path path, Echo echo = {}, Wording wording = {});
   ~RunLog();
   RunLog(const RunLog&) = delete;
@@ -37,10 +37,10 @@ class RunLog {
   /// Writes one line with the time before it, as UTF-8 without control characters. It is in the
   /// file when this returns.
   void line(std::string_view text);
-  /// The same for an error that the caller is going to show: not echoed.
+  /// The same for an error that the caller will show: not echoed.
   void final_line(std::string_view text) noexcept;
-  /// Does `work`; what that throws is the last that the log says, once it is in use: a run that is
-  /// refused before is none.
+  /// Runs `work`; if that throws once the log is in use, the error becomes the last line of the
+  /// log. A run that is refused before that writes none.
   template <class Work>
   auto logging_errors(Work&& work) {
     try {
@@ -50,7 +50,7 @@ class RunLog {
       throw;
     }
   }
-  /// Removes the lines about steps after `step`, which a resumed run is going to take again.
+  /// Removes the lines about steps after `step`, which a resumed run will do again.
   void cut_after(std::int64_t step);
 
  private:

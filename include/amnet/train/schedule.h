@@ -15,7 +15,7 @@ struct Schedule {
   double base = 0.1;
   std::vector<std::int64_t> steps = {};  ///< ascending; at each the rate is multiplied by gamma
   double gamma = 0.1;
-  std::int64_t warm_up = 0;  ///< iterations over which the rate climbs linearly to `base`
+  std::int64_t warm_up = 0;  ///< iterations over which the rate rises linearly to `base`
 
   /// The learning rate of iteration `iteration`, counted from 0.
   double at(std::int64_t iteration) const {

@@ -33,7 +33,7 @@ class Solver {
     std::string name;  ///< of the parameter: "conv1_1.weight"
     Tensor value;
   };
-  /// What a resume must bring back besides the parameters.
+  /// What a resume must restore besides the parameters.
   std::vector<Momentum>& state() { return state_; }
 
  private:

@@ -1,5 +1,5 @@
-// What the steps of this process have taken, without verification and saving: the time left, and
-// the speed since the last line of the log.
+// The time that the steps of this process have taken, without verification and saving: for the time
+// left, and the speed since the last line of the log.
 //
 //   StepClock clock;
 //   clock.add_step(0.5, 64);      // a step of 64 samples took half a second
@@ -13,18 +13,18 @@ namespace amnet {
 
 class StepClock {
  public:
-  /// One step of so many samples has taken so many seconds.
+  /// Adds a step of so many samples that took so many seconds.
   void add_step(double seconds, std::int64_t samples) {
     steps_ += 1;
     samples_ += samples;
     add_rest(seconds);
   }
-  /// More of the time of steps that are counted already: a GPU was waited for.
+  /// Adds time to steps that are counted already: the wait for a GPU.
   void add_rest(double seconds) {
     all_ += seconds;
     interval_ += seconds;
   }
-  /// So many of the next step's went by waiting for data.
+  /// Adds seconds of the next step that were spent waiting for data.
   void add_wait(double seconds) { wait_ += seconds; }
   /// After a line of the log.
   void start_interval() {

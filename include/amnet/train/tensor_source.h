@@ -12,15 +12,15 @@ namespace amnet {
 struct TensorSourceOptions {
   std::int64_t batch = 64;
   std::uint64_t seed = 1;
-  bool shuffle = true;  ///< else the order of the tensors, again and again
+  bool shuffle = true;  ///< else the order of the tensors, in every epoch
 };
 
-/// Each sample comes once in an epoch; a batch may run on over the end of one. Which samples a
+/// Each sample comes once in an epoch; a batch may continue over the end of one. Which samples a
 /// batch has is a function of the seed and of how many came before it.
 class TensorSource final : public BatchSource {
  public:
   /// Tensors on the host, named as the inputs that they go to, with as many rows as there are
-  /// samples. Throws UsageError where they are none, or differ in that.
+  /// samples. Throws UsageError where there are none, or where their numbers of rows differ.
   TensorSource(std::vector<NamedTensor> tensors, TensorSourceOptions options);
 
   Batch next() override;

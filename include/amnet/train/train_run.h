@@ -21,8 +21,8 @@ struct TrainProgress {
   std::int64_t step = 0;
   std::int64_t steps = 0;
   double seconds_left = 0;  ///< from the steps since this process started
-  /// "training", "saving", or what an observer does; before the first step the steps are those of
-  /// its work
+  /// "training", "saving", or what an observer does; before the first step, `step` and `steps`
+  /// count its work
   std::string activity;
   Meters meters;  ///< means since the last line of the log, or of it
 };
@@ -30,7 +30,7 @@ struct TrainProgress {
 /// How a program shows a run, and stops it.
 struct TrainHooks {
   std::function<void(const TrainProgress&)> progress = {};
-  /// asked between two steps, and by observers whose work takes long
+  /// called between two steps, and by observers whose work takes long
   std::function<TrainRequest()> poll = {};
 };
 
@@ -46,21 +46,22 @@ class TrainRun {
   Trainer& trainer() { return trainer_; }
   const Trainer& trainer() const { return trainer_; }
 
-  /// Asks for a checkpoint, or to stop, which stays so.
+  /// Requests a checkpoint, or a stop, which cannot be withdrawn.
   void ask(TrainRequest request);
-  /// What was asked for, also by the outside, which is asked now.
+  /// What was requested, also through the hook of the program, which is called now.
   TrainRequest poll();
   TrainRequest request() const { return request_; }
-  /// The checkpoint that somebody asked for was written.
+  /// Records that the requested checkpoint was written.
   void answer_snapshot();
 
-  /// The step of the best check so far, -1 before the first; whoever checks says so.
+  /// The step of the best check so far, -1 before the first; set by the observer that checks.
   std::int64_t best_step() const { return best_step_; }
   void set_best_step(std::int64_t step) { best_step_ = step; }
 
-  /// Tells the outside what the run does.
+  /// Reports the current activity to the program.
   void show(std::string activity) const;
-  /// Work on so many images before the first step; false where a stop was asked for meanwhile.
+  /// Reports work on so many images before the first step; false where a stop was requested
+  /// meanwhile.
   bool show_work(std::string activity, std::int64_t done, std::int64_t all, double seconds_taken);
 
   /// The state of the trainer and of all observers, and back: Trainer::state.
@@ -81,8 +82,8 @@ class TrainRun {
   std::int64_t best_step_ = -1;
 };
 
-/// Runs the trainer to its last step, or until somebody asks to stop, which it answers with true.
-/// What goes wrong is thrown when the observers know of it: errors of data, files and devices, and
+/// Runs the trainer to its last step, or until a stop is requested; it then returns true. Errors
+/// are thrown after the observers were informed: errors of data, files and devices, and
 /// NonFiniteError at the step whose loss is not finite.
 bool train(Trainer& trainer, const std::vector<Observer*>& observers = {}, const TrainHooks& hooks = {});
 

@@ -1,6 +1,6 @@
 // Steps of training, of any net on any source of batches: with a schedule, and a state from which
-// they go on byte by byte. What happens between steps (a log, checkpoints) is for the observers of
-// a run: train/train_run.h. Faces are one recipe on both.
+// they continue with the same bytes. What happens between steps (a log, checkpoints) is done by the
+// observers of a run: train/train_run.h. Training on faces is one recipe that uses both.
 //
 //   TensorSource source({{"points", points}, {"labels", labels}}, {.batch = 64});
 //   Trainer trainer(device, model, source, {.steps = 1000, .schedule = {.base = 0.1}});
@@ -29,7 +29,7 @@ struct TrainerOptions {
   std::int64_t accumulate = 1;  ///< batches summed into one step, gradients times 1/accumulate
   Schedule schedule = {};
   SolverOptions solver = {};
-  std::uint64_t seed = 1;  ///< of dropout, and of the parameters of a net that nobody has filled
+  std::uint64_t seed = 1;  ///< of dropout, and of the parameters of a net that is not filled yet
   Probes probes = {};
   std::vector<std::string> keep = {};  ///< further values that may be read after a step, by name
 };
@@ -39,7 +39,7 @@ class NonFiniteStep : public NonFiniteError {
  public:
   NonFiniteStep(std::int64_t step_number, std::string first, Batch bad);
 
-  /// what(), with more about where the batch is: ", which are in runs/a/non_finite_batch.json".
+  /// what(), followed by where the batch is: ", which are in runs/a/non_finite_batch.json".
   std::string sentence(const std::string& place) const;
 
   std::int64_t step;  ///< counts from 1
@@ -69,16 +69,16 @@ class Trainer {
   double epoch() const { return static_cast<double>(source_.cursor()) / static_cast<double>(source_.epoch()); }
   /// Of the last step.
   double learning_rate() const { return options_.schedule.at(step_ > 0 ? step_ - 1 : 0); }
-  /// Means of what micro-batches have told ("loss", the metrics, those of probes) since
+  /// Means of what micro-batches have reported ("loss", the metrics, those of probes) since
   /// close_interval().
   const Meters& meters() const { return meters_; }
-  /// One of these numbers, or one of a whole step, of the last one that has told it. Throws
-  /// UsageError for a name that there is not.
+  /// One of these numbers, or one of a whole step, from the last one that has reported it. Throws
+  /// UsageError for an unknown name.
   double latest(std::string_view name) const;
-  /// The samples of the last micro-batch that has told its numbers.
+  /// The samples of the last micro-batch that has reported its numbers.
   const std::vector<std::int64_t>& latest_samples() const { return latest_.batch.samples; }
   const StepClock& clock() const { return clock_; }
-  /// The means, and the clock's interval, begin anew with the next step.
+  /// The means, and the clock's interval, start again with the next step.
   void close_interval();
 
   Device& device() const { return device_; }
@@ -87,24 +87,24 @@ class Trainer {
   const BatchSource& source() const { return source_; }
   const TrainerOptions& options() const { return options_; }
   Solver& solver() { return solver_; }
-  /// The plan that trains. It takes its memory when it is first asked for, or at the first step.
+  /// The plan that trains. It takes its memory when it is first requested, or at the first step.
   Plan& plan();
   /// Why a GPU launches steps kernel by kernel; mostly empty.
   std::string refusal() const;
 
   // --- state ------------------------------------------------------------------------------------------------
 
-  /// Whether parameters and momentum are those of step(): not where an error came in the midst of a
+  /// Whether parameters and momentum are those of step(): false after an error in the middle of a
   /// step.
   bool whole() const { return !within_step_; }
   /// Throws NonFiniteStep that names the first parameter which is not finite.
   void require_finite();
-  /// Everything beside tensors that a resume must bring back, as JSON: step, cursor, meters, which
-  /// are whole after settle(). `more` is kept with it, under its own names.
+  /// Everything besides tensors that a resume must restore, as JSON: step, cursor, meters, which
+  /// are complete after settle(). `more` is kept with it, under its own names.
   std::string state(const Options& more = {}) const;
-  /// Goes on from such a state, whose tensors are the caller's to bring back; answers what was kept
-  /// with it. Throws DataError naming `source` for a text that is none, UsageError where the
-  /// training was started with other data, or settings that its steps depend on.
+  /// Continues from such a state; the caller restores its tensors. Returns what was kept with it.
+  /// Throws DataError naming `source` for a text that is not a state, UsageError where the training
+  /// was started with other data, or settings that its steps depend on.
   Options restore(const std::string& state, std::string_view source);
 
  private:
@@ -126,7 +126,7 @@ class Trainer {
 };
 
 /// The seed of a state that Trainer::state() wrote. Throws DataError naming `source` for a text
-/// that is none.
+/// that is not a state.
 std::uint64_t seed_of_state(const std::string& state, std::string_view source);
 
 }  // namespace amnet

@@ -1,5 +1,5 @@
-// What a convolution asks of CUDA and cuDNN, which engines it takes, and what it keeps of its
-// choices.
+// Which calls a convolution makes to CUDA and cuDNN, which engines it uses, and which choices it
+// stores.
 #include <filesystem>
 #include <fstream>
 #include <string>
@@ -14,7 +14,7 @@ using namespace amnet;
 
 namespace {
 
-/// The names of the engines that a device counted.
+/// The names of the engines in a device's counts.
 std::string engines_of(const Cuda& cuda) {
   std::string all;
   for (const auto& [name, count] : cuda.counts()) all += name + "\n";
@@ -100,7 +100,7 @@ TEST_CASE("conv2d: choices are kept in a file, which may be damaged", "[gpu]") {
   const Choices kept = read_choices(path);
   CHECK(kept.size() == 1);
 
-  // Known choices need no runs but the one that is wanted, and one to prove them.
+  // Known choices need no runs except the requested one, and one to check them.
   const int runs = fake::calls().at("cudnnBackendExecute");
   CHECK(step() == first);
   CHECK(fake::calls().at("cudnnBackendExecute") == runs + 2);
@@ -114,14 +114,14 @@ TEST_CASE("conv2d: choices are kept in a file, which may be damaged", "[gpu]") {
     step();
     CHECK(read_choices(path).size() == 1);
   }
-  // An engine that is no more is chosen anew; what is of other machines stays.
+  // An engine that no longer exists is replaced by a new choice; choices of other machines stay.
   Choices foreign{{"another GPU; a key", "a choice"}, {kept.begin()->first, kept.begin()->second + "9"}};
   write_choices(path, foreign);
   step();
   CHECK(read_choices(path).size() == 2);
   CHECK(read_choices(path).at("another GPU; a key") == "a choice");
   CHECK(read_choices(path).at(kept.begin()->first) != foreign.at(kept.begin()->first));
-  // A folder that cannot be written does not matter.
+  // A folder that cannot be written to causes no error.
   std::filesystem::remove(path);
   std::filesystem::create_directories(path);
   step();
@@ -138,8 +138,8 @@ TEST_CASE("conv2d: an engine that computes something else is left out, though a 
     REQUIRE(kept.size() == 1);
     return *kept.begin();
   };
-  // Engine 5 overwrites what it is to add to ("a1" in the graph's name). Without that it is right,
-  // and may be the fastest.
+  // Engine 5 overwrites the gradient that it should add to ("a1" in the graph's name). Without
+  // adding it is right, and may be the fastest.
   const std::string overwriting = fmt::format("a1 5,{}=15", static_cast<int>(CUDNN_KNOB_TYPE_TILE_SIZE));
   auto [operation, choice] = choice_after_step();
   INFO(choice);

@@ -25,7 +25,7 @@ ThreadOrder thread_order = ThreadOrder::rising;
 
 constexpr std::size_t stack_bytes = std::size_t{64} << 10;
 
-/// The address sanitizer has to know on which stack the program runs.
+/// The address sanitizer must be told which stack the program runs on.
 class StackSwitch {
  public:
   void leave([[maybe_unused]] const void* bottom, [[maybe_unused]] std::size_t bytes) {
@@ -38,7 +38,7 @@ class StackSwitch {
     __sanitizer_start_switch_fiber(nullptr, bottom, bytes);
 #endif
   }
-  /// Where the program came from is kept in `bottom` and `bytes`.
+  /// The stack that the program came from is kept in `bottom` and `bytes`.
   void arrive([[maybe_unused]] const void** bottom = nullptr, [[maybe_unused]] std::size_t* bytes = nullptr) {
 #if defined(__SANITIZE_ADDRESS__)
     __sanitizer_finish_switch_fiber(fake_stack_, bottom, bytes);
@@ -64,7 +64,7 @@ struct Fiber {
 
 }  // namespace
 
-/// Runs one block after the other. Its fibers are kept from one to the next: making them takes
+/// Runs one block after the other. Its fibers are reused for the next block: making them takes
 /// longer than most kernels.
 class Block {
  public:
@@ -74,7 +74,7 @@ class Block {
     body_ = &body;
     while (fibers_.size() < static_cast<std::size_t>(threads)) fibers_.push_back(std::make_unique<Fiber>());
     for (index_ = 0; index_ < blocks; ++index_) {
-      // of its exact size: a sanitizer sees an access behind it
+      // of its exact size: a sanitizer detects an access after its end
       shared_ = std::make_unique<std::byte[]>(shared_bytes);
       std::fill_n(shared_.get(), shared_bytes, std::byte{0xff});
       run_block();
@@ -121,7 +121,7 @@ class Block {
     }
   }
 
-  /// An exchange goes on when all 32 threads of the warp have come to one, with the same mask.
+  /// An exchange completes when all 32 threads of the warp have reached one, with the same mask.
   bool release_warps() {
     bool released = false;
     for (int first = 0; first < threads_; first += 32) {
@@ -149,7 +149,7 @@ class Block {
 
   void start(Fiber& fiber) {
     fiber.done = false;
-    fiber.stack_switch = {};  // what it was when a kernel before this one was left is gone
+    fiber.stack_switch = {};  // the state from a kernel that was left early is reset
     fiber.waits = Waits::nothing;
     getcontext(&fiber.context);
     fiber.context.uc_stack.ss_sp = fiber.stack.get();
@@ -216,7 +216,7 @@ void set_thread_order(ThreadOrder order) { thread_order = order; }
 
 cudaError_t launch(cudaStream_t stream, std::int64_t blocks, int threads, std::size_t shared_bytes,
                    std::function<void(const Thread&)> body) {
-  // What every GPU refuses.
+  // Launches that every GPU refuses.
   const bool has_a_grid = blocks > 0 && blocks < (std::int64_t{1} << 31) && threads > 0 && threads <= 1024;
   if (!has_a_grid || shared_bytes > std::size_t{48} << 10) return fake::refuse(cudaErrorInvalidConfiguration);
   return fake::enqueue(stream, "a kernel",

@@ -1,11 +1,11 @@
-// Runs a kernel of cuda/ on the CPU, in the place of a GPU: the blocks one after the other, every
-// thread of a block a fiber of its own. A barrier and an exchange hand over to the next fiber, in
-// an order that the tests vary; shared memory is a block's own, and filled with NaN bits before
-// each block. What a GPU leaves undefined is an error here: a barrier that some threads of a block
-// pass and others never reach, an exchange that only a part of a warp comes to.
+// Runs a kernel of cuda/ on the CPU instead of a GPU: the blocks one after the other, every thread
+// of a block as a fiber. A barrier and an exchange switch to the next fiber, in an order that the
+// tests vary; each block has its own shared memory, filled with NaN bits before each block. What a
+// GPU leaves undefined is an error here: a barrier that some threads of a block pass and others
+// never reach, an exchange that only a part of a warp reaches.
 //
-// It says nothing about speed, and a data race within a block shows only where one of the orders
-// brings it out.
+// It gives no information about speed, and a data race within a block shows only where one of the
+// orders exposes it.
 #pragma once
 
 #include <cuda_runtime_api.h>
@@ -19,12 +19,12 @@ namespace amnet::emulation {
 
 /// In which order the fibers of a block run between two barriers.
 enum class ThreadOrder : unsigned char { rising, falling, shuffled };
-/// For all kernels launched from now on.
+/// For all kernels launched after this call.
 void set_thread_order(ThreadOrder order);
 
 class Block;
 
-/// What cuda/kernel.h says of Thread.
+/// The same interface as Thread in cuda/kernel.h.
 class Thread {
  public:
   Thread(Block& block, int index) : block_(block), index_(index) {}
@@ -58,8 +58,8 @@ class Thread {
   int index_;
 };
 
-/// Puts the kernel into the stream of the fake runtime (fake_cuda.h), which runs it when it is due.
-/// Refuses what no GPU launches.
+/// Puts the kernel into the stream of the fake runtime (fake_cuda.h), which runs it later. Refuses
+/// what a GPU cannot launch.
 cudaError_t launch(cudaStream_t stream, std::int64_t blocks, int threads, std::size_t shared_bytes,
                    std::function<void(const Thread&)> body);
 

@@ -1,7 +1,7 @@
 // What a failing call does to a training run: the first, second, fourth ... and last call of every
 // function of CUDA, cuBLAS and cuDNN fail, and pieces of work fail on the GPU itself. The run ends
-// with one sentence that names the call and where it stands, gives everything back, and the process
-// can train again.
+// with one sentence that names the call and its place in the source, releases everything, and the
+// process can train again.
 #include <cublas_v2.h>
 #include <cudnn.h>
 
@@ -28,14 +28,14 @@ TraineeForm tiny() {
   return {.network = {.depth = 4, .width = 0.0625, .embedding = 8}, .format = {.height = 16, .width = 16}, .batch = 2, .classes = 5};
 }
 
-/// What the fake libraries have seen when a part of a run begins: the making of the net, each step,
-/// reading the parameters back, and the end.
+/// The counters of the fake libraries when a part of a run begins: the making of the net, each
+/// step, reading the parameters back, and the end.
 struct Mark {
   Calls calls;
   std::int64_t work = 0;
 };
 
-/// A process that trains on a GPU, as far as it came.
+/// A process that trains on a GPU, up to the part that it reached.
 struct Course {
   bool graphs = false;  // a recorded step makes few calls
   int part = -1;        // 0 for making the net, 1 + s for step s, then reading back, then the end
@@ -70,7 +70,8 @@ int calls_of(const std::string& function, const Calls& calls) {
   return found == calls.end() ? 0 : found->second;
 }
 
-/// In which part of a run the n-th call of a function comes, by the marks of one that went well.
+/// The part of a run in which the n-th call of a function comes, according to the marks of a run
+/// without failures.
 int part_of_call(const std::string& function, int nth, const Course& whole) {
   int part = 0;
   const int before = calls_of(function, whole.marks.front().calls);
@@ -83,14 +84,14 @@ int part_of_work(std::int64_t nth, const Course& whole) {
   return part;
 }
 
-/// The words by which a message names a function of the fakes.
+/// The words that name a function of the fakes in a message.
 std::string words_for(const std::string& function) {
   if (function == "a kernel") return "the launch of a kernel";
   if (function == "a product") return "cublasGemmEx";
   if (function == "a plan of cuDNN") return "cudnnBackendExecute";
   return function;
 }
-/// The error that a function of the library answers.
+/// The error that a function of the library returns.
 int error_of(const std::string& function) {
   if (function.starts_with("cudnn")) return CUDNN_STATUS_INTERNAL_ERROR;
   if (function.starts_with("cublas")) return CUBLAS_STATUS_INTERNAL_ERROR;
@@ -103,7 +104,7 @@ bool names_call_and_place(const std::string& message, const std::string& words) 
                                                R"(( for [a-z' ]+)? failed at [a-z0-9_]+\.(cpp|cu|h):[1-9][0-9]*: )"));
 }
 
-/// The device error that ended a run, or nothing; any other exception is the test's.
+/// The device error that ended a run, or nothing; any other exception is passed on to the test.
 template <class E = DeviceError>
 std::string error_of_run(Course& course) {
   try {
@@ -114,8 +115,8 @@ std::string error_of_run(Course& course) {
   return {};
 }
 
-/// Choices of convolutions as one process leaves them to the next, so that a run is the same as the
-/// last and times no engine.
+/// Keeps the choices of convolutions as one process leaves them for the next, so that a run makes
+/// the same calls as the last and times no engine.
 class KeptChoices {
  public:
   KeptChoices() {
@@ -148,9 +149,9 @@ TEST_CASE("failures: a call that fails ends a run with its name and place, and t
   REQUIRE(whole.losses.size() == steps);
   CHECK(fake::alive() == alive);
 
-  // An error of giving something back is one of earlier work, which was told; a descriptor that
-  // cannot be finalised is an answer wherever another engine may do; and no GPU is a sentence of
-  // its own.
+  // An error when something is released belongs to earlier work, and was reported there; a
+  // descriptor that cannot be finalised is a normal answer where another engine can be used; and
+  // the absence of a GPU has its own message.
   const std::set<std::string> tolerated{"cudaFree",          "cudaFreeHost", "cudaEventDestroy",     "cudaStreamDestroy",
                                         "cublasDestroy",     "cudnnDestroy", "cudnnBackendFinalize", "cudnnBackendDestroyDescriptor",
                                         "cudaGetDeviceCount"};
@@ -172,7 +173,7 @@ TEST_CASE("failures: a call that fails ends a run with its name and place, and t
         CHECK(names_call_and_place(message, words_for(function)));
         CHECK(course.part == part);
       } else {
-        // Nothing may wait for what a destructor cannot do any more.
+        // The run must not depend on what a destructor can no longer do.
         CHECK((tolerated.count(function) == 1 || part == 2 + steps));
         if (message.empty()) CHECK(course.losses.size() == steps);
       }

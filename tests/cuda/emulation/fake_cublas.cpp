@@ -1,4 +1,4 @@
-// The functions of cuBLAS that cuda/ calls: plain loops, done when the stream comes to them.
+// The functions of cuBLAS that cuda/ calls: plain loops, run when the stream reaches them.
 #include "fake_cuda.h"
 
 #include <cublas_v2.h>
@@ -64,8 +64,8 @@ cublasStatus_t cublasGemmEx(cublasHandle_t handle, cublasOperation_t transpose_a
   if (const cublasStatus_t error = answer("cublasGemmEx"); error != CUBLAS_STATUS_SUCCESS) return error;
   const int a_rows = transpose_a == CUBLAS_OP_N ? m : k, b_rows = transpose_b == CUBLAS_OP_N ? k : n;
   if (m < 1 || n < 1 || k < 1 || lda < a_rows || ldb < b_rows || ldc < m) return CUBLAS_STATUS_INVALID_VALUE;
-  // The types that cuBLAS's table of cublasGemmEx has: one for both factors; f32 goes with f32, and
-  // bf16 not with the tf32 sums.
+  // The types in cuBLAS's table of cublasGemmEx: one for both factors; f32 with f32, and bf16 not
+  // with the tf32 sums.
   const bool f32 = a_type == CUDA_R_32F && c_type == CUDA_R_32F;
   const bool bf16 = a_type == CUDA_R_16BF && compute != CUBLAS_COMPUTE_32F_FAST_TF32;
   if (a_type != b_type || !(f32 || bf16)) return CUBLAS_STATUS_NOT_SUPPORTED;

@@ -8,10 +8,10 @@
 #include <stdexcept>
 #include <utility>
 
-// What the runtime's opaque handles are here.
+// The contents of the runtime's opaque handles.
 struct CUevent_st {
   std::uint64_t recorded = 0;  // how often it was put into a stream
-  std::uint64_t reached = 0;   // how often a stream came to it
+  std::uint64_t reached = 0;   // how often a stream reached it
   CUstream_st* stream = nullptr;
   bool has_time = true;           // not cudaEventDisableTiming
   std::int64_t milliseconds = 0;  // of the fake clock, when it was last reached
@@ -21,20 +21,20 @@ struct CUstream_st {
   struct Work {
     const char* what;
     std::function<void()> run;
-    // of a piece of work, which may fail and takes time; 0 of an event or a wait
+    // of a piece of work, which may fail and takes time; 0 for an event or a wait
     std::int64_t number = 0;
-    CUevent_st* awaited = nullptr;  // and the record of it that counts
+    CUevent_st* awaited = nullptr;  // and the number of the record that it waits for
     std::uint64_t record = 0;
   };
   std::deque<Work> queue;
   bool blocking = true;            // not cudaStreamNonBlocking
-  CUgraph_st* captured = nullptr;  // work goes there instead, from begin to end of a capture
+  CUgraph_st* captured = nullptr;  // work is put there instead, from begin to end of a capture
 };
 
-// A recording is a chain: all of it was put into one stream.
+// A recording is a chain: all of its work was put into one stream.
 struct CUgraph_st {
   std::deque<CUstream_st::Work> chain;
-  bool invalid = false;  // for a call that no capture allows
+  bool invalid = false;  // because of a call that a capture does not allow
 };
 struct CUgraphExec_st {
   std::deque<CUstream_st::Work> chain;
@@ -98,7 +98,7 @@ void run_everything() {
   for (CUstream_st* stream : runtime().streams) run_all(*stream);
 }
 
-/// What must not be called while a stream is captured: the capture is lost, as on a GPU.
+/// For calls that are not allowed while a stream is captured: the capture is lost, as on a GPU.
 bool refused_by_a_capture() {
   bool capturing = false;
   for (CUstream_st* stream : runtime().streams) {
@@ -178,7 +178,7 @@ cudaError_t enqueue(cudaStream_t stream, const char* what, std::function<void()>
 
 using namespace amnet::fake;
 
-// The functions of the runtime, by its own header.
+// The functions of the runtime, declared in its own header.
 extern "C" {
 
 cudaError_t cudaGetDeviceCount(int* count) {
@@ -200,7 +200,7 @@ cudaError_t cudaGetDeviceProperties(cudaDeviceProp* properties, int) {
   *properties = {};
   std::strcpy(properties->name, "emulated GPU");
   properties->major = 9;
-  properties->multiProcessorCount = 2;  // few: loops over a grid go round more than once
+  properties->multiProcessorCount = 2;  // few: loops over a grid take more than one round
   properties->totalGlobalMem = runtime().device_bytes;
   return answer("cudaGetDeviceProperties");
 }

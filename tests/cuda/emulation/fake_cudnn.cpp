@@ -1,10 +1,10 @@
-// The functions of cuDNN that cuda/ calls. A descriptor keeps what it was told; a plan, when the
-// stream comes to it, works through its operation graph with plain loops. What cuDNN refuses is
-// refused here too: descriptors that are not finalised or lack something, extents that do not
-// follow from each other, tensors that the variant pack lacks or that lie askew. The heuristics
-// answer a few engines that differ in what matters: one is exact, one rounds f32 to tf32 as tensor
-// cores do, one is noted as nondeterministic, one wants more workspace than there is, and one
-// writes over the gradient to data of a 1x1 convolution that it was to add to.
+// The functions of cuDNN that cuda/ calls. A descriptor keeps its attributes; a plan, when the
+// stream reaches it, computes its operation graph with plain loops. What cuDNN refuses is refused
+// here too: descriptors that are not finalised or incomplete, extents that do not follow from each
+// other, tensors that are missing in the variant pack or not aligned. The heuristics return a few
+// engines that differ in the relevant properties: one is exact, one rounds f32 to tf32 as tensor
+// cores do, one is marked as nondeterministic, one needs more workspace than there is, and one
+// overwrites the gradient to data of a 1x1 convolution that it should add to.
 #include "fake_cuda.h"
 #include "fake_cudnn_operations.h"
 
@@ -28,7 +28,7 @@ cudnnStatus_t answer(const char* function) {
   return static_cast<cudnnStatus_t>(amnet::fake::enter(function, CUDNN_STATUS_EXECUTION_FAILED));
 }
 
-/// Choices among made-up engines are no use to anybody's cache.
+/// Choices among made-up engines must not be written to the user's cache.
 class CacheOfThisProcess {
  public:
   CacheOfThisProcess() : folder_(std::filesystem::temp_directory_path() / ("amnet-emulated-" + std::to_string(getpid()))) {
@@ -80,7 +80,7 @@ std::vector<EngineKind> engines_of(const Content& graph, cudnnBackendHeurMode_t 
   const Convolution convolution(*operations.at(0));
   const bool fused = operations.size() > 1;
   if (fused) return mode == CUDNN_HEUR_MODE_A ? std::vector{compiled_on_tensor_cores, compiled} : std::vector<EngineKind>{};
-  // As cuDNN on an H100: no f32 of bf16 products without a node between.
+  // As cuDNN on an H100: no f32 result of bf16 products without a node in between.
   demand(convolution.written().type == convolution.first().type, CUDNN_STATUS_NOT_SUPPORTED_DATA_TYPE);
   if (convolution.backward_filter && convolution.groups > 1) return {nondeterministic};
   if (mode == CUDNN_HEUR_MODE_FALLBACK) return {exact};
@@ -96,7 +96,7 @@ bool has_tensor_cores(const Content& engine) {
   return std::ranges::find(notes, CUDNN_NUMERICAL_NOTE_TENSOR_CORE) != notes.end();
 }
 
-// --- what finalising checks ---
+// --- the checks of finalising ---
 
 void finalize(const Contents& self) {
   Content& content = *self;
@@ -183,7 +183,7 @@ void execute(cudnnHandle_t handle, const Contents& plan, const Content& pack) {
   const bool overwrites = engine.value<std::int64_t>(CUDNN_ATTR_ENGINE_GLOBAL_INDEX) == overwriting.index;
   const cudaError_t error =
       amnet::fake::enqueue(handle->stream, "a plan of cuDNN", [plan, places, rounds, overwrites, workspace, workspace_bytes] {
-        // Whatever lies in the workspace is lost.
+        // Any data in the workspace is overwritten.
         if (workspace_bytes > 0) std::memset(workspace, 0xff, workspace_bytes);
         Run run(places, rounds, overwrites);
         for (const Contents& operation : operations_of(engine_of(*plan).descriptor(CUDNN_ATTR_ENGINE_OPERATION_GRAPH))) {
@@ -198,7 +198,7 @@ void execute(cudnnHandle_t handle, const Contents& plan, const Content& pack) {
   demand(error == cudaSuccess, CUDNN_STATUS_EXECUTION_FAILED);
 }
 
-/// The answer of the function of that name, whose work is `body`.
+/// The status of the function of that name, whose work is `body`.
 template <class Body>
 cudnnStatus_t call(const char* function, const Body& body) {
   if (const cudnnStatus_t error = answer(function); error != CUDNN_STATUS_SUCCESS) return error;

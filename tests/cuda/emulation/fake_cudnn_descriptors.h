@@ -1,4 +1,4 @@
-// What the fake cuDNN keeps behind a descriptor: the attributes that it was told.
+// The contents of a descriptor of the fake cuDNN: the attributes that were set.
 #pragma once
 
 #include <cudnn.h>
@@ -13,7 +13,7 @@
 
 namespace fake_cudnn {
 
-/// What leads cuDNN to another answer than success.
+/// Makes cuDNN return a status other than success.
 struct Refusal {
   cudnnStatus_t status;
 };

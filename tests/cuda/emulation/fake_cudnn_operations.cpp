@@ -33,8 +33,8 @@ double as_tf32(double value) {
   return rounded;
 }
 
-/// As cuDNN 9.14 was seen to on a GPU: where it sums in float it reads a float, though it takes a
-/// double without a word.
+/// As observed with cuDNN 9.14 on a GPU: where it sums in float it reads a float, although it
+/// accepts a double without an error.
 float factor(const Content& operation, cudnnBackendAttributeName_t name) {
   const std::vector<float> words = operation.values<float>(name);
   demand(!words.empty());

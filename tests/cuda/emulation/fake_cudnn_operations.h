@@ -1,5 +1,5 @@
-// The operations of a graph that the fake cuDNN knows, read from their descriptors and worked
-// through with plain loops in double.
+// The operations of a graph that the fake cuDNN knows, read from their descriptors and computed
+// with plain loops in double.
 #pragma once
 
 #include "fake_cudnn_descriptors.h"
@@ -24,7 +24,7 @@ struct Tensor {
     for (const std::int64_t extent : extents) product *= extent;
     return product;
   }
-  /// Of the i-th element in the order of the extents: where it lies.
+  /// The offset of the i-th element in the order of the extents.
   std::int64_t place(std::int64_t i) const {
     std::int64_t offset = 0;
     for (std::size_t d = extents.size(); d-- > 0; i /= extents[d]) offset += i % extents[d] * strides[d];
@@ -44,8 +44,8 @@ struct ConvolutionNames {
 /// Nothing for other operations.
 std::optional<ConvolutionNames> convolution_names(const Content& operation);
 
-/// A convolution as its operation has it: which of the three tensors it writes, and the sum
-/// x(pixel) w(tap) y(pixel) runs over.
+/// A convolution as described by its operation: which of the three tensors it writes, and the terms
+/// x(pixel) w(tap) y(pixel) of its sum.
 struct Convolution {
   explicit Convolution(const Content& operation);
   const Tensor& written() const { return backward_data ? x : backward_filter ? w : y; }
@@ -73,17 +73,17 @@ struct Pointwise {
   std::optional<Tensor> b;
 };
 
-/// A plan at work: the values of its tensors by number, in the order of the extents.
+/// The execution of a plan: the values of its tensors by number, in the order of the extents.
 class Run {
  public:
-  /// `places`: where the tensors lie, by their numbers. `rounds`: f32 factors to tf32, as tensor
-  /// cores do. `overwrites`: what it was to add to.
+  /// `places`: the addresses of the tensors, by their numbers. `rounds`: f32 factors to tf32, as
+  /// tensor cores do. `overwrites`: the tensor that it should add to.
   Run(std::map<std::int64_t, void*> places, bool rounds, bool overwrites)
       : places_(std::move(places)), rounds_(rounds), overwrites_(overwrites) {}
 
   void convolve(const Convolution& convolution);
   void map(const Pointwise& pointwise);
-  /// Writes what was computed to where it lies.
+  /// Writes the computed values to their tensors.
   void store() const;
 
  private:

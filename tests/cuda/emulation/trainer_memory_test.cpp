@@ -1,5 +1,5 @@
-// What a training run refuses for want of the GPU's memory, and what it says when memory is gone
-// all the same.
+// What a training run refuses because the GPU has too little memory, and what it reports when
+// memory runs out in spite of the checks.
 #include <functional>
 #include <optional>
 #include <string>
@@ -12,7 +12,7 @@ using namespace amnet;
 
 namespace {
 
-/// So many bytes of device memory beyond what is taken; all of them again at the end.
+/// Leaves so many bytes of device memory free; all of them are free again at the end.
 class Capacity {
  public:
   explicit Capacity(std::size_t free) {
@@ -64,7 +64,7 @@ TEST_CASE("trainer: memory that is gone when it is wanted is told with the batch
   CHECK_THAT(message_of([&] { trainings.run(trainings.options("a"), {}, take_away); }),
              Catch::StartsWith("[train] a batch of 4 wants ") && Catch::Contains("pass .batch 3, the largest that fits."));
   fake::fail_nothing();
-  // Really gone, and all but the network with it.
+  // All memory that the network leaves is in fact taken.
   std::optional<Capacity> nothing_left;
   const auto fill = [&](std::string_view line) {
     if (line.find(" GPU memory: ") != std::string_view::npos) nothing_left.emplace(0);

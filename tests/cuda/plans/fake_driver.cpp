@@ -1,6 +1,6 @@
-// A libcuda.so.1 for machines without a driver: cuDNN asks it when it compiles a kernel, and then
-// for a home for the kernel. What such a plan needs to be finalised has an answer, in which an H100
-// is described; everything else answers that this is a stub (34).
+// A libcuda.so.1 for machines without a driver: cuDNN calls it when it compiles a kernel, and then
+// to load the kernel. The calls that finalising such a plan needs are answered, with the
+// description of an H100; everything else returns that this is a stub (34).
 #include <cuda.h>
 
 #include <cstddef>
@@ -12,7 +12,7 @@ namespace {
 
 CUresult refuse() { return CUDA_ERROR_STUB_LIBRARY; }
 
-// What handles point to; nobody looks inside.
+// The target of handles; its contents are not used.
 int dummy = 0;
 template <class Handle>
 CUresult give(Handle* handle) {
@@ -51,7 +51,7 @@ void* find(const char* name);
 
 extern "C" {
 
-// So that NVRTC does not ask for tables of functions.
+// So that NVRTC does not request tables of functions.
 CUresult cuInit(unsigned) { return refuse(); }
 CUresult cuDriverGetVersion(int* version) {
   *version = 13000;
@@ -123,8 +123,8 @@ CUresult cuGetProcAddress(const char* name, void** function, int version, cuuint
   return cuGetProcAddress_v2(name, function, version, flags, nullptr);
 }
 
-// What cuDNN looks for by name and never calls here. (The label keeps cuda.h's macros, which map
-// some names to others, out of this.)
+// Functions that cuDNN looks up by name and never calls here. (The label prevents the macros of
+// cuda.h, which map some names to others, from being applied.)
 #define AMNET_REFUSES(name)            \
   CUresult refuse_##name() asm(#name); \
   CUresult refuse_##name() { return refuse(); }

@@ -1,7 +1,7 @@
 // cuDNN's plans for every convolution of the 20-layer network on an H100, on a machine that has no
-// GPU: cuDNN is given a description of one, and the library that it compiles kernels with finds a
-// fake driver (fake_driver.cpp). What is finalised here was matched with an engine and, where the
-// engine does that, compiled; only its numbers and its speed need a GPU.
+// GPU: cuDNN gets a description of one, and the library that it compiles kernels with finds a fake
+// driver (fake_driver.cpp). What is finalised here was matched with an engine and, where the engine
+// does that, compiled; only its numbers and its speed need a GPU.
 #include "catch.h"
 
 #include "conv2d_graphs.h"
@@ -14,8 +14,8 @@ using namespace amnet;
 
 namespace {
 
-// An H100 SXM: the values that CUDA's documentation has for compute capability 9.0. cuDNN wants
-// every key, and booleans as 0 or 1.
+// An H100 SXM: the values in CUDA's documentation for compute capability 9.0. cuDNN requires every
+// key, and booleans as 0 or 1.
 constexpr std::string_view h100 = R"({"maxGridSize":[2147483647,65535,65535],"maxBlockSize":[1024,1024,64],"regsPerBlock":65536,
 "multiProcessorCount":132,"warpSize":32,"maxSharedMemoryPerBlock":49152,"maxSharedMemoryPerBlockOptin":232448,
 "reservedSharedMemoryPerBlock":1024,"maxRegistersPerSM":65536,"maxCtasPerSM":32,"maxThreadsPerBlock":1024,"maxThreadsPerSM":2048,
@@ -42,7 +42,7 @@ ConvolutionGraph operation_of(const Layer& layer, dnn::Convolution pass, Product
           .tf32 = precision == ProductPrecision::tf32};
 }
 
-/// The operations of a training step on such a layer, as the network's layers ask for them.
+/// The operations of a training step on such a layer, as the network's layers request them.
 std::vector<ConvolutionGraph> operations_of(const Layer& layer, ProductPrecision precision) {
   using dnn::Convolution;
   std::vector<ConvolutionGraph> operations;
@@ -60,7 +60,7 @@ std::vector<ConvolutionGraph> operations_of(const Layer& layer, ProductPrecision
     for (const Convolution pass : {Convolution::data_gradient, Convolution::weight_gradient}) {
       ConvolutionGraph gradient = operation_of(layer, pass, precision);
       gradient.adds = adds;
-      // The sum with what is there is then a kernel's of ours.
+      // A kernel of amnet then adds the existing values.
       if (adds && pass == Convolution::weight_gradient && precision == ProductPrecision::bf16) continue;
       operations.push_back(gradient);
     }
@@ -97,9 +97,9 @@ Outcome outcome_of(const ConvolutionGraph& graph, const dnn::Target& target) {
 }
 
 struct Refusals {
-  std::vector<std::string> graphs;         // no plan: another way is taken
+  std::vector<std::string> graphs;         // no plan: another graph is used
   std::vector<std::string> deterministic;  // no deterministic engine
-  std::vector<std::string> operations;     // no way at all
+  std::vector<std::string> operations;     // no graph at all
 };
 
 Refusals refusals_of(std::span<const ConvolutionGraph> operations) {

@@ -1,6 +1,6 @@
-// What the examples of headers are run with: EXAMPLE("core/tensor.h") { … } is a test case in a new
-// folder of its own, and `#include "example_of/core/tensor.h"` in it is the example, behind the
-// objects that it speaks of.
+// The environment of the examples of headers: EXAMPLE("core/tensor.h") { … } is a test case in a
+// new folder of its own, and `#include "example_of/core/tensor.h"` in it is the example, after the
+// objects that it uses.
 #pragma once
 
 #include "catch.h"

@@ -5,7 +5,7 @@ using examples::draw_faces, examples::draw_pairs, examples::make_run, examples::
 
 namespace {
 
-/// "faces" with a list of pairs, and features that know nothing of them.
+/// "faces" with a list of pairs, and features that do not depend on the images.
 struct Features {
   Pairs pairs = [] {
     draw_faces("faces");

@@ -6,8 +6,8 @@ using examples::print;
 
 namespace {
 
-/// Points within and outside of a circle (small_training.h), with a model that has every role that
-/// observers ask for.
+/// Points inside and outside a circle (small_training.h), with a model that has every role that
+/// observers need.
 struct Points {
   Tensor points = small_training::circle()[0].tensor, labels = small_training::circle()[1].tensor;
   Device device = Cpu(1);
