@@ -7,8 +7,6 @@
 #include <amnet/io/durable_file.h>
 
 #include <fmt/format.h>
-#include <map>
-#include <utility>
 
 namespace amnet {
 namespace {
@@ -39,16 +37,16 @@ void write_first_lines(RunLog& log, const FirstLines& run) {
                        run.steps));
   log.line(run.memory.str());
   if (run.device_forecast) log.line(run.device_forecast->str(run.device_free));
-  std::map<std::string, Json> environment = {{"version", build.version},
-                                             {"commit", build.commit},
-                                             {"compiler", build.compiler},
-                                             {"simd", build.simd},
-                                             {"device", description_of(run.device)},
-                                             {"seed", options.seed},
-                                             {"images", run.list.size()},
-                                             {"classes", run.list.classes()},
-                                             {"parameters", run.net.parameter_count()},
-                                             {"memory_forecast_bytes", run.memory.total()}};
+  Json environment = json_object({{"version", build.version},
+                                  {"commit", build.commit},
+                                  {"compiler", build.compiler},
+                                  {"simd", build.simd},
+                                  {"device", description_of(run.device)},
+                                  {"seed", options.seed},
+                                  {"images", run.list.size()},
+                                  {"classes", run.list.classes()},
+                                  {"parameters", run.net.parameter_count()},
+                                  {"memory_forecast_bytes", run.memory.total()}});
   if (cpu != nullptr) {
     environment["threads"] = cpu->threads();
     environment["convolution"] = std::string(name_of(cpu->convolution()));
@@ -57,7 +55,7 @@ void write_first_lines(RunLog& log, const FirstLines& run) {
     environment["device_memory_forecast_bytes"] = run.device_forecast->total();
     environment["device_memory_free_bytes"] = run.device_free;
   }
-  write_durably(options.out / "environment.json", json_text(sorted_json_object(std::move(environment))));
+  write_durably(options.out / "environment.json", json_text(sorted_json(environment)));
 }
 
 }  // namespace amnet

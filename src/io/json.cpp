@@ -1,5 +1,8 @@
 #include "json.h"
 
+#include <map>
+#include <string>
+
 namespace amnet {
 
 Json parse_json(std::string_view text) { return Json::parse(text); }
@@ -10,9 +13,17 @@ Json json_object(std::initializer_list<std::pair<const char*, Json>> members) {
   return object;
 }
 
-Json sorted_json_object(std::map<std::string, Json> members) {
+Json sorted_json(const Json& json) {
+  if (json.is_array()) {
+    Json list = Json::array();
+    for (const Json& each : json) list.push_back(sorted_json(each));
+    return list;
+  }
+  if (!json.is_object()) return json;
+  std::map<std::string, const Json*> members;
+  for (const auto& [name, value] : json.items()) members[name] = &value;
   Json object = Json::object();
-  for (auto& [name, value] : members) object[name] = std::move(value);
+  for (const auto& [name, value] : members) object[name] = sorted_json(*value);
   return object;
 }
 

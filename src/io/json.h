@@ -6,9 +6,7 @@
 #pragma once
 
 #include <initializer_list>
-#include <map>
 #include <nlohmann/json.hpp>
-#include <string>
 #include <string_view>
 #include <utility>
 
@@ -23,8 +21,9 @@ Json parse_json(std::string_view text);
 /// An object with these members, in this order.
 Json json_object(std::initializer_list<std::pair<const char*, Json>> members);
 
-/// An object with these members, in the order of their names.
-Json sorted_json_object(std::map<std::string, Json> members);
+/// The same value with the members of every object in the order of their names, whatever the order
+/// in which they were set.
+Json sorted_json(const Json& json);
 
 /// The member of that name. Throws Json::out_of_range where there is none, and Json::type_error
 /// where `object` is no object.

@@ -10,7 +10,6 @@
 #include <algorithm>
 #include <cmath>
 #include <cstddef>
-#include <map>
 #include <utility>
 
 namespace amnet {
@@ -177,20 +176,19 @@ void Trainer::require_finite() {
 }
 
 std::string Trainer::state(const Options& more) const {
-  std::map<std::string, Json> state = {{"version", 1},
-                                       {"step", step_},
-                                       {"samples", source_.cursor()},
-                                       {"seed", options_.seed},
-                                       {"batch", source_.batch()},
-                                       {"accumulate", options_.accumulate},
-                                       {"data_fingerprint", source_.fingerprint()}};
-  std::map<std::string, Json> meters = {{"count", meters_.closed() ? 0 : meters_.count()}};
+  Json json = json_object({{"version", 1},
+                           {"step", step_},
+                           {"samples", source_.cursor()},
+                           {"seed", options_.seed},
+                           {"batch", source_.batch()},
+                           {"accumulate", options_.accumulate},
+                           {"data_fingerprint", source_.fingerprint()}});
+  json.update(json_of(source_.facts(), "the source's facts"));
+  Json meters = json_object({{"count", meters_.closed() ? 0 : meters_.count()}});
   for (std::size_t i = 0; i < meters_.names().size(); ++i) meters[meters_.names()[i]] = meters_.closed() ? 0.0 : meters_.sums()[i];
-  state["meters"] = sorted_json_object(std::move(meters));
-  for (const Json& members : {json_of(source_.facts(), "the source's facts"), json_of(more, "the state")}) {
-    for (const auto& [name, value] : members.items()) state[name] = value;
-  }
-  return json_text(sorted_json_object(std::move(state)));
+  json["meters"] = std::move(meters);
+  json.update(json_of(more, "the state"));
+  return json_text(sorted_json(json));
 }
 
 std::uint64_t seed_of_state(const std::string& state, std::string_view source) {
