@@ -9,7 +9,7 @@ import unittest
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
-LIMIT_MIB = 20  # of 60 in all: the rest is for faces
+LIMIT_MIB = 30  # of 60 in all: the rest is for faces
 # What the sources include and CMake finds, one file of each package.
 WANTED = ("include/eigen3/Eigen/Dense", "include/fmt/format.h", "include/nlohmann/json.hpp", "include/jpeglib.h", "include/stb/stb_image.h",
           "include/xxhash.h", "include/CLI/CLI.hpp", "include/catch2/catch*.hpp", "**/Eigen3Config.cmake", "**/fmt-config.cmake",

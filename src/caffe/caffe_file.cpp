@@ -30,7 +30,7 @@ using google::protobuf::RepeatedPtrField;
 
 // ---- messages as options ----
 
-Options options_of(const Message& message, std::initializer_list<int> without = {});
+Options fields_of(const Message& message, std::initializer_list<int> without = {});
 
 /// 0.1 for the float that is nearest to it.
 double shortest(float value) { return std::strtod(fmt::format("{}", value).c_str(), nullptr); }
@@ -41,7 +41,7 @@ OptionValue value_of(const Message& message, const FieldDescriptor& field, int i
   const bool one = index < 0;
   switch (field.cpp_type()) {
     case FieldDescriptor::CPPTYPE_MESSAGE:
-      return {options_of(one ? reads.GetMessage(message, &field) : reads.GetRepeatedMessage(message, &field, index))};
+      return {fields_of(one ? reads.GetMessage(message, &field) : reads.GetRepeatedMessage(message, &field, index))};
     case FieldDescriptor::CPPTYPE_ENUM:
       return {(one ? reads.GetEnum(message, &field) : reads.GetRepeatedEnum(message, &field, index))->name()};
     case FieldDescriptor::CPPTYPE_BOOL: return {one ? reads.GetBool(message, &field) : reads.GetRepeatedBool(message, &field, index)};
@@ -57,7 +57,7 @@ OptionValue value_of(const Message& message, const FieldDescriptor& field, int i
   }
 }
 
-Options options_of(const Message& message, std::initializer_list<int> without) {
+Options fields_of(const Message& message, std::initializer_list<int> without) {
   Options options;
   std::vector<const FieldDescriptor*> fields;
   message.GetReflection()->ListFields(message, &fields);
@@ -104,8 +104,8 @@ CaffeLayer layer_of(const LayerParameter& layer, int line) {
           .bottoms = {layer.bottom().begin(), layer.bottom().end()},
           .tops = {layer.top().begin(), layer.top().end()},
           .phases = phases_of(layer),
-          .options = options_of(layer, {LayerParameter::kNameFieldNumber, LayerParameter::kTypeFieldNumber,
-                                        LayerParameter::kBottomFieldNumber, LayerParameter::kTopFieldNumber}),
+          .options = fields_of(layer, {LayerParameter::kNameFieldNumber, LayerParameter::kTypeFieldNumber,
+                                       LayerParameter::kBottomFieldNumber, LayerParameter::kTopFieldNumber}),
           .line = line};
 }
 
@@ -207,7 +207,7 @@ std::optional<CaffeFile> kind_of_binary(const InputFile& file) {
 }  // namespace
 
 std::optional<CaffeFile> caffe_file_kind(const std::filesystem::path& path) {
-  constexpr std::uint64_t enough = 65536;  // for the first fields of a text
+  constexpr std::uint64_t enough = 65536;      // for the first fields of a text
   constexpr std::size_t safetensors_json = 8;  // after the length of its header
   const InputFile file(path);
   std::string beginning(static_cast<std::size_t>(std::min(enough, file.size())), '\0');
@@ -221,12 +221,15 @@ std::optional<CaffeFile> caffe_file_kind(const std::filesystem::path& path) {
 
 CaffeNet read_caffe_net(const std::filesystem::path& path) {
   const caffe::NetText text = caffe::read_net_prototxt(path);
-  CaffeNet net{.name = text.net.name(), .layers = {}, .options = {}};
-  net.options = options_of(text.net, {NetParameter::kNameFieldNumber, NetParameter::kLayerFieldNumber});
-  for (int i = 0; i < text.net.layer_size(); ++i) net.layers.push_back(layer_of(text.net.layer(i), text.lines[static_cast<std::size_t>(i)]));
+  CaffeNet net{.file = text.file,
+               .name = text.net.name(),
+               .layers = {},
+               .options = fields_of(text.net, {NetParameter::kNameFieldNumber, NetParameter::kLayerFieldNumber})};
+  for (int i = 0; i < text.net.layer_size(); ++i)
+    net.layers.push_back(layer_of(text.net.layer(i), text.lines[static_cast<std::size_t>(i)]));
   return net;
 }
 
-CaffeSolver read_caffe_solver(const std::filesystem::path& path) { return {options_of(caffe::read_solver_prototxt(path))}; }
+CaffeSolver read_caffe_solver(const std::filesystem::path& path) { return {fields_of(caffe::read_solver_prototxt(path))}; }
 
 }  // namespace amnet

@@ -1,5 +1,4 @@
 #include "prototxt.h"
-#include "nearest_names.h"
 #include "prototxt_mistakes.h"
 #include "upgrade.h"
 #include "whole_file.h"
@@ -78,7 +77,9 @@ void check_values(const Message& message, const Places& places, const std::strin
   message.GetReflection()->ListFields(message, &fields);
   for (const FieldDescriptor* field : fields) {
     const int first = field->is_repeated() ? 0 : -1;
-    const auto is = [&](const Message& of, int number) { return message.GetDescriptor() == of.GetDescriptor() && field->number() == number; };
+    const auto is = [&](const Message& of, int number) {
+      return message.GetDescriptor() == of.GetDescriptor() && field->number() == number;
+    };
     if (field->message_type() == BlobProto::descriptor()) {
       throw DataError(fmt::format("{}:{}: expected a net without weights but `{}` holds some; put them into a caffemodel.", file,
                                   line_of(places, *field, first), field->name()));
@@ -105,7 +106,8 @@ void expect_text(std::string_view text, const std::string& file) {
   require<DataError>(control == text.end(), "{}: expected a prototxt but byte {} is no text; the file is another one, or damaged.", file,
                      control - text.begin());
   const std::ptrdiff_t blocks = std::ranges::count(text, '{') + std::ranges::count(text, '<');
-  require<DataError>(blocks <= most_blocks, "{}: expected at most {} blocks but the file has {}; it is damaged.", file, most_blocks, blocks);
+  require<DataError>(blocks <= most_blocks, "{}: expected at most {} blocks but the file has {}; it is damaged.", file, most_blocks,
+                     blocks);
 }
 
 std::string_view without_byte_order_mark(std::string_view text) { return text.substr(text.starts_with("\xEF\xBB\xBF") ? 3 : 0); }
@@ -174,16 +176,5 @@ SolverParameter parse_solver_prototxt(std::string_view text, const std::string& 
 
 NetText read_net_prototxt(const std::filesystem::path& path) { return parse_net_prototxt(read_text(path), path.string()); }
 SolverParameter read_solver_prototxt(const std::filesystem::path& path) { return parse_solver_prototxt(read_text(path), path.string()); }
-
-void check_layer_types(const NetText& net, std::span<const std::string_view> known) {
-  for (int i = 0; i < net.net.layer_size(); ++i) {
-    const auto& layer = net.net.layer(i);
-    if (std::ranges::find(known, layer.type()) != known.end()) continue;
-    const int line = net.lines[static_cast<std::size_t>(i)];
-    require<DataError>(layer.has_type(), "{}:{}: expected a type but layer '{}' has none.", net.file, line, layer.name());
-    throw DataError(fmt::format("{}:{}: layer '{}' is of type '{}', which amnet does not know; it knows {}.", net.file, line, layer.name(),
-                                layer.type(), nearest_names(layer.type(), {known.begin(), known.end()})));
-  }
-}
 
 }  // namespace amnet::caffe

@@ -7,7 +7,6 @@
 #include "caffe/caffe.pb.h"
 
 #include <filesystem>
-#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -28,8 +27,5 @@ caffe_schema::SolverParameter read_solver_prototxt(const std::filesystem::path& 
 /// The same of a text; `file` names it in messages.
 NetText parse_net_prototxt(std::string_view text, const std::string& file);
 caffe_schema::SolverParameter parse_solver_prototxt(std::string_view text, const std::string& file);
-
-/// Throws DataError with file and line for a layer whose type is not among the known ones.
-void check_layer_types(const NetText& net, std::span<const std::string_view> known);
 
 }  // namespace amnet::caffe

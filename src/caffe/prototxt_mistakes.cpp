@@ -49,7 +49,10 @@ std::string range_of() {
 class Walk {
  public:
   Walk(std::string_view text, const Descriptor& root)
-      : input_(text.data(), static_cast<int>(text.size())), tokens_(&input_, &ignored_), open_{{&root, "", 0, {}}} {
+      : input_(text.data(), static_cast<int>(text.size())),
+        tokens_(&input_, &ignored_),
+        token_(tokens_.current()),
+        open_{{&root, "", 0, {}}} {
     // as in google/protobuf/text_format.cc
     tokens_.set_allow_f_after_float(true);
     tokens_.set_comment_style(Tokenizer::SH_COMMENT_STYLE);
@@ -71,20 +74,19 @@ class Walk {
   /// A message whose fields are being read.
   struct Block {
     const Descriptor* type;
-    std::string field;             // that holds it
-    int line;                      // where it begins
+    std::string field;  // that holds it
+    int line;           // where it begins
     std::set<const FieldDescriptor*> given;
   };
 
-  const Tokenizer::Token& token() const { return tokens_.current(); }
-  bool at_end() const { return token().type == Tokenizer::TYPE_END; }
-  bool is(std::string_view text) const { return !at_end() && token().text == text; }
+  bool at_end() const { return token_.type == Tokenizer::TYPE_END; }
+  bool is(std::string_view text) const { return !at_end() && token_.text == text; }
   bool take(std::string_view text) {
     const bool there = is(text);
     if (there) tokens_.Next();
     return there;
   }
-  std::string found() const { return at_end() ? "the end of the file" : "'" + shown(token().text) + "'"; }
+  std::string found() const { return at_end() ? "the end of the file" : "'" + shown(token_.text) + "'"; }
 
   template <class... Args>
   [[noreturn]] void fail(int line, fmt::format_string<Args...> format, Args&&... args) const {
@@ -94,25 +96,25 @@ class Walk {
   /// A field, or the end of a block; false at the end of the text.
   bool read_one() {
     if (at_end() && open_.size() > 1) {
-      fail(token().line, "expected '}}' but the file ends inside `{}`, which begins in line {}.", open_.back().field, open_.back().line + 1);
+      fail(token_.line, "expected '}}' but the file ends inside `{}`, which begins in line {}.", open_.back().field, open_.back().line + 1);
     }
     if (at_end()) return false;
     if (take(";") || take(",")) return true;
     if (is("}") || is(">")) {
-      if (open_.size() == 1) fail(token().line, "expected the name of a field but got '{}', and no block is open.", token().text);
+      if (open_.size() == 1) fail(token_.line, "expected the name of a field but got '{}', and no block is open.", token_.text);
       open_.pop_back();
       tokens_.Next();
       return true;
     }
-    if (token().type != Tokenizer::TYPE_IDENTIFIER) fail(token().line, "expected the name of a field but got {}.", found());
+    if (token_.type != Tokenizer::TYPE_IDENTIFIER) fail(token_.line, "expected the name of a field but got {}.", found());
     read_field();
     return true;
   }
 
   void read_field() {
     Block& block = open_.back();
-    const std::string name = token().text;
-    const int line = token().line;
+    const std::string name = token_.text;
+    const int line = token_.line;
     const FieldDescriptor* field = block.type->FindFieldByName(name);
     if (block.type->name() == "V1LayerParameter" && name == "layer") fail(line, "{}", v0_is_not_read);
     if (field == nullptr) {
@@ -126,15 +128,16 @@ class Walk {
     }
     const bool is_message = field->cpp_type() == FieldDescriptor::CPPTYPE_MESSAGE;
     if (!take(":") && !is_message) {
-      fail(token().line, "expected ':' and {} after '{}' of {} but got {}.", expected_of(*field), name, block.type->name(), found());
+      fail(token_.line, "expected ':' and {} after '{}' of {} but got {}.", expected_of(*field), name, block.type->name(), found());
     }
     if (is_message) {
-      if (!is("{") && !is("<")) fail(token().line, "'{}' of {} is {}; expected a block in braces.", name, block.type->name(), found());
-      open_.push_back({field->message_type(), name, token().line, {}});
+      if (!is("{") && !is("<")) fail(token_.line, "'{}' of {} is {}; expected a block in braces.", name, block.type->name(), found());
+      open_.push_back({field->message_type(), name, token_.line, {}});
       tokens_.Next();
     } else if (field->is_repeated() && take("[")) {
       for (bool first = true; !take("]"); first = false) {
-        if (!first && !take(",")) fail(token().line, "expected ',' or ']' in the list '{}' of {} but got {}.", name, block.type->name(), found());
+        if (!first && !take(","))
+          fail(token_.line, "expected ',' or ']' in the list '{}' of {} but got {}.", name, block.type->name(), found());
         read_value(*field);
       }
     } else {
@@ -143,27 +146,28 @@ class Walk {
   }
 
   void read_value(const FieldDescriptor& field) {
-    const int line = token().line;
+    const int line = token_.line;
     const bool negative = field.cpp_type() != FieldDescriptor::CPPTYPE_STRING && take("-");
-    const std::string got = negative && !at_end() ? "'-" + shown(token().text) + "'" : found();
+    const std::string got = negative && !at_end() ? "'-" + shown(token_.text) + "'" : found();
     if (at_end() || !fits(field, negative)) {
       fail(line, "'{}' of {} is {}; expected {}.", field.name(), field.containing_type()->name(), got, expected_of(field));
     }
-    const bool is_text = token().type == Tokenizer::TYPE_STRING;
+    const bool is_text = token_.type == Tokenizer::TYPE_STRING;
     tokens_.Next();
-    while (is_text && token().type == Tokenizer::TYPE_STRING) tokens_.Next();  // adjacent ones are one text
+    // adjacent ones are one text
+    while (is_text && token_.type == Tokenizer::TYPE_STRING) tokens_.Next();
   }
 
   bool fits_integer(bool negative, std::uint64_t below_zero, std::uint64_t largest) const {
     std::uint64_t value = 0;
-    return token().type == Tokenizer::TYPE_INTEGER && Tokenizer::ParseInteger(token().text, negative ? below_zero : largest, &value);
+    return token_.type == Tokenizer::TYPE_INTEGER && Tokenizer::ParseInteger(token_.text, negative ? below_zero : largest, &value);
   }
 
   bool fits(const FieldDescriptor& field, bool negative) const {
-    const std::string& text = token().text;
-    const bool is_word = token().type == Tokenizer::TYPE_IDENTIFIER;
+    const std::string& text = token_.text;
+    const bool is_word = token_.type == Tokenizer::TYPE_IDENTIFIER;
     switch (field.cpp_type()) {
-      case FieldDescriptor::CPPTYPE_STRING: return token().type == Tokenizer::TYPE_STRING;
+      case FieldDescriptor::CPPTYPE_STRING: return token_.type == Tokenizer::TYPE_STRING;
       case FieldDescriptor::CPPTYPE_INT32: return fits_integer(negative, std::uint64_t{1} << 31, std::numeric_limits<std::int32_t>::max());
       case FieldDescriptor::CPPTYPE_INT64: return fits_integer(negative, std::uint64_t{1} << 63, std::numeric_limits<std::int64_t>::max());
       case FieldDescriptor::CPPTYPE_UINT32: return !negative && fits_integer(false, 0, std::numeric_limits<std::uint32_t>::max());
@@ -171,14 +175,15 @@ class Walk {
         if (is_word) return text == "true" || text == "false" || text == "t" || text == "f" || text == "True" || text == "False";
         return !negative && fits_integer(false, 0, 1);
       case FieldDescriptor::CPPTYPE_ENUM:
-        return !negative && (token().type == Tokenizer::TYPE_INTEGER || (is_word && field.enum_type()->FindValueByName(text) != nullptr));
-      default: return token().type == Tokenizer::TYPE_INTEGER || token().type == Tokenizer::TYPE_FLOAT;
+        return !negative && (token_.type == Tokenizer::TYPE_INTEGER || (is_word && field.enum_type()->FindValueByName(text) != nullptr));
+      default: return token_.type == Tokenizer::TYPE_INTEGER || token_.type == Tokenizer::TYPE_FLOAT;
     }
   }
 
   Ignored ignored_;
   ArrayInputStream input_;
   Tokenizer tokens_;
+  const Tokenizer::Token& token_;  // the one that was read last
   std::vector<Block> open_;
 };
 

@@ -120,7 +120,8 @@ bool has_transform(const DataOptions& options) {
 
 LayerParameter layer_of(const V1LayerParameter& v1, const std::string& place) {
   require<DataError>(!v1.has_layer(), "{}: {}", place, v0_is_not_read);
-  require<DataError>(v1.has_type() && v1.type() != V1LayerParameter::NONE, "{}: expected a type but layer '{}' has none.", place, v1.name());
+  require<DataError>(v1.has_type() && v1.type() != V1LayerParameter::NONE, "{}: expected a type but layer '{}' has none.", place,
+                     v1.name());
   LayerParameter layer;
   layer.set_type(type_of_v1(v1.type()));
   std::vector<const FieldDescriptor*> fields;
@@ -151,10 +152,11 @@ LayerParameter input_layer(const NetParameter& net, const std::string& place) {
   require<DataError>(net.input_dim_size() == 0 || net.input_shape_size() == 0,
                      "{}: expected input_dim or input_shape but the net has both.", place);
   require<DataError>(net.input_dim_size() == 0 || net.input_dim_size() == axes * net.input_size(),
-                     "{}: expected {} values of input_dim for {} inputs but there are {}.", place, axes * net.input_size(), net.input_size(),
-                     net.input_dim_size());
+                     "{}: expected {} values of input_dim for {} inputs but there are {}.", place, axes * net.input_size(),
+                     net.input_size(), net.input_dim_size());
   require<DataError>(net.input_shape_size() == 0 || net.input_shape_size() == net.input_size(),
-                     "{}: expected one input_shape for each input but there are {} for {}.", place, net.input_shape_size(), net.input_size());
+                     "{}: expected one input_shape for each input but there are {} for {}.", place, net.input_shape_size(),
+                     net.input_size());
   LayerParameter layer;
   layer.set_name("input");
   layer.set_type("Input");
@@ -182,7 +184,8 @@ std::vector<int> upgrade_net(NetParameter& net, const std::string& file, const N
   if (net.layers_size() > 0) {
     require<DataError>(net.layer_size() == 0, "{}: expected `layer` or `layers` but the net has both.",
                        place(std::max(lines.layer.front(), lines.layers.front())));
-    for (int i = 0; i < net.layers_size(); ++i) *net.add_layer() = layer_of(net.layers(i), place(lines.layers[static_cast<std::size_t>(i)]));
+    for (int i = 0; i < net.layers_size(); ++i)
+      *net.add_layer() = layer_of(net.layers(i), place(lines.layers[static_cast<std::size_t>(i)]));
     net.clear_layers();
     upgraded = lines.layers;
   }

@@ -138,15 +138,17 @@ Shape shape_of(BlobHead head, std::size_t values, const std::string& where) {
                      static_cast<int>(Shape::max_rank), shape, head.axes);
   std::uint64_t count = 1;
   for (const std::int64_t extent : head.extents) {
-    require<DataError>(extent > 0, "{}: expected extents of at least 1 but its shape is {}; the file is damaged, or its net was not set up.",
-                       where, shape);
+    require<DataError>(extent > 0,
+                       "{}: expected extents of at least 1 but its shape is {}; the file is damaged, or its net was not set up.", where,
+                       shape);
     // beyond what any file holds the exact number does not matter
     count = count > std::numeric_limits<std::uint64_t>::max() / static_cast<std::uint64_t>(extent)
                 ? std::numeric_limits<std::uint64_t>::max()
                 : count * static_cast<std::uint64_t>(extent);
   }
-  require<DataError>(count == values, "{}: expected {} values for its shape {} but it has {}; the file is damaged, or was not written by Caffe.",
-                     where, count, shape, values);
+  require<DataError>(count == values,
+                     "{}: expected {} values for its shape {} but it has {}; the file is damaged, or was not written by Caffe.", where,
+                     count, shape, values);
   return Shape(head.extents);
 }
 
@@ -155,8 +157,8 @@ Tensor read_blob(const Source& source, Bytes message, const std::string& where) 
   const BlobHead head = read_head(source, message, where);
   require<DataError>(head.floats > 0 || head.doubles > 0, "{}: expected values but it has none; the file is damaged, or holds no weights.",
                      where);
-  require<DataError>(head.floats == 0 || head.doubles == 0, "{}: expected floats or doubles but it has {} of the former and {} of the latter.",
-                     where, head.floats, head.doubles);
+  require<DataError>(head.floats == 0 || head.doubles == 0,
+                     "{}: expected floats or doubles but it has {} of the former and {} of the latter.", where, head.floats, head.doubles);
   const int number = head.floats > 0 ? BlobProto::kDataFieldNumber : BlobProto::kDoubleDataFieldNumber;
   const Tensor tensor(shape_of(head, head.floats + head.doubles, where), head.floats > 0 ? DType::f32 : DType::f64);
   std::byte* to = tensor.raw();

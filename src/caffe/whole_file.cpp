@@ -15,7 +15,8 @@ bool is_hdf5(std::span<const std::byte> bytes) {
 }
 
 std::vector<std::byte> read_binary(const std::filesystem::path& path, std::string_view what) {
-  constexpr std::uint64_t largest = std::numeric_limits<std::int32_t>::max();  // of any protocol buffer
+  // of any protocol buffer
+  constexpr std::uint64_t largest = std::numeric_limits<std::int32_t>::max();
   InputFile file(path);
   require<DataError>(file.size() > 0, "{}: expected {} but the file is empty.", path.string(), what);
   require<DataError>(file.size() <= largest, "{}: expected {} but the file has {} bytes, and a protocol buffer at most {}.", path.string(),

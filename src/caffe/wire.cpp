@@ -45,8 +45,10 @@ std::optional<WireField> WireReader::next() {
   if (rest_.empty()) return std::nullopt;
   const auto at = rest_.data() - all_.data();
   const std::optional<WireHead> head = wire_head(rest_);
-  require<DataError>(head.has_value(), "{}: expected a field of a protocol buffer at byte {} but there is none; the file is damaged, or is "
-                     "another one.", file_, at);
+  require<DataError>(head.has_value(),
+                     "{}: expected a field of a protocol buffer at byte {} but there is none; the file is damaged, or is "
+                     "another one.",
+                     file_, at);
   const std::size_t left = rest_.size() - head->size;
   require<DataError>(head->following() <= left,
                      "{}: the field at byte {} says that it has {} bytes but {} are left; the file is cut short or damaged.", file_, at,

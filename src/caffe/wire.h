@@ -23,8 +23,8 @@ enum class Wire : unsigned char { varint = 0, fixed64 = 1, bytes = 2, fixed32 = 
 struct WireHead {
   int number;
   Wire wire;
-  std::uint64_t value;         ///< of a varint; of the others the number of bytes that follow
-  std::size_t size;            ///< of the head itself, in bytes
+  std::uint64_t value;  ///< of a varint; of the others the number of bytes that follow
+  std::size_t size;     ///< of the head itself, in bytes
   std::uint64_t following() const { return wire == Wire::varint ? 0 : value; }
 };
 

@@ -40,9 +40,11 @@ struct CaffeWeights {
 
 /// What a `.solverstate` holds.
 struct CaffeSolverState {
-  std::int64_t step = 0;        ///< steps that were taken
-  std::string learned_net;      ///< path of the `.caffemodel` that was written with it; may be empty
-  std::vector<Tensor> history;  ///< one for each learnable blob in the order of the net; Adam has these twice
+  std::int64_t step = 0;  ///< steps that were taken
+  /// path of the `.caffemodel` that was written with it; may be empty
+  std::string learned_net;
+  /// one for each learnable blob in the order of the net; Adam has these twice
+  std::vector<Tensor> history;
   std::int64_t current_step = 0;  ///< how many drops of the learning rate have passed
 };
 
