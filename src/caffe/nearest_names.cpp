@@ -32,7 +32,7 @@ std::string nearest_names(std::string_view written, std::vector<std::string> nam
   std::ranges::stable_sort(names, {}, [&](const std::string& name) { return distance(written, name); });
   const bool all = names.size() <= most;
   if (!all) names.resize(most);
-  return joined(names, ", ") + (all ? "" : ", …");
+  return joined(names, ", ") + (all ? "" : " and others");
 }
 
 }  // namespace amnet::caffe

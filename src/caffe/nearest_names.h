@@ -7,8 +7,7 @@
 
 namespace amnet::caffe {
 
-/// "a, b, c": the names, those that are most like `written` first, at most a dozen of them; "…"
-/// stands for the others.
+/// "a, b, c and others": the names, those that are most like `written` first, at most a dozen.
 std::string nearest_names(std::string_view written, std::vector<std::string> names);
 
 }  // namespace amnet::caffe

@@ -182,8 +182,8 @@ std::vector<int> upgrade_net(NetParameter& net, const std::string& file, const N
   const auto place = [&](int line) { return fmt::format("{}:{}", file, line); };
   std::vector<int> upgraded = lines.layer;
   if (net.layers_size() > 0) {
-    require<DataError>(net.layer_size() == 0, "{}: expected `layer` or `layers` but the net has both.",
-                       place(std::max(lines.layer.front(), lines.layers.front())));
+    const int second = std::max(lines.layers.front(), lines.layer.empty() ? 0 : lines.layer.front());
+    require<DataError>(net.layer_size() == 0, "{}: expected `layer` or `layers` but the net has both.", place(second));
     for (int i = 0; i < net.layers_size(); ++i)
       *net.add_layer() = layer_of(net.layers(i), place(lines.layers[static_cast<std::size_t>(i)]));
     net.clear_layers();

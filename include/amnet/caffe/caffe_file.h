@@ -43,9 +43,11 @@ std::optional<CaffeFile> caffe_file_kind(const std::filesystem::path& path);
 struct CaffeLayer {
   std::string name, type;
   std::vector<std::string> bottoms, tops;  ///< names of what it reads and gives
-  std::string phases;                      ///< when it is in the net, for people: "TRAIN", "not TEST"; empty for always
-  Options options;                         ///< all other fields, such as `param`, `include` and `convolution_param`
-  int line = 0;                            ///< where it begins in the file, from 1
+  /// when it is in the net, for people: "TRAIN", "not TEST"; empty for always
+  std::string phases;
+  /// all other fields, such as `param`, `include` and `convolution_param`
+  Options options;
+  int line = 0;  ///< where it begins in the file, from 1
 };
 
 struct CaffeNet {
