@@ -26,7 +26,8 @@ if(AMNET_BUILD_TESTS)
 endif()
 
 # A project that has amnet as a sub-directory links these through it, so they must be visible there.
-foreach(dependency fmt::fmt fmt::fmt-header-only nlohmann_json::nlohmann_json xxHash::xxHash Threads::Threads)
+foreach(dependency fmt::fmt fmt::fmt-header-only nlohmann_json::nlohmann_json protobuf::libprotobuf xxHash::xxHash
+        Threads::Threads)
   if(TARGET ${dependency})
     get_target_property(is_global ${dependency} IMPORTED_GLOBAL)
     if(NOT is_global)

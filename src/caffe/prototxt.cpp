@@ -67,8 +67,9 @@ void each_message(const Message& message, const Places& places, const FieldDescr
 void check_number(const Message& message, const Places& places, const std::string& file, const FieldDescriptor& field, int index) {
   const Reflection& reads = *message.GetReflection();
   const float value = index < 0 ? reads.GetFloat(message, &field) : reads.GetRepeatedFloat(message, &field, index);
-  require<DataError>(std::isfinite(value), "{}:{}: '{}' of {} is {}; expected {}.", file, line_of(places, field, index), field.name(),
-                     message.GetDescriptor()->name(), value, expected_of(field));
+  if (std::isfinite(value)) return;
+  throw DataError(fmt::format("{}:{}: '{}' of {} is {}; expected {}.", file, line_of(places, field, index), field.name(),
+                              message.GetDescriptor()->name(), value, expected_of(field)));
 }
 
 /// Refuses what the text format allows and amnet does not.

@@ -10,7 +10,7 @@
 
 namespace amnet::caffe {
 
-/// The number of the type's values, as an expectation: "an integer from 0 to 4294967295".
+/// What a field holds: "an integer from 0 to 4294967295", "one of MAX, AVE, STOCHASTIC".
 std::string expected_of(const google::protobuf::FieldDescriptor& field);
 
 /// A sentence on the first mistake, "net.prototxt:3: …", if it is not behind `last_line` (from 1).
