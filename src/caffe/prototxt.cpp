@@ -12,7 +12,6 @@
 
 #include <algorithm>
 #include <cmath>
-#include <optional>
 
 namespace amnet::caffe {
 namespace {
@@ -123,8 +122,10 @@ void parse(std::string_view text, const std::string& file, Message& message, Pla
   parser.SetRecursionLimit(deepest);
   google::protobuf::io::ArrayInputStream input(text.data(), static_cast<int>(text.size()));
   if (!parser.Parse(&input, &message)) {
-    const std::optional<std::string> sentence = first_mistake(text, file, *message.GetDescriptor(), error.line());
-    throw DataError(sentence ? *sentence : fmt::format("{}:{}: {}", file, error.line(), one_line(error.message())));
+    if (const auto sentence = first_mistake(text, file, *message.GetDescriptor(), error.line())) throw DataError(*sentence);
+    const std::string reason = one_line(error.message());
+    throw DataError(fmt::format("{}:{}: expected a prototxt but this cannot be read ({}).", file, error.line(),
+                                reason.substr(0, reason.find_last_not_of('.') + 1)));
   }
   check_values(message, places, file);
 }

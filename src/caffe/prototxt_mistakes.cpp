@@ -52,7 +52,7 @@ class Walk {
       : input_(text.data(), static_cast<int>(text.size())),
         tokens_(&input_, &ignored_),
         token_(tokens_.current()),
-        open_{{&root, "", 0, {}}} {
+        open_{{&root, "", 0, "", {}}} {
     // as in google/protobuf/text_format.cc
     tokens_.set_allow_f_after_float(true);
     tokens_.set_comment_style(Tokenizer::SH_COMMENT_STYLE);
@@ -76,6 +76,7 @@ class Walk {
     const Descriptor* type;
     std::string field;  // that holds it
     int line;           // where it begins
+    std::string close;  // that ends it
     std::set<const FieldDescriptor*> given;
   };
 
@@ -85,6 +86,9 @@ class Walk {
     const bool there = is(text);
     if (there) tokens_.Next();
     return there;
+  }
+  void take_separator() {
+    if (!take(";")) take(",");
   }
   std::string found() const { return at_end() ? "the end of the file" : "'" + shown(token_.text) + "'"; }
 
@@ -99,11 +103,13 @@ class Walk {
       fail(token_.line, "expected '}}' but the file ends inside `{}`, which begins in line {}.", open_.back().field, open_.back().line + 1);
     }
     if (at_end()) return false;
-    if (take(";") || take(",")) return true;
     if (is("}") || is(">")) {
+      const Block& block = open_.back();
       if (open_.size() == 1) fail(token_.line, "expected the name of a field but got '{}', and no block is open.", token_.text);
+      if (!is(block.close)) fail(token_.line, "expected '{}' at the end of `{}` but got '{}'.", block.close, block.field, token_.text);
       open_.pop_back();
       tokens_.Next();
+      take_separator();
       return true;
     }
     if (token_.type != Tokenizer::TYPE_IDENTIFIER) fail(token_.line, "expected the name of a field but got {}.", found());
@@ -132,7 +138,7 @@ class Walk {
     }
     if (is_message) {
       if (!is("{") && !is("<")) fail(token_.line, "'{}' of {} is {}; expected a block in braces.", name, block.type->name(), found());
-      open_.push_back({field->message_type(), name, token_.line, {}});
+      open_.push_back({field->message_type(), name, token_.line, is("{") ? "}" : ">", {}});
       tokens_.Next();
     } else if (field->is_repeated() && take("[")) {
       for (bool first = true; !take("]"); first = false) {
@@ -140,8 +146,10 @@ class Walk {
           fail(token_.line, "expected ',' or ']' in the list '{}' of {} but got {}.", name, block.type->name(), found());
         read_value(*field);
       }
+      take_separator();
     } else {
       read_value(*field);
+      take_separator();
     }
   }
 
@@ -176,7 +184,11 @@ class Walk {
         return !negative && fits_integer(false, 0, 1);
       case FieldDescriptor::CPPTYPE_ENUM:
         return !negative && (token_.type == Tokenizer::TYPE_INTEGER || (is_word && field.enum_type()->FindValueByName(text) != nullptr));
-      default: return token_.type == Tokenizer::TYPE_INTEGER || token_.type == Tokenizer::TYPE_FLOAT;
+      default: {  // no octal or hexadecimal ones
+        const bool is_decimal = text.size() == 1 || text[0] != '0';
+        return (token_.type == Tokenizer::TYPE_INTEGER && is_decimal) || token_.type == Tokenizer::TYPE_FLOAT ||
+               (is_word && (text == "inf" || text == "infinity" || text == "nan"));
+      }
     }
   }
 

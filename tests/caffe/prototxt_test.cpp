@@ -222,6 +222,7 @@ TEST_CASE("caffe: a value of another type is refused with what was expected", "[
   CHECK(refused("layer { name: conv }") == "net.prototxt:1: 'name' of LayerParameter is 'conv'; expected a text in quotes.");
   CHECK(refused("layer { relu_param: 3 }") == "net.prototxt:1: 'relu_param' of LayerParameter is '3'; expected a block in braces.");
   CHECK(refused("layer { loss_weight: many }") == "net.prototxt:1: 'loss_weight' of LayerParameter is 'many'; expected a finite number.");
+  CHECK(refused("layer { loss_weight: 010 }") == "net.prototxt:1: 'loss_weight' of LayerParameter is '010'; expected a finite number.");
   CHECK(refused("layer { loss_weight: [1 2] }") ==
         "net.prototxt:1: expected ',' or ']' in the list 'loss_weight' of LayerParameter but got '2'.");
   CHECK(refused("layer { include { phase: TRAINING } }") ==
@@ -235,6 +236,8 @@ TEST_CASE("caffe: a value of another type is refused with what was expected", "[
 TEST_CASE("caffe: mistakes of the form are refused with their line", "[caffe]") {
   CHECK(refused("layer {\n  name: \"a\"\n") == "net.prototxt:3: expected '}' but the file ends inside `layer`, which begins in line 1.");
   CHECK(refused("layer { }\n}\n") == "net.prototxt:2: expected the name of a field but got '}', and no block is open.");
+  CHECK(refused("layer {\n name: \"a\" >") == "net.prototxt:2: expected '}' at the end of `layer` but got '>'.");
+  CHECK(refused("name: \"a\";\n; layer { }") == "net.prototxt:2: expected the name of a field but got ';'.");
   CHECK(refused("layer { \"a\" }") == "net.prototxt:1: expected the name of a field but got '\"a\"'.");
   // a text that does not end
   CHECK(refused("# only\nname: \"a\nlayer { }").starts_with("net.prototxt:2: "));
