@@ -158,7 +158,7 @@ class Walk {
     const bool negative = field.cpp_type() != FieldDescriptor::CPPTYPE_STRING && take("-");
     const std::string got = negative && !at_end() ? "'-" + shown(token_.text) + "'" : found();
     if (at_end() || !fits(field, negative)) {
-      fail(line, "'{}' of {} is {}; expected {}.", field.name(), field.containing_type()->name(), got, expected_of(field));
+      fail(line, "'{}' of {} is {}; expected {}.", field.name(), field.containing_type()->name(), got, expected_of(field, token_.text));
     }
     const bool is_text = token_.type == Tokenizer::TYPE_STRING;
     tokens_.Next();
@@ -201,7 +201,7 @@ class Walk {
 
 }  // namespace
 
-std::string expected_of(const FieldDescriptor& field) {
+std::string expected_of(const FieldDescriptor& field, std::string_view written) {
   switch (field.cpp_type()) {
     case FieldDescriptor::CPPTYPE_STRING: return "a text in quotes";
     case FieldDescriptor::CPPTYPE_INT32: return range_of<std::int32_t>();
@@ -212,7 +212,9 @@ std::string expected_of(const FieldDescriptor& field) {
     case FieldDescriptor::CPPTYPE_ENUM: {
       std::vector<std::string> names;
       for (int i = 0; i < field.enum_type()->value_count(); ++i) names.push_back(field.enum_type()->value(i)->name());
-      return (names.size() > 2 ? "one of " : "") + joined(names, names.size() > 2 ? ", " : " or ");
+      if (names.size() == 2) return joined(names, " or ");
+      constexpr std::size_t few = 12;
+      return "one of " + (names.size() > few ? nearest_names(written, std::move(names)) : joined(names, ", "));
     }
     default: return "a finite number";
   }

@@ -10,8 +10,9 @@
 
 namespace amnet::caffe {
 
-/// What a field holds: "an integer from 0 to 4294967295", "one of MAX, AVE, STOCHASTIC".
-std::string expected_of(const google::protobuf::FieldDescriptor& field);
+/// What a field holds: "an integer from 0 to 4294967295", "one of MAX, AVE, STOCHASTIC"; of many
+/// names those that are most like the written one.
+std::string expected_of(const google::protobuf::FieldDescriptor& field, std::string_view written = {});
 
 /// A sentence on the first mistake, "net.prototxt:3: …", if it is not behind `last_line` (from 1).
 /// `root` describes the message that the text should hold.

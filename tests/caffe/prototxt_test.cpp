@@ -227,6 +227,9 @@ TEST_CASE("caffe: a value of another type is refused with what was expected", "[
         "net.prototxt:1: expected ',' or ']' in the list 'loss_weight' of LayerParameter but got '2'.");
   CHECK(refused("layer { include { phase: TRAINING } }") ==
         "net.prototxt:1: 'phase' of NetStateRule is 'TRAINING'; expected TRAIN or TEST.");
+  CHECK(refused("layers { type: CONV }")
+            .starts_with("net.prototxt:1: 'type' of V1LayerParameter is 'CONV'; expected one of MVN, NONE, BNLL, CONCAT, "));
+  CHECK(refused("layers { type: RELUS }").starts_with("net.prototxt:1: 'type' of V1LayerParameter is 'RELUS'; expected one of RELU, "));
   CHECK(refused_solver("base_lr: nan") == "solver.prototxt:1: 'base_lr' of SolverParameter is nan; expected a finite number.");
   CHECK(refused_solver("\nbase_lr: 1e60") == "solver.prototxt:2: 'base_lr' of SolverParameter is inf; expected a finite number.");
   CHECK(refused_solver("max_iter: 3000000000") ==
