@@ -195,7 +195,7 @@ TEST_CASE("caffe: a field that a message does not have is refused with those tha
   CHECK(refused("layer { dropout_param { ratio: 0.5 } }") ==
         "net.prototxt:1: DropoutParameter has no field 'ratio'; it has dropout_ratio.");
   CHECK(refused("layer { relu_param { slope: 0.5 } }") ==
-        "net.prototxt:1: ReLUParameter has no field 'slope'; it has engine, negative_slope.");
+        "net.prototxt:1: ReLUParameter has no field 'slope'; it has negative_slope, engine.");
   CHECK(refused("layer {\n lrn_param\n{ }\n}").starts_with("net.prototxt:2: LayerParameter has no field 'lrn_param'; it has "));
   CHECK(refused_solver("base_lr: 1\nmax_iters: 3")
             .starts_with("solver.prototxt:2: SolverParameter has no field 'max_iters'; it has max_iter, "));
@@ -228,7 +228,7 @@ TEST_CASE("caffe: a value of another type is refused with what was expected", "[
   CHECK(refused("layer { include { phase: TRAINING } }") ==
         "net.prototxt:1: 'phase' of NetStateRule is 'TRAINING'; expected TRAIN or TEST.");
   CHECK(refused("layers { type: CONV }")
-            .starts_with("net.prototxt:1: 'type' of V1LayerParameter is 'CONV'; expected one of MVN, NONE, BNLL, CONCAT, "));
+            .starts_with("net.prototxt:1: 'type' of V1LayerParameter is 'CONV'; expected one of CONVOLUTION, DECONVOLUTION, CONCAT, "));
   CHECK(refused("layers { type: RELUS }").starts_with("net.prototxt:1: 'type' of V1LayerParameter is 'RELUS'; expected one of RELU, "));
   CHECK(refused_solver("base_lr: nan") == "solver.prototxt:1: 'base_lr' of SolverParameter is nan; expected a finite number.");
   CHECK(refused_solver("\nbase_lr: 1e60") == "solver.prototxt:2: 'base_lr' of SolverParameter is inf; expected a finite number.");
