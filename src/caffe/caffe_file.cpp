@@ -22,7 +22,6 @@ using caffe_schema::NetParameter;
 using caffe_schema::NetStateRule;
 using caffe_schema::SolverParameter;
 using caffe_schema::SolverState;
-using google::protobuf::Descriptor;
 using google::protobuf::FieldDescriptor;
 using google::protobuf::Message;
 using google::protobuf::Reflection;
