@@ -9,12 +9,14 @@ import unittest
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
-LIMIT_MIB = 20  # of 60 in all: the rest is for faces
+LIMIT_MIB = 30  # of 60 in all: the rest is for faces
 # What the sources include and CMake finds, one file of each package.
 WANTED = ("include/eigen3/Eigen/Dense", "include/fmt/format.h", "include/nlohmann/json.hpp", "include/jpeglib.h", "include/stb/stb_image.h",
           "include/xxhash.h", "include/CLI/CLI.hpp", "include/catch2/catch*.hpp", "**/Eigen3Config.cmake", "**/fmt-config.cmake",
           "**/nlohmann_jsonConfig.cmake", "**/CLI11Config.cmake", "**/Catch2Config.cmake", "include/*/jconfig.h",
-          "include/webp/decode.h", "lib/*/libjpeg.a", "lib/*/libwebp.a", "lib/*/libfmt.so", "lib/*/libfmt.so.[0-9]*")
+          "include/webp/decode.h", "lib/*/libjpeg.a", "lib/*/libwebp.a", "lib/*/libfmt.so", "lib/*/libfmt.so.[0-9]*",
+          "include/google/protobuf/text_format.h", "lib/*/libprotobuf.so", "lib/*/libprotobuf.so.[0-9]*", "lib/*/libprotoc.so.[0-9]*",
+          "bin/protoc")
 
 
 def packages_are_debians():

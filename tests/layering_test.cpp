@@ -251,17 +251,17 @@ TEST_CASE("layering: a picture that says something else is caught", "[layering]"
     REQUIRE(at != std::string::npos);
     return picture_of(std::string(svg).replace(at, from.size(), to));
   };
-  const std::string arrow = "M295 350V376";  // from net to layers
+  const std::string arrow = "M295 422V448";  // from net to layers
   const auto problems = [&](const std::string& to) { return with(arrow, to).faults.size(); };
-  CHECK(rules_of(with(arrow, "M295 376V350")) != rules());  // the other way round
-  CHECK(rules_of(with(arrow, "M80 350V376")) != rules());   // from testing
+  CHECK(rules_of(with(arrow, "M295 448V422")) != rules());  // the other way round
+  CHECK(rules_of(with(arrow, "M80 422V448")) != rules());   // from testing
   CHECK(rules_of(with("class=\"may\" d=\"" + arrow, "class=\"may-key\" d=\"" + arrow)) != rules());
   CHECK(rules_of(with(">net/<", ">nets/<")) != rules());
-  CHECK(problems("M295 350V375") == 1);  // ends outside any box
+  CHECK(problems("M295 422V447") == 1);  // ends outside any box
   // through layers to kernels
-  CHECK(problems("M295 350V448") == 1);
+  CHECK(problems("M295 422V520") == 1);
   // outside its box, as are the arrows there
-  CHECK(with("y=\"323\">net/<", "y=\"300\">net/<").faults.size() == 3);
+  CHECK(with("y=\"395\">net/<", "y=\"372\">net/<").faults.size() == 3);
 }
 
 TEST_CASE("layering: an arrow that points the wrong way is caught", "[layering]") {
@@ -276,6 +276,9 @@ TEST_CASE("layering: an arrow that points the wrong way is caught", "[layering]"
   CHECK(count("src/model/embed.cpp", "#include <amnet/train/solver.h>\n") == 1);
   CHECK(count("include/amnet/train/trainer.h", "#include <amnet/faces/face_list.h>\n") == 1);
   CHECK(count("src/net/net.cpp", "#include <amnet/faces/sphere_face.h>\n") == 1);
+  CHECK(count("src/caffe/weights.cpp", "#include \"caffe/caffe.pb.h\"\n#include \"io/posix_file.h\"\n") == 0);
+  CHECK(count("src/caffe/weights.cpp", "#include <amnet/faces/heads.h>\n") == 1);
+  CHECK(count("src/io/npy.cpp", "#include \"caffe/caffe.pb.h\"\n") == 1);
   CHECK(count("src/io/checkpoint.cpp", "#include <amnet/net/net.h>\n") == 1);
   CHECK(count("include/amnet/io/model.h", "# include <nlohmann/json.hpp>\n") == 1);
   CHECK(count("include/amnet/core/tensor.h", "#include <Eigen/Core>\n") == 1);

@@ -7,6 +7,7 @@ find_package(fmt 8.1 REQUIRED)
 find_package(libjpegTurbo 2.1 REQUIRED)
 find_package(libwebp REQUIRED)
 find_package(nlohmann_json 3.10 REQUIRED)
+find_package(Protobuf 3.12 REQUIRED)
 find_package(stb REQUIRED)
 find_package(Threads REQUIRED)
 find_package(xxHash 0.8 REQUIRED)
@@ -25,7 +26,8 @@ if(AMNET_BUILD_TESTS)
 endif()
 
 # A project that has amnet as a sub-directory links these through it, so they must be visible there.
-foreach(dependency fmt::fmt fmt::fmt-header-only nlohmann_json::nlohmann_json xxHash::xxHash Threads::Threads)
+foreach(dependency fmt::fmt fmt::fmt-header-only nlohmann_json::nlohmann_json protobuf::libprotobuf xxHash::xxHash
+        Threads::Threads)
   if(TARGET ${dependency})
     get_target_property(is_global ${dependency} IMPORTED_GLOBAL)
     if(NOT is_global)

@@ -1,7 +1,9 @@
 #include "commands.h"
 #include "console.h"
+#include "inspect_caffe.h"
+#include "table.h"
 
-#include <amnet/core/memory_use.h>
+#include <amnet/caffe/caffe_file.h>
 #include <amnet/core/text.h>
 #include <amnet/model/model_file.h>
 
@@ -17,33 +19,6 @@ using namespace amnet;
 namespace fs = std::filesystem;
 
 namespace {
-
-// Lines of cells, each column as wide as its widest cell.
-class Table {
- public:
-  explicit Table(std::string title) : title_(std::move(title)) {}
-  void add(std::vector<std::string> row) { rows_.push_back(std::move(row)); }
-
-  /// Prints the rows under their title; nothing where there are no rows.
-  void print() const {
-    if (rows_.empty()) return;
-    std::vector<std::size_t> widths(rows_.front().size());
-    for (const std::vector<std::string>& row : rows_) {
-      for (std::size_t i = 0; i < row.size(); ++i) widths[i] = std::max(widths[i], one_line(row[i]).size());
-    }
-    answer("");
-    answer(title_);
-    for (const std::vector<std::string>& row : rows_) {
-      std::string line = " ";
-      for (std::size_t i = 0; i < row.size(); ++i) line += fmt::format(" {:<{}} ", one_line(row[i]), widths[i]);
-      answer(line.substr(0, line.find_last_not_of(' ') + 1));
-    }
-  }
-
- private:
-  std::string title_;
-  std::vector<std::vector<std::string>> rows_;
-};
 
 template <class Extents>
 std::string shape_text(const Extents& extents) {
@@ -153,10 +128,6 @@ void print_layers(const NetDescription& description, const Built& built) {
   table.print();
 }
 
-std::string bytes_text(std::uint64_t bytes) {
-  return bytes < 1'000'000 ? grouped(static_cast<std::int64_t>(bytes)) + " bytes" : megabytes(bytes, 1);
-}
-
 std::uint64_t bytes_of(const std::vector<StoredTensor>& stored) {
   return std::accumulate(stored.begin(), stored.end(), std::uint64_t{0},
                          [](std::uint64_t sum, const StoredTensor& tensor) { return sum + tensor.bytes; });
@@ -240,17 +211,32 @@ void print_file(const fs::path& file, const SafetensorsReader& reader, const std
 int inspect_command(Arguments arguments) {
   fs::path named;
   bool json = false;
-  CLI::App app("Says what is in a model file: the net, what it expects of an image, its layers and its tensors.", "train_face inspect");
+  CLI::App app(
+      "Says what is in a model file: the net, what it expects of an image, its layers and its tensors. It also reads the files of Caffe: "
+      "nets, solvers, weights, snapshots and mean images.",
+      "train_face inspect");
   use_our_style(app,
                 "  train_face inspect runs/a\n"
-                "  train_face inspect runs/a/best --json > net.json\n");
+                "  train_face inspect runs/a/best --json > net.json\n"
+                "  train_face inspect face_train_test.prototxt\n");
   begin_group(app, "Model");
-  app.add_option("FILE", named, "Model file, checkpoint folder or run folder (its newest intact checkpoint), or another safetensors file")
+  app.add_option("FILE", named,
+                 "Model file, checkpoint folder or run folder (its newest intact checkpoint), another safetensors file, or a file "
+                 "of Caffe")
       ->required();
   begin_group(app, "Results");
   app.add_flag("--json", json, "The description of the net alone, as the file holds it");
   if (!parse_arguments(app, std::move(arguments))) return 0;
 
+  std::error_code unreadable;  // model_file_of reports it
+  if (fs::is_regular_file(named, unreadable)) {
+    if (const auto kind = caffe_file_kind(named)) {
+      require<DataError>(!json, "{}: the file is one of Caffe's and has no description of amnet's; leave --json out to see what it holds.",
+                         named.string());
+      print_caffe_file(named, *kind);
+      return 0;
+    }
+  }
   const fs::path file = model_file_of(named);
   const SafetensorsReader reader(file);
   const std::optional<NetDescription> description = stored_description(reader.metadata(), file.string());

@@ -1,6 +1,8 @@
 // All of amnet. A file that uses a part of it compiles faster when it includes that part.
 #pragma once
 
+#include <amnet/caffe/caffe_file.h>
+#include <amnet/caffe/weights.h>
 #include <amnet/core/build_info.h>
 #include <amnet/core/device.h>
 #include <amnet/core/dtype.h>

@@ -5,6 +5,7 @@ import json
 import os
 import re
 import shutil
+import struct
 
 import harness
 from harness import CliTest, described, faces, model, newest, path, read, write
@@ -80,6 +81,51 @@ class Inspect(CliTest):
         said = self.sections("half.safetensors")
         self.assertEqual(said["Tensors: 1, 12 bytes"], ["half  F16  (2,1,1,1,3)  12 bytes"])
         self.assertEqual(said["Other metadata"], ["format  pt"])
+
+    def test_prototxts(self):
+        write("net.txt", 'name: "n"\nforce_backward: true\nlayers { name: "conv" type: CONVOLUTION bottom: "data" top: "conv" '
+              "blobs_lr: 1 blobs_lr: 2 include { phase: TRAIN } convolution_param { num_output: 8 kernel_size: 3 pad: 1 pad: 2 } }\n")
+        said = self.sections("net.txt")
+        self.assertEqual(said[""], ["net.txt: Caffe's net 'n', 1 layer"])
+        self.assertEqual(said["Net"], ["force_backward  true"])
+        self.assertEqual([re.split("  +", line) for line in said["Layers"]],
+                         [["name", "type", "reads", "gives", "when", "options"],
+                          ["conv", "Convolution", "data", "conv", "TRAIN",
+                           "param [{lr_mult 1}, {lr_mult 2}], convolution_param {num_output 8, pad [1, 2], kernel_size 3}"]])
+        write("solver.txt", 'net: "net.txt" base_lr: 0.1 test_iter: 10 test_iter: 20')
+        said = self.sections("solver.txt")
+        self.assertEqual(said[""], ["solver.txt: Caffe's solver, 3 fields"])
+        self.assertEqual([line.split(None, 1) for line in said["Fields"]], [["test_iter", "[10, 20]"], ["base_lr", "0.1"], ["net", "net.txt"]])
+        write("wrong.txt", "layer {\n  typ: 3\n}")
+        self.refused(3, ["inspect", "wrong.txt"], "wrong.txt:2: LayerParameter has no field 'typ'; it has type, top, ")
+        self.refused(3, ["inspect", "net.txt", "--json"], "net.txt", "--json")
+
+    def test_binary_files_of_caffe(self):
+        def field(number, content):
+            tag = [number << 3 | 2] if number < 16 else [number << 3 & 0x7F | 0x82, number >> 4]
+            return bytes([*tag, len(content)]) + content
+
+        def blob(values, *extents):
+            return field(5, struct.pack(f"<{len(values)}f", *values)) + field(7, field(1, bytes(extents)))
+
+        conv = field(1, b"conv") + field(2, b"Convolution") + field(7, blob([1, 2, 3, 4], 2, 2)) + field(7, blob([5], 1))
+        write("weights", field(1, b"n") + field(100, field(1, b"data") + field(2, b"Input")) + field(100, conv))
+        said = self.sections("weights")
+        self.assertEqual(said[""], ["weights: weights of Caffe's net 'n', 2 layers"])
+        self.assertEqual([re.split("  +", line) for line in said["Layers"]],
+                         [["name", "type", "blobs", "values"], ["data", "Input"], ["conv", "Convolution", "(2,2), (1)", "5"]])
+        self.assertEqual(said["Parameters"], ["2 blobs in 1 layer  5 values  20 bytes"])
+        write("state", bytes([8, 6]) + field(2, b"a.caffemodel") + field(3, blob([1, 2], 2)) + bytes([32, 1]))
+        said = self.sections("state")
+        self.assertEqual(said[""], ["state: the state of Caffe's solver after 6 steps"])
+        self.assertEqual([line.split() for line in said["Fields"]], [["iter", "6"], ["learned_net", "a.caffemodel"], ["current_step", "1"]])
+        self.assertEqual(said["History: 1 blob, 2 values, 8 bytes"], ["0  (2)  2"])
+        write("mean", blob([1, 2, 3, 5], 2, 1, 2))
+        said = self.sections("mean")
+        self.assertEqual(said[""], ["mean: Caffe's mean image (2,1,2) (channels, height, width)"])
+        self.assertEqual(said["Channels"], ["0  mean 1.5  1 to 2", "1  mean 4    3 to 5"])
+        write("weights", read("weights", "rb")[:-1])
+        self.refused(3, ["inspect", "weights"], "weights: the field at byte", "cut short or damaged")
 
     def test_what_is_missing_or_unknown(self):
         rename(newest("run"), "part.safetensors", lambda name: None if name == "fc5.bias" else name + "x" if name == "fc6.weight" else name)

@@ -32,7 +32,7 @@ FOLDERS = ("cmake", "cuda", "docs", "examples", "include", "src", "tests", "thir
 CODE = (".h", ".cpp", ".cu")
 SOURCES = "h|hpp|cpp|cu|c|py|md|cmake|prototxt|m"
 ENDINGS = SOURCES + "|txt|json|csv|toml|log|html|svg|png|jpg|npy|npz|safetensors|pack"
-ROOMS = "core|kernels|layers|testing|net|data|report|io|model|train|faces|cpu"
+ROOMS = "core|kernels|layers|testing|net|data|report|io|model|train|caffe|faces|cpu"
 
 # Files that are not in the tree and may be named: a pattern, and the reason.
 FILES = {
@@ -44,7 +44,6 @@ FILES = {
     "layers/label_specific_add.cpp": "the reference code's",
     "sgd_solver.cpp": "the reference code's",
     "face_train_test*.prototxt": "the reference code's",
-    "src/caffe/": "the reference code's",
     "evaluation.m": "SphereFace's",
     "*swish*": "what adding_a_layer.md adds",
     "p[03]/p[03]_000[12].png": "in a pack of tests/model/fixtures",
@@ -67,6 +66,7 @@ NAMES = {
     "NumPy": "another library",
     "InnerProduct": "Caffe's",
     "EvalROC": "BLUFR's",
+    "upgrade_net_proto_text": "a program of Caffe's",
     "SphereFace": "a paper",
     "NormFace": "a paper",
     "wo_fn": "the end of a file name of the reference code, in layers/softmax_cross_entropy.h",
@@ -78,6 +78,9 @@ NAMES = {
 TESTS = {
     "train_face: …": "the beginning of an error message",
     "normalize: true": "an option in Caffe's files",
+    "snapshot_format: BINARYPROTO": "an option in Caffe's files",
+    "solver_type: ADAM": "an option in Caffe's files",
+    "type: \"Adam\"": "an option in Caffe's files",
     "gradcheck: swish": "what adding_a_layer.md adds",
 }
 
@@ -146,6 +149,10 @@ class Tree:
                     self.strings += "\n".join(literals) + "\n"
                 if name.startswith("tests/"):
                     self.tests |= {literal.strip('"') for literal in literals}
+            elif path.suffix == ".proto":
+                words = words_of(re.sub(r"//.*", "", path.read_text()))
+                self.words |= words
+                self.names |= words
             elif name.startswith("tests/docs/") and path.suffix == ".py":
                 continue  # the tables above
             elif path.suffix in (".py", ".cmake", ".in") or path.name in ("run", "CMakeLists.txt", "CMakePresets.json"):

@@ -91,7 +91,7 @@ def has_processor(flag):
 
 def copy_tree(target, tests):
     """Copies what the build needs, with only those test files that contain the named tests."""
-    for name in ("CMakeLists.txt", "cmake", "cuda", "docs", "include", "src", "tests", "third_party"):
+    for name in ("CMakeLists.txt", "cmake", "cuda", "docs", "examples", "include", "src", "tests", "third_party"):
         source = ROOT / name
         if source.is_dir():
             shutil.copytree(source, target / name, ignore=shutil.ignore_patterns("__pycache__"))

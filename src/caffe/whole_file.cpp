@@ -1,0 +1,40 @@
+#include "whole_file.h"
+#include "io/posix_file.h"
+
+#include <amnet/core/error.h>
+
+#include <algorithm>
+#include <array>
+#include <limits>
+
+namespace amnet::caffe {
+
+bool is_hdf5(std::span<const std::byte> bytes) {
+  constexpr std::array<unsigned char, 8> signature = {0x89, 'H', 'D', 'F', '\r', '\n', 0x1A, '\n'};
+  return bytes.size() >= signature.size() && std::ranges::equal(std::as_bytes(std::span(signature)), bytes.first(signature.size()));
+}
+
+std::vector<std::byte> read_binary(const std::filesystem::path& path, std::string_view what) {
+  // of any protocol buffer
+  constexpr std::uint64_t largest = std::numeric_limits<std::int32_t>::max();
+  InputFile file(path);
+  require<DataError>(file.size() > 0, "{}: expected {} but the file is empty.", path.string(), what);
+  require<DataError>(file.size() <= largest, "{}: expected {} but the file has {} bytes, and a protocol buffer at most {}.", path.string(),
+                     what, file.size(), largest);
+  std::vector<std::byte> bytes(static_cast<std::size_t>(file.size()));
+  file.read(bytes);
+  require<DataError>(!is_hdf5(bytes), "{}: expected {} but it is an HDF5 file; save it again with `snapshot_format: BINARYPROTO`.",
+                     path.string(), what);
+  return bytes;
+}
+
+std::string read_text(const std::filesystem::path& path) {
+  InputFile file(path);
+  require<DataError>(file.size() <= prototxt_limit, "{}: expected a prototxt but the file has {} bytes, and at most {} are read.",
+                     path.string(), file.size(), prototxt_limit);
+  std::string text(static_cast<std::size_t>(file.size()), '\0');
+  file.read(std::as_writable_bytes(std::span(text)));
+  return text;
+}
+
+}  // namespace amnet::caffe
