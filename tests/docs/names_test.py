@@ -55,6 +55,8 @@ FLAGS = {
     "--benchmark_filter": "Google Benchmark's",
     "--threads": "tests/bench/kernels_bench.cpp takes it out of Google Benchmark's arguments",
     "--cpus": "Docker's",
+    "--install": "CMake's",
+    "--prefix": "CMake's",
 }
 NAMES = {
     "std::*": "the standard library",
