@@ -140,8 +140,7 @@ std::vector<std::string> outer_names(std::string_view text) {
 }
 
 std::optional<CaffeFile> kind_of_text(std::string_view text) {
-  const auto is_control = [](char c) { return static_cast<unsigned char>(c) < ' ' && !(c >= '\t' && c <= '\r'); };
-  if (std::ranges::any_of(text, is_control)) return std::nullopt;
+  if (caffe::first_control(text) != std::string_view::npos) return std::nullopt;
   for (const std::string& name : outer_names(text)) {
     const bool in_net = NetParameter::descriptor()->FindFieldByName(name) != nullptr && name != "name";
     const bool in_solver = SolverParameter::descriptor()->FindFieldByName(name) != nullptr;

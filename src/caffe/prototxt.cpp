@@ -1,10 +1,10 @@
 #include "prototxt.h"
 #include "prototxt_mistakes.h"
 #include "upgrade.h"
-#include "whole_file.h"
 
 #include <amnet/core/error.h>
 #include <amnet/core/text.h>
+#include <amnet/io/durable_file.h>
 
 #include <google/protobuf/io/tokenizer.h>
 #include <google/protobuf/io/zero_copy_stream_impl_lite.h>
@@ -27,6 +27,8 @@ using google::protobuf::Reflection;
 using google::protobuf::TextFormat;
 using Places = TextFormat::ParseInfoTree;
 
+// bytes of a file: the text of a net has some ten thousand
+constexpr std::size_t largest = std::size_t{16} << 20;
 // Bounds of what a message can need in memory; the nets of papers have some thousands of blocks.
 constexpr std::ptrdiff_t most_blocks = 100'000;
 constexpr int deepest = 16;  // blocks in blocks; the messages allow for less
@@ -101,10 +103,9 @@ void check_values(const Message& message, const Places& places, const std::strin
 
 void expect_text(std::string_view text, const std::string& file) {
   require<DataError>(text.find_first_not_of(" \t\r\n") != std::string_view::npos, "{}: expected a prototxt but the file is empty.", file);
-  const auto is_control = [](char c) { return static_cast<unsigned char>(c) < ' ' && !(c >= '\t' && c <= '\r'); };
-  const auto control = std::ranges::find_if(text, is_control);
-  require<DataError>(control == text.end(), "{}: expected a prototxt but byte {} is no text; the file is another one, or damaged.", file,
-                     control - text.begin());
+  const std::size_t control = first_control(text);
+  require<DataError>(control == std::string_view::npos,
+                     "{}: expected a prototxt but byte {} is no text; the file is another one, or damaged.", file, control);
   const std::ptrdiff_t blocks = std::ranges::count(text, '{') + std::ranges::count(text, '<');
   require<DataError>(blocks <= most_blocks, "{}: expected at most {} blocks but the file has {}; it is damaged.", file, most_blocks,
                      blocks);
@@ -159,6 +160,12 @@ void upgrade_nested(SolverParameter& solver, const Places& places, const std::st
 
 }  // namespace
 
+std::size_t first_control(std::string_view text) {
+  const auto is_control = [](char c) { return static_cast<unsigned char>(c) < ' ' && !(c >= '\t' && c <= '\r'); };
+  const auto found = std::ranges::find_if(text, is_control);
+  return found == text.end() ? std::string_view::npos : static_cast<std::size_t>(found - text.begin());
+}
+
 NetText parse_net_prototxt(std::string_view text, const std::string& file) {
   NetText read{.net = {}, .file = file, .lines = {}};
   Places places;
@@ -176,7 +183,9 @@ SolverParameter parse_solver_prototxt(std::string_view text, const std::string& 
   return solver;
 }
 
-NetText read_net_prototxt(const std::filesystem::path& path) { return parse_net_prototxt(read_text(path), path.string()); }
-SolverParameter read_solver_prototxt(const std::filesystem::path& path) { return parse_solver_prototxt(read_text(path), path.string()); }
+NetText read_net_prototxt(const std::filesystem::path& path) { return parse_net_prototxt(read_file(path, largest), path.string()); }
+SolverParameter read_solver_prototxt(const std::filesystem::path& path) {
+  return parse_solver_prototxt(read_file(path, largest), path.string());
+}
 
 }  // namespace amnet::caffe

@@ -6,13 +6,18 @@
 #include <algorithm>
 #include <array>
 #include <limits>
+#include <span>
 
 namespace amnet::caffe {
+namespace {
 
+/// Whether these are the first bytes of an HDF5 file.
 bool is_hdf5(std::span<const std::byte> bytes) {
   constexpr std::array<unsigned char, 8> signature = {0x89, 'H', 'D', 'F', '\r', '\n', 0x1A, '\n'};
   return bytes.size() >= signature.size() && std::ranges::equal(std::as_bytes(std::span(signature)), bytes.first(signature.size()));
 }
+
+}  // namespace
 
 std::vector<std::byte> read_binary(const std::filesystem::path& path, std::string_view what) {
   // of any protocol buffer
@@ -26,15 +31,6 @@ std::vector<std::byte> read_binary(const std::filesystem::path& path, std::strin
   require<DataError>(!is_hdf5(bytes), "{}: expected {} but it is an HDF5 file; save it again with `snapshot_format: BINARYPROTO`.",
                      path.string(), what);
   return bytes;
-}
-
-std::string read_text(const std::filesystem::path& path) {
-  InputFile file(path);
-  require<DataError>(file.size() <= prototxt_limit, "{}: expected a prototxt but the file has {} bytes, and at most {} are read.",
-                     path.string(), file.size(), prototxt_limit);
-  std::string text(static_cast<std::size_t>(file.size()), '\0');
-  file.read(std::as_writable_bytes(std::span(text)));
-  return text;
 }
 
 }  // namespace amnet::caffe

@@ -2,8 +2,9 @@
 
 #include <fmt/core.h>
 
-// With SSE2 the sums are the same, and faster than any disk. xxHash would include <immintrin.h> for
-// more, which takes 70 MB of the memory in which the single header compiles.
+// With SSE2 the sums are the same, at 8.4 GB/s instead of the 9.7 of AVX2 (a Xeon, data in memory).
+// For AVX2 xxHash includes <immintrin.h>, which takes 70 MB of the memory in which the single
+// header compiles.
 #if defined(__SSE2__)
 #define XXH_VECTOR XXH_SSE2
 #endif

@@ -5,8 +5,6 @@
 
 namespace amnet {
 
-Json parse_json(std::string_view text) { return Json::parse(text); }
-
 Json json_object(std::initializer_list<std::pair<const char*, Json>> members) {
   Json object = Json::object();
   for (const auto& [name, value] : members) object[name] = value;

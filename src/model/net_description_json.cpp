@@ -185,7 +185,7 @@ std::string json_of(const NetDescription& description) {
 NetDescription description_of_json(std::string_view text, const std::string& source) {
   Json json;
   try {
-    json = parse_json(text);
+    json = Json::parse(text);
   } catch (const Json::exception& error) {
     throw DataError(fmt::format("{}: the net's description is no JSON: {}.", source, error.what()));
   }

@@ -1,8 +1,8 @@
 #include "tensor_names.h"
+#include "core/edit_distance.h"
 
 #include <fmt/format.h>
 #include <algorithm>
-#include <numeric>
 #include <string_view>
 #include <vector>
 
@@ -12,23 +12,6 @@ namespace {
 // Names beyond these are not compared letter by letter.
 constexpr std::size_t most_names = 2'000;
 constexpr std::size_t longest_name = 200;
-
-/// Letters to change, insert or remove to make one of the other: Wagner and Fischer 1974, row by
-/// row.
-std::size_t distance(std::string_view a, std::string_view b) {
-  std::vector<std::size_t> row(b.size() + 1);
-  std::iota(row.begin(), row.end(), std::size_t{0});
-  for (std::size_t i = 0; i < a.size(); ++i) {
-    std::size_t diagonal = row[0];
-    row[0] = i + 1;
-    for (std::size_t j = 0; j < b.size(); ++j) {
-      const std::size_t changed = diagonal + (a[i] == b[j] ? 0 : 1);
-      diagonal = row[j + 1];
-      row[j + 1] = std::min({changed, row[j] + 1, row[j + 1] + 1});
-    }
-  }
-  return row.back();
-}
 
 }  // namespace
 
@@ -48,7 +31,7 @@ std::string alike_names(const SafetensorsFile& file, std::span<const std::string
   }
   if (names.empty() || wanted.empty()) return {};
   std::string_view best = names.front();
-  const auto far = [&](std::string_view there) { return distance(wanted.front(), there.substr(0, longest_name)); };
+  const auto far = [&](std::string_view there) { return edit_distance(wanted.front(), there.substr(0, longest_name)); };
   for (std::size_t i = 1; i < std::min(names.size(), most_names); ++i) {
     if (far(names[i]) < far(best)) best = names[i];
   }

@@ -43,7 +43,7 @@ Net& prepared(Device& device, Model& model, std::uint64_t seed) {
 
 Json parsed(const std::string& state, std::string_view source) {
   try {
-    return parse_json(state);
+    return Json::parse(state);
   } catch (const Json::exception& error) {
     throw DataError(fmt::format("{}: this is no training state ({}).", source, error.what()));
   }

@@ -86,7 +86,7 @@ int main(int argc, char** argv) try {
     write_durably(values["--json"], json);
   }
   return 0;
-} catch (const Error& error) {
-  fmt::print(stderr, "{}\n", error.what());
-  return error.exit_code();
+} catch (const std::exception& error) {
+  fmt::print(stderr, "embedded: {}\n", error.what());
+  return 1;
 }

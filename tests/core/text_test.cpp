@@ -43,6 +43,7 @@ TEST_CASE("text: a line has no control characters", "[text]") {
 TEST_CASE("text: parts are joined with a separator between them", "[text]") {
   const std::vector<std::string> parts = {"a", "", "c"};
   CHECK(joined(parts, ", ") == "a, , c");
+  CHECK(joined(std::vector<std::string>{"", "b"}, ", ") == ", b");
   CHECK(joined({}, ", ").empty());
   CHECK(joined(std::vector<std::string>{"alone"}, ", ") == "alone");
 }
