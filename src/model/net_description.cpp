@@ -40,7 +40,10 @@ Options options_of(const NetLayer& one) {
 Net net_of(const NetDescription& description, const BuildOptions& options) {
   Net net(options.dtype);
   try {
-    for (const DescribedInput& input : description.inputs) net.input(input.name, Shape(input.shape), input.dtype.value_or(options.dtype));
+    for (const DescribedInput& input : description.inputs) {
+      const DType dtype = input.dtype.value_or(options.dtype);
+      input.per_sample ? net.input(input.name, Shape(input.shape), dtype) : net.fixed_input(input.name, Shape(input.shape), dtype);
+    }
     for (const DescribedLayer& layer : description.layers) {
       std::vector<Value> inputs;
       for (const std::string& input : layer.inputs) inputs.push_back(net.find(input));
@@ -79,6 +82,10 @@ std::string difference(const Options& before, const Options& now, const std::str
 
 std::string difference(const DescribedInput& before, const DescribedInput& now) {
   if (before.shape != now.shape) return fmt::format("its shape was {} but now it is {}", Shape(before.shape), Shape(now.shape));
+  if (before.per_sample != now.per_sample) {
+    return fmt::format("its first extent {} the batch but now it {}", before.per_sample ? "was" : "was not",
+                       now.per_sample ? "is" : "is not");
+  }
   const auto dtype = [](const DescribedInput& input) { return input.dtype ? name_of(*input.dtype) : "that of activations"; };
   return before.dtype == now.dtype ? "" : fmt::format("its dtype was {} but now it is {}", dtype(before), dtype(now));
 }
@@ -127,7 +134,7 @@ NetDescription describe(const Net& net, Roles roles) {
   NetDescription description{.inputs = {}, .layers = {}, .roles = std::move(roles)};
   for (const NetInput& input : net.inputs()) {
     const Shape& shape = input.spec.shape;
-    DescribedInput described{.name = input.name, .shape = {}, .dtype = {}};
+    DescribedInput described{.name = input.name, .shape = {}, .dtype = {}, .per_sample = input.spec.per_sample};
     for (int i = 0; i < shape.rank(); ++i) described.shape.push_back(shape[i]);
     if (input.spec.dtype != net.dtype()) described.dtype = input.spec.dtype;
     description.inputs.push_back(std::move(described));

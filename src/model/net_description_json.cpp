@@ -22,6 +22,7 @@ class Writer {
       inputs.push_back(json_object({{"name", input.name},
                                     {"shape", input.shape},
                                     {"dtype", input.dtype ? std::string(name_of(*input.dtype)) : std::string("activations")}}));
+      if (!input.per_sample) inputs.back()["per_sample"] = false;
     }
     for (const DescribedLayer& layer : description.layers) {
       const std::string where = "layer '" + layer.name + "'";
@@ -83,14 +84,15 @@ class Reader {
     throw DataError(fmt::format("{}: {} in the net's description is not {}.", source_, where, expected));
   }
 
-  void expect_members(const Json& json, const std::string& where, const std::vector<std::string>& members) const {
+  void expect_members(const Json& json, const std::string& where, const std::vector<std::string>& members,
+                      std::string_view optional = {}) const {
     if (!json.is_object()) refuse(where, "an object");
     for (const std::string& member : members) {
       require<DataError>(json.contains(member), "{}: {} in the net's description has no '{}'.", source_, where, member);
     }
     for (const auto& [name, value] : json.items()) {
-      require<DataError>(std::ranges::find(members, name) != members.end(), "{}: {} in the net's description has an unknown member '{}'.",
-                         source_, where, name);
+      require<DataError>(name == optional || std::ranges::find(members, name) != members.end(),
+                         "{}: {} in the net's description has an unknown member '{}'.", source_, where, name);
     }
   }
   const Json& array(const Json& json, const std::string& where) const {
@@ -112,9 +114,13 @@ class Reader {
   }
 
   DescribedInput input(const Json& json) const {
-    expect_members(json, "an input", {"name", "shape", "dtype"});
+    expect_members(json, "an input", {"name", "shape", "dtype"}, "per_sample");
     DescribedInput input{.name = text(json_member(json, "name"), "an input's name"), .shape = {}, .dtype = {}};
     const std::string where = "input '" + input.name + "'";
+    if (const auto found = json.find("per_sample"); found != json.end()) {
+      if (!found->is_boolean()) refuse("'per_sample' of " + where, "true or false");
+      input.per_sample = found->get<bool>();
+    }
     for (const Json& extent : array(json_member(json, "shape"), "the shape of " + where))
       input.shape.push_back(integer(extent, "an extent of " + where));
     const std::string dtype = text(json_member(json, "dtype"), "the dtype of " + where);

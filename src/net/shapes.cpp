@@ -34,7 +34,7 @@ PlanShapes find_shapes(const Graph& graph, const PlanRequest& request, const Dem
     if (graph.values[v].producer >= 0) continue;
     Shape& shape = shapes.values[v].shape;
     if (const auto other = request.inputs.find(static_cast<int>(v)); other != request.inputs.end()) shape = other->second;
-    shape = shape.with(0, request.batch);
+    if (graph.values[v].spec.per_sample) shape = shape.with(0, request.batch);
   }
   for (std::size_t i = 0; i < graph.nodes.size(); ++i) {
     const GraphNode& node = graph.nodes[i];

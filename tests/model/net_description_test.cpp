@@ -233,7 +233,8 @@ TEST_CASE("net description: what is wrong with a text is said with its place", "
   says(net_with("conv2d", R"({"outputs":4,"kernel":[3]})"), "the option 'kernel' has 1 values; expected two, for height and width.");
   says(net_with("conv2d", R"({"outputs":4,"kernel":3})"), "layer 'a': the option 'kernel' is an integer; expected a list of two integers.");
   says(net_with("conv2d", R"({"outputs":4,"weight":{"filler":{"kind":"odd"}}})"),
-       "layer 'a': 'weight': 'filler': the option 'kind' is 'odd'; expected 'constant', 'xavier' or 'gaussian'.");
+       "layer 'a': 'weight': 'filler': the option 'kind' is 'odd'; expected 'constant', 'xavier', 'gaussian', 'msra', 'uniform', "
+       "'unit_rows' or 'positive_rows'.");
   says(net_with("conv2d", R"({"outputs":0})"), "[conv2d] expected input and output channels");
   says(net_with("dropout", R"({"ratio":2})"), "layer 'a': [dropout] expected a ratio in [0, 1) but got 2.");
   says(net_with("pool", R"({"kind":null})"), "is not an option");

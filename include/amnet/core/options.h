@@ -68,6 +68,12 @@ class OptionWriter {
     OptionValue written = value_of(name, value);
     options_.set(std::move(name), std::move(written));
   }
+  /// Only where the value is not the usual one: for an option that a struct got later, so that what
+  /// does not use it is described as before.
+  template <class T>
+  void operator()(std::string name, const T& value, const std::type_identity_t<T>& usual) {
+    if (!(value == usual)) (*this)(std::move(name), value);
+  }
   Options take() { return std::move(options_); }
 
  private:
@@ -87,6 +93,10 @@ class OptionWriter {
     } else if constexpr (requires { value.has_value(); }) {
       OptionList list;
       if (value.has_value()) list.push_back(value_of(name, *value));
+      return {std::move(list)};
+    } else if constexpr (requires { value.push_back(value.front()); }) {
+      OptionList list;
+      for (const auto& each : value) list.push_back(value_of(name, each));
       return {std::move(list)};
     } else {
       OptionWriter nested;
@@ -108,6 +118,10 @@ class OptionReader {
   template <class T>
   void operator()(std::string_view name, T& value) {
     if (const OptionValue* found = take(name)) read(name, *found, value);
+  }
+  template <class T>
+  void operator()(std::string_view name, T& value, const std::type_identity_t<T>& /*usual*/) {
+    (*this)(name, value);
   }
   /// Throws DataError for a name that was not read, with the names that there are.
   void finish() const;
@@ -152,6 +166,10 @@ class OptionReader {
       require<DataError>(list.size() <= 1, "{}: the option '{}' has {} values; expected one or none.", where_, name, list.size());
       value.reset();
       if (list.size() == 1) read(name, list[0], value.emplace());
+    } else if constexpr (requires { value.push_back(value.front()); }) {
+      const auto& list = as<OptionList>(name, from, "a list");
+      value.clear();
+      for (const OptionValue& each : list) read(name, each, value.emplace_back());
     } else {
       OptionReader nested(as<Options>(name, from, "options"), where_ + ": '" + std::string(name) + "'");
       value.fields(nested);

@@ -61,7 +61,7 @@ class Conv2d final : public Layer {
   LayerPlan setup(std::span<const TensorSpec> inputs) const override {
     expect_shape(weight_, weight_shape(inputs));
     const auto& [shape, dtype, per_sample] = inputs[0];
-    return {.outputs = {{geometry().output_shape(shape, outputs_), dtype}}, .saved = {}, .state = std::make_unique<Planned>(shape)};
+    return {.outputs = {{geometry().output_shape(shape, outputs_), dtype, per_sample}}, .saved = {}, .state = std::make_unique<Planned>(shape)};
   }
 
   void forward(const ForwardArgs& args) const override {

@@ -32,7 +32,7 @@ class Dropout final : public Layer {
 
   LayerPlan setup(std::span<const TensorSpec> inputs) const override {
     expect_inputs(inputs, 1);
-    return {.outputs = {inputs[0]}, .saved = {{inputs[0].shape, DType::u8}}};
+    return {.outputs = {inputs[0]}, .saved = {{inputs[0].shape, DType::u8, inputs[0].per_sample}}};
   }
 
   BackwardNeeds needs() const override { return {.inputs = false, .outputs = false}; }

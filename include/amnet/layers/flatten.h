@@ -18,7 +18,7 @@ class Flatten final : public Layer {
     expect_inputs(inputs, 1);
     const auto& [shape, dtype, per_sample] = inputs[0];
     require(shape.rank() == 4 || shape.rank() == 2, "[flatten] expected an input (N,H,W,C) or (N,D) but got {}.", shape);
-    return {.outputs = {{Shape{shape[0], shape.count_from(1)}, dtype}}, .saved = {}};
+    return {.outputs = {{Shape{shape[0], shape.count_from(1)}, dtype, per_sample}}, .saved = {}};
   }
 
   BackwardNeeds needs() const override { return {.inputs = false, .outputs = false}; }

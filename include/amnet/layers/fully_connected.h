@@ -64,7 +64,7 @@ class FullyConnected final : public Layer {
   LayerPlan setup(std::span<const TensorSpec> inputs) const override {
     expect_shape(weight_, weight_shape(inputs));
     const auto& [shape, dtype, per_sample] = inputs[0];
-    LayerPlan plan{.outputs = {{{shape[0], outputs_}, exact_dtype(dtype)}}, .saved = {}};
+    LayerPlan plan{.outputs = {{{shape[0], outputs_}, exact_dtype(dtype), per_sample}}, .saved = {}};
     // the norm of each row
     if (options_.row_norm != RowNorm::none) plan.saved = {{{outputs_, 1}, exact_dtype(dtype), false}};
     return plan;

@@ -79,22 +79,47 @@ enum class Pass : unsigned char { forward, backward };
 
 class PreparedForms;  // layers/prepared_forms.h
 
-/// How a parameter's values are drawn before the first step.
+/// How a parameter's values are drawn before the first step. A row is what belongs to one index of
+/// the first extent. n below is fan_in = elements / first extent, fan_out = elements / second extent
+/// of the order in files (elements, of a vector), or their mean, as `fan` says.
 struct Filler {
-  enum class Kind : unsigned char { constant, xavier, gaussian } kind = Kind::constant;
-  double value = 0;  ///< constant: the value; gaussian: the standard deviation (mean 0)
+  enum class Kind : unsigned char {
+    constant,      ///< `value`
+    xavier,        ///< uniform in +-sqrt(3 / n) (Glorot and Bengio, 2010, as Caffe scales it)
+    gaussian,      ///< normal, with `mean` and the standard deviation `value`
+    msra,          ///< normal, with the deviation sqrt(2 / (n (1 + slope^2))) (He, Zhang, Ren, Sun, 2015)
+    uniform,       ///< in [low, high)
+    unit_rows,     ///< normal, each row divided by its length
+    positive_rows  ///< uniform in [0, 1), each row divided by its sum
+  } kind = Kind::constant;
+  enum class Fan : unsigned char { in, out, average };
+  double value = 0;
+  double mean = 0;
+  double low = 0, high = 1;
+  Fan fan = Fan::in;
+  double slope = 0;  ///< of the leaky ReLU that follows, for msra
+  /// of a gaussian: how many values of a column are not zero, in the mean; negative: all
+  std::int64_t sparse = -1;
 
   template <class Fields>
   void fields(Fields& fields) {
     fields("kind", kind);
     fields("value", value);
+    fields("mean", mean, 0.0);
+    fields("low", low, 0.0);
+    fields("high", high, 1.0);
+    fields("fan", fan, Fan::in);
+    fields("slope", slope, 0.0);
+    fields("sparse", sparse, std::int64_t{-1});
   }
-  friend constexpr std::array<std::string_view, 3> names_of(Kind) { return {"constant", "xavier", "gaussian"}; }
+  friend constexpr std::array<std::string_view, 7> names_of(Kind) {
+    return {"constant", "xavier", "gaussian", "msra", "uniform", "unit_rows", "positive_rows"};
+  }
+  friend constexpr std::array<std::string_view, 3> names_of(Fan) { return {"in", "out", "average"}; }
 
-  static Filler constant(double value) { return {Kind::constant, value}; }
-  /// Uniform in +-sqrt(3 / fan_in), fan_in = elements / first extent (Caffe's "xavier").
-  static Filler xavier() { return {Kind::xavier, 0}; }
-  static Filler gaussian(double deviation) { return {Kind::gaussian, deviation}; }
+  static Filler constant(double value) { return {.kind = Kind::constant, .value = value}; }
+  static Filler xavier() { return {.kind = Kind::xavier}; }
+  static Filler gaussian(double deviation) { return {.kind = Kind::gaussian, .value = deviation}; }
 };
 
 /// How a parameter is laid out here, so that files can have the order that is usual in the field.

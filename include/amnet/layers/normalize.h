@@ -34,7 +34,7 @@ class Normalize final : public Layer {
     expect_inputs(inputs, 1);
     const auto& [shape, dtype, per_sample] = inputs[0];
     require(shape.rank() >= 1, "[normalize] expected an input (..., D) but got {}.", shape);
-    const TensorSpec norm{shape.with(shape.rank() - 1, 1), exact_dtype(dtype)};
+    const TensorSpec norm{shape.with(shape.rank() - 1, 1), exact_dtype(dtype), per_sample};
     if (options_.norm_output) return {.outputs = {inputs[0], norm}, .saved = {}};
     return {.outputs = {inputs[0]}, .saved = {norm}};
   }

@@ -51,8 +51,8 @@ class Pool final : public Layer {
     const auto& [shape, dtype, per_sample] = inputs[0];
     const PoolWindow window = window_on(shape);
     const Shape pooled = window.output_shape(shape);
-    LayerPlan plan{.outputs = {{pooled, dtype}}, .saved = {}, .state = std::make_unique<Planned>(window)};
-    if (window.kind == PoolKind::max) plan.saved.push_back({pooled, DType::i64});
+    LayerPlan plan{.outputs = {{pooled, dtype, per_sample}}, .saved = {}, .state = std::make_unique<Planned>(window)};
+    if (window.kind == PoolKind::max) plan.saved.push_back({pooled, DType::i64, per_sample});
     return plan;
   }
 

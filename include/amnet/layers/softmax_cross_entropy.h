@@ -82,7 +82,7 @@ class SoftmaxCrossEntropy final : public Layer {
     require(!options_.sample_scale || (inputs[2].dtype == dtype && inputs[2].shape.count() == shape[0]),
             "[softmax_cross_entropy] expected a sample_scale {} ({},1) but got {} {}.", name_of(dtype), shape[0],
             name_of(inputs.back().dtype), inputs.back().shape);
-    return {.outputs = {{Shape{1}, dtype, false}}, .saved = {{{shape[0], 2}, dtype}}};
+    return {.outputs = {{Shape{1}, dtype, false}}, .saved = {{{shape[0], 2}, dtype, per_sample}}};
   }
 
   BackwardNeeds needs() const override { return {.overwrites = 0}; }

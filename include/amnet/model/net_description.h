@@ -23,6 +23,7 @@ struct DescribedInput {
   std::string name;
   std::vector<std::int64_t> shape;  ///< with the placeholder for the batch
   std::optional<DType> dtype;       ///< that of the net's activations where there is none
+  bool per_sample = true;           ///< whether the first extent is the batch
   friend bool operator==(const DescribedInput&, const DescribedInput&) = default;
 };
 

@@ -57,6 +57,8 @@ class Net {
   /// UsageError for a name in use.
   Value input(std::string name, Shape shape) { return input(std::move(name), shape, dtype()); }
   Value input(std::string name, Shape shape, DType dtype);
+  /// An input of always this shape, whatever the batch is: weights that come from outside.
+  Value fixed_input(std::string name, Shape shape, DType dtype);
   /// Adds a layer that reads `inputs`, and makes its parameters; returns its first output. Shapes
   /// are checked at once; UsageError names the layer. Existing plans do not include it.
   template <std::derived_from<Layer> L>
