@@ -1,17 +1,25 @@
 #include <amnet/layers/accuracy.h>
 #include <amnet/layers/add.h>
+#include <amnet/layers/angular_margin.h>
 #include <amnet/layers/batch_norm.h>
 #include <amnet/layers/conv2d.h>
+#include <amnet/layers/distance.h>
 #include <amnet/layers/dropout.h>
 #include <amnet/layers/flatten.h>
 #include <amnet/layers/flip.h>
 #include <amnet/layers/fully_connected.h>
+#include <amnet/layers/hard_margin.h>
+#include <amnet/layers/lse_margin.h>
 #include <amnet/layers/normalize.h>
 #include <amnet/layers/pool.h>
 #include <amnet/layers/prelu.h>
 #include <amnet/layers/relu.h>
+#include <amnet/layers/sample_scale.h>
 #include <amnet/layers/scale_shift.h>
 #include <amnet/layers/softmax_cross_entropy.h>
+#include <amnet/layers/sphere_product.h>
+#include <amnet/layers/target_margin.h>
+#include <amnet/layers/target_rescale.h>
 #include <amnet/model/layer_types.h>
 
 #include "describing.h"
@@ -25,18 +33,26 @@ std::span<const LayerType> layer_types() {
   static const std::vector<LayerType> types = {
       layer_type<Accuracy>("accuracy"),
       layer_type<Add>("add"),
+      layer_type<AngularMargin, AngularMarginLayerOptions>("angular_margin"),
       layer_type<BatchNorm, BatchNormOptions>("batch_norm"),
       layer_type<Conv2d, Conv2d::Stated>("conv2d"),
+      layer_type<Distance, Distance::Stated>("distance"),
       layer_type<Dropout, DropoutOptions>("dropout"),
       layer_type<Flatten>("flatten"),
       layer_type<Flip>("flip"),
       layer_type<FullyConnected, FullyConnected::Stated>("fully_connected"),
+      layer_type<HardMargin, HardMarginOptions>("hard_margin"),
+      layer_type<LseMargin, LseMarginLayerOptions>("lse_margin"),
       layer_type<Normalize, NormalizeOptions>("normalize"),
       layer_type<Pool, Pool::Stated>("pool"),
       layer_type<PRelu, PReluOptions>("prelu"),
       layer_type<Relu>("relu"),
+      layer_type<SampleScale, SampleScaleOptions>("sample_scale"),
       layer_type<ScaleShift, ScaleShiftOptions>("scale_shift"),
       layer_type<SoftmaxCrossEntropy, SoftmaxCrossEntropyOptions>("softmax_cross_entropy"),
+      layer_type<SphereProduct, SphereProduct::Stated>("sphere_product"),
+      layer_type<TargetMargin, TargetMarginOptions>("target_margin"),
+      layer_type<TargetRescale, TargetRescaleLayerOptions>("target_rescale"),
   };
   return types;
 }

@@ -3,16 +3,24 @@
 #include <amnet/faces/sphere_face.h>
 #include <amnet/layers/accuracy.h>
 #include <amnet/layers/add.h>
+#include <amnet/layers/angular_margin.h>
 #include <amnet/layers/batch_norm.h>
 #include <amnet/layers/conv2d.h>
+#include <amnet/layers/distance.h>
 #include <amnet/layers/dropout.h>
 #include <amnet/layers/flatten.h>
 #include <amnet/layers/flip.h>
+#include <amnet/layers/hard_margin.h>
+#include <amnet/layers/lse_margin.h>
 #include <amnet/layers/normalize.h>
 #include <amnet/layers/pool.h>
 #include <amnet/layers/prelu.h>
 #include <amnet/layers/relu.h>
+#include <amnet/layers/sample_scale.h>
 #include <amnet/layers/scale_shift.h>
+#include <amnet/layers/sphere_product.h>
+#include <amnet/layers/target_margin.h>
+#include <amnet/layers/target_rescale.h>
 #include <amnet/model/net_description.h>
 #include <amnet/net/plan.h>
 
@@ -41,21 +49,61 @@ TEST_CASE("net description: every layer type comes back with all its options", "
   const auto add = [&]<class L>(L layer) { layers.push_back(std::make_unique<L>(std::move(layer))); };
   add(Accuracy());
   add(Add());
+  add(AngularMargin({.kind = AngularMarginKind::soft,
+                     .margin = 1.35,
+                     .schedule = AngularMarginSchedule{.base = 1, .gamma = 2, .power = 3, .first_step = 4},
+                     .max = 5,
+                     .auto_tune = true,
+                     .margin_input = true,
+                     .margin_output = true,
+                     .arithmetic = Arithmetic::reference_gpu}));
   add(BatchNorm({.epsilon = 1e-3, .fraction = 0.1, .affine = false, .stored_statistics = true, .scale = odd, .shift = odd}));
   add(Conv2d(6, {1, 2}, {.stride = {3, 4}, .pad = {5, 6}, .groups = 2, .with_bias = false, .weight = odd, .bias = odd}));
+  add(Distance(3, {.kind = DistanceKind::l1,
+                   .row_norm = RowNorm::in_place,
+                   .epsilon = 0,
+                   .update_center_only = true,
+                   .reference = true,
+                   .weight = odd}));
+  add(Distance(3, {.weight_from_input = true}));
   add(Dropout({.ratio = 1.0 / 3, .stream = "drop \"5\" \xC3\xA4"}));
   add(Flatten());
   add(Flip());
   add(FullyConnected(7, {.with_bias = false, .row_norm = RowNorm::in_place, .epsilon = 0, .weight = odd, .bias = odd}));
+  add(HardMargin({.positive_weight = 0.8, .margin_output = true, .reference = true}));
+  add(LseMargin({.min_scale = 1, .max_scale = 2, .feature_norm = true, .statistics = true, .reference = true, .scale = odd}));
   add(Normalize({.epsilon = 1e-6, .norm_output = true}));
   add(Pool(PoolKind::average, {1, 2}, {.stride = {3, 4}, .round_up = false}));
   add(Pool::global(PoolKind::max));
   add(PRelu({.shared = true, .slope = odd}));
   add(Relu());
+  add(SampleScale({.do_forward = false, .do_backward_feature = false, .do_backward_scale = false}));
+  add(SampleScale(
+      {.global = GlobalScaleOptions{.initial = 1, .min = 2, .max = 3, .output = true}, .arithmetic = Arithmetic::reference_cpu}));
   add(ScaleShift({.shared = true, .with_shift = true, .scale = odd, .shift = odd}));
   add(SoftmaxCrossEntropy({.scale = 64, .margin = 0.1, .rule = MarginRule::cos_gt_m, .sample_scale = true}));
   add(SoftmaxCrossEntropy(
       {.schedule = MarginSchedule{.base = 0.1, .gamma = -5e-5, .power = 2, .min = -0.4, .max = 1, .first_step = 1LL << 60}}));
+  add(SphereProduct(3, {.multiplier = 2,
+                        .base = 2,
+                        .gamma = 3,
+                        .power = 4,
+                        .lambda_min = 5,
+                        .first_step = 6,
+                        .lambda_output = true,
+                        .reference = true,
+                        .weight = odd}));
+  add(TargetMargin({.margin = -0.2, .rule = MarginRule::cos_gt_m, .margin_output = true}));
+  add(TargetMargin({.schedule = MarginSchedule{.base = 0.1}}));
+  add(TargetRescale({.positive_weight = 0.5,
+                     .negative_weight = 2,
+                     .schedule = RescaleSchedule{.base = 1, .gamma = 2, .power = 3, .min = 4, .max = 5, .first_step = 6},
+                     .only_positive = true,
+                     .keeps_one = true,
+                     .power = true,
+                     .in_test = true,
+                     .weight_output = true,
+                     .arithmetic = Arithmetic::reference_gpu}));
   std::set<std::string_view> seen;
   for (const std::unique_ptr<Layer>& layer : layers) {
     INFO(layer->type());

@@ -338,6 +338,11 @@ class Layer {
   void expect_rank(const TensorSpec& input, int rank, std::string_view dimensions) const {
     require(input.shape.rank() == rank, "[{}] expected an input {} but got {}.", type(), dimensions, input.shape);
   }
+  /// One label for each sample.
+  void expect_labels(const TensorSpec& labels, std::int64_t samples) const {
+    require(labels.dtype == DType::i64 && labels.shape.count() == samples, "[{}] expected labels i64 ({}) but got {} {}.", type(), samples,
+            name_of(labels.dtype), labels.shape);
+  }
 };
 
 }  // namespace amnet
