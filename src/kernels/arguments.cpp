@@ -21,9 +21,17 @@ void check_slope(const Tensor& slope, std::int64_t outputs) {
 
 }  // namespace
 
-void check_accuracy(const Tensor& logits, const Tensor& labels) {
+void check_accuracy(const Tensor& logits, const Tensor& labels, const AccuracyRule& rule) {
+  const auto& [top_k, ignore_label, min_is_better, weights, per_class] = rule;
   require(logits.rank() == 2, "[accuracy] expected logits (N,classes) but got {}.", logits.shape());
-  check_labels(labels, logits.extent(0), logits.extent(1), "accuracy");
+  const std::int64_t samples = logits.extent(0), classes = logits.extent(1);
+  require(!weights.defined() || (weights.count() == samples && weights.dtype() == logits.dtype()),
+          "[accuracy] expected one {} weight for each of {} rows but got {} {}.", name_of(logits.dtype()), samples,
+          name_of(weights.dtype()), weights.shape());
+  require(!per_class.defined() || (per_class.count() == classes && per_class.dtype() == logits.dtype()),
+          "[accuracy] expected room for the {} accuracy of {} classes but got {} {}.", name_of(logits.dtype()), classes,
+          name_of(per_class.dtype()), per_class.shape());
+  check_labels(labels, samples, classes, "accuracy", ignore_label);
 }
 
 void check_batch_norm(const Tensor& x, const Tensor& mean, const Tensor& variance, const Tensor& other) {
@@ -147,13 +155,17 @@ void check_sgd(const SgdUpdate& update) {
           "[sgd] expected a gradient and a momentum {} but got {} and {}.", value, update.gradient.shape(), update.momentum.shape());
 }
 
-void check_softmax_cross_entropy(const Tensor& logits, const Tensor& labels, const Tensor& sample_scale) {
+void check_softmax_cross_entropy(const Tensor& logits, const Tensor& labels, const Tensor& sample_scale, const LossRows& rows) {
   require(logits.rank() == 2, "[softmax_cross_entropy] expected logits (N,classes) but got {}.", logits.shape());
   const std::int64_t samples = logits.extent(0);
   require(!sample_scale.defined() || (sample_scale.count() == samples && sample_scale.dtype() == logits.dtype()),
           "[softmax_cross_entropy] expected one {} scale for each of {} samples but got {} {}.", name_of(logits.dtype()), samples,
           name_of(sample_scale.dtype()), sample_scale.shape());
-  check_labels(labels, samples, logits.extent(1), "softmax_cross_entropy");
+  const Tensor& weights = rows.weights;
+  require(!weights.defined() || (weights.count() == samples && weights.dtype() == logits.dtype()),
+          "[softmax_cross_entropy] expected one {} weight for each of {} rows but got {} {}.", name_of(logits.dtype()), samples,
+          name_of(weights.dtype()), weights.shape());
+  check_labels(labels, samples, logits.extent(1), "softmax_cross_entropy", rows.ignore_label);
 }
 
 }  // namespace amnet

@@ -5,17 +5,19 @@
 //   check_prelu(x, slope, y);   // then every backend may read and write without looking
 #pragma once
 
+#include <amnet/kernels/accuracy.h>
 #include <amnet/kernels/conv2d.h>
 #include <amnet/kernels/image_input.h>
 #include <amnet/kernels/sgd.h>
+#include <amnet/kernels/softmax_cross_entropy.h>
 
 #include <cstdint>
 #include <string_view>
 
 namespace amnet {
 
-/// logits (N,classes), labels i64 (N).
-void check_accuracy(const Tensor& logits, const Tensor& labels);
+/// logits (N,classes), labels i64 (N); the rule's tensors undefined or of their shapes.
+void check_accuracy(const Tensor& logits, const Tensor& labels, const AccuracyRule& rule);
 
 /// x (..., C) and the other side alike; mean and variance (C).
 void check_batch_norm(const Tensor& x, const Tensor& mean, const Tensor& variance, const Tensor& other);
@@ -65,8 +67,9 @@ void check_scale_shift(const Tensor& value, const Tensor& scale);
 /// A gradient and a momentum of the value's shape.
 void check_sgd(const SgdUpdate& update);
 
-/// logits (N,classes), labels i64 (N); sample_scale of N values of their dtype, or undefined.
-void check_softmax_cross_entropy(const Tensor& logits, const Tensor& labels, const Tensor& sample_scale);
+/// logits (N,classes), labels i64 (N); sample_scale and the weights of rows: N values of their dtype,
+/// or undefined.
+void check_softmax_cross_entropy(const Tensor& logits, const Tensor& labels, const Tensor& sample_scale, const LossRows& rows = {});
 
 /// The elements of an argument that may be undefined; then null.
 template <class T>
