@@ -166,21 +166,21 @@ void import_channel_scale(LayerImport& layer) {
   layer.expect(2, 2, 1, 2);
   Fields& fields = layer.fields("channel_scale_param");
   const bool global = fields.flag("global_scale", false);
-  const Options options = options_with({{"do_forward", {fields.flag("do_forward", true)}},
-                                        {"do_backward_feature", {fields.flag("do_backward_feature", true)}},
-                                        {"do_backward_scale", {fields.flag("do_backward_scale", true)}},
-                                        {"global_scale", {global}},
-                                        {"min_global_scale", {fields.number("min_global_scale", 0)}},
-                                        {"max_global_scale", {fields.number("max_global_scale", 1000)}},
-                                        {"init_global_scale", {fields.number("init_global_scale", 1)}},
-                                        {"arithmetic", option(std::string_view(layer.on_gpu() ? "reference_gpu" : "reference_cpu"))}});
+  fields.ignore({"init_global_scale"});  // without effect in the reference code
+  const Options running = options_with({{"initial", {-1.0}},
+                                        {"min", {fields.number("min_global_scale", 0)}},
+                                        {"max", {fields.number("max_global_scale", 1000)}},
+                                        {"output", {layer.tops() == 2}}});
+  Options options = options_with({{"do_forward", {fields.flag("do_forward", true)}},
+                                  {"do_backward_feature", {fields.flag("do_backward_feature", true)}},
+                                  {"do_backward_scale", {fields.flag("do_backward_scale", true)}},
+                                  {"arithmetic", option(std::string_view(layer.on_gpu() ? "reference_gpu" : "reference_cpu"))}});
+  if (global) options.set("global", {OptionList{{running}}});
+  if (layer.tops() == 2 && !global) layer.refuse("its second top is the global scale, which it has with global_scale alone.");
   const Value scaled = layer.add("sample_scale", options, layer.all_bottoms());
   if (global) layer.blob("global_scale");
   layer.top(0, scaled);
-  if (layer.tops() == 2) {
-    if (!global) layer.refuse("its second top is the global scale, which it has with global_scale alone.");
-    layer.top(1, layer.output(scaled, 1));
-  }
+  if (layer.tops() == 2) layer.top(1, layer.output(scaled, 1));
 }
 
 }  // namespace amnet::caffe

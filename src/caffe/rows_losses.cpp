@@ -63,18 +63,51 @@ void import_softmax_loss(LayerImport& layer) {
 void import_contrastive_loss(LayerImport& layer) {
   layer.expect(3, 4, 1, 1);
   Fields& fields = layer.fields("contrastive_loss_param");
-  const Options options = options_with({{"margin", {fields.number("margin", 1)}}, {"legacy", {fields.flag("legacy_version", false)}}});
+  const Options options =
+      options_with({{"margin", {fields.number("margin", 1)}}, {"legacy", {fields.flag("legacy_version", false)}}, {"reference", {true}}});
   layer.top(0, layer.add("contrastive_loss", options, layer.all_bottoms()));
 }
 
 void import_general_contrastive_loss(LayerImport& layer) {
   layer.expect(2, 3, 1, 2);
-  layer.refuse("not yet");
+  Fields& fields = layer.fields("general_contrastive_loss_param");
+  Options options = options_with({{"positive_margin", {fields.number("positive_margin", 0)}},
+                                  {"negative_margin", {fields.number("negative_margin", 1)}},
+                                  {"positive_weight", {fields.number("positive_weight", 1)}},
+                                  {"negative_weight", {fields.number("negative_weight", 1)}},
+                                  {"positive_outlier_threshold", {fields.number("positive_outlier_thresh", 4)}},
+                                  {"max_negative_only", {fields.flag("max_negative_only", false)}},
+                                  {"max_positive_only", {fields.flag("max_positive_only", false)}},
+                                  {"positive_first", {fields.flag("positive_first", false)}},
+                                  {"positive_upper_bound", {fields.number("positive_upper_bound", 1)}},
+                                  {"exp_negative_weight", {fields.flag("exp_negative_weight", false)}},
+                                  {"add_intra_mae", {fields.flag("add_intra_mae", false)}},
+                                  {"max_negative_margin", {fields.number("max_negative_margin", 1.2)}},
+                                  {"distances", {layer.tops() == 2}},
+                                  {"reference", {true}}});
+  const double most = fields.number("normalize_negative", 0);
+  if (fields.has("normalize_negative")) options.set("normalize_negative", {OptionList{{most}}});
+  fields.ignore({"square"});  // without effect in the reference code
+  const Value loss = layer.add("proxy_contrastive_loss", options, layer.all_bottoms());
+  layer.top(0, loss);
+  if (layer.tops() == 2) layer.top(1, layer.output(loss, 1));
 }
 
 void import_general_triplet_loss(LayerImport& layer) {
-  layer.expect(2, 2, 1, 2);
-  layer.refuse("not yet");
+  layer.expect(2, 3, 1, 2);
+  Fields& fields = layer.fields("general_triplet_loss_param");
+  const Options options = options_with({{"margin", {fields.number("margin", 0.2)}},
+                                        {"add_center_loss", {fields.flag("add_center_loss", true)}},
+                                        {"hardest_only", {fields.flag("hardest_only", false)}},
+                                        {"positive_first", {fields.flag("positive_first", false)}},
+                                        {"positive_upper_bound", {fields.number("positive_upper_bound", 1)}},
+                                        {"positive_weight", {fields.number("positive_weight", 1)}},
+                                        {"negative_weight", {fields.number("negative_weight", 1)}},
+                                        {"distances", {layer.tops() == 2}},
+                                        {"reference", {true}}});
+  const Value loss = layer.add("proxy_triplet_loss", options, layer.all_bottoms());
+  layer.top(0, loss);
+  if (layer.tops() == 2) layer.top(1, layer.output(loss, 1));
 }
 
 void import_euclidean_loss(LayerImport& layer) {
@@ -84,7 +117,17 @@ void import_euclidean_loss(LayerImport& layer) {
 
 void import_center_loss(LayerImport& layer) {
   layer.expect(2, 2, 1, 1);
-  layer.refuse("not yet");
+  Fields& fields = layer.fields("center_loss_param");
+  const std::string kind = fields.text("distance_type", "L2");
+  if (kind != "L1" && kind != "L2") layer.refuse(fmt::format("its distance_type is '{}'; amnet knows L1 and L2.", kind));
+  if (layer.axis(fields.integer("axis", 1), layer.rank(0)) != 1) layer.refuse("its axis is not 1.");
+  const Options options = options_with({{"classes", option(fields.integer("num_output", 0))},
+                                        {"distance", option(std::string_view(kind == "L1" ? "l1" : "l2"))},
+                                        {"reference", {true}},
+                                        {"centers", option(layer.parameter(0, fields.filler("center_filler", Filler::constant(0))))}});
+  const Value rows = layer.rank(0) == 4 ? layer.add("flatten", {}, {layer.bottom(0)}, "flat") : layer.bottom(0);
+  layer.top(0, layer.add("center_loss", options, {rows, layer.bottom(1)}));
+  layer.blob("centers");
 }
 
 void import_accuracy(LayerImport& layer) {

@@ -31,18 +31,23 @@ void import_label_specific_add(LayerImport& layer) {
 }
 
 void import_label_specific_margin(LayerImport& layer) {
-  layer.expect(2, 2, 1, 2);
+  layer.expect(2, 3, 1, 2);
   Fields& fields = layer.fields("label_specific_margin_param");
-  const bool multiplies = fields.text("type", "HARD") == "SOFT";
-  const Options options = options_with({{"kind", option(std::string_view(multiplies ? "multiplicative" : "additive"))},
-                                        {"anneal", {fields.has("margin_base")}},
-                                        {"base", {fields.number("margin_base", 0)}},
-                                        {"max", {fields.number("margin_max", 10)}},
-                                        {"power", {fields.number("power", 1)}},
-                                        {"gamma", {fields.number("gamma", 1)}},
-                                        {"first_step", option(fields.integer("iteration", 0))},
-                                        {"margin_output", {layer.tops() == 2}},
-                                        {"arithmetic", arithmetic(layer)}});
+  fields.ignore({"margin_on_test", "reset_margin"});  // without effect in the reference code
+  const double base = fields.number("margin_base", 0);
+  const Options schedule = options_with({{"base", {base}},
+                                         {"gamma", {fields.number("gamma", 1)}},
+                                         {"power", {fields.number("power", 1)}},
+                                         {"first_step", option(fields.integer("iteration", 0))}});
+  const double most = fields.number("margin_max", 10);
+  Options options = options_with({{"kind", option(std::string_view(fields.text("type", "HARD") == "SOFT" ? "soft" : "hard"))},
+                                  {"margin", {base}},
+                                  {"auto_tune", {fields.flag("auto_tune", false)}},
+                                  {"margin_input", {layer.bottoms() == 3}},
+                                  {"margin_output", {layer.tops() == 2}},
+                                  {"arithmetic", arithmetic(layer)}});
+  if (fields.has("margin_base")) options.set("schedule", {OptionList{{schedule}}});
+  if (fields.has("margin_max")) options.set("max", {OptionList{{most}}});
   const Value moved = layer.add("angular_margin", options, layer.all_bottoms());
   layer.blob("margin");
   give_both(layer, moved);
@@ -59,18 +64,38 @@ void import_label_specific_hard_margin(LayerImport& layer) {
 void import_label_specific_rescale(LayerImport& layer) {
   layer.expect(2, 2, 1, 2);
   Fields& fields = layer.fields("label_specific_rescale_param");
-  const Options options = options_with(
-      {{"positive_weight", {fields.number("positive_weight", 1)}}, {"negative_weight", {fields.number("negative_weight", 1)}}});
+  fields.ignore({"positive_lower_bound", "negative_upper_bound"});  // without effect in the reference code
+  Options schedule = options_with({{"base", {fields.number("positive_weight_base", 0)}},
+                                   {"gamma", {fields.number("gamma", 0)}},
+                                   {"power", {fields.number("power", 1)}},
+                                   {"first_step", option(fields.integer("iteration", 0))}});
+  for (const std::string bound : {"min", "max"}) {
+    const std::string field = "positive_weight_" + bound;
+    const double value = fields.number(field, 0);
+    if (fields.has(field)) schedule.set(bound, {OptionList{{value}}});
+  }
+  Options options = options_with({{"positive_weight", {fields.number("positive_weight", 1)}},
+                                  {"negative_weight", {fields.number("negative_weight", 1)}},
+                                  {"only_positive", {fields.flag("power_on_positive", false)}},
+                                  {"keeps_one", {fields.flag("bias_fix", false)}},
+                                  {"power", {fields.flag("for_ip", false)}},
+                                  {"in_test", {fields.flag("rescale_test", false)}},
+                                  {"weight_output", {layer.tops() == 2}},
+                                  {"arithmetic", arithmetic(layer)}});
+  if (fields.has("positive_weight_base")) options.set("schedule", {OptionList{{schedule}}});
   give_both(layer, layer.add("target_rescale", options, layer.all_bottoms()));
 }
 
 void import_global_lse_margin(LayerImport& layer) {
   layer.expect(2, 3, 1, 2);
   Fields& fields = layer.fields("scale_param");
-  Options options = options_with(
-      {{"scale", option(layer.parameter(0, fields.filler("filler", Filler::constant(30))))}, {"feature_norms", {layer.bottoms() == 3}}});
-  if (fields.has("min_value")) options.set("clamp_low", {OptionList{{fields.number("min_value", 0)}}});
-  if (fields.has("max_value")) options.set("clamp_high", {OptionList{{fields.number("max_value", 0)}}});
+  const double low = fields.number("min_value", 0), high = fields.number("max_value", 0);
+  Options options = options_with({{"scale", option(layer.parameter(0, fields.filler("filler", Filler::constant(30))))},
+                                  {"feature_norm", {layer.bottoms() == 3}},
+                                  {"statistics", {layer.tops() == 2}},
+                                  {"reference", {true}}});
+  if (fields.has("min_value")) options.set("min_scale", {low});
+  if (fields.has("max_value")) options.set("max_scale", {OptionList{{high}}});
   const Value moved = layer.add("lse_margin", options, layer.all_bottoms());
   layer.blob("scale");
   layer.blob("margin");

@@ -16,7 +16,6 @@ void import_normalize(LayerImport& layer) {
   if (type == "L1") options.set("kind", option(std::string_view("l1")));
   if (with_norm && !passes_norm) options.set("norm_gradient", {false});
   if (fix && layer.on_gpu()) options.set("fix_gradient", {true});  // the reference code's CPU code ignores it
-  if (type == "L1") options.set("reference", {true});
   const Value unit = layer.add("normalize", options, {layer.bottom(0)});
   layer.top(0, unit);
   if (with_norm) layer.top(1, layer.output(unit, 1));

@@ -127,12 +127,13 @@ void import_margin_inner_product(LayerImport& layer) {
                                         {"power", {fields.number("power", 1)}},
                                         {"lambda_min", {fields.number("lambda_min", 0)}},
                                         {"first_step", option(fields.integer("iteration", 0))},
-                                        {"arithmetic", option(std::string_view("reference"))},
+                                        {"lambda_output", {layer.tops() == 2}},
+                                        {"reference", {true}},
                                         {"weight", option(layer.parameter(0, fields.filler("weight_filler", Filler::constant(0))))}});
   const Value product = layer.add("sphere_product", options, {rows_of(layer, 0, axis), layer.bottom(1)});
   layer.blob("weight");
   layer.top(0, product);
-  layer.top(1, layer.output(product, 1));
+  if (layer.tops() == 2) layer.top(1, layer.output(product, 1));
 }
 
 void import_inner_distance(LayerImport& layer) {
@@ -157,7 +158,7 @@ void import_inner_distance(LayerImport& layer) {
   const std::int64_t outputs = fields.integer("num_output", 0);
   const Options options = options_with({{"outputs", option(from_input ? layer.caffe_shape(inputs[1])[0] : outputs)},
                                         {"kind", option(std::string_view(kind == "L1" ? "l1" : "l2"))},
-                                        {"normalize", {fields.flag("normalize", false)}},
+                                        {"row_norm", option(std::string_view(fields.flag("normalize", false) ? "in_place" : "none"))},
                                         {"epsilon", {layer.epsilon()}},
                                         {"weight_from_input", {from_input}},
                                         {"update_center_only", {fields.flag("update_center_only", false)}},
