@@ -59,12 +59,13 @@ std::vector<Tensor> run(Layer& layer, const std::vector<Tensor>& inputs, DType d
     parameter.value.copy_from(random_values(parameter.value.shape(), stream_of(parameter.name), 0.3, 1).cast(dtype));
     if (parameter.trainable()) parameter_gradients.push_back({&parameter, Tensor(parameter.value.shape(), dtype)});
   });
-  std::vector<Tensor> outputs, saved, slopes, results;
+  std::vector<Tensor> outputs, saved, scratch, slopes, results;
   for (const TensorSpec& spec : plan.outputs) {
     outputs.emplace_back(spec.shape, spec.dtype);
     slopes.push_back(random_values(spec.shape, 77).cast(dtype));
   }
   for (const TensorSpec& spec : plan.saved) saved.emplace_back(spec.shape, spec.dtype);
+  for (const TensorSpec& spec : plan.scratch) scratch.emplace_back(spec.shape, spec.dtype);
   std::vector<Gradient> gradients;
   for (const Tensor& value : values) {
     const bool wanted = value.dtype() == dtype;
@@ -74,7 +75,7 @@ std::vector<Tensor> run(Layer& layer, const std::vector<Tensor>& inputs, DType d
   layer.forward({context, values, outputs, saved, {}, state});
   for (const Tensor& output : outputs) results.push_back(output.clone());
   if (layer.differentiable()) {
-    layer.backward({context, values, outputs, saved, slopes, gradients, Write::assign, {}, {}, parameter_gradients, state});
+    layer.backward({context, values, outputs, saved, slopes, gradients, Write::assign, {}, scratch, parameter_gradients, state});
     for (const Gradient& gradient : gradients) {
       if (gradient) results.push_back(gradient.tensor);
     }
