@@ -73,31 +73,32 @@ struct Judge {
   }
 };
 
-/// One block: moves the margin, and writes the statistics.
+/// One block: moves the margin, and writes the statistics. Every sum has a room of its own, so that
+/// no thread waits before it; those of the mean shift are used again.
 struct MoveMargin {
   static constexpr int threads = 256;
+  enum Sum { of_near, of_count, of_margins, of_scales, of_targets, of_lses, of_largest, all_sums };
   struct Shared {
-    double sums[2][threads / warp_size];
+    double sums[all_sums][threads / warp_size];
   };
   Cosines cosines;
   const Sample* samples;
   bool applies;
   float *margin, *applied, *statistics;  // statistics or nullptr
 
-  /// The sum over the samples, in every thread.
+  /// The mean of value(row) over the samples, in every thread.
   template <class Value>
-  AMNET_DEVICE double sum_of(const Thread& thread, Value value) const {
+  AMNET_DEVICE double mean_of(const Thread& thread, Sum which, Value value) const {
     double sum = 0;
-    for (std::int64_t row = thread.index(); row < cosines.rows; row += threads) sum += value(samples[row]);
-    sum = block_sum(thread, sum, thread.shared<Shared>().sums[0]);
-    thread.barrier();  // the room is used again
-    return sum;
+    for (std::int64_t row = thread.index(); row < cosines.rows; row += threads) sum += value(row);
+    return block_sum(thread, sum, thread.shared<Shared>().sums[which]) / static_cast<double>(cosines.rows > 1 ? cosines.rows : 1);
   }
 
   struct Near {
     const MoveMargin& of;
     const Thread& thread;
     AMNET_DEVICE NearValues operator()(double mu) const {
+      Shared& shared = thread.shared<Shared>();
       double sum = 0, count = 0;
       for (std::int64_t row = thread.index(); row < of.cosines.rows; row += threads) {
         const double value = of.samples[row].margin();
@@ -105,42 +106,30 @@ struct MoveMargin {
         sum += value;
         count += 1;
       }
-      Shared& shared = thread.shared<Shared>();
-      const NearValues near{block_sum(thread, sum, shared.sums[0]), block_sum(thread, count, shared.sums[1])};
-      thread.barrier();  // the room is used again
-      return near;
+      thread.barrier();  // until all have read the sums of the step before
+      return {block_sum(thread, sum, shared.sums[of_near]), block_sum(thread, count, shared.sums[of_count])};
     }
   };
 
   AMNET_DEVICE void operator()(const Thread& thread) const {
-    const auto rows = static_cast<double>(cosines.rows);
+    const Cosines from = cosines;
+    const Sample* const all = samples;
     auto running = static_cast<double>(*margin);
-    thread.barrier();  // all have read it
     if (applies && cosines.rows > 0) {
-      const double mean = sum_of(thread, [](const Sample& sample) { return sample.margin(); }) / rows;
+      const double mean = mean_of(thread, of_margins, [all](std::int64_t row) { return all[row].margin(); });
       running = moved_margin(running, mean, Near{*this, thread});
+      if (thread.index() == 0) *margin = static_cast<float>(running);
     }
-    if (thread.index() == 0) {
-      *margin = static_cast<float>(running);
-      *applied = applies && running > 0 ? static_cast<float>(running) : 0;
-    }
+    if (thread.index() == 0) *applied = applies && running > 0 ? static_cast<float>(running) : 0;
     if (statistics == nullptr) return;
-    const double divisor = rows > 0 ? rows : 1;
-    double scale = static_cast<double>(*cosines.scale);
-    if (cosines.norms != nullptr) {
-      const Cosines from = cosines;
-      const Sample* const first = samples;
-      scale = sum_of(thread, [from, first](const Sample& sample) { return static_cast<double>(from.norms[&sample - first]); }) / divisor;
-    }
-    const double target = sum_of(thread, [](const Sample& sample) { return static_cast<double>(sample.target); }) / divisor;
-    const double lse = sum_of(thread, [](const Sample& sample) { return static_cast<double>(sample.lse); }) / divisor;
-    const double largest = sum_of(thread, [](const Sample& sample) { return static_cast<double>(sample.largest); }) / divisor;
+    const double means[] = {
+        from.norms == nullptr ? static_cast<double>(*from.scale)
+                              : mean_of(thread, of_scales, [from](std::int64_t row) { return static_cast<double>(from.norms[row]); }),
+        mean_of(thread, of_targets, [all](std::int64_t row) { return static_cast<double>(all[row].target); }),
+        mean_of(thread, of_lses, [all](std::int64_t row) { return static_cast<double>(all[row].lse); }),
+        mean_of(thread, of_largest, [all](std::int64_t row) { return static_cast<double>(all[row].largest); }), running};
     if (thread.index() != 0) return;
-    statistics[0] = static_cast<float>(scale);
-    statistics[1] = static_cast<float>(target);
-    statistics[2] = static_cast<float>(lse);
-    statistics[3] = static_cast<float>(largest);
-    statistics[4] = static_cast<float>(running);
+    for (int i = 0; i < 5; ++i) statistics[i] = static_cast<float>(means[i]);
   }
 };
 
