@@ -2,16 +2,24 @@
 // threads.
 #include <amnet/layers/accuracy.h>
 #include <amnet/layers/add.h>
+#include <amnet/layers/angular_margin.h>
 #include <amnet/layers/batch_norm.h>
+#include <amnet/layers/distance.h>
 #include <amnet/layers/dropout.h>
 #include <amnet/layers/flatten.h>
 #include <amnet/layers/flip.h>
+#include <amnet/layers/hard_margin.h>
+#include <amnet/layers/lse_margin.h>
 #include <amnet/layers/normalize.h>
 #include <amnet/layers/pool.h>
 #include <amnet/layers/prelu.h>
 #include <amnet/layers/relu.h>
+#include <amnet/layers/sample_scale.h>
 #include <amnet/layers/scale_shift.h>
 #include <amnet/layers/softmax_cross_entropy.h>
+#include <amnet/layers/sphere_product.h>
+#include <amnet/layers/target_margin.h>
+#include <amnet/layers/target_rescale.h>
 
 #include <cmath>
 #include <memory>
@@ -51,12 +59,13 @@ std::vector<Tensor> run(Layer& layer, const std::vector<Tensor>& inputs, DType d
     parameter.value.copy_from(random_values(parameter.value.shape(), stream_of(parameter.name), 0.3, 1).cast(dtype));
     if (parameter.trainable()) parameter_gradients.push_back({&parameter, Tensor(parameter.value.shape(), dtype)});
   });
-  std::vector<Tensor> outputs, saved, slopes, results;
+  std::vector<Tensor> outputs, saved, scratch, slopes, results;
   for (const TensorSpec& spec : plan.outputs) {
     outputs.emplace_back(spec.shape, spec.dtype);
     slopes.push_back(random_values(spec.shape, 77).cast(dtype));
   }
   for (const TensorSpec& spec : plan.saved) saved.emplace_back(spec.shape, spec.dtype);
+  for (const TensorSpec& spec : plan.scratch) scratch.emplace_back(spec.shape, spec.dtype);
   std::vector<Gradient> gradients;
   for (const Tensor& value : values) {
     const bool wanted = value.dtype() == dtype;
@@ -66,7 +75,7 @@ std::vector<Tensor> run(Layer& layer, const std::vector<Tensor>& inputs, DType d
   layer.forward({context, values, outputs, saved, {}, state});
   for (const Tensor& output : outputs) results.push_back(output.clone());
   if (layer.differentiable()) {
-    layer.backward({context, values, outputs, saved, slopes, gradients, Write::assign, {}, {}, parameter_gradients, state});
+    layer.backward({context, values, outputs, saved, slopes, gradients, Write::assign, {}, scratch, parameter_gradients, state});
     for (const Gradient& gradient : gradients) {
       if (gradient) results.push_back(gradient.tensor);
     }
@@ -116,6 +125,19 @@ std::vector<Case> cases() {
       layer_case<SoftmaxCrossEntropy>("softmax scaled", {cosines, labels, norms},
                                       SoftmaxCrossEntropyOptions{.margin = 0.02, .rule = MarginRule::cos_gt_m, .sample_scale = true}),
       layer_case<Accuracy>("accuracy", {cosines, labels}),
+      layer_case<AngularMargin>("angular_margin", {cosines, labels}, AngularMarginLayerOptions{.margin_output = true}),
+      layer_case<Distance>("distance", {rows}, std::int64_t{90}),
+      layer_case<Distance>("distance l1", {rows}, std::int64_t{90},
+                           DistanceOptions{.kind = DistanceKind::l1, .row_norm = RowNorm::projected}),
+      layer_case<HardMargin>("hard_margin", {cosines, labels}, HardMarginOptions{.margin_output = true}),
+      layer_case<LseMargin>("lse_margin", {cosines, labels}, LseMarginLayerOptions{.statistics = true}),
+      layer_case<LseMargin>("lse_margin by norms", {cosines, labels, norms}, LseMarginLayerOptions{.feature_norm = true}),
+      layer_case<SampleScale>("sample_scale", {cosines, norms}),
+      layer_case<SampleScale>("sample_scale global", {cosines, norms}, SampleScaleOptions{.global = GlobalScaleOptions{.output = true}}),
+      layer_case<SphereProduct>("sphere_product", {random_values({32, 700}, 6), labels}, std::int64_t{1500}),
+      layer_case<TargetMargin>("target_margin", {cosines, labels}, TargetMarginOptions{.margin = 0.35, .margin_output = true}),
+      layer_case<TargetRescale>("target_rescale", {cosines, labels},
+                                TargetRescaleLayerOptions{.positive_weight = 0.7, .negative_weight = 1.1, .keeps_one = true}),
   };
 }
 

@@ -1,8 +1,8 @@
 // Which arithmetic a layer has where the reference code (Caffe's fork happynear/caffe-windows)
 // differs from the true formula, and its CPU code from its GPU code. Each layer says what differs.
 //
-//   const Arithmetic arithmetic = Arithmetic::reference_gpu;
-//   assert(name_of(arithmetic) == "reference_gpu");
+//   Arithmetic arithmetic = Arithmetic::exact;
+//   if (trained_by_caffe) arithmetic = Arithmetic::reference_gpu;
 #pragma once
 
 #include <amnet/core/named.h>

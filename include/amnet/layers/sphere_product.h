@@ -1,6 +1,6 @@
 // Products with the margin of A-Softmax as a layer: kernels/sphere_product.h has the formulas.
 //
-//   Value logits = net.add("fc6", SphereProduct(10, {.base = 1000, .gamma = 0.12, .lambda_min = 5}), {feature, labels});
+//   Value logits = net.add("logits", SphereProduct(10, {.base = 1000, .gamma = 0.12, .lambda_min = 5}), {feature, labels});
 #pragma once
 
 #include <amnet/kernels/fill.h>

@@ -26,6 +26,12 @@ EXAMPLE("layers/add.h") {
   CHECK(net.spec(joined).shape == Shape{1, 8, 6, 16});
 }
 
+EXAMPLE("layers/angular_margin.h") {
+  auto [net, image, conv, other, feature, cosines, labels, norm] = Inputs();
+#include "example_of/layers/angular_margin.h"
+  CHECK(net.spec(moved).shape == Shape{1, 10});
+}
+
 EXAMPLE("layers/batch_norm.h") {
   auto [net, image, conv, other, feature, logits, labels, norm] = Inputs();
 #include "example_of/layers/batch_norm.h"
@@ -36,6 +42,12 @@ EXAMPLE("layers/conv2d.h") {
   auto [net, image, input, other, feature, logits, labels, norm] = Inputs();
 #include "example_of/layers/conv2d.h"
   CHECK(net.spec(conv).shape == Shape{1, 8, 6, 64});
+}
+
+EXAMPLE("layers/distance.h") {
+  auto [net, image, conv, other, feature, logits, labels, norm] = Inputs();
+#include "example_of/layers/distance.h"
+  CHECK(net.spec(distances).shape == Shape{1, 10});
 }
 
 EXAMPLE("layers/dropout.h") {
@@ -62,6 +74,12 @@ EXAMPLE("layers/fully_connected.h") {
   CHECK(net.spec(features).shape == Shape{1, 512});
 }
 
+EXAMPLE("layers/hard_margin.h") {
+  auto [net, image, conv, other, feature, cosines, labels, norm] = Inputs();
+#include "example_of/layers/hard_margin.h"
+  CHECK(net.spec(moved).shape == Shape{1, 10});
+}
+
 EXAMPLE("layers/layer.h") {
 #include "example_of/layers/layer.h"
   Same same;
@@ -69,6 +87,12 @@ EXAMPLE("layers/layer.h") {
   const GradcheckResult result = gradcheck(same, {&x, 1});
   INFO(result.report());
   CHECK(result.passed());
+}
+
+EXAMPLE("layers/lse_margin.h") {
+  auto [net, image, conv, other, feature, cosines, labels, norm] = Inputs();
+#include "example_of/layers/lse_margin.h"
+  CHECK(net.spec(by_norm).shape == Shape{1, 10});
 }
 
 EXAMPLE("layers/normalize.h") {
@@ -107,6 +131,12 @@ EXAMPLE("layers/relu.h") {
   CHECK(net.spec(active).shape == Shape{1, 8, 6, 16});
 }
 
+EXAMPLE("layers/sample_scale.h") {
+  auto [net, image, conv, other, feature, cosines, labels, norm] = Inputs();
+#include "example_of/layers/sample_scale.h"
+  CHECK(net.spec(scaled).shape == Shape{1, 10});
+}
+
 EXAMPLE("layers/scale_shift.h") {
   auto [net, image, conv, other, feature, cosines, labels, norm] = Inputs();
 #include "example_of/layers/scale_shift.h"
@@ -118,4 +148,22 @@ EXAMPLE("layers/softmax_cross_entropy.h") {
   const Value cosines = logits;
 #include "example_of/layers/softmax_cross_entropy.h"
   CHECK(net.spec(scaled).shape == Shape{1});
+}
+
+EXAMPLE("layers/sphere_product.h") {
+  auto [net, image, conv, other, feature, cosines, labels, norm] = Inputs();
+#include "example_of/layers/sphere_product.h"
+  CHECK(net.spec(logits).shape == Shape{1, 10});
+}
+
+EXAMPLE("layers/target_margin.h") {
+  auto [net, image, conv, other, feature, cosines, labels, norm] = Inputs();
+#include "example_of/layers/target_margin.h"
+  CHECK(net.spec(moved).shape == Shape{1, 10});
+}
+
+EXAMPLE("layers/target_rescale.h") {
+  auto [net, image, conv, other, feature, cosines, labels, norm] = Inputs();
+#include "example_of/layers/target_rescale.h"
+  CHECK(net.spec(harder).shape == Shape{1, 10});
 }
