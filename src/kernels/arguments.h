@@ -5,6 +5,7 @@
 //   check_prelu(x, slope, y);   // then every backend may read and write without looking
 #pragma once
 
+#include <amnet/kernels/adam.h>
 #include <amnet/kernels/conv2d.h>
 #include <amnet/kernels/image_input.h>
 #include <amnet/kernels/sgd.h>
@@ -16,6 +17,9 @@ namespace amnet {
 
 /// logits (N,classes), labels i64 (N).
 void check_accuracy(const Tensor& logits, const Tensor& labels);
+
+/// A gradient, a mean and a square of the value's shape.
+void check_adam(const AdamUpdate& update);
 
 /// x (..., C) and the other side alike; mean and variance (C).
 void check_batch_norm(const Tensor& x, const Tensor& mean, const Tensor& variance, const Tensor& other);
