@@ -53,9 +53,11 @@
 #include <amnet/io/npy.h>
 #include <amnet/io/safetensors.h>
 #include <amnet/kernels/accuracy.h>
+#include <amnet/kernels/adam.h>
 #include <amnet/kernels/add.h>
 #include <amnet/kernels/batch_norm.h>
 #include <amnet/kernels/bias.h>
+#include <amnet/kernels/clip_factor.h>
 #include <amnet/kernels/conv2d.h>
 #include <amnet/kernels/dropout.h>
 #include <amnet/kernels/feature_statistics.h>
@@ -76,6 +78,7 @@
 #include <amnet/kernels/softmax_cross_entropy.h>
 #include <amnet/kernels/sum_of_squares.h>
 #include <amnet/kernels/transfer.h>
+#include <amnet/kernels/update_terms.h>
 #include <amnet/layers/accuracy.h>
 #include <amnet/layers/add.h>
 #include <amnet/layers/batch_norm.h>

@@ -2,9 +2,8 @@
 // they lie, without waiting: norm / sqrt(squares) where that root is larger than norm, else 1 (as
 // clip_gradients of Caffe, sgd_solver.cpp).
 //
-//   sum_of_squares(cpu, plan.gradients(), squares);
-//   clip_factor(cpu, squares, 5, factor);
-//   sgd_step(cpu, updates, {.clip = factor});
+//   sum_of_squares(cpu, gradients, squares);   // 100
+//   clip_factor(cpu, squares, 5, factor);      // 0.5, for UpdateTerms::clip
 #pragma once
 
 #include <amnet/core/device.h>
