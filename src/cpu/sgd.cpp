@@ -24,7 +24,8 @@ void step(Cpu& cpu, const SgdUpdate& update, const UpdateTerms& terms) {
       const T before = velocities[i];
       const T velocity = keep * before + rate * slope;
       velocities[i] = velocity;
-      values[i] -= nesterov ? (1 + keep) * velocity - keep * before : velocity;
+      const T move = nesterov ? (1 + keep) * velocity - keep * before : velocity;
+      values[i] -= move;
     });
   };
   with_regularization(terms.regularization, [&]<Regularization regularization>() {

@@ -29,7 +29,7 @@ MUTANTS = [
            "+ (from[c] - means[c]) * scale_terms[c]", "gradcheck: batch normalisation (train)"),
     Mutant("normalize_projection_sign", "src/cpu/normalize.cpp", "radial - along * inverse", "radial + along * inverse",
            "gradcheck: l2 normalise"),
-    Mutant("sgd_uphill", "src/cpu/sgd.cpp", "values[i] -= nesterov", "values[i] += nesterov",
+    Mutant("sgd_uphill", "src/cpu/sgd.cpp", "values[i] -= move", "values[i] += move",
            "sgd: the learning rate is inside the momentum, and decay acts on the old weight"),
     Mutant("softmax_target_sign", "src/cpu/softmax_cross_entropy.cpp", "*label = probability - 1;", "*label = probability + 1;",
            "gradcheck: softmax cross-entropy"),
