@@ -107,6 +107,13 @@ class Parser {
     }
   }
 
+  // The last setting is in the configuration file only where it has an effect.
+  void said_if(std::function<bool()> has_effect) {
+    settings_.back().text = [text = std::move(settings_.back().text), has_effect = std::move(has_effect)] {
+      return has_effect() ? text() : std::string();
+    };
+  }
+
   // Makes it a setting of the configuration file.
   template <class T>
   void keep(const std::string& name, T& value) {
@@ -184,11 +191,23 @@ class Parser {
     add("epochs", options_.epochs, "Passes over the data; 0: as --iterations says");
     settings_.back().text = [this] { return options_.epochs > 0 ? toml_text(options_.epochs) : ""; };
     add("lr", options_.learning_rate, "Learning rate");
-    add("lr-steps", options_.lr_steps, "When it drops: steps, or fractions of all steps below 1")->delimiter(',');
-    add("lr-gamma", options_.lr_gamma, "What it is multiplied by there");
+    add("schedule", options_.schedule, "How it changes: fixed, step, exp, inv, multistep, poly or sigmoid, as in Caffe");
+    add("lr-steps", options_.lr_steps, "multistep: when it drops, in steps, or fractions of all steps below 1")->delimiter(',');
+    add("lr-gamma", options_.lr_gamma, "What it is multiplied by there (multistep, step) or in every step (exp); inv, sigmoid: gamma");
+    add("lr-power", options_.lr_power, "inv and poly: the power");
+    said_if([this] { return options_.schedule == SchedulePolicy::inv || options_.schedule == SchedulePolicy::poly; });
+    add("lr-step-size", options_.lr_step_size, "step: steps between drops; sigmoid: its middle; below 1 a fraction of all steps");
+    said_if([this] { return options_.schedule == SchedulePolicy::step || options_.schedule == SchedulePolicy::sigmoid; });
     add("warm-up", options_.warm_up, "Steps over which it climbs to --lr");
-    add("momentum", options_.solver.momentum, "Momentum");
+    add("method", options_.solver.method, "sgd (with momentum), nesterov or adam");
+    add("momentum", options_.solver.momentum, "Momentum; beta1 of adam");
+    add("beta2", options_.solver.beta2, "adam: how much of the mean of squares is kept");
+    said_if([this] { return options_.solver.method == SolverMethod::adam; });
+    add("epsilon", options_.solver.epsilon, "adam: added to the root of the mean of squares");
+    said_if([this] { return options_.solver.method == SolverMethod::adam; });
     add("weight-decay", options_.solver.weight_decay, "Weight decay");
+    add("regularization", options_.solver.regularization, "What the decay pulls with: l2 (the weight) or l1 (its sign)");
+    add("clip-norm", options_.solver.clip_norm, "Largest norm of all gradients of a step together; longer ones are scaled; 0: any");
   }
 
   void add_run() {

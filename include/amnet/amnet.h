@@ -53,12 +53,14 @@
 #include <amnet/io/npy.h>
 #include <amnet/io/safetensors.h>
 #include <amnet/kernels/accuracy.h>
+#include <amnet/kernels/adam.h>
 #include <amnet/kernels/add.h>
 #include <amnet/kernels/angular_margin.h>
 #include <amnet/kernels/arithmetic.h>
 #include <amnet/kernels/batch_norm.h>
 #include <amnet/kernels/bias.h>
 #include <amnet/kernels/center_loss.h>
+#include <amnet/kernels/clip_factor.h>
 #include <amnet/kernels/contrastive_loss.h>
 #include <amnet/kernels/conv2d.h>
 #include <amnet/kernels/conv2d_transpose.h>
@@ -91,6 +93,7 @@
 #include <amnet/kernels/sum_of_squares.h>
 #include <amnet/kernels/target_rescale.h>
 #include <amnet/kernels/transfer.h>
+#include <amnet/kernels/update_terms.h>
 #include <amnet/layers/accuracy.h>
 #include <amnet/layers/add.h>
 #include <amnet/layers/angular_margin.h>

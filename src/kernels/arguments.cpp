@@ -34,6 +34,13 @@ void check_accuracy(const Tensor& logits, const Tensor& labels, const AccuracyRu
   check_labels(labels, samples, classes, "accuracy", ignore_label);
 }
 
+void check_adam(const AdamUpdate& update) {
+  const Shape& value = update.value.shape();
+  require(update.gradient.shape() == value && update.mean.shape() == value && update.square.shape() == value,
+          "[adam] expected a gradient, a mean and a square {} but got {}, {} and {}.", value, update.gradient.shape(), update.mean.shape(),
+          update.square.shape());
+}
+
 void check_batch_norm(const Tensor& x, const Tensor& mean, const Tensor& variance, const Tensor& other) {
   const std::int64_t channels = x.extent(x.rank() - 1);
   require(mean.count() == channels && variance.count() == channels,

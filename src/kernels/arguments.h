@@ -6,6 +6,7 @@
 #pragma once
 
 #include <amnet/kernels/accuracy.h>
+#include <amnet/kernels/adam.h>
 #include <amnet/kernels/conv2d.h>
 #include <amnet/kernels/image_input.h>
 #include <amnet/kernels/sgd.h>
@@ -18,6 +19,9 @@ namespace amnet {
 
 /// logits (N,classes), labels i64 (N); the rule's tensors undefined or of their shapes.
 void check_accuracy(const Tensor& logits, const Tensor& labels, const AccuracyRule& rule);
+
+/// A gradient, a mean and a square of the value's shape.
+void check_adam(const AdamUpdate& update);
 
 /// x (..., C) and the other side alike; mean and variance (C).
 void check_batch_norm(const Tensor& x, const Tensor& mean, const Tensor& variance, const Tensor& other);

@@ -42,7 +42,7 @@ FILES = {
     "._01.jpg": "a file of macOS",
     "layers/*_layer.cpp": "the reference code's",
     "layers/label_specific_add.cpp": "the reference code's",
-    "sgd_solver.cpp": "the reference code's",
+    "*_solver.cpp": "the reference code's",
     "face_train_test*.prototxt": "the reference code's",
     "evaluation.m": "SphereFace's",
     "*swish*": "what adding_a_layer.md adds",

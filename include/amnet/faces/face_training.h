@@ -64,11 +64,14 @@ struct FaceTraining {
   std::int64_t accumulate = 1;
   std::int64_t iterations = 30000;  ///< steps; ignored where epochs is set
   double epochs = 0;                ///< > 0: ceil(epochs * images / (batch * accumulate)) steps
+  SchedulePolicy schedule = SchedulePolicy::multistep;
   double learning_rate = 0.1;
-  /// When the rate drops: values below 1 are fractions of all steps, others are steps. The default
+  /// Of multistep: when the rate drops: values below 1 are fractions of all steps, others are steps. The default
   /// is the reference code's 16k, 24k, 28k of 30k.
   std::vector<double> lr_steps = {16.0 / 30, 24.0 / 30, 28.0 / 30};
   double lr_gamma = 0.1;
+  double lr_power = 1;        ///< of inv, and of poly, which reaches 0 at the end of the run
+  double lr_step_size = 0.5;  ///< of step and sigmoid: steps, or below 1 a fraction of all steps
   std::int64_t warm_up = 0;
   SolverOptions solver = {};
 

@@ -20,6 +20,14 @@ EXAMPLE("kernels/accuracy.h") {
   CHECK(accuracy.item() == 0.5);
 }
 
+EXAMPLE("kernels/adam.h") {
+  Cpu cpu(1);
+  const Tensor weight = Tensor::of<float>({1}, {1}), gradient = Tensor::of<float>({1}, {5});
+  const Tensor mean = Tensor::zeros({1}, DType::f32), square = Tensor::zeros({1}, DType::f32);
+#include "example_of/kernels/adam.h"
+  CHECK(weight.item() == Approx(0.99).epsilon(1e-4));
+}
+
 EXAMPLE("kernels/add.h") {
   Cpu cpu(1);
   const Tensor x0 = drawn({2, 3}, 1), x1 = drawn({2, 3}, 2), x2 = drawn({2, 3}, 3), dy = drawn({2, 3}, 4);
@@ -59,6 +67,13 @@ EXAMPLE("kernels/bias.h") {
   const Tensor dy = Tensor::of<float>({2, 2}, {1, 2, 3, 4}), dbias({2}, DType::f32);
 #include "example_of/kernels/bias.h"
   CHECK(values_of(dbias) == std::vector<double>{4, 6});
+}
+
+EXAMPLE("kernels/clip_factor.h") {
+  Cpu cpu(1);
+  const Tensor gradients = Tensor::of<float>({2}, {6, 8}), squares({1}, DType::f64), factor({1}, DType::f64);
+#include "example_of/kernels/clip_factor.h"
+  CHECK(factor.item() == 0.5);
 }
 
 EXAMPLE("kernels/conv2d.h") {
@@ -255,4 +270,13 @@ EXAMPLE("kernels/transfer.h") {
   const Tensor logits = drawn({2, 3}), labels = Tensor::zeros({2}, DType::i64), accuracy({1}, DType::f32);
 #include "example_of/kernels/transfer.h"
   CHECK(numbers[0].item() == accuracy.item());
+}
+
+EXAMPLE("kernels/update_terms.h") {
+  Cpu cpu(1);
+  const Tensor weight = Tensor::of<float>({1}, {4}), gradient = Tensor::of<float>({1}, {5}), momentum = Tensor::zeros({1}, DType::f32);
+  const Tensor factor = Tensor::of<double>({1}, {0.5});
+  const std::vector<SgdUpdate> updates = {{{.learning_rate = 0.1, .weight_decay = 2}, gradient, momentum, weight}};
+#include "example_of/kernels/update_terms.h"
+  CHECK(weight.item() == Approx(4 - 0.1 * (0.5 * 5 + 2)));
 }
