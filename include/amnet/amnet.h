@@ -2,6 +2,8 @@
 #pragma once
 
 #include <amnet/caffe/caffe_file.h>
+#include <amnet/caffe/import.h>
+#include <amnet/caffe/solver_settings.h>
 #include <amnet/caffe/weights.h>
 #include <amnet/core/build_info.h>
 #include <amnet/core/device.h>
@@ -73,6 +75,7 @@
 #include <amnet/kernels/flatten.h>
 #include <amnet/kernels/flip.h>
 #include <amnet/kernels/fully_connected.h>
+#include <amnet/kernels/grey.h>
 #include <amnet/kernels/hard_margin.h>
 #include <amnet/kernels/image_input.h>
 #include <amnet/kernels/labels.h>
@@ -108,6 +111,7 @@
 #include <amnet/layers/flatten.h>
 #include <amnet/layers/flip.h>
 #include <amnet/layers/fully_connected.h>
+#include <amnet/layers/grey.h>
 #include <amnet/layers/hard_margin.h>
 #include <amnet/layers/layer.h>
 #include <amnet/layers/lse_margin.h>

@@ -122,23 +122,40 @@ struct ReadValues {
 
 /// From the logits of a classifier back to the product with the class weights: what it reads is the
 /// embedding.
-void find_head(const Import& import, const std::vector<ReadValues>& read, std::string value, Roles& roles) {
+void find_head(Import& import, const std::vector<ReadValues>& read, std::string value, Roles& roles) {
   const Net& net = import.made.model.net;
   const auto maker = [&](const std::string& name) -> const ReadValues* {
     const auto found = import.producers.find(name);
     return found == import.producers.end() ? nullptr : &read[static_cast<std::size_t>(found->second)];
   };
+  const auto before = [&](std::string at, std::initializer_list<std::string_view> types) {
+    for (const ReadValues* layer = maker(at); layer != nullptr && std::ranges::find(types, layer->row->type) != types.end();
+         layer = maker(at)) {
+      at = layer->inputs.at(0);
+    }
+    return at;
+  };
+  const auto first_blob = [&](const std::string& layer) {
+    for (const CaffeParameter& parameter : import.made.parameters) {
+      if (parameter.layer == layer && parameter.index == 0) return parameter.parameter;
+    }
+    return std::string();
+  };
   const ReadValues* at = maker(value);
   while (at != nullptr && at->row->on_logits) at = maker(value = at->inputs.at(0));
   if (at == nullptr || !at->row->classifies) return;
-  for (const CaffeParameter& parameter : import.made.parameters) {
-    if (parameter.layer == at->layer && parameter.index == 0 && at->inputs.size() == at->row->labels.size() + 1) {
-      roles.class_weights = parameter.parameter;
-    }
+  import.made.logits = value;
+  import.made.least_logit = at->row->type == "InnerDistance";
+  // weights of its own, or those of a Parameter layer
+  const bool own = at->row->labels.empty() ? at->inputs.size() == 1 : at->row->type != "InnerDistance" || at->inputs.size() == 1;
+  if (own) {
+    roles.class_weights = first_blob(at->layer);
+  } else if (const ReadValues* weights = maker(before(at->inputs.at(1), {"Normalize"}));
+             weights != nullptr && weights->row->type == "Parameter") {
+    roles.class_weights = first_blob(weights->layer);
   }
-  value = at->inputs.at(0);
-  while ((at = maker(value)) != nullptr && (at->row->type == "Normalize" || at->row->type == "Dropout")) value = at->inputs.at(0);
-  if (net.spec(net.find(value)).shape.rank() == 2 && at != nullptr) roles.embedding = value;
+  value = before(at->inputs.at(0), {"Normalize", "Dropout"});
+  if (net.spec(net.find(value)).shape.rank() == 2 && maker(value) != nullptr) roles.embedding = value;
 }
 
 std::optional<ImageRole> image_role(const Import& import) {

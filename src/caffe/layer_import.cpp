@@ -278,7 +278,8 @@ void LayerImport::input_top(std::size_t i, const std::vector<std::int64_t>& shap
   for (const std::int64_t extent : shape) {
     if (extent < 1) refuse(fmt::format("its top '{}' has an extent of {}; expected 1 or more.", blob, extent));
   }
-  const Shape ours = shape.size() == 4 ? Shape{shape[0], shape[2], shape[3], shape[1]} : Shape(std::span(shape));
+  const bool as_color = options().grey_from_color && shape.size() == 4 && shape[1] == 1;
+  const Shape ours = shape.size() == 4 ? Shape{shape[0], shape[2], shape[3], as_color ? 3 : shape[1]} : Shape(std::span(shape));
   Net& net = import_.made.model.net;
   // What has another first extent than the first input is no batch of samples: weights, say.
   const std::vector<NetInput> before = net.inputs();
@@ -293,6 +294,7 @@ void LayerImport::input_top(std::size_t i, const std::vector<std::int64_t>& shap
     value = per_sample ? net.input(name, ours, dtype) : net.fixed_input(name, ours, dtype);
   }
   import_.names[value.index] = name;
+  if (as_color) value = add("grey", {}, {value}, "grey");
   import_.made.inputs.push_back({.name = name, .layer = layer_.name, .type = layer_.type, .options = layer_.options});
   top(i, value);
 }

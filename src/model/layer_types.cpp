@@ -12,6 +12,7 @@
 #include <amnet/layers/flatten.h>
 #include <amnet/layers/flip.h>
 #include <amnet/layers/fully_connected.h>
+#include <amnet/layers/grey.h>
 #include <amnet/layers/hard_margin.h>
 #include <amnet/layers/lse_margin.h>
 #include <amnet/layers/matrix_product.h>
@@ -52,6 +53,7 @@ std::span<const LayerType> layer_types() {
       layer_type<Flatten>("flatten"),
       layer_type<Flip>("flip"),
       layer_type<FullyConnected, FullyConnected::Stated>("fully_connected"),
+      layer_type<Grey, GreyOptions>("grey"),
       layer_type<HardMargin, HardMarginOptions>("hard_margin"),
       layer_type<LseMargin, LseMarginLayerOptions>("lse_margin"),
       layer_type<MatrixProduct, MatrixProductOptions>("matrix_product"),

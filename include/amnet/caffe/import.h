@@ -40,6 +40,9 @@ struct CaffeImportOptions {
   std::vector<std::string> stages = {};
   CaffeEngine engine = CaffeEngine::gpu;
   std::optional<CaffeImage> image = {};
+  /// where the net takes grey images (one channel), its input takes those of three channels, as
+  /// every other net's, and a layer makes them grey
+  bool grey_from_color = false;
   DType dtype = DType::f32;  ///< of the net
 };
 
@@ -71,6 +74,10 @@ struct CaffeModel {
   /// the value that each blob of Caffe is in the end (layers may write over one), by name
   std::map<std::string, std::string> blobs = {};
   std::vector<CaffeParameter> parameters = {};  ///< in the order of Caffe's net, frozen ones too
+  /// the value that has a number for each class, before margins and scales: the product of the
+  /// embedding with the class weights, or a distance; empty where there is none
+  std::string logits = {};
+  bool least_logit = false;  ///< the class is that of the least of them: they are distances
 
   /// Throws UsageError for a blob that the net does not have.
   Value value(std::string_view blob) const;
