@@ -58,6 +58,19 @@ void check_bias(const Tensor& dy, const Tensor& dbias) {
           name_of(dbias.dtype()), dbias.shape());
 }
 
+void check_combine(const CombineRule& rule, std::span<const Tensor> xs, const Tensor& other) {
+  require(xs.size() >= 2 && xs.size() <= most_combined, "[combine] expected 2 to {} tensors but got {}.", std::size_t{most_combined},
+          xs.size());
+  require(rule.coefficients.empty() || (rule.operation == Combination::sum && rule.coefficients.size() == xs.size()),
+          "[combine] expected coefficients for a sum alone, one for each of {} tensors, but got {} for a {}.", xs.size(),
+          rule.coefficients.size(), name_of(rule.operation));
+  for (const Tensor& x : xs) {
+    require(!x.defined() || (x.shape() == other.shape() && x.dtype() == other.dtype()),
+            "[combine] expected tensors of one shape but got {} {} and {} {}.", name_of(x.dtype()), x.shape(), name_of(other.dtype()),
+            other.shape());
+  }
+}
+
 void check_conv2d_weights(const Conv2dGeometry& geometry, const Shape& x, const Tensor& w, DType dtype) {
   require(w.rank() == 4, "[conv2d] expected weights (O,kh,kw,C/groups) but got {}.", w.shape());
   geometry.output_shape(x, w.extent(0));
@@ -150,6 +163,13 @@ void check_prelu(const Tensor& x, const Tensor& slope, const Tensor& other) {
           name_of(x.dtype()), x.shape(), name_of(other.dtype()), other.shape());
 }
 
+ReducedRows::ReducedRows(const Tensor& values, const Tensor& numbers)
+    : rows(numbers.count()), columns(rows == 0 ? 0 : values.count() / rows) {
+  require(rows * columns == values.count() && numbers.dtype() == exact_dtype(values.dtype()),
+          "[reduce] expected one {} number for each row of {} but got {} {}.", name_of(exact_dtype(values.dtype())), values.shape(),
+          name_of(numbers.dtype()), numbers.shape());
+}
+
 void check_scale_shift(const Tensor& value, const Tensor& scale) {
   const std::int64_t channels = value.rank() == 0 ? 1 : value.extent(value.rank() - 1);
   require(scale.count() == 1 || scale.count() == channels,
@@ -160,6 +180,12 @@ void check_sgd(const SgdUpdate& update) {
   const Shape& value = update.value.shape();
   require(update.gradient.shape() == value && update.momentum.shape() == value,
           "[sgd] expected a gradient and a momentum {} but got {} and {}.", value, update.gradient.shape(), update.momentum.shape());
+}
+
+void check_softmax(const Tensor& x, const Tensor& other) {
+  require(x.rank() >= 1 && other.shape() == x.shape() && other.dtype() == x.dtype(),
+          "[softmax] expected two tensors (..., C) alike but got {} {} and {} {}.", name_of(x.dtype()), x.shape(), name_of(other.dtype()),
+          other.shape());
 }
 
 void check_softmax_cross_entropy(const Tensor& logits, const Tensor& labels, const Tensor& sample_scale, const LossRows& rows) {
