@@ -19,13 +19,11 @@ struct NearValues {
 /// near(mu): the values v with |v - mu| < 0.1. mean: that of all values.
 template <class Near>
 AMNET_HOST_DEVICE double mean_shift(double mean, double mu, int steps, const Near& near) {
-  bool restarted = false;
   double last = mu;
   for (int step = 0; step < steps;) {
     const NearValues found = near(mu);
     if (!(found.count > 0)) {
-      if (restarted || mu == mean || mean != mean) return mean;
-      restarted = true;
+      if (mu == mean || mean != mean) return mean;
       mu = last = mean;
       continue;
     }
