@@ -80,15 +80,14 @@ enum class Pass : unsigned char { forward, backward };
 class PreparedForms;  // layers/prepared_forms.h
 
 /// How a parameter's values are drawn before the first step. A row is what belongs to one index of
-/// the first extent. n below is fan_in = elements / first extent, fan_out = elements / second
-/// extent of the order in files (elements, of a vector), or their mean, as `fan` says.
+/// the first extent. n below is fan_in = elements / first extent, fan_out = elements / second extent
+/// of the order in files (elements, of a vector), or their mean, as `fan` says.
 struct Filler {
   enum class Kind : unsigned char {
     constant,      ///< `value`
     xavier,        ///< uniform in +-sqrt(3 / n) (Glorot and Bengio, 2010, as Caffe scales it)
     gaussian,      ///< normal, with `mean` and the standard deviation `value`
-    /// normal, with the deviation sqrt(2 / (n (1 + slope^2))) (He, Zhang, Ren, Sun, 2015)
-    msra,
+    msra,          ///< normal, with the deviation sqrt(2 / (n (1 + slope^2))) (He, Zhang, Ren, Sun, 2015)
     uniform,       ///< in [low, high)
     unit_rows,     ///< normal, each row divided by its length
     positive_rows  ///< uniform in [0, 1), each row divided by its sum

@@ -86,7 +86,7 @@ class SphereProduct final : public Layer {
     LayerPlan plan{.outputs = {logits}, .saved = {{{outputs_, 1}, dtype, false}}};
     if (options_.lambda_output) plan.outputs.push_back({Shape{1}, dtype, false});
     if (options_.multiplier > 1) {
-      plan.saved.push_back({{shape[0], 2}, dtype, per_sample});     // norms and target cosines
+      plan.saved.push_back({{shape[0], 2}, dtype, per_sample});  // norms and target cosines
       // the products' gradient, and x's further coefficient
       plan.scratch = {logits, {{shape[0], 1}, dtype, per_sample}};
     }
