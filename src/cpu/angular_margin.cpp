@@ -14,8 +14,8 @@ namespace {
 constexpr std::string_view who = "angular_margin";
 constexpr double degree = std::numbers::pi / 180, pi = std::numbers::pi;
 
-/// y of the target cosine c of one sample, and its derivatives. Squares of cosines are rounded to T,
-/// as the reference code has them.
+/// y of the target cosine c of one sample, and its derivatives. Squares of cosines are rounded to
+/// T, as the reference code has them.
 template <class T>
 class Turned {
  public:

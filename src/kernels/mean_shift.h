@@ -1,8 +1,8 @@
 // The mode that a mean shift finds, of kernels/lse_margin.h, in every backend: from `mu` it goes to
-// the mean of the values within 0.1 of it, `steps` times or until it moves by less than 0.001. Where
-// no value is within 0.1 of the start, it starts again from the mean of all values. The reference
-// code (MeanShift of global_lse_margin_layer.cu) repeats that for ever where none is within 0.1 of
-// that mean either; here the mean is then the result.
+// the mean of the values within 0.1 of it, `steps` times or until it moves by less than 0.001.
+// Where no value is within 0.1 of the start, it starts again from the mean of all values. The
+// reference code (MeanShift of global_lse_margin_layer.cu) repeats that for ever where none is
+// within 0.1 of that mean either; here the mean is then the result.
 #pragma once
 
 #include "core/host_device.h"
@@ -19,13 +19,11 @@ struct NearValues {
 /// near(mu): the values v with |v - mu| < 0.1. mean: that of all values.
 template <class Near>
 AMNET_HOST_DEVICE double mean_shift(double mean, double mu, int steps, const Near& near) {
-  bool restarted = false;
   double last = mu;
   for (int step = 0; step < steps;) {
     const NearValues found = near(mu);
     if (!(found.count > 0)) {
-      if (restarted || mu == mean || mean != mean) return mean;
-      restarted = true;
+      if (mu == mean || mean != mean) return mean;
       mu = last = mean;
       continue;
     }

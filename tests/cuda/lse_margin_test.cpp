@@ -43,7 +43,8 @@ TEMPLATE_TEST_CASE("lse_margin: forward", "[gpu]", F32, Bf16) {
   for_each_machine<TestType>("lse_margin: forward", [](Parity& parity) {
     for (const Size& size : sizes) {
       for (const bool with_norms : {false, true}) {
-        for (const float before : {0.0F, 0.6F, -20.0F}) {  // the first margin, a later one, and one far from all
+        // the first margin, a later one, and one far from all
+        for (const float before : {0.0F, 0.6F, -20.0F}) {
           for (const float spread : {0.0F, 0.7F}) {        // one mode, or none near the mean
             for (const LseMarginOptions& options :
                  {LseMarginOptions{}, LseMarginOptions{.max_scale = 12}, LseMarginOptions{.min_scale = 40, .applies = false}}) {

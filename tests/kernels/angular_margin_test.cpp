@@ -56,7 +56,8 @@ TEST_CASE("angular_margin: the reference code's GPU arithmetic has its limits", 
   CHECK(turned(1, 20, gpu).slope == 2);
   CHECK(turned(-0.99, 20, gpu).slope == 0);
   gpu.kind = AngularMarginKind::soft;
-  CHECK(turned(-0.9, 1.5, gpu).y == Approx(std::cos(1.5 * (std::numbers::pi - 1e-4))));  // not cos(pi - 1e-4)
+  // not cos(pi - 1e-4)
+  CHECK(turned(-0.9, 1.5, gpu).y == Approx(std::cos(1.5 * (std::numbers::pi - 1e-4))));
 }
 
 TEST_CASE("angular_margin: the mean angles of targets and others", "[angular_margin]") {

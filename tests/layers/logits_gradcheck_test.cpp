@@ -126,8 +126,8 @@ TEST_CASE("gradcheck: lse margin", "[gradcheck]") {
     for (double& value : inputs[2].data<double>()) value = 8 + value;
     return inputs;
   };
-  // The margin is a constant in backward, so it is kept from following the inputs: it stays negative
-  // here, and is not subtracted; the kernel's test has the term of one that is.
+  // The margin is a constant in backward, so it is kept from following the inputs: it stays
+  // negative here, and is not subtracted; the kernel's test has the term of one that is.
   const auto negative = [](Parameter& parameter) { parameter.value.fill(parameter.buffer ? -90 : 12); };
   check_layer([] { return LseMargin(); }, logits, cosines_and_labels, {.draw_parameter = negative});
   check_layer([] { return LseMargin({.feature_norm = true, .scale = {.lr_mult = 0}}); }, logits, with_norms, {.draw_parameter = negative});

@@ -25,10 +25,10 @@ enum class AngularMarginKind : unsigned char {
 constexpr std::array<std::string_view, 2> names_of(AngularMarginKind) { return {"hard", "soft"}; }
 
 /// With sin a = sqrt(1 - c^2 + 1e-12), hard is y = c cos m - sin a sin m, dy/dc = cos m + c / sin a
-/// sin m; soft is dy/dc = m sin(m a) / sin a. exact: cosines beyond +-1 count as +-1. reference_cpu:
-/// they give NaN, and soft is computed as hard. reference_gpu: hard takes c from [-1 + 1e-4, 1 -
-/// 1e-4], soft sets a itself to pi - 1e-4 where m a is larger than that, and dy/dc is limited to
-/// [0, 2].
+/// sin m; soft is dy/dc = m sin(m a) / sin a. exact: cosines beyond +-1 count as +-1.
+/// reference_cpu: they give NaN, and soft is computed as hard. reference_gpu: hard takes c from [-1 +
+/// 1e-4, 1 - 1e-4], soft sets a itself to pi - 1e-4 where m a is larger than that, and dy/dc is
+/// limited to [0, 2].
 struct AngularMarginOptions {
   AngularMarginKind kind = AngularMarginKind::hard;
   Arithmetic arithmetic = Arithmetic::exact;

@@ -30,9 +30,9 @@ struct DistanceGradientOptions {
   bool reference = false;
 };
 
-/// dx(n) = sum over o of dy(n,o) 2 (x(n) - w(o)), dw(o) = sum over n of dy(n,o) 2 (w(o) - x(n)); for
-/// l1 with the sign in the place of the doubled difference. labels: i64 (N), or undefined; where
-/// given, dw(o) has the samples of label o alone.
+/// dx(n) = sum over o of dy(n,o) 2 (x(n) - w(o)), dw(o) = sum over n of dy(n,o) 2 (w(o) - x(n));
+/// for l1 with the sign in the place of the doubled difference. labels: i64 (N), or undefined;
+/// where given, dw(o) has the samples of label o alone.
 void distance_backward(Cpu& cpu, const DistanceGradientOptions& options, const Tensor& x, const Tensor& centres, const Tensor& labels,
                        const Tensor& dy, const Gradient& dx, const Gradient& dw);
 

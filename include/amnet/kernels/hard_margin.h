@@ -1,6 +1,6 @@
 // Target logits pulled towards the mean of the others: y_t = x_t + (mean of x_j, j != t - x_t) (1 -
-// w); other elements are copied. Formula: LabelSpecificHardMargin of happynear/caffe-windows, branch
-// experiment (label_specific_hard_margin.cu).
+// w); other elements are copied. Formula: LabelSpecificHardMargin of happynear/caffe-windows,
+// branch experiment (label_specific_hard_margin.cu).
 //
 //   hard_margin_forward(cpu, 0.5, x, labels, y, mean);
 //   hard_margin_backward(cpu, 0.5, labels, dy, {}, {dx, Write::assign});

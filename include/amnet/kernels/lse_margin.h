@@ -18,8 +18,10 @@
 namespace amnet {
 
 struct LseMarginOptions {
-  double min_scale = 0, max_scale = std::numeric_limits<float>::max();  ///< what forward limits the scale to
-  bool applies = true;                                                  ///< the margin is moved and subtracted; else y = s x
+  /// what forward limits the scale to
+  double min_scale = 0, max_scale = std::numeric_limits<float>::max();
+  /// the margin is moved and subtracted; else y = s x
+  bool applies = true;
 };
 
 /// x, y: (N,classes), two classes or more; labels: i64 (N); norms (N,1), the scales of the samples,

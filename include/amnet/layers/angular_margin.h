@@ -35,9 +35,12 @@ struct AngularMarginSchedule {
 
 struct AngularMarginLayerOptions {
   AngularMarginKind kind = AngularMarginKind::hard;
-  double margin = 0;                                   ///< what the buffer "margin" holds at the start
-  std::optional<AngularMarginSchedule> schedule = {};  ///< sets the buffer at every step of training
-  std::optional<double> max = {};                      ///< limits the buffer at every step of training
+  /// what the buffer "margin" holds at the start
+  double margin = 0;
+  /// sets the buffer at every step of training
+  std::optional<AngularMarginSchedule> schedule = {};
+  /// limits the buffer at every step of training
+  std::optional<double> max = {};
   /// the margin is half the difference of two running means, of the angles of the others and of the
   /// targets, in degrees
   bool auto_tune = false;
@@ -58,19 +61,19 @@ struct AngularMarginLayerOptions {
   }
 };
 
-/// Inputs: cosines (N,classes), labels i64 (N) and, if asked for, the margin (1); output (N,classes)
-/// and, if asked for, the margin (1). Buffer "margin" (1). With auto_tune buffer and second output
-/// are (3): the margin, the mean angle of the targets and that of the others; a step of training
-/// moves the means by 1%, the first one takes those of its batch, and Phase::test returns those of
-/// its batch beside the margin. Phase::test changes no cosine. The margin is a constant in backward,
-/// except one that is an input.
+/// Inputs: cosines (N,classes), labels i64 (N) and, if asked for, the margin (1); output
+/// (N,classes) and, if asked for, the margin (1). Buffer "margin" (1). With auto_tune buffer and
+/// second output are (3): the margin, the mean angle of the targets and that of the others; a step
+/// of training moves the means by 1%, the first one takes those of its batch, and Phase::test
+/// returns those of its batch beside the margin. Phase::test changes no cosine. The margin is a
+/// constant in backward, except one that is an input.
 ///
-/// Caffe's LabelSpecificMargin (happynear/caffe-windows, branch experiment, label_specific_margin.cpp
-/// and .cu), whose options margin_on_test and reset_margin have no effect there. reference_cpu: as
-/// kernels/angular_margin.h says; the schedule and the limit apply in Phase::test too, auto_tune
-/// tunes nothing, and a margin that is an input is not read. reference_gpu: the first step takes the
-/// means of its batch only where there is a schedule, and a margin that is an input gets no
-/// gradient.
+/// Caffe's LabelSpecificMargin (happynear/caffe-windows, branch experiment,
+/// label_specific_margin.cpp and .cu), whose options margin_on_test and reset_margin have no effect
+/// there. reference_cpu: as kernels/angular_margin.h says; the schedule and the limit apply in
+/// Phase::test too, auto_tune tunes nothing, and a margin that is an input is not read.
+/// reference_gpu: the first step takes the means of its batch only where there is a schedule, and a
+/// margin that is an input gets no gradient.
 class AngularMargin final : public Layer {
  public:
   explicit AngularMargin(AngularMarginLayerOptions options = {}) : options_(options) {
@@ -90,7 +93,8 @@ class AngularMargin final : public Layer {
     check(inputs);
     expect_shape(margin_, margin_shape());
     const DType dtype = inputs[0].dtype;
-    LayerPlan plan{.outputs = {inputs[0]}, .saved = {{Shape{1}, dtype, false}}};  // the margin that was applied
+    // the margin that was applied
+    LayerPlan plan{.outputs = {inputs[0]}, .saved = {{Shape{1}, dtype, false}}};
     if (options_.margin_output) plan.outputs.push_back({margin_shape(), dtype, false});
     return plan;
   }

@@ -25,10 +25,10 @@ struct DistanceOptions {
 /// labels i64 (N). Output (N,outputs): distances. Parameter "weight" (outputs,I), the centres,
 /// unless they are an input; then O must be `outputs`.
 ///
-/// Caffe's InnerDistance (happynear/caffe-windows, inner_distance_layer.cpp and .cu): its `normalize`
-/// is RowNorm::in_place, with an epsilon of 1e-6 on a CPU and none on a GPU, and is not applied to
-/// centres that are an input; its bias and `transpose` have no effect there: the values of a weight
-/// (I,O) are read as rows of I.
+/// Caffe's InnerDistance (happynear/caffe-windows, inner_distance_layer.cpp and .cu): its
+/// `normalize` is RowNorm::in_place, with an epsilon of 1e-6 on a CPU and none on a GPU, and is not
+/// applied to centres that are an input; its bias and `transpose` have no effect there: the values
+/// of a weight (I,O) are read as rows of I.
 class Distance final : public Layer {
  public:
   /// All options that the layer states.
@@ -71,7 +71,8 @@ class Distance final : public Layer {
     const auto& [shape, dtype, per_sample] = inputs[0];
     if (!options_.weight_from_input) expect_shape(weight_, centres);
     LayerPlan plan{.outputs = {{{shape[0], outputs_}, dtype, per_sample}}};
-    if (options_.row_norm != RowNorm::none) plan.saved = {{{outputs_, 1}, dtype, false}};  // the norm of each row
+    // the norm of each row
+    if (options_.row_norm != RowNorm::none) plan.saved = {{{outputs_, 1}, dtype, false}};
     if (options_.row_norm == RowNorm::projected) {
       plan.saved.push_back({centres, dtype, false});  // the unit rows
       plan.scratch = {{centres, dtype, false}};       // their gradient

@@ -13,7 +13,8 @@ namespace amnet {
 struct HardMarginOptions {
   double positive_weight = 0.5;  ///< w: how much of the target's own logit stays
   bool margin_output = false;    ///< a second output (1): the mean margin
-  bool reference = false;        ///< backward as in the reference code, which passes the gradient on
+  /// backward as in the reference code, which passes the gradient on
+  bool reference = false;
 
   template <class Fields>
   void fields(Fields& fields) {

@@ -62,7 +62,8 @@ class LseMargin final : public Layer {
     check(inputs);
     expect_shape(scale_, {1});
     const DType dtype = inputs[0].dtype;
-    LayerPlan plan{.outputs = {inputs[0]}, .saved = {{Shape{1}, dtype, false}}};  // the margin that was subtracted
+    // the margin that was subtracted
+    LayerPlan plan{.outputs = {inputs[0]}, .saved = {{Shape{1}, dtype, false}}};
     if (options_.statistics) plan.outputs.push_back({Shape{5}, dtype, false});
     return plan;
   }

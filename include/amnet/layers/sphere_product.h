@@ -1,6 +1,6 @@
 // Products with the margin of A-Softmax as a layer: kernels/sphere_product.h has the formulas.
 //
-//   Value logits = net.add("logits", SphereProduct(10, {.base = 1000, .gamma = 0.12, .lambda_min = 5}), {feature, labels});
+//   Value logits = net.add("sphere", SphereProduct(10, {.base = 1000, .gamma = 0.12, .lambda_min = 5}), {feature, labels});
 #pragma once
 
 #include <amnet/kernels/fill.h>
@@ -82,11 +82,13 @@ class SphereProduct final : public Layer {
     const auto& [shape, input_dtype, per_sample] = inputs[0];
     const DType dtype = exact_dtype(input_dtype);
     const TensorSpec logits{{shape[0], outputs_}, dtype, per_sample};
-    LayerPlan plan{.outputs = {logits}, .saved = {{{outputs_, 1}, dtype, false}}};  // the norm of each row
+    // the norm of each row
+    LayerPlan plan{.outputs = {logits}, .saved = {{{outputs_, 1}, dtype, false}}};
     if (options_.lambda_output) plan.outputs.push_back({Shape{1}, dtype, false});
     if (options_.multiplier > 1) {
-      plan.saved.push_back({{shape[0], 2}, dtype, per_sample});     // norms and target cosines
-      plan.scratch = {logits, {{shape[0], 1}, dtype, per_sample}};  // the products' gradient, and x's further coefficient
+      plan.saved.push_back({{shape[0], 2}, dtype, per_sample});  // norms and target cosines
+      // the products' gradient, and x's further coefficient
+      plan.scratch = {logits, {{shape[0], 1}, dtype, per_sample}};
     }
     return plan;
   }
@@ -101,7 +103,7 @@ class SphereProduct final : public Layer {
         cosine_forward(device, x, w, epsilon, {}, y, norms);
       }
       if (has_margin(args.context)) sphere_margin_forward(device, margin(args.context), x, args.inputs[1], y, args.saved[1]);
-      if (options_.lambda_output) fill(device, args.outputs[1], options_.lambda_at(args.context.step.number()));
+      if (options_.lambda_output) fill(device, args.outputs[1], lambda(args.context));
     });
   }
 
@@ -139,13 +141,15 @@ class SphereProduct final : public Layer {
   void visit(const ParameterVisitor& visitor) override { visitor(weight_); }
 
  private:
-  static constexpr double epsilon = 1e-12;  // the reference code has none: a row of zeros is NaN there
+  // the reference code has none: a row of zeros is NaN there
+  static constexpr double epsilon = 1e-12;
 
   bool has_margin(const Context& context) const { return options_.multiplier > 1 && (options_.reference || context.phase == Phase::train); }
+  /// Asks for the step only where lambda depends on it: what differs from step to step cannot be
+  /// recorded.
+  double lambda(const Context& context) const { return options_.lambda_at(options_.gamma == 0 ? 0 : context.step.number()); }
   SphereMargin margin(const Context& context) const {
-    return {.multiplier = static_cast<int>(options_.multiplier),
-            .lambda = options_.lambda_at(context.step.number()),
-            .reference = options_.reference};
+    return {.multiplier = static_cast<int>(options_.multiplier), .lambda = lambda(context), .reference = options_.reference};
   }
   Shape weight_shape(std::span<const TensorSpec> inputs) const {
     expect_inputs(inputs, 2);

@@ -32,8 +32,9 @@ struct TargetMarginOptions {
 };
 
 /// Inputs (N,classes), labels i64 (N); output (N,classes) and, if asked for, the bias -m (1), which
-/// carries no gradient. Phase::test changes nothing, and its bias is 0. Backward passes the gradient
-/// on: the derivative is 1 under either rule. Caffe's LabelSpecificAdd with MarginRule::cos_gt_m.
+/// carries no gradient. Phase::test changes nothing, and its bias is 0. Backward passes the
+/// gradient on: the derivative is 1 under either rule. Caffe's LabelSpecificAdd with
+/// MarginRule::cos_gt_m.
 class TargetMargin final : public Layer {
  public:
   explicit TargetMargin(TargetMarginOptions options = {}) : options_(options) {
