@@ -67,8 +67,8 @@ void check_scale_shift(const Tensor& value, const Tensor& scale);
 /// A gradient and a momentum of the value's shape.
 void check_sgd(const SgdUpdate& update);
 
-/// logits (N,classes), labels i64 (N); sample_scale and the weights of rows: N values of their dtype,
-/// or undefined.
+/// logits (N,classes), labels i64 (N); sample_scale and the weights of rows: N values of their
+/// dtype, or undefined.
 void check_softmax_cross_entropy(const Tensor& logits, const Tensor& labels, const Tensor& sample_scale, const LossRows& rows = {});
 
 /// The elements of an argument that may be undefined; then null.

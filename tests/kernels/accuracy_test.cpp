@@ -50,7 +50,8 @@ TEST_CASE("accuracy: the k best classes, of logits and of distances", "[accuracy
 
 TEST_CASE("accuracy: rows that are not counted, and the accuracy of each class", "[accuracy]") {
   Cpu cpu(2);
-  const Tensor logits = Tensor::of<double>({6, 3}, {1, 2, 3, 3, 2, 1, 1, 3, 2, 1, 2, 3, 1, 2, 3, 9, 1, 1});  // 2, 0, 1, 2, 2, 0
+  // 2, 0, 1, 2, 2, 0
+  const Tensor logits = Tensor::of<double>({6, 3}, {1, 2, 3, 3, 2, 1, 1, 3, 2, 1, 2, 3, 1, 2, 3, 9, 1, 1});
   const Tensor labels = Tensor::of<std::int64_t>({6}, {2, 0, 0, 255, 0, 1}), weights = Tensor::of<double>({6}, {1, 0.5, 2, 1, 0, -1});
   const Tensor accuracy({1}, DType::f64), per_class({3}, DType::f64);
   accuracy_forward(cpu, logits, labels, accuracy, {.ignore_label = 255, .per_class = per_class});

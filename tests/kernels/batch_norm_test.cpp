@@ -76,7 +76,8 @@ TEST_CASE("batch_norm: a small variance on a large mean survives f32", "[batch_n
 }
 
 TEST_CASE("batch_norm: without the mean, and without the deviation", "[batch_norm]") {
-  const Tensor x = Tensor::of<double>({4, 1}, {1, 2, 3, 6});  // mean 3, mean square 12.5, variance 3.5
+  // mean 3, mean square 12.5, variance 3.5
+  const Tensor x = Tensor::of<double>({4, 1}, {1, 2, 3, 6});
   for (const auto& [centered, scaled] : {std::pair{false, true}, {true, false}, {false, false}}) {
     BatchNorm layer({.epsilon = 1e-12, .fraction = 0.5, .affine = false, .centered = centered, .scaled = scaled});
     layer.build(std::vector<TensorSpec>{{x.shape(), DType::f64}});

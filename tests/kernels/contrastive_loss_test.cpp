@@ -29,7 +29,8 @@ TEST_CASE("contrastive_loss: pairs of one label and of two, and flags in their p
   const Tensor labels = Tensor::of<std::int64_t>({4}, {7, 7, 7, 7}), others = Tensor::of<std::int64_t>({4}, {7, 1, 2, 3});
   const Found plain = found({.margin = 2}, labels, others);
   CHECK(plain.loss == Approx((25 + 0 + 1.5 * 1.5 + 4) / 8));
-  CHECK(plain.da == std::vector<double>{3, 4, 0, 0, -1.5, 0, 0, 0});  // nothing where the distance is 0
+  // nothing where the distance is 0
+  CHECK(plain.da == std::vector<double>{3, 4, 0, 0, -1.5, 0, 0, 0});
   for (std::size_t i = 0; i < plain.da.size(); ++i) CHECK(plain.db[i] == -plain.da[i]);
   const Found of_flags = found({.margin = 2}, Tensor::of<std::int64_t>({4}, {1, 0, 0, 0}), {});
   CHECK(of_flags.loss == plain.loss);

@@ -20,7 +20,8 @@ Tensor integers(const Shape& shape, std::uint64_t seed) {
   return tensor;
 }
 
-/// The formula of the header, as plain loops: calls body(x index, w index, y index) for every product.
+/// The formula of the header, as plain loops: calls body(x index, w index, y index) for every
+/// product.
 template <class Body>
 void for_each_product(const Conv2dGeometry& g, const Shape& x, const Shape& y, Body&& body) {
   const std::int64_t inputs = x[3] / g.groups, outputs = y[3] / g.groups;

@@ -10,8 +10,8 @@ using namespace amnet;
 
 namespace {
 
-// Pulls of 0.25 (class 0) and 1.5 (class 2) without a margin; pushes, of a margin of 1: 0.5 and 0.75 of
-// the first sample, 0.25 of the second.
+// Pulls of 0.25 (class 0) and 1.5 (class 2) without a margin; pushes, of a margin of 1: 0.5 and
+// 0.75 of the first sample, 0.25 of the second.
 const Tensor distances = Tensor::of<double>({2, 3}, {0.25, 0.5, 0.25, 0.75, 3, 1.5});
 const Tensor labels = Tensor::of<std::int64_t>({2}, {0, 2});
 

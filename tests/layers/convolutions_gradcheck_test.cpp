@@ -1,5 +1,5 @@
-// Compares the backward of dilated, depthwise and transposed convolutions with central differences in
-// double.
+// Compares the backward of dilated, depthwise and transposed convolutions with central differences
+// in double.
 #include <amnet/layers/conv2d.h>
 #include <amnet/layers/conv2d_transpose.h>
 #include <amnet/testing/gradcheck.h>
