@@ -11,8 +11,8 @@ namespace {
 constexpr std::string_view who = "accuracy";
 constexpr float minus_infinity = -std::numeric_limits<float>::infinity();
 
-/// verdicts(i) = 1 if fewer than k classes are better than the target of sample i, 0 if not, -1 if the
-/// sample is not counted. Of logits, better is a later class with one at least as large, or an
+/// verdicts(i) = 1 if fewer than k classes are better than the target of sample i, 0 if not, -1 if
+/// the sample is not counted. Of logits, better is a later class with one at least as large, or an
 /// earlier class with a larger one. As on the CPU, a target of minus infinity is never right. One
 /// block handles one sample.
 struct Judge {

@@ -72,7 +72,8 @@ void stochastic_pool_forward(Cpu& cpu, const PoolWindow& window, const PoolDraw&
           for_pixels(g, rows, columns, [&](std::int64_t at) {
             if (found) return;
             so_far += static_cast<double>(channel[at * g.channels]);
-            if (channel[at * g.channels] > 0) chosen = at;  // the last of them where the threshold was rounded up
+            // the last of them where the threshold was rounded up
+            if (channel[at * g.channels] > 0) chosen = at;
             found = so_far > threshold;
           });
           drawn[to] = chosen;

@@ -1,5 +1,5 @@
-// One number from a batch: a term for each row, computed on several threads, and their sum in the order
-// of the rows.
+// One number from a batch: a term for each row, computed on several threads, and their sum in the
+// order of the rows.
 #pragma once
 
 #include "lanes.h"

@@ -13,7 +13,8 @@
 
 namespace amnet {
 
-/// What a variant of the formula leaves out, on a CPU: caffe-windows has both in batch_norm_layer.cpp.
+/// What a variant of the formula leaves out, on a CPU: caffe-windows has both in
+/// batch_norm_layer.cpp.
 struct BatchNormTerms {
   bool centered = true;  ///< false: the mean is taken to be 0, and the variance is the mean of x^2
   bool scaled = true;    ///< false: sqrt(variance + epsilon) is taken to be 1

@@ -28,8 +28,8 @@ struct Conv2dGeometry {
   std::int64_t groups = 1;  ///< divides the channels of the input and of the output
   Extents dilation = 1;     ///< from one tap of the kernel to the next
 
-  /// floor((input + 2 pad - dilation (kernel - 1) - 1) / stride) + 1; 0 or less where the kernel does
-  /// not fit.
+  /// floor((input + 2 pad - dilation (kernel - 1) - 1) / stride) + 1; 0 or less where the kernel
+  /// does not fit.
   static constexpr std::int64_t output_extent(std::int64_t input, std::int64_t kernel, std::int64_t stride, std::int64_t pad,
                                               std::int64_t dilation = 1) {
     const std::int64_t room = input + 2 * pad - dilation * (kernel - 1) - 1;

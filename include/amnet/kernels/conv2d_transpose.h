@@ -1,6 +1,6 @@
-// Transposed convolution ("deconvolution") on channels-last tensors, on a CPU: the data gradient of the
-// convolution with the same geometry, as a forward pass. Pixel (i,j) of x adds to the pixels of y that
-// the convolution would read for it:
+// Transposed convolution ("deconvolution") on channels-last tensors, on a CPU: the data gradient of
+// the convolution with the same geometry, as a forward pass. Pixel (i,j) of x adds to the pixels of
+// y that the convolution would read for it:
 //   y(n, i*stride.height + a*dilation.height - pad.height, j*stride.width + b*dilation.width - pad.width, o) += w(c,a,b,o) * x(n,i,j,c).
 // Dumoulin and Visin, "A guide to convolution arithmetic for deep learning" (arXiv 1603.07285),
 // chapter 4.
@@ -14,8 +14,8 @@
 
 namespace amnet {
 
-/// (N,H,W,C) to (N,OH,OW,O), OH = (H - 1) stride + dilation (kernel - 1) + 1 - 2 pad. Throws UsageError
-/// for an invalid geometry or one that leaves no pixel.
+/// (N,H,W,C) to (N,OH,OW,O), OH = (H - 1) stride + dilation (kernel - 1) + 1 - 2 pad. Throws
+/// UsageError for an invalid geometry or one that leaves no pixel.
 Shape conv2d_transpose_output_shape(const Conv2dGeometry& geometry, const Shape& x, std::int64_t outputs);
 
 /// x (N,H,W,C), w (C,kh,kw,O/groups) not prepared, bias (O) or undefined, y (N,OH,OW,O), all of one

@@ -1,7 +1,7 @@
 // L2 normalisation of rows: norm = sqrt(sum of x^2 + epsilon), y = x / norm. The epsilon is inside
 // the root, so that a row of zeros has a finite norm, output and gradient. Wang, Xiang, Cheng,
-// Yuille, "NormFace" (arXiv 1704.06369), equations 9 and 10. And L1 normalisation: norm = sum of |x| +
-// epsilon.
+// Yuille, "NormFace" (arXiv 1704.06369), equations 9 and 10. And L1 normalisation: norm = sum of
+// |x| + epsilon.
 //
 //   normalize_forward(cpu, x, 1e-12, y, norm);                        // (3,4) becomes (0.6,0.8), its norm 5
 //   normalize_backward(cpu, y, norm, dy, {}, {dx, Write::assign});    // where nobody else reads the norm
@@ -33,8 +33,8 @@ void normalize_backward(Cpu& cpu, const Tensor& y, const Tensor& norm, const Ten
 void normalize_backward(Cuda& cuda, const Tensor& y, const Tensor& norm, const Tensor& dy, const Tensor& dnorm, const Gradient& dx,
                         bool undivided = false);
 
-/// As above with the L1 norm, on a CPU: dx = (dy - sign(y) <y, dy>) / norm + dnorm sign(y), with sign(0)
-/// = 0.
+/// As above with the L1 norm, on a CPU: dx = (dy - sign(y) <y, dy>) / norm + dnorm sign(y), with
+/// sign(0) = 0.
 void l1_normalize_forward(Cpu& cpu, const Tensor& x, double epsilon, const Tensor& y, const Tensor& norm);
 void l1_normalize_backward(Cpu& cpu, const Tensor& y, const Tensor& norm, const Tensor& dy, const Tensor& dnorm, const Gradient& dx,
                            bool undivided = false);

@@ -43,10 +43,12 @@ constexpr std::array<std::string_view, 4> names_of(LossNormalization) { return {
 /// Which rows count and how much, and what their sum is divided by; the default is their mean. The
 /// rules are those of caffe-windows, softmax_loss_layer.cpp.
 struct LossRows {
-  std::optional<std::int64_t> ignore_label = {};  ///< a row with this label has no loss and no gradient
+  /// a row with this label has no loss and no gradient
+  std::optional<std::int64_t> ignore_label = {};
   LossNormalization normalization = LossNormalization::valid;
   std::int64_t samples = 0;  ///< what batch_size divides by
-  /// loss_i = -log(max(p, floor)) with p the probability of the label; the gradient is that of -log(p)
+  /// loss_i = -log(max(p, floor)) with p the probability of the label; the gradient is that of
+  /// -log(p)
   double probability_floor = 0;
   Tensor weights = {};  ///< (N), multiplies each loss; a row of weight 0 does not count. Constants.
   /// (1): what the sum was divided by, written by forward for backward; undefined where that is N

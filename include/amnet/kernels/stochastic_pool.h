@@ -1,5 +1,5 @@
-// Stochastic pooling over windows of an image, on a CPU: in training one pixel of each window, drawn
-// with a probability in proportion to its value; in testing the mean of the window's values,
+// Stochastic pooling over windows of an image, on a CPU: in training one pixel of each window,
+// drawn with a probability in proportion to its value; in testing the mean of the window's values,
 // weighted with themselves. Zeiler, Fergus, "Stochastic Pooling for Regularization of Deep
 // Convolutional Neural Networks" (arXiv 1301.3557), equations 4 to 6. The values are meant to be
 // activations >= 0; sums take others as they are.
@@ -23,9 +23,10 @@ struct PoolDraw {
   std::int64_t step = 0;
 };
 
-/// x: (N,H,W,C); y: (N,OH,OW,C); indices: i64, as y: h * W + w of the drawn pixel. It is the first at
-/// which the sum of the values so far exceeds u times the sum of all, with u in [0, 1) a function of
-/// the draw and of the place in y alone. Where the values sum to 0 or less it is the first.
+/// x: (N,H,W,C); y: (N,OH,OW,C); indices: i64, as y: h * W + w of the drawn pixel. It is the first
+/// at which the sum of the values so far exceeds u times the sum of all, with u in [0, 1) a
+/// function of the draw and of the place in y alone. Where the values sum to 0 or less it is the
+/// first.
 void stochastic_pool_forward(Cpu& cpu, const PoolWindow& window, const PoolDraw& draw, const Tensor& x, const Tensor& y,
                              const Tensor& indices);
 /// dy goes to the drawn pixel. dx: (N,H,W,C).

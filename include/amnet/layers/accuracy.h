@@ -10,11 +10,14 @@
 namespace amnet {
 
 struct AccuracyOptions {
-  std::int64_t top_k = 1;                         ///< right if the label is among the k best classes
+  /// right if the label is among the k best classes
+  std::int64_t top_k = 1;
   std::optional<std::int64_t> ignore_label = {};  ///< rows with this label are not counted
   bool min_is_better = false;                     ///< for distances in the place of logits
-  bool per_class = false;                         ///< a second output with the accuracy of each class
-  bool sample_weights = false;                    ///< a third input: rows of weight 0 are not counted
+  /// a second output with the accuracy of each class
+  bool per_class = false;
+  /// a third input: rows of weight 0 are not counted
+  bool sample_weights = false;
 
   template <class Fields>
   void fields(Fields& fields) {

@@ -14,8 +14,8 @@ namespace amnet {
 struct ContrastiveLossOptions {
   double margin = 1;    ///< how far apart dissimilar pairs are to be
   bool legacy = false;  ///< a dissimilar pair has max(0, margin - d^2), as Caffe had it first
-  /// The gradient of a dissimilar pair is that of the reference code, which divides by d + 1e-4 instead
-  /// of d (contrastive_loss_layer.cpp).
+  /// The gradient of a dissimilar pair is that of the reference code, which divides by d + 1e-4
+  /// instead of d (contrastive_loss_layer.cpp).
   bool reference = false;
 
   template <class Fields>
@@ -26,8 +26,9 @@ struct ContrastiveLossOptions {
   }
 };
 
-/// Inputs: features a and b (N, ...) of one shape and labels i64 (N) of both, a pair of one label being
-/// similar; or in the place of the labels one flag i64 (N), 0 for a dissimilar pair. Output: the loss (1).
+/// Inputs: features a and b (N, ...) of one shape and labels i64 (N) of both, a pair of one label
+/// being similar; or in the place of the labels one flag i64 (N), 0 for a dissimilar pair. Output:
+/// the loss (1).
 class ContrastiveLoss final : public Layer {
  public:
   explicit ContrastiveLoss(ContrastiveLossOptions options = {}) : options_(options) {

@@ -10,8 +10,8 @@
 
 namespace amnet {
 
-/// Input (N,H,W,C), output (N,OH,OW,outputs); parameters "weight" (C,kh,kw,outputs/groups) and "bias"
-/// (outputs). The options are those of the convolution whose data gradient this is.
+/// Input (N,H,W,C), output (N,OH,OW,outputs); parameters "weight" (C,kh,kw,outputs/groups) and
+/// "bias" (outputs). The options are those of the convolution whose data gradient this is.
 class Conv2dTranspose final : public Layer {
  public:
   using Stated = Conv2d::Stated;

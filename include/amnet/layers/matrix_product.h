@@ -21,7 +21,8 @@ struct MatrixProductOptions {
   }
 };
 
-/// Inputs x (N,I) and w (O,I), output (N,O); parameter "bias" (O). w is exact (f32 where x is bf16).
+/// Inputs x (N,I) and w (O,I), output (N,O); parameter "bias" (O). w is exact (f32 where x is
+/// bf16).
 class MatrixProduct final : public Layer {
  public:
   explicit MatrixProduct(MatrixProductOptions options = {}) : options_(options) {}

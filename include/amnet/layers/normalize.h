@@ -9,7 +9,8 @@
 namespace amnet {
 
 struct NormalizeOptions {
-  double epsilon = 1e-12;        ///< added to the sum of squares, inside the root, or to the sum of absolute values
+  /// added to the sum of squares, inside the root, or to the sum of absolute values
+  double epsilon = 1e-12;
   bool norm_output = false;      ///< a second output with the norms
   NormKind kind = NormKind::l2;  ///< l1 is for CPUs alone
   bool norm_gradient = true;     ///< whether the gradient of the norms flows back, or is dropped

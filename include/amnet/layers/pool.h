@@ -1,5 +1,5 @@
-// Pooling as a layer: kernels/pool.h has the rules, and kernels/stochastic_pool.h those of a stochastic
-// one.
+// Pooling as a layer: kernels/pool.h has the rules, and kernels/stochastic_pool.h those of a
+// stochastic one.
 //
 //   Value halved = net.add("pool1", Pool(PoolKind::max, 3), {conv});
 //   Value pooled = net.add("gap", Pool::global(PoolKind::average), {conv});

@@ -23,11 +23,14 @@ struct ProxyContrastiveLossOptions {
   double positive_upper_bound = 1;
   bool exp_negative_weight = false;
   /// The negative margin is that of the options plus a moving average of the mean pull, at most
-  /// max_negative_margin: the buffer "intra_mae", <- 0.99 of itself + 0.01 of the batch's, in training.
+  /// max_negative_margin: the buffer "intra_mae", <- 0.99 of itself + 0.01 of the batch's, in
+  /// training.
   bool add_intra_mae = false;
   double max_negative_margin = 1.2;
-  bool distances = false;  ///< a second output: mean pull, mean push and, with add_intra_mae, the average
-  bool reference = false;  ///< where the reference code differs, its rule: kernels/proxy_contrastive_loss.h
+  /// a second output: mean pull, mean push and, with add_intra_mae, the average
+  bool distances = false;
+  /// where the reference code differs, its rule: kernels/proxy_contrastive_loss.h
+  bool reference = false;
 
   template <class Fields>
   void fields(Fields& fields) {
@@ -49,9 +52,9 @@ struct ProxyContrastiveLossOptions {
   }
 };
 
-/// Inputs: distances (N,classes) and labels i64 (N); with a third one, values (N,classes), the loss is
-/// computed from these, and the first input gets their gradient. Outputs: the loss (1) and, if asked for,
-/// the mean distances (2) or (3), through which no gradient passes.
+/// Inputs: distances (N,classes) and labels i64 (N); with a third one, values (N,classes), the loss
+/// is computed from these, and the first input gets their gradient. Outputs: the loss (1) and, if
+/// asked for, the mean distances (2) or (3), through which no gradient passes.
 class ProxyContrastiveLoss final : public Layer {
  public:
   explicit ProxyContrastiveLoss(ProxyContrastiveLossOptions options = {}) : options_(options) {
@@ -80,7 +83,8 @@ class ProxyContrastiveLoss final : public Layer {
             "[proxy_contrastive_loss] expected values {} {} but got {} {}.", name_of(dtype), shape, name_of(inputs.back().dtype),
             inputs.back().shape);
     if (options_.add_intra_mae) expect_shape(intra_mae_, Shape{1});
-    LayerPlan plan{.outputs = {{Shape{1}, dtype, false}}, .saved = {{Shape{1}, dtype, false}}};  // the negative margin
+    // the negative margin
+    LayerPlan plan{.outputs = {{Shape{1}, dtype, false}}, .saved = {{Shape{1}, dtype, false}}};
     if (options_.distances) plan.outputs.push_back({Shape{options_.add_intra_mae ? 3 : 2}, dtype, false});
     return plan;
   }

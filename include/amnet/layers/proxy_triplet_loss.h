@@ -14,11 +14,14 @@ struct ProxyTripletLossOptions {
   double margin = 0.2;
   bool add_center_loss = true;  ///< adds positive_weight times the distance to the own proxy
   bool hardest_only = false;    ///< only the nearest other proxy pushes
-  bool positive_first = false;  ///< samples farther from the own proxy than positive_upper_bound are pulled alone
+  /// samples farther from the own proxy than positive_upper_bound are pulled alone
+  bool positive_first = false;
   double positive_upper_bound = 1;
   double positive_weight = 1, negative_weight = 1;
-  bool distances = false;  ///< a second output: the mean distances to the own proxy and to the others
-  bool reference = false;  ///< loss and gradient are those of the reference code: kernels/proxy_triplet_loss.h
+  /// a second output: the mean distances to the own proxy and to the others
+  bool distances = false;
+  /// loss and gradient are those of the reference code: kernels/proxy_triplet_loss.h
+  bool reference = false;
 
   template <class Fields>
   void fields(Fields& fields) {
@@ -34,9 +37,9 @@ struct ProxyTripletLossOptions {
   }
 };
 
-/// Inputs: distances (N,classes), labels i64 (N) and, as a third one, the weights of the samples (N),
-/// constants. Outputs: the loss (1) and, if asked for, the mean distances (2), through which no gradient
-/// passes.
+/// Inputs: distances (N,classes), labels i64 (N) and, as a third one, the weights of the samples
+/// (N), constants. Outputs: the loss (1) and, if asked for, the mean distances (2), through which
+/// no gradient passes.
 class ProxyTripletLoss final : public Layer {
  public:
   explicit ProxyTripletLoss(ProxyTripletLossOptions options = {}) : options_(options) {}

@@ -52,11 +52,13 @@ struct SoftmaxCrossEntropyOptions {
   bool sample_scale = false;
   /// rows with this label have no loss and no gradient; it need not be a class
   std::optional<std::int64_t> ignore_label = {};
-  LossNormalization normalization = LossNormalization::valid;  ///< what the sum of the losses is divided by
+  /// what the sum of the losses is divided by
+  LossNormalization normalization = LossNormalization::valid;
   /// a last input, of one constant for each row, multiplies the losses
   bool sample_weights = false;
-  /// the smallest probability whose logarithm is taken; the gradient does not know it. The reference
-  /// code has the smallest normal float (softmax_loss_layer.cpp), and so no loss above 87.3365.
+  /// the smallest probability whose logarithm is taken; the gradient does not know it. The
+  /// reference code has the smallest normal float (softmax_loss_layer.cpp), and so no loss above
+  /// 87.3365.
   double probability_floor = 0;
 
   template <class Fields>
