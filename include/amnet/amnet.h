@@ -2,6 +2,7 @@
 #pragma once
 
 #include <amnet/caffe/caffe_file.h>
+#include <amnet/caffe/image_data.h>
 #include <amnet/caffe/import.h>
 #include <amnet/caffe/solver_settings.h>
 #include <amnet/caffe/weights.h>

@@ -131,6 +131,8 @@ class LayerImport {
   Value channels_last(Value plain, std::string_view suffix = "channels_last");
   Value output(Value first, int which) const;
   void top(std::size_t i, Value value);
+  /// Whether some layer reads the blob as labels: it then holds integers.
+  bool is_label(const std::string& blob) const { return import_.labels.contains(blob); }
   /// An input of the net, in Caffe's order.
   void input_top(std::size_t i, const std::vector<std::int64_t>& shape);
   /// Multipliers of the blob of that index, and its filler.

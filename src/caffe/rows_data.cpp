@@ -118,7 +118,8 @@ void import_dummy_data(LayerImport& layer) {
     if (extents.size() == 4) extents = {extents[0], extents[2], extents[3], extents[1]};
     const Options options = options_with({{"extents", option(extents)},
                                           {"filler", {options_of(fillers.size() == 1 ? fillers[0] : fillers[i])}},
-                                          {"stream", option(layer.caffe().name + ":" + std::to_string(i))}});
+                                          {"stream", option(layer.caffe().name + ":" + std::to_string(i))},
+                                          {"integers", {layer.is_label(layer.caffe().tops[i])}}});
     layer.top(i, layer.add("fill", options, {}, fmt::format("{}", i)));
   }
 }

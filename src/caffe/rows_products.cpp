@@ -83,7 +83,10 @@ void import_inner_product(LayerImport& layer) {
   const Filler zero = Filler::constant(0);
   const Value rows = rows_of(layer, 0, axis);
   const std::int64_t outputs = fields.integer("num_output", 0);
-  const Filler weight = fields.filler("weight_filler", zero), bias = fields.filler("bias_filler", zero);
+  Filler weight = fields.filler("weight_filler", zero);
+  const Filler bias = fields.filler("bias_filler", zero);
+  // Caffe's blob is then (inputs,outputs): what it takes for the inputs of a row are the outputs
+  if (transposed && weight.fan != Filler::Fan::average) weight.fan = weight.fan == Filler::Fan::in ? Filler::Fan::out : Filler::Fan::in;
   if (layer.bottoms() == 2) {
     if (normalised)
       layer.refuse("'normalize' renormalises the layer's own weights, and these come from a bottom; put a Normalize before it.");

@@ -1,8 +1,8 @@
 // The mode that a mean shift finds, of kernels/lse_margin.h, in every backend: from `mu` it goes to
 // the mean of the values within 0.1 of it, `steps` times or until it moves by less than 0.001.
 // Where no value is within 0.1 of the start, it starts again from the mean of all values. The
-// reference code (MeanShift of global_lse_margin_layer.cu) repeats that for ever where none is
-// within 0.1 of that mean either; here the mean is then the result.
+// reference code (MeanShift of layers/global_lse_margin_layer.cu) repeats that for ever where none
+// is within 0.1 of that mean either; here the mean is then the result.
 #pragma once
 
 #include "core/host_device.h"

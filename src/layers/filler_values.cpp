@@ -9,12 +9,11 @@ namespace {
 
 std::int64_t first_extent(const Shape& shape) { return shape.rank() == 0 ? 1 : shape[0]; }
 
-/// The n of the fillers (layers/layer.h). In memory the channels that a weight reads are its last
-/// extent, also where files have them as the second.
+/// The n of the fillers (layers/layer.h).
 double fan_of(const Filler& filler, const Shape& shape) {
   const auto count = static_cast<double>(shape.count());
   const auto per = [&](std::int64_t extent) { return count / static_cast<double>(std::max<std::int64_t>(1, extent)); };
-  const double in = per(first_extent(shape)), out = shape.rank() >= 2 ? per(shape[shape.rank() - 1]) : count;
+  const double in = per(first_extent(shape)), out = shape.rank() >= 2 ? per(shape[1]) : count;
   switch (filler.fan) {
     case Filler::Fan::in: break;
     case Filler::Fan::out: return out;

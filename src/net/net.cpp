@@ -11,7 +11,10 @@ namespace {
 
 void draw(Parameter& parameter, const std::string& name, std::uint64_t seed) {
   const Tensor value(parameter.value.shape(), parameter.value.dtype());
-  const std::vector<double> values = filler_values(parameter.filler, value.shape(), Random(seed, stream_of(name)));
+  const Shape& memory = value.shape();
+  const bool is_convolution = parameter.layout == ParameterLayout::convolution;
+  const Shape shape = is_convolution ? Shape{memory[0], memory[3], memory[1], memory[2]} : memory;
+  const std::vector<double> values = filler_values(parameter.filler, shape, Random(seed, stream_of(name)));
   with_float(value.dtype(), name,
              [&]<class T>() { std::ranges::transform(values, value.data<T>().begin(), [](double each) { return static_cast<T>(each); }); });
   parameter.value.copy_from(value);

@@ -4,6 +4,9 @@
 #include <amnet/layers/add.h>
 #include <amnet/layers/angular_margin.h>
 #include <amnet/layers/batch_norm.h>
+#include <amnet/layers/broadcast.h>
+#include <amnet/layers/combine.h>
+#include <amnet/layers/concat.h>
 #include <amnet/layers/distance.h>
 #include <amnet/layers/dropout.h>
 #include <amnet/layers/flatten.h>
@@ -11,13 +14,20 @@
 #include <amnet/layers/hard_margin.h>
 #include <amnet/layers/lse_margin.h>
 #include <amnet/layers/normalize.h>
+#include <amnet/layers/permute.h>
 #include <amnet/layers/pool.h>
+#include <amnet/layers/power.h>
 #include <amnet/layers/prelu.h>
+#include <amnet/layers/reduce.h>
 #include <amnet/layers/relu.h>
 #include <amnet/layers/sample_scale.h>
 #include <amnet/layers/scale_shift.h>
+#include <amnet/layers/sigmoid.h>
+#include <amnet/layers/slice.h>
+#include <amnet/layers/softmax.h>
 #include <amnet/layers/softmax_cross_entropy.h>
 #include <amnet/layers/sphere_product.h>
+#include <amnet/layers/tanh.h>
 #include <amnet/layers/target_margin.h>
 #include <amnet/layers/target_rescale.h>
 
@@ -121,6 +131,22 @@ std::vector<Case> cases() {
       layer_case<Dropout>("dropout", {image}),
       layer_case<Flatten>("flatten", {image}),
       layer_case<Flip>("flip", {image}),
+      layer_case<Flip>("flip of lines", {image}, FlipOptions{.width = false, .height = true}),
+      layer_case<Relu>("relu leaky", {image}, ReluOptions{.negative_slope = 0.1}),
+      layer_case<Tanh>("tanh", {image}),
+      layer_case<Sigmoid>("sigmoid", {image}),
+      layer_case<Power>("power", {image}, PowerOptions{.power = 3, .scale = 0.5, .shift = 1}),
+      layer_case<Combine>("combine product", {image, random_values(image.shape(), 9)}, CombineOptions{.operation = Combination::product}),
+      layer_case<Combine>("combine maximum", {image, random_values(image.shape(), 9)}, CombineOptions{.operation = Combination::maximum}),
+      layer_case<Permute>("permute", {image}, PermuteOptions{.order = {0, 3, 1, 2}}),
+      layer_case<Concat>("concat", {image, random_values(image.shape(), 9)}, ConcatOptions{.axis = 3}),
+      layer_case<Slice>("slice", {image}, SliceOptions{.axis = 3, .points = {4, 9}}),
+      layer_case<Reduce>("reduce", {random_values(image.shape(), 5, 2, 3)}, ReduceOptions{.operation = Reduction::mean, .axis = 1}),
+      layer_case<Reduce>("reduce to one", {image}, ReduceOptions{.operation = Reduction::sum_of_squares}),
+      layer_case<Softmax>("softmax alone", {rows}),
+      layer_case<Broadcast>("broadcast", {image}, BroadcastOptions{.axis = 1, .axes = 2, .add = BroadcastFrom::parameter}),
+      layer_case<Broadcast>("broadcast one", {random_values(image.shape(), 5, 2, 3)},
+                            BroadcastOptions{.axes = 0, .add = BroadcastFrom::parameter}),
       layer_case<SoftmaxCrossEntropy>("softmax", {cosines, labels}, SoftmaxCrossEntropyOptions{.scale = 30, .margin = 0.35}),
       layer_case<SoftmaxCrossEntropy>("softmax scaled", {cosines, labels, norms},
                                       SoftmaxCrossEntropyOptions{.margin = 0.02, .rule = MarginRule::cos_gt_m, .sample_scale = true}),

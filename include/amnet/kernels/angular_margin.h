@@ -1,8 +1,8 @@
 // An angle added to the target's angle, or one that multiplies it: for the target cosine c = cos a
 // of a sample, y = cos(a + m) with m in degrees (hard), or y = cos(m a) (soft); other elements are
 // copied. Formulas: LabelSpecificMargin of happynear/caffe-windows, branch experiment
-// (label_specific_margin.cpp, .cu); the hard one is that of Deng, Guo, Xue, Zafeiriou, "ArcFace"
-// (arXiv 1801.07698), equation 3.
+// (layers/label_specific_margin.cpp, .cu); the hard one is that of Deng, Guo, Xue, Zafeiriou,
+// "ArcFace" (arXiv 1801.07698), equation 3.
 //
 //   angular_margin_forward(cpu, {}, cosines, labels, 20, y);   // 20 degrees
 //   angular_margin_backward(cpu, {}, cosines, labels, 20, dy, {dx, Write::assign}, {});

@@ -1,5 +1,5 @@
 // The distance of every row to every centre: y(n,o) = sum over i of (x(n,i) - w(o,i))^2, or of
-// |x(n,i) - w(o,i)|. Formulas: InnerDistance of happynear/caffe-windows (inner_distance_layer.cpp).
+// |x(n,i) - w(o,i)|. Formulas: InnerDistance of happynear/caffe-windows (layers/inner_distance_layer.cpp).
 //
 //   distance_forward(cpu, DistanceKind::l2, x, centres, y);   // (N,I), (O,I) to (N,O)
 //   distance_backward(cpu, {}, x, centres, {}, dy, {dx, Write::assign}, {dw, Write::assign});

@@ -1,9 +1,9 @@
 // Scaled cosines with one additive margin that follows the batches: y = s (x - m [target]). The
 // margin of a sample is its target cosine less the soft maximum of the others,
-//   margin_n = x_t - lse_n,  lse_n = log(sum over j != t of exp(s x_j)) / s,
+//   margin_i = x_k - lse_i,  lse_i = log(sum over j != k of exp(s x_j)) / s,
 // and m follows the mode of the margins (mean_shift of src/kernels/mean_shift.h), as m <- 0.9 m +
 // 0.1 mode; the first one, where m is 0, is taken whole. It is subtracted where it is positive.
-// Formulas: GlobalLSEMargin of happynear/caffe-windows (global_lse_margin_layer.cu).
+// Formulas: GlobalLSEMargin of happynear/caffe-windows (layers/global_lse_margin_layer.cu).
 //
 //   lse_margin_forward(cpu, {}, cosines, labels, {}, scale, margin, applied, y, statistics);
 //   lse_margin_backward(cpu, cosines, labels, {}, scale, applied, dy, {dx, Write::assign}, {dscale, Write::assign}, {});
@@ -34,7 +34,7 @@ void lse_margin_forward(Cpu& cpu, const LseMarginOptions& options, const Tensor&
 void lse_margin_forward(Cuda& cuda, const LseMarginOptions& options, const Tensor& x, const Tensor& labels, const Tensor& norms,
                         const Tensor& scale, const Tensor& margin, const Tensor& applied, const Tensor& y, const Tensor& statistics);
 
-/// dx = s dy; dscale = the sum of dy (x - m [target]), or dnorms_n = that over the sample. The
+/// dx = s dy; dscale = the sum of dy (x - m [target]), or dnorms_i = that over the sample. The
 /// margin is a constant here.
 void lse_margin_backward(Cpu& cpu, const Tensor& x, const Tensor& labels, const Tensor& norms, const Tensor& scale, const Tensor& applied,
                          const Tensor& dy, const Gradient& dx, const Gradient& dscale, const Gradient& dnorms);

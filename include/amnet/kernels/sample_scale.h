@@ -1,6 +1,6 @@
 // One scale for each sample, or for each position of it: y = s x. With one running scale in all it
 // is global_scale_update that moves it, and kernels/scale_shift.h that multiplies. Formulas:
-// ChannelScale of happynear/caffe-windows (channel_scale_layer.cpp, .cu).
+// ChannelScale of happynear/caffe-windows (layers/channel_scale_layer.cpp, .cu).
 //
 //   sample_scale_forward(cpu, x, scales, y);   // (2,3) by (2)
 //   sample_scale_backward(cpu, x, scales, dy, {dx, Write::assign}, {dscales, Write::assign});

@@ -2,7 +2,7 @@
 // to 7): for a product x.u with a row u of length 1, c = x.u / |x| = cos a, the target's product
 // becomes (|x| psi(a) + lambda x.u) / (1 + lambda), with psi(a) = (-1)^k cos(m a) - 2 k for a in [k
 // pi / m, (k + 1) pi / m]. The products are those of kernels/fully_connected.h. Also:
-// MarginInnerProduct of happynear/caffe-windows (margin_inner_product_layer.cpp, .cu).
+// MarginInnerProduct of happynear/caffe-windows (layers/margin_inner_product_layer.cpp, .cu).
 //
 //   cosine_forward(cpu, x, w, 1e-12, {}, y, norms);
 //   sphere_margin_forward(cpu, {.multiplier = 4, .lambda = 5}, x, labels, y, targets);

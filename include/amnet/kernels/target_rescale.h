@@ -1,5 +1,6 @@
-// Target logits and all others rescaled, each by a weight: y_t = p x_t, y_j = n x_j. Formulas:
-// LabelSpecificRescale of happynear/caffe-windows (label_specific_rescale.cpp, .cu).
+// Target logits and all others rescaled, each by a weight: with the label k of a
+// sample, y_k = p x_k and y_j = n x_j. Formulas:
+// LabelSpecificRescale of happynear/caffe-windows (layers/label_specific_rescale.cpp, .cu).
 //
 //   target_rescale_forward(cpu, {.positive = 0.9}, x, labels, y);
 //   target_rescale_backward(cpu, {.positive = 0.9}, x, labels, dy, {dx, Write::assign});
@@ -13,14 +14,14 @@
 namespace amnet {
 
 /// With p = 1 targets are left as they are, whatever the other options are. reference_gpu: `power`
-/// is z = cos(a + p), x_t = cos a and p in degrees, or (p - 1) (z - 1) + x_t with `keeps_one`; its
-/// gradient with `keeps_one` is (p - 1) dz/dx_t dy + 1, and `only_positive` has no effect on it.
+/// is z = cos(a + p), x_k = cos a and p in degrees, or (p - 1) (z - 1) + x_k with `keeps_one`; its
+/// gradient with `keeps_one` is (p - 1) dz/dx_k dy + 1, and `only_positive` has no effect on it.
 struct TargetRescaleOptions {
   double positive = 1;         ///< p
   double negative = 1;         ///< n
   bool only_positive = false;  ///< rescales a target only where it is > 0
-  bool keeps_one = false;      ///< y_t = p x_t + 1 - p
-  bool power = false;          ///< y_t = sign(x_t) |x_t|^p; `keeps_one` has no effect
+  bool keeps_one = false;      ///< y_k = p x_k + 1 - p
+  bool power = false;          ///< y_k = sign(x_k) |x_k|^p; `keeps_one` has no effect
   Arithmetic arithmetic = Arithmetic::exact;
 };
 

@@ -69,9 +69,9 @@ struct AngularMarginLayerOptions {
 /// constant in backward, except one that is an input.
 ///
 /// Caffe's LabelSpecificMargin (happynear/caffe-windows, branch experiment,
-/// label_specific_margin.cpp and .cu), whose options margin_on_test and reset_margin have no effect
-/// there. reference_cpu: as kernels/angular_margin.h says; the schedule and the limit apply in
-/// Phase::test too, auto_tune tunes nothing, and a margin that is an input is not read.
+/// layers/label_specific_margin.cpp and .cu), whose options margin_on_test and reset_margin have no
+/// effect there. reference_cpu: as kernels/angular_margin.h says; the schedule and the limit apply
+/// in Phase::test too, auto_tune tunes nothing, and a margin that is an input is not read.
 /// reference_gpu: the first step takes the means of its batch only where there is a schedule, and a
 /// margin that is an input gets no gradient.
 class AngularMargin final : public Layer {

@@ -25,7 +25,7 @@ struct DistanceOptions {
 /// labels i64 (N). Output (N,outputs): distances. Parameter "weight" (outputs,I), the centres,
 /// unless they are an input; then O must be `outputs`.
 ///
-/// Caffe's InnerDistance (happynear/caffe-windows, inner_distance_layer.cpp and .cu): its
+/// Caffe's InnerDistance (happynear/caffe-windows, layers/inner_distance_layer.cpp and .cu): its
 /// `normalize` is RowNorm::in_place, with an epsilon of 1e-6 on a CPU and none on a GPU, and is not
 /// applied to centres that are an input; its bias and `transpose` have no effect there: the values
 /// of a weight (I,O) are read as rows of I.

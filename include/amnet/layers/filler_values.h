@@ -9,7 +9,8 @@
 
 namespace amnet {
 
-/// In the order of the elements, in double; a function of the arguments alone.
+/// One after the other, in double; a function of the arguments alone. `shape` is that of files, where
+/// the channels that a weight reads are the second extent.
 std::vector<double> filler_values(const Filler& filler, const Shape& shape, const Random& random);
 
 }  // namespace amnet

@@ -27,7 +27,7 @@ struct HardMarginOptions {
 /// Inputs: logits (N,classes) of two classes or more, labels i64 (N); output (N,classes) and, if
 /// asked for, the mean over the samples of what was added, times 180 / pi (1). Phase::test changes
 /// nothing, and its mean is 0. Caffe's LabelSpecificHardMargin (happynear/caffe-windows, branch
-/// experiment, label_specific_hard_margin.cu), whose backward is the identity: `reference`.
+/// experiment, layers/label_specific_hard_margin.cu), whose backward is the identity: `reference`.
 class HardMargin final : public Layer {
  public:
   explicit HardMargin(HardMarginOptions options = {}) : options_(options) {

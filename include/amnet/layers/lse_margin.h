@@ -37,10 +37,10 @@ struct LseMarginLayerOptions {
 /// (1), 0 at the start. Phase::test has no margin and leaves it alone. In backward the margin is a
 /// constant.
 ///
-/// Caffe's GlobalLSEMargin (happynear/caffe-windows, global_lse_margin_layer.cu). `reference`: the
-/// margin applies and moves in Phase::test too, and the scale's gradient is that of the last
-/// micro-batch of a step alone. Where its search for the margin never ends, the mean of the batch's
-/// margins is taken (src/kernels/mean_shift.h).
+/// Caffe's GlobalLSEMargin (happynear/caffe-windows, layers/global_lse_margin_layer.cu).
+/// `reference`: the margin applies and moves in Phase::test too, and the scale's gradient is that
+/// of the last micro-batch of a step alone. Where its search for the margin never ends, the mean of
+/// the batch's margins is taken (src/kernels/mean_shift.h).
 class LseMargin final : public Layer {
  public:
   explicit LseMargin(LseMarginLayerOptions options = {}) : options_(options) {

@@ -50,8 +50,8 @@ struct SampleScaleOptions {
 /// `global` there is a buffer "global_scale" (1), of which each step of training keeps 0.99, and
 /// Phase::test takes it as it is; in backward it is a constant.
 ///
-/// Caffe's ChannelScale (happynear/caffe-windows, channel_scale_layer.cpp and .cu), which differs
-/// with `global` alone. Both its codes: the gradients are those of each sample's own scale.
+/// Caffe's ChannelScale (happynear/caffe-windows, layers/channel_scale_layer.cpp and .cu), which
+/// differs with `global` alone. Both its codes: the gradients are those of each sample's own scale.
 /// reference_cpu: the running scale is limited in each phase, and never moves; so it is 0, or
 /// `min`, if no file sets it.
 class SampleScale final : public Layer {

@@ -37,10 +37,10 @@ struct SphereProductOptions {
 /// no gradient. Parameter "weight" (outputs,D), whose rows count with length 1. Phase::test has no
 /// margin.
 ///
-/// Caffe's MarginInnerProduct (happynear/caffe-windows, margin_inner_product_layer.cpp and .cu).
-/// `reference`: each forward writes the rows of length 1 over the weight; its gradient is that of a
-/// plain product, dy^T x; that of x is the kernel's `reference`; and the margin applies in
-/// Phase::test too.
+/// Caffe's MarginInnerProduct (happynear/caffe-windows, layers/margin_inner_product_layer.cpp and
+/// .cu). `reference`: each forward writes the rows of length 1 over the weight; its gradient is
+/// that of a plain product, dy^T x; that of x is the kernel's `reference`; and the margin applies
+/// in Phase::test too.
 class SphereProduct final : public Layer {
  public:
   /// All options that the layer states.

@@ -67,8 +67,8 @@ struct TargetRescaleLayerOptions {
 
 /// Inputs: logits (N,classes), labels i64 (N); output (N,classes) and, if asked for, the weight of
 /// the targets (1), which carries no gradient. Caffe's LabelSpecificRescale
-/// (happynear/caffe-windows, label_specific_rescale.cpp and .cu), whose positive_lower_bound and
-/// negative_upper_bound have no effect there. Its CPU code is exact; reference_gpu differs in
+/// (happynear/caffe-windows, layers/label_specific_rescale.cpp and .cu), whose positive_lower_bound
+/// and negative_upper_bound have no effect there. Its CPU code is exact; reference_gpu differs in
 /// `power`.
 class TargetRescale final : public Layer {
  public:
