@@ -5,19 +5,26 @@
 #include <amnet/layers/angular_margin.h>
 #include <amnet/layers/batch_norm.h>
 #include <amnet/layers/broadcast.h>
+#include <amnet/layers/center_loss.h>
 #include <amnet/layers/combine.h>
 #include <amnet/layers/concat.h>
+#include <amnet/layers/contrastive_loss.h>
+#include <amnet/layers/conv2d_transpose.h>
 #include <amnet/layers/distance.h>
 #include <amnet/layers/dropout.h>
+#include <amnet/layers/euclidean_loss.h>
 #include <amnet/layers/flatten.h>
 #include <amnet/layers/flip.h>
 #include <amnet/layers/hard_margin.h>
 #include <amnet/layers/lse_margin.h>
+#include <amnet/layers/matrix_product.h>
 #include <amnet/layers/normalize.h>
 #include <amnet/layers/permute.h>
 #include <amnet/layers/pool.h>
 #include <amnet/layers/power.h>
 #include <amnet/layers/prelu.h>
+#include <amnet/layers/proxy_contrastive_loss.h>
+#include <amnet/layers/proxy_triplet_loss.h>
 #include <amnet/layers/reduce.h>
 #include <amnet/layers/relu.h>
 #include <amnet/layers/sample_scale.h>
@@ -114,6 +121,7 @@ std::vector<Case> cases() {
   const Tensor rows = random_values({64, 700}, 2);
   const Tensor cosines = random_values({32, 1500}, 3, 0.05);
   const Tensor norms = random_values({32, 1}, 4, 1, 12);
+  const Tensor distances = random_values({32, 1500}, 12, 0.2, 1.2);
   Tensor labels({32}, DType::i64);
   for (std::size_t i = 0; i < 32; ++i) labels.data<std::int64_t>()[i] = static_cast<std::int64_t>(i * 46);
   return {
@@ -164,6 +172,19 @@ std::vector<Case> cases() {
       layer_case<TargetMargin>("target_margin", {cosines, labels}, TargetMarginOptions{.margin = 0.35, .margin_output = true}),
       layer_case<TargetRescale>("target_rescale", {cosines, labels},
                                 TargetRescaleLayerOptions{.positive_weight = 0.7, .negative_weight = 1.1, .keeps_one = true}),
+      layer_case<Accuracy>("accuracy of 5", {cosines, labels}, AccuracyOptions{.top_k = 5, .ignore_label = 46, .per_class = true}),
+      layer_case<SoftmaxCrossEntropy>("softmax weighted", {cosines, labels, norms},
+                                      SoftmaxCrossEntropyOptions{.scale = 30, .ignore_label = 46, .sample_weights = true}),
+      layer_case<BatchNorm>("batch_norm not centered", {image}, BatchNormOptions{.centered = false}),
+      layer_case<Normalize>("normalize l1", {rows}, NormalizeOptions{.norm_output = true, .kind = NormKind::l1}),
+      layer_case<Pool>("pool stochastic", {random_values(image.shape(), 6, 0.1, 1)}, PoolKind::stochastic, 3),
+      layer_case<Conv2dTranspose>("conv2d_transpose", {image}, 8, 3, Conv2dOptions{.stride = 2}),
+      layer_case<MatrixProduct>("matrix_product", {rows, random_values({90, 700}, 7)}),
+      layer_case<EuclideanLoss>("euclidean_loss", {image, random_values(image.shape(), 8)}),
+      layer_case<ContrastiveLoss>("contrastive_loss", {cosines, random_values(cosines.shape(), 11, 0.05), labels}),
+      layer_case<CenterLoss>("center_loss", {cosines, labels}, 1500),
+      layer_case<ProxyContrastiveLoss>("proxy_contrastive_loss", {distances, labels}),
+      layer_case<ProxyTripletLoss>("proxy_triplet_loss", {distances, labels}),
   };
 }
 
