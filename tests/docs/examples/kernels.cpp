@@ -177,6 +177,13 @@ EXAMPLE("kernels/fully_connected.h") {
   CHECK(values_of(cosines)[0] == Approx(0.6));
 }
 
+EXAMPLE("kernels/grey.h") {
+  Cpu cpu(1);
+  const Tensor x = Tensor::of<float>({1, 1, 1, 3}, {100, 100, 100}), y({1, 1, 1, 1}, DType::f32);
+#include "example_of/kernels/grey.h"
+  CHECK(y.item() == Approx(100));
+}
+
 EXAMPLE("kernels/hard_margin.h") {
   Cpu cpu(1);
   const Tensor x = Tensor::of<float>({1, 2}, {3, 1}), labels = Tensor::of<std::int64_t>({1}, {0}), y({1, 2}, DType::f32);

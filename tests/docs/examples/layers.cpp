@@ -100,6 +100,12 @@ EXAMPLE("layers/fully_connected.h") {
   CHECK(net.spec(features).shape == Shape{1, 512});
 }
 
+EXAMPLE("layers/grey.h") {
+  auto [net, image, conv, other, feature, logits, labels, norm] = Inputs();
+#include "example_of/layers/grey.h"
+  CHECK(net.spec(grey).shape == Shape{1, 16, 12, 1});
+}
+
 EXAMPLE("layers/hard_margin.h") {
   auto [net, image, conv, other, feature, cosines, labels, norm] = Inputs();
 #include "example_of/layers/hard_margin.h"
