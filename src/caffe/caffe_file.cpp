@@ -1,5 +1,6 @@
 #include "io/posix_file.h"
 #include "prototxt.h"
+#include "whole_file.h"
 #include "wire.h"
 
 #include <amnet/caffe/caffe_file.h>

@@ -1,6 +1,7 @@
 #include "prototxt.h"
 #include "prototxt_mistakes.h"
 #include "upgrade.h"
+#include "whole_file.h"
 
 #include <amnet/core/error.h>
 #include <amnet/core/text.h>
@@ -165,12 +166,6 @@ void upgrade_nested(SolverParameter& solver, const Places& places, const std::st
 }
 
 }  // namespace
-
-std::size_t first_control(std::string_view text) {
-  const auto is_control = [](char c) { return static_cast<unsigned char>(c) < ' ' && !(c >= '\t' && c <= '\r'); };
-  const auto found = std::ranges::find_if(text, is_control);
-  return found == text.end() ? std::string_view::npos : static_cast<std::size_t>(found - text.begin());
-}
 
 NetText parse_net_prototxt(std::string_view text, const std::string& file) {
   NetText read{.net = {}, .file = file, .lines = {}};

@@ -94,7 +94,12 @@ class Walk {
   void take_separator() {
     if (!take(";")) take(",");
   }
-  std::string found() const { return at_end() ? "the end of the file" : "'" + shown(token_.text, longest_token) + "'"; }
+  std::string found() const {
+    if (at_end()) return "the end of the file";
+    // one byte of it is a token
+    if (static_cast<unsigned char>(token_.text.front()) >= 0x80) return "a character outside of ASCII";
+    return "'" + shown(token_.text, longest_token) + "'";
+  }
 
   template <class... Args>
   [[noreturn]] void fail(int line, fmt::format_string<Args...> format, Args&&... args) const {
@@ -122,7 +127,9 @@ class Walk {
       }
       return true;
     }
-    if (token_.type != Tokenizer::TYPE_IDENTIFIER) fail(token_.line, "expected the name of a field but got {}.", found());
+    if (token_.type != Tokenizer::TYPE_IDENTIFIER) {
+      fail(token_.line, "expected the name of a field but got {}{}.", found(), is("/") ? "; a comment begins with '#'" : "");
+    }
     read_field();
     return true;
   }
@@ -134,6 +141,13 @@ class Walk {
     const FieldDescriptor* field = block.type->FindFieldByName(name);
     if (block.type->name() == "V1LayerParameter" && name == "layer") fail(line, "{}", v0_is_not_read);
     if (field == nullptr) {
+      // of a block further out, whose field would stand here if the inner ones were closed
+      const auto around =
+          std::find_if(open_.rbegin() + 1, open_.rend(), [&](const Block& of) { return of.type->FindFieldByName(name) != nullptr; });
+      if (around != open_.rend()) {
+        fail(line, "{} has no field '{}', which {} has; expected '{}' before it, at the end of `{}`, which begins in line {}.",
+             block.type->name(), name, around->type->name(), block.close, block.field, block.line + 1);
+      }
       std::vector<std::string> names;
       for (int i = 0; i < block.type->field_count(); ++i) names.push_back(block.type->field(i)->name());
       fail(line, "{} has no field '{}'; it has {}.", block.type->name(), shown(name, longest_token), nearest_names(name, std::move(names)));

@@ -150,6 +150,8 @@ LayerParameter layer_of(const V1LayerParameter& v1, const std::string& place) {
 /// The layer that stands for `input`, `input_dim` and `input_shape`.
 LayerParameter input_layer(const NetParameter& net, const std::string& place) {
   constexpr int axes = 4;  // of input_dim
+  require<DataError>(net.input_size() > 0, "{}: expected the name of an input, `input: \"data\"`, for its shape but the net has none.",
+                     place);
   require<DataError>(net.input_dim_size() == 0 || net.input_shape_size() == 0,
                      "{}: expected input_dim or input_shape but the net has both.", place);
   require<DataError>(net.input_dim_size() == 0 || net.input_dim_size() == axes * net.input_size(),

@@ -94,11 +94,12 @@ void read_extents(const Source& source, Bytes message, const std::string& where,
 }
 
 // The number of values in a field, whether it holds one of them or many (packed).
-std::size_t values_in(const WireField& field, std::size_t size, const std::string& where) {
-  const bool many = field.wire == Wire::bytes && field.bytes.size() % size == 0;
+std::size_t values_in(const Source& source, const std::string& where, const WireField& field, std::size_t size, std::string_view name) {
   const bool one = field.wire == (size == sizeof(float) ? Wire::fixed32 : Wire::fixed64);
-  require<DataError>(many || one, "{}: expected values of {} bytes each but a field of {} bytes cannot hold them; the file is damaged.",
-                     where, size, field.bytes.size());
+  expect_wire(source, where, field, one || field.wire == Wire::bytes, name);
+  require<DataError>(field.bytes.size() % size == 0,
+                     "{}: expected values of {} bytes each but '{}' has {} bytes in all; the file is damaged.", where, size, name,
+                     field.bytes.size());
   return field.bytes.size() / size;
 }
 
@@ -119,8 +120,8 @@ BlobHead read_head(const Source& source, Bytes message, const std::string& where
         expect_bytes(source, where, *field, "shape");
         read_extents(source, field->bytes, where, head);
         break;
-      case BlobProto::kDataFieldNumber: head.floats += values_in(*field, sizeof(float), where); break;
-      case BlobProto::kDoubleDataFieldNumber: head.doubles += values_in(*field, sizeof(double), where); break;
+      case BlobProto::kDataFieldNumber: head.floats += values_in(source, where, *field, sizeof(float), "data"); break;
+      case BlobProto::kDoubleDataFieldNumber: head.doubles += values_in(source, where, *field, sizeof(double), "double_data"); break;
       default: break;  // gradients, which training does not need
     }
   }
