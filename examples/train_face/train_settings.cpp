@@ -180,10 +180,12 @@ class Parser {
       if (!given("root")) options_.root.clear();
       if (!given("train-list")) options_.train_list.clear();
     } else if (given("root") && !given("train-list") && !std::filesystem::exists(options_.train_list, unreadable)) {
-      notes.push_back(fmt::format("The net's list {} is not on this machine: the people are the sub-folders of {}",
-                                  options_.train_list.string(), options_.root.string()));
+      if (!options_.train_list.empty())
+        notes.push_back(fmt::format("The net's list {} is not on this machine: the people are the sub-folders of {}",
+                                    options_.train_list.string(), options_.root.string()));
       options_.train_list.clear();
     }
+    if (given("root")) options_.caffe.test_root.clear();
     if (!given("test-list") && !caffe.test_list.empty() && !std::filesystem::exists(caffe.test_list, unreadable)) {
       notes.push_back(
           fmt::format("The net's list of tests, {}, is not on this machine: it is not tested; give --test-list", caffe.test_list.string()));

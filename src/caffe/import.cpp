@@ -12,7 +12,7 @@ namespace {
 // --- which layers are in the net ---------------------------------------------------------------------------------
 
 struct NetState {
-  const CaffeImportOptions& options;
+  CaffeImportOptions options;
 
   bool has_stage(const std::string& stage) const { return std::ranges::find(options.stages, stage) != options.stages.end(); }
 
@@ -48,6 +48,19 @@ struct NetState {
     return in != nullptr ? any(*in) : out == nullptr || !any(*out);
   }
 };
+
+/// The level and the stages of the net's own `state`, too.
+CaffeImportOptions with_state_of(const CaffeNet& net, CaffeImportOptions options) {
+  const OptionValue* found = net.options.find("state");
+  if (found == nullptr) return options;
+  const auto& state = std::get<Options>(found->value);
+  if (const OptionValue* level = state.find("level"); level != nullptr && options.level == 0)
+    options.level = std::get<std::int64_t>(level->value);
+  if (const OptionValue* stages = state.find("stage")) {
+    for (const OptionValue& each : std::get<OptionList>(stages->value)) options.stages.push_back(std::get<std::string>(each.value));
+  }
+  return options;
+}
 
 const LayerRow& row_of(const CaffeNet& net, const CaffeLayer& layer) {
   const std::span<const LayerRow> rows = layer_rows();
@@ -165,10 +178,14 @@ std::optional<ImageRole> image_role(const Import& import) {
     const auto found = std::ranges::find(inputs, input.name, &NetInput::name);
     if (found == inputs.end() || found->spec.shape.rank() != 4 || found->spec.shape[3] != 3) continue;
     ImageRole role{.input = input.name, .format = {.height = found->spec.shape[1], .width = found->spec.shape[2]}};
-    if (const OptionValue* transform = input.options.find("transform_param")) {
-      const auto& fields = std::get<Options>(transform->value);
+    // A layer that reads images says what becomes of them; an Input does not, and keeps the defaults.
+    if (input.type != "Input") {
       role.format.mean = 0;
       role.format.scale = 1;
+    }
+    if (const OptionValue* transform = input.options.find("transform_param")) {
+      const auto& fields = std::get<Options>(transform->value);
+      if (fields.find("mean_file") != nullptr) continue;
       if (const OptionValue* mean = fields.find("mean_value")) {
         const auto& means = std::get<OptionList>(mean->value);
         if (std::ranges::any_of(means, [&](const OptionValue& one) { return one != means.front(); })) continue;
@@ -224,7 +241,7 @@ CaffeModel import_net(const CaffeNet& net, const CaffeImportOptions& options, co
   Import import{.net = net, .options = options, .hooks = hooks};
   import.made.model.net = Net(options.dtype);
   import.made.file = net.file;
-  const NetState state{options};
+  const NetState state{with_state_of(net, options)};
   std::vector<const CaffeLayer*> layers;
   std::vector<const LayerRow*> rows;
   for (const CaffeLayer& layer : net.layers) {

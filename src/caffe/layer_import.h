@@ -137,6 +137,8 @@ class LayerImport {
   void input_top(std::size_t i, const std::vector<std::int64_t>& shape);
   /// Multipliers of the blob of that index, and its filler.
   ParameterOptions parameter(std::size_t index, const Filler& filler) const;
+  /// The lr_mult of what is not learned.
+  double frozen() const { return import_.hooks.frozen_take_gradients ? 1 : 0; }
   /// The next blob of the layer is this parameter of the layer that `add` gave last. Its shape is
   /// the parameter's in files, unless it is given.
   using Form = CaffeParameter::Form;

@@ -131,7 +131,7 @@ void import_center_loss(LayerImport& layer) {
 }
 
 void import_accuracy(LayerImport& layer) {
-  layer.expect(2, 2, 1, 2);
+  layer.expect(2, 3, 1, 2);
   Fields& fields = layer.fields("accuracy_param");
   const Rows rows = rows_of(layer, fields.integer("axis", 1));
   Options options;
@@ -139,7 +139,12 @@ void import_accuracy(LayerImport& layer) {
   set_ignored(options, fields);
   if (fields.flag("min_is_better", false)) options.set("min_is_better", {true});
   if (layer.tops() == 2) options.set("per_class", {true});
-  const Value accuracy = layer.add("accuracy", options, {rows.logits, rows.labels});
+  std::vector<Value> inputs = {rows.logits, rows.labels};
+  if (layer.bottoms() == 3) {
+    options.set("sample_weights", {true});
+    inputs.push_back(layer.bottom(2));
+  }
+  const Value accuracy = layer.add("accuracy", options, inputs);
   layer.top(0, accuracy);
   if (layer.tops() == 2) layer.top(1, layer.output(accuracy, 1));
 }

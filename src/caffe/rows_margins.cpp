@@ -76,9 +76,9 @@ void import_label_specific_rescale(LayerImport& layer) {
   }
   Options options = options_with({{"positive_weight", {fields.number("positive_weight", 1)}},
                                   {"negative_weight", {fields.number("negative_weight", 1)}},
-                                  {"only_positive", {fields.flag("power_on_positive", false)}},
+                                  {"only_positive", {fields.flag("for_ip", false)}},
                                   {"keeps_one", {fields.flag("bias_fix", false)}},
-                                  {"power", {fields.flag("for_ip", false)}},
+                                  {"power", {fields.flag("power_on_positive", false)}},
                                   {"in_test", {fields.flag("rescale_test", false)}},
                                   {"weight_output", {layer.tops() == 2}},
                                   {"arithmetic", arithmetic(layer)}});
@@ -90,10 +90,13 @@ void import_global_lse_margin(LayerImport& layer) {
   layer.expect(2, 3, 1, 2);
   Fields& fields = layer.fields("scale_param");
   const double low = fields.number("min_value", 0), high = fields.number("max_value", 0);
-  Options options = options_with({{"scale", option(layer.parameter(0, fields.filler("filler", Filler::constant(30))))},
-                                  {"feature_norm", {layer.bottoms() == 3}},
-                                  {"statistics", {layer.tops() == 2}},
-                                  {"reference", {true}}});
+  ParameterOptions scale = layer.parameter(0, fields.filler("filler", Filler::constant(30)));
+  if (layer.caffe().options.find("param") == nullptr) {  // what the reference code then takes
+    scale.decay_mult = 0;
+    if (layer.bottoms() == 3) scale.lr_mult = layer.frozen();
+  }
+  Options options = options_with(
+      {{"scale", option(scale)}, {"feature_norm", {layer.bottoms() == 3}}, {"statistics", {layer.tops() == 2}}, {"reference", {true}}});
   if (fields.has("min_value")) options.set("min_scale", {low});
   if (fields.has("max_value")) options.set("max_scale", {OptionList{{high}}});
   const Value moved = layer.add("lse_margin", options, layer.all_bottoms());

@@ -146,15 +146,20 @@ void import_inner_distance(LayerImport& layer) {
   if (axis != 1) layer.refuse("its axis is not 1.");
   const std::string kind = fields.text("distance_type", "L2");
   if (kind != "L1" && kind != "L2") layer.refuse(fmt::format("its distance_type is '{}'; amnet knows L1 and L2.", kind));
+  // Of a transposed weight the reference code changes the blob's shape alone: it reads it in rows, as
+  // it always does.
   const bool transposed = fields.flag("transpose", false), from_input = layer.bottoms() >= 2;
   fields.ignore({"bias_term", "bias_filler"});  // the reference code reads but never uses them
   std::vector<Value> inputs = {rows_of(layer, 0, axis)};
   if (from_input) {
     Value weights = layer.bottom(1);
-    if (layer.rank(1) != 2)
-      layer.refuse(fmt::format("expected centres (outputs,inputs) from its second bottom but got {} axes.", layer.rank(1)));
-    if (transposed)
-      weights = layer.add("permute", options_with({{"order", option(std::vector<std::int64_t>{1, 0})}}), {weights}, "transposed");
+    const std::vector<std::int64_t> shape = layer.shape(1);
+    if (shape.size() != 2)
+      layer.refuse(fmt::format("expected centres (outputs,inputs) from its second bottom but got {} axes.", shape.size()));
+    if (transposed) {
+      const std::vector<std::int64_t> extents = {shape[1], shape[0]};
+      weights = layer.add("reshape", options_with({{"extents", option(extents)}}), {weights}, "rows_of_centres");
+    }
     inputs.push_back(weights);
   }
   if (layer.bottoms() == 3) inputs.push_back(layer.bottom(2));
@@ -168,7 +173,11 @@ void import_inner_distance(LayerImport& layer) {
                                         {"reference", {true}},
                                         {"weight", option(layer.parameter(0, fields.filler("weight_filler", Filler::constant(0))))}});
   const Value distance = layer.add("distance", options, inputs);
-  if (!from_input) layer.blob("weight", transposed ? LayerImport::Form::transposed : LayerImport::Form::plain);
+  if (!from_input) {
+    std::vector<std::int64_t> shape = {outputs, layer.caffe_shape(inputs[0])[1]};
+    if (transposed) std::ranges::reverse(shape);
+    layer.blob("weight", LayerImport::Form::plain, shape);
+  }
   layer.top(0, distance);
 }
 

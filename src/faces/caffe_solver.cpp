@@ -17,6 +17,7 @@ using caffe::Fields;
 /// As Caffe finds it, from the working folder, or beside the solver.
 fs::path found_beside(const fs::path& named, const fs::path& solver) {
   std::error_code none;
+  if (named.empty()) return named;
   if (named.is_absolute() || fs::exists(named, none)) return named;
   for (const fs::path& beside : {solver.parent_path() / named, solver.parent_path() / named.filename()}) {
     if (fs::exists(beside, none)) return beside;
@@ -24,7 +25,10 @@ fs::path found_beside(const fs::path& named, const fs::path& solver) {
   return named;
 }
 
-bool is_in(const CaffeLayer& layer, std::string_view phase) { return layer.phases.empty() || layer.phases == phase; }
+bool is_in(const CaffeLayer& layer, std::string_view phase) {
+  const std::string_view other = phase == "TRAIN" ? "TEST" : "TRAIN";
+  return layer.phases.empty() || layer.phases == phase || layer.phases == fmt::format("not {}", other);
+}
 
 /// The layer that reads images in that phase; null where there is none.
 const CaffeLayer* data_layer(const CaffeNet& net, std::string_view phase) {
@@ -97,7 +101,8 @@ void apply_caffe_solver(FaceTraining& options, const fs::path& solver, const fs:
   options.schedule = settings.schedule.policy;
   options.lr_gamma = settings.schedule.gamma;
   options.lr_power = settings.schedule.power;
-  options.lr_step_size = static_cast<double>(settings.schedule.step_size);
+  // a solver that does not say it has a policy that does not use it
+  if (settings.schedule.step_size > 0) options.lr_step_size = static_cast<double>(settings.schedule.step_size);
   options.lr_steps.assign(settings.schedule.steps.begin(), settings.schedule.steps.end());
   options.warm_up = 0;
   options.solver = settings.solver;
@@ -121,11 +126,16 @@ void apply_caffe_solver(FaceTraining& options, const fs::path& solver, const fs:
   options.mirror = images.mirror;
   options.train_list = images.list;
   options.root = images.root;
-  if (const CaffeLayer* test = data_layer(layers, "TEST"); test != nullptr && test != data) {
+  if (const CaffeLayer* test = data_layer(layers, "TEST")) {
     const ImageLayer of_test = images_of(layers, *test);
+    const bool same = of_test.mean == images.mean && of_test.scale == images.scale;
+    require<DataError>(same,
+                       "{}:{}: the layer '{}' ({}) has another mean_value or scale than that of TRAIN; a run of amnet has one for both.",
+                       layers.file, test->line, test->name, test->type);
     caffe.test_batch = of_test.batch;
     caffe.test_mirror = of_test.mirror;
     caffe.test_list = of_test.list;
+    caffe.test_root = of_test.root;
   }
 }
 

@@ -130,10 +130,12 @@ void CaffeStart::take_snapshot(Trainer& trainer) {
 
 // --- tests -----------------------------------------------------------------------------------------------------
 
-CaffeTests::CaffeTests(RunLog& log, const FaceTraining& options, const FaceList& training, DType dtype)
+CaffeTests::CaffeTests(RunLog& log, const FaceTraining& options, const FaceList& training, const Checkpoints& checkpoints, DType dtype)
     : log_(log),
+      checkpoints_(checkpoints),
       options_(options),
-      list_(read_face_list(options.caffe.test_list, options.root, {.classes = training.classes()})),
+      list_(read_face_list(options.caffe.test_list, options.caffe.test_root.empty() ? options.root : options.caffe.test_root,
+                           {.classes = training.classes()})),
       caffe_(caffe_model(options, list_, Phase::test, dtype)) {
   const Roles& roles = caffe_.model.roles;
   numbers_ = roles.metrics;
@@ -143,12 +145,15 @@ CaffeTests::CaffeTests(RunLog& log, const FaceTraining& options, const FaceList&
 void CaffeTests::start(TrainRun& run) {
   std::vector<std::string> columns = {"step"};
   for (const MetricRole& number : numbers_) columns.push_back(number.name);
-  table_.emplace(options_.out / "test.csv", columns, run.trainer().step());
+  table_.emplace(options_.out / "test.csv", columns, run.trainer().step(), [this](std::string_view fault) { log_.line(fault); });
   caffe_.model.net.move_to(run.trainer().model().net.memory());
   PlanOptions plan{.batch = options_.caffe.test_batch, .keep_prepared = false};
   for (const MetricRole& number : numbers_) plan.keep.push_back(caffe_.model.net.find(number.value));
   plan_.emplace(caffe_.model.net, plan);
-  if (run.trainer().step() == 0 && options_.caffe.test_first) test_now(run);
+  // A resumed run has done the test of its step; one that goes on from a snapshot of Caffe has not.
+  const std::int64_t step = run.trainer().step();
+  const bool is_due = step == 0 ? options_.caffe.test_first : step % options_.caffe.test_every == 0;
+  if (is_due && !checkpoints_.resumed()) test_now(run);
 }
 
 void CaffeTests::after_step(TrainRun& run) {
@@ -177,7 +182,7 @@ void CaffeTests::test_now(TrainRun& run) {
     std::vector<Tensor> there;
     for (const NamedTensor& tensor : next.tensors) there.push_back(tensor.tensor.to(memory_of(trainer.device())));
     source.feed(trainer.device(), next, there, *plan_);
-    plan_->forward(trainer.device());
+    plan_->forward(trainer.device(), {.step = {.number = trainer.step(), .seed = options_.seed}});
     for (std::size_t i = 0; i < numbers_.size(); ++i) {
       sums[i] += plan_->value(caffe_.model.net.find(numbers_[i].value)).to(Memory::host).cast(DType::f64).data<double>()[0];
     }

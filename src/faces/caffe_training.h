@@ -42,7 +42,7 @@ class CaffeStart final : public Observer {
 /// means of its numbers to the log and to test.csv.
 class CaffeTests final : public Observer {
  public:
-  CaffeTests(RunLog& log, const FaceTraining& options, const FaceList& training, DType dtype);
+  CaffeTests(RunLog& log, const FaceTraining& options, const FaceList& training, const Checkpoints& checkpoints, DType dtype);
 
   void start(TrainRun& run) override;
   void after_step(TrainRun& run) override;
@@ -51,6 +51,7 @@ class CaffeTests final : public Observer {
   void test_now(TrainRun& run);
 
   RunLog& log_;
+  const Checkpoints& checkpoints_;
   const FaceTraining& options_;
   FaceList list_;
   CaffeModel caffe_;

@@ -31,7 +31,7 @@ CaffeLayer input_layer(const std::string& top, const std::vector<std::int64_t>& 
   of_shape.set("dim", {std::move(dims)});
   parameters.set("shape", {OptionList{{of_shape}}});
   all.set("input_param", {parameters});
-  return {.name = top + "_input", .type = "Input", .tops = {top}, .options = all};
+  return {.name = top + "_input", .type = "Input", .bottoms = {}, .tops = {top}, .phases = "", .options = all};
 }
 
 /// Before the layers of a fragment, an Input for each blob that it reads and does not give.
