@@ -257,7 +257,7 @@ void LayerImport::top(std::size_t i, Value value) {
   const std::string& blob = layer_.tops[i];
   if (import_.hooks.top) {
     value = import_.hooks.top(import_.made.model.net, blob, value);
-    import_.names.try_emplace(value.index, "hook_" + blob);
+    import_.names.try_emplace(value.index, import_.made.model.net.layers().back().name);
   }
   const bool in_place = std::ranges::find(layer_.bottoms, blob) != layer_.bottoms.end();
   if (!in_place && import_.values.contains(blob)) {
@@ -282,8 +282,8 @@ void LayerImport::input_top(std::size_t i, const std::vector<std::int64_t>& shap
   const Shape ours = shape.size() == 4 ? Shape{shape[0], shape[2], shape[3], as_color ? 3 : shape[1]} : Shape(std::span(shape));
   Net& net = import_.made.model.net;
   // What has another first extent than the first input is no batch of samples: weights, say.
-  const std::vector<NetInput> before = net.inputs();
-  const bool per_sample = before.empty() || before.front().spec.shape[0] == ours[0];
+  if (!import_.batch) import_.batch = ours[0];
+  const bool per_sample = *import_.batch == ours[0];
   const bool is_label = import_.labels.contains(blob);
   const std::string name = unique(blob);
   Value value;

@@ -23,7 +23,7 @@ struct CombineOptions {
   }
 };
 
-/// Two or more inputs of one shape; the output has it too.
+/// One input or more, of one shape; the output has it too.
 class Combine final : public Layer {
  public:
   explicit Combine(CombineOptions options = {}) : rule_{.operation = options.operation, .coefficients = std::move(options.coefficients)} {
@@ -37,7 +37,7 @@ class Combine final : public Layer {
   }
 
   LayerPlan setup(std::span<const TensorSpec> inputs) const override {
-    require(inputs.size() >= 2 && inputs.size() <= most_combined, "[combine] expected 2 to {} inputs but got {}.",
+    require(inputs.size() >= 1 && inputs.size() <= most_combined, "[combine] expected 1 to {} inputs but got {}.",
             std::size_t{most_combined}, inputs.size());
     require(rule_.coefficients.empty() || rule_.coefficients.size() == inputs.size(),
             "[combine] expected a coefficient for each of {} inputs, or none, but got {}.", inputs.size(), rule_.coefficients.size());
