@@ -41,7 +41,7 @@ void check_against_loop(const Shape& shape) {
       put_part(cpu, counted<T>(part.shape(), 100), {whole, Write::add}, axis, 2);
       for (std::size_t i = 0; i < wanted.size(); ++i) wanted[i] += static_cast<T>(i + 100);
       CHECK(values_of<T>(part) == wanted);
-      for (std::size_t i = 0; i < changed.size(); ++i) changed[i] *= cleared[i] == 0 && i / inner % extent >= 2 ? 2 : 1;
+      for (std::size_t i = 0; i < changed.size(); ++i) changed[i] *= cleared[i] == 0 && i / inner % extent >= 2 ? T{2} : T{1};
       CHECK(values_of<T>(whole) == changed);
     }
     clear_part(cpu, whole, axis, 2, 3);
