@@ -36,11 +36,11 @@ void check_against_loop(const Shape& shape, BroadcastAxes axes, bool multiplies,
     wanted_db[v] += dy.data<float>()[i];
   }
   broadcast_forward(cpu, axes, x, s, b, y);
-  CHECK(values_of<float>(y) == wanted);
+  REQUIRE((values_of<float>(y) == wanted));
   broadcast_backward(cpu, axes, x, s, dy, {.dx = {dx, Write::add}, .ds = {ds, Write::assign}, .db = {db, Write::add}});
-  CHECK(values_of<float>(dx) == wanted_dx);
-  CHECK(values_of<float>(ds) == wanted_ds);
-  CHECK(values_of<float>(db) == wanted_db);
+  REQUIRE((values_of<float>(dx) == wanted_dx));
+  REQUIRE((values_of<float>(ds) == wanted_ds));
+  REQUIRE((values_of<float>(db) == wanted_db));
   broadcast_backward(cpu, axes, {}, s, dy, {.dx = {dx, Write::assign}});
   CHECK(dx.data<float>()[count - 1] == dy.data<float>()[count - 1] * (multiplies ? s.data<float>()[values - 1] : 1));
 }

@@ -113,7 +113,7 @@ TEST_CASE("arrange: what a layer does not take is one sentence", "[layers]") {
 TEST_CASE("arrange: where the batch is no longer the first extent, a run of fewer samples is refused", "[layers]") {
   const auto check = [](auto layer, std::size_t inputs, const std::string& sentence) {
     Net net;
-    const Value x = net.input("x", {1, 6});
+    const Value x = net.input("x", {4, 6});
     const Value y = net.add("it", std::move(layer), std::vector<Value>(inputs, x));
     Plan plan(net, {.batch = 4, .keep = {y}});
     plan.value(x).fill(1);
@@ -147,7 +147,7 @@ TEST_CASE("arrange: along other axes fewer samples run", "[layers]") {
 
 TEST_CASE("arrange: labels are permuted, joined and cut too, beside a loss", "[layers]") {
   Net net;
-  const Value x = net.input("x", {1, 2}), labels = net.input("labels", {1}, DType::i64);
+  const Value x = net.input("x", {2, 2}), labels = net.input("labels", {2}, DType::i64);
   const Value scaled = net.add("scale", Broadcast({.axis = 1}), {x});
   const Value both = net.add("both", Concat({.axis = 0}), {labels, labels});
   const Value part = net.add("part", Slice({.axis = 0, .points = {3}}), {both});

@@ -77,7 +77,7 @@ class Reshape final : public Layer {
     }
     const auto left = std::ranges::find(extents, -1);
     const bool divides = left == extents.end() ? others == from.count() : others > 0 && from.count() % others == 0;
-    require(divides, "[reshape] expected an input whose elements fill {} but got {}.", list_text(extents_), from);
+    require(divides, "[reshape] expected an input whose elements fill {} but got {}.", list_text(extents), from);
     if (left != extents.end()) *left = from.count() / others;
     return Shape(extents);
   }
