@@ -9,10 +9,15 @@ namespace {
 
 // The only table of fields and flags. A field that begins with another field's name
 // (`.input.order`) has its own row.
-constexpr std::array<std::pair<std::string_view, std::string_view>, 46> flags = {{
+constexpr std::array<std::pair<std::string_view, std::string_view>, 59> flags = {{
     {".accumulate", "--accumulate"},
     {".batch", "--batch"},
     {".cache", "--cache"},
+    {".caffe.net", "--net"},
+    {".caffe.snapshot", "--snapshot"},
+    {".caffe.solver", "--solver"},
+    {".caffe.test_list", "--test-list"},
+    {".caffe.weights", "--weights"},
     {".checkpoint_every", "--checkpoint-every"},
     {".classes", "--classes"},
     {".device", "--device"},
@@ -34,6 +39,8 @@ constexpr std::array<std::pair<std::string_view, std::string_view>, 46> flags = 
     {".learning_rate", "--lr"},
     {".log_every", "--log-every"},
     {".lr_gamma", "--lr-gamma"},
+    {".lr_power", "--lr-power"},
+    {".lr_step_size", "--lr-step-size"},
     {".lr_steps", "--lr-steps"},
     {".mirror", "--mirror"},
     {".network", "--depth, --width and --embedding"},
@@ -46,8 +53,14 @@ constexpr std::array<std::pair<std::string_view, std::string_view>, 46> flags = 
     {".relabel", "--relabel"},
     {".resume", "--resume"},
     {".root", "--root"},
+    {".schedule", "--schedule"},
     {".seed", "--seed"},
+    {".solver.beta2", "--beta2"},
+    {".solver.clip_norm", "--clip-norm"},
+    {".solver.epsilon", "--epsilon"},
+    {".solver.method", "--method"},
     {".solver.momentum", "--momentum"},
+    {".solver.regularization", "--regularization"},
     {".solver.weight_decay", "--weight-decay"},
     {".train_list", "--train-list"},
     {".val_every", "--val-every"},

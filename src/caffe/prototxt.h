@@ -6,7 +6,6 @@
 
 #include "caffe/caffe.pb.h"
 
-#include <cstddef>
 #include <filesystem>
 #include <string>
 #include <string_view>
@@ -28,9 +27,5 @@ caffe_schema::SolverParameter read_solver_prototxt(const std::filesystem::path& 
 /// The same of a text; `file` names it in messages.
 NetText parse_net_prototxt(std::string_view text, const std::string& file);
 caffe_schema::SolverParameter parse_solver_prototxt(std::string_view text, const std::string& file);
-
-/// Where the first control character is that no text has (all below a blank but those that separate
-/// words and lines); npos where there is none.
-std::size_t first_control(std::string_view text);
 
 }  // namespace amnet::caffe

@@ -1,4 +1,5 @@
 #include "upgrade.h"
+#include "nearest_names.h"
 
 #include <amnet/core/error.h>
 
@@ -121,7 +122,7 @@ bool has_transform(const DataOptions& options) {
 LayerParameter layer_of(const V1LayerParameter& v1, const std::string& place) {
   require<DataError>(!v1.has_layer(), "{}: {}", place, v0_is_not_read);
   require<DataError>(v1.has_type() && v1.type() != V1LayerParameter::NONE, "{}: expected a type but layer '{}' has none.", place,
-                     v1.name());
+                     shown(v1.name()));
   LayerParameter layer;
   layer.set_type(type_of_v1(v1.type()));
   std::vector<const FieldDescriptor*> fields;
@@ -149,6 +150,8 @@ LayerParameter layer_of(const V1LayerParameter& v1, const std::string& place) {
 /// The layer that stands for `input`, `input_dim` and `input_shape`.
 LayerParameter input_layer(const NetParameter& net, const std::string& place) {
   constexpr int axes = 4;  // of input_dim
+  require<DataError>(net.input_size() > 0, "{}: expected the name of an input, `input: \"data\"`, for its shape but the net has none.",
+                     place);
   require<DataError>(net.input_dim_size() == 0 || net.input_shape_size() == 0,
                      "{}: expected input_dim or input_shape but the net has both.", place);
   require<DataError>(net.input_dim_size() == 0 || net.input_dim_size() == axes * net.input_size(),
@@ -207,9 +210,8 @@ std::vector<int> upgrade_net(NetParameter& net, const std::string& file, const N
   return upgraded;
 }
 
-void upgrade_solver(SolverParameter& solver, const std::string& file) {
-  if (!solver.has_solver_type()) return;
-  require<DataError>(!solver.has_type(), "{}: expected type or solver_type but the solver has both; remove solver_type.", file);
+void upgrade_solver(SolverParameter& solver, const std::string& place) {
+  require<DataError>(!solver.has_type(), "{}: expected type or solver_type but the solver has both; remove solver_type.", place);
   const auto found = std::ranges::find_if(solver_types, [&](const auto& type) { return type.first == solver.solver_type(); });
   solver.set_type(found->second);
   solver.clear_solver_type();

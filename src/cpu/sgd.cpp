@@ -2,36 +2,48 @@
 
 #include "kernels/arguments.h"
 #include "lanes.h"
+#include "update_terms.h"
 
 namespace amnet {
 namespace {
 
-void step(Cpu& cpu, const SgdUpdate& update) {
-  check_sgd(update);
+template <bool nesterov>
+void step(Cpu& cpu, const SgdUpdate& update, const UpdateTerms& terms) {
   const SgdOptions& options = update.options;
   const Tensor &gradient = update.gradient, &momentum = update.momentum, &value = update.value;
-  with_float(value.dtype(), "sgd", [&]<class T>() {
+  const auto step_of = [&]<class T, Regularization regularization>() {
     const T* gradients = gradient.data<T>().data();
     T* velocities = momentum.data<T>().data();
     T* values = value.data<T>().data();
     const T rate = static_cast<T>(options.learning_rate);
     const T keep = static_cast<T>(options.momentum);
     const T decay = static_cast<T>(options.weight_decay);
-    const T scale = static_cast<T>(options.gradient_scale);
+    const T scale = static_cast<T>(options.gradient_scale * clip_of(terms));
     for_elements(cpu, value.count(), [=](std::int64_t i) {
-      const T slope = scale * gradients[i] + decay * values[i];
-      const T velocity = keep * velocities[i] + rate * slope;
+      const T slope = slope_of<regularization>(gradients[i], values[i], scale, decay);
+      const T before = velocities[i];
+      const T velocity = keep * before + rate * slope;
       velocities[i] = velocity;
-      values[i] -= velocity;
+      const T move = nesterov ? (1 + keep) * velocity - keep * before : velocity;
+      values[i] -= move;
     });
+  };
+  with_regularization(terms.regularization, [&]<Regularization regularization>() {
+    with_float(value.dtype(), "sgd", [&]<class T>() { step_of.template operator()<T, regularization>(); });
   });
+}
+
+template <bool nesterov>
+void steps(Cpu& cpu, std::span<const SgdUpdate> updates, const UpdateTerms& terms) {
+  for (const SgdUpdate& update : updates) check_sgd(update);
+  if (is_halted(terms)) return;
+  for (const SgdUpdate& update : updates) step<nesterov>(cpu, update, terms);
 }
 
 }  // namespace
 
-void sgd_step(Cpu& cpu, std::span<const SgdUpdate> updates, const Tensor& halted) {
-  if (halted.defined() && halted.data<std::uint8_t>()[0] != 0) return;
-  for (const SgdUpdate& update : updates) step(cpu, update);
-}
+void sgd_step(Cpu& cpu, std::span<const SgdUpdate> updates, const UpdateTerms& terms) { steps<false>(cpu, updates, terms); }
+
+void nesterov_step(Cpu& cpu, std::span<const SgdUpdate> updates, const UpdateTerms& terms) { steps<true>(cpu, updates, terms); }
 
 }  // namespace amnet

@@ -49,7 +49,7 @@ DeviceForecast forecast_device_memory(const DeviceRun& run, std::int64_t batch) 
   constexpr std::size_t sets = 2, mirrored_and_label = 1 + 8, index = 8;
   const PlanBytes plan = Plan::measure(run.net, run.device, {.batch = batch, .loss = run.loss, .keep = run.keep});
   const std::size_t pixels = run.cached_images > 0 ? index : image_bytes(run.format);
-  return {.parameters = run.net.parameter_bytes() + 2 * run.net.gradient_bytes(),
+  return {.parameters = run.net.parameter_bytes() + (1 + static_cast<std::size_t>(run.moments)) * run.net.gradient_bytes(),
           .activations = plan.values,
           .kernels = std::max(plan.kernels, run.embedding.kernels),
           .uploads = sets * static_cast<std::size_t>(batch) * (pixels + mirrored_and_label),

@@ -25,7 +25,8 @@ DeviceRun device_run(const FaceTraining& options, Trainer& trainer, const FaceSo
                 .loss = model.loss(),
                 .keep = values_of_step(model, trainer.options().probes),
                 .device = trainer.device(),
-                .format = options.input};
+                .format = options.input,
+                .moments = moments_of(options.solver.method)};
   if (verifier) {
     run.embedding = verifier->measure(trainer.device());
     run.embedding_batch = verifier->batch();

@@ -70,9 +70,20 @@ void check_options(const FaceTraining& options) {
   require(options.val_every >= -1, ".val_every: expected a number of steps, 0 for never or -1 for once an epoch, but got {}.",
           options.val_every);
   in_range(".learning_rate", options.learning_rate, 0, 1e38);
-  in_range(".lr_gamma", options.lr_gamma, 0, 1);
+  // Of sigmoid a negative gamma lets the rate fall.
+  in_range(".lr_gamma", options.lr_gamma, options.schedule == SchedulePolicy::sigmoid ? -1 : 0, 1);
+  in_range(".lr_power", options.lr_power, 0, 100);
+  require(options.lr_step_size > 0 && options.lr_step_size <= 1e9,
+          ".lr_step_size: expected steps, or a fraction of all steps below 1, but got {}.", options.lr_step_size);
   in_range(".solver.momentum", options.solver.momentum, 0, 1);
   in_range(".solver.weight_decay", options.solver.weight_decay, 0, 1e3);
+  in_range(".solver.clip_norm", options.solver.clip_norm, 0, 1e38);
+  in_range(".solver.beta2", options.solver.beta2, 0, 1);
+  in_range(".solver.epsilon", options.solver.epsilon, 0, 1);
+  require(options.solver.method != SolverMethod::adam || options.solver.momentum < 1,
+          ".solver.momentum: expected a number below 1 for adam but got {}.", options.solver.momentum);
+  require(options.solver.method != SolverMethod::adam || options.solver.beta2 < 1,
+          ".solver.beta2: expected a number below 1 for adam but got {}.", options.solver.beta2);
   in_range(".head.scale", options.head.scale, 1e-6, 1e6);
   in_range(".head.margin", options.head.margin, 0, 2);
   in_range(".network.width", options.network.width, 1e-3, 16);
@@ -102,10 +113,16 @@ int queue_of(const FaceTraining& options) {
 }
 
 Schedule schedule_of(const FaceTraining& options, std::int64_t steps) {
-  Schedule schedule{.base = options.learning_rate, .steps = {}, .gamma = options.lr_gamma, .warm_up = options.warm_up};
-  for (const double step : options.lr_steps) {
-    schedule.steps.push_back(std::llround(step < 1 ? step * static_cast<double>(steps) : step));
-  }
+  const auto whole = [steps](double step) -> std::int64_t { return std::llround(step < 1 ? step * static_cast<double>(steps) : step); };
+  Schedule schedule{.policy = options.schedule,
+                    .base = options.learning_rate,
+                    .steps = {},
+                    .gamma = options.lr_gamma,
+                    .warm_up = options.warm_up,
+                    .power = options.lr_power,
+                    .step_size = std::max<std::int64_t>(1, whole(options.lr_step_size)),
+                    .max_steps = steps};
+  for (const double step : options.lr_steps) schedule.steps.push_back(whole(step));
   std::ranges::sort(schedule.steps);
   return schedule;
 }

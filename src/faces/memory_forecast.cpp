@@ -47,14 +47,15 @@ MemoryForecast forecast_memory(const Net& net, const Plan& plan, Device& device,
   net.look([&](const std::string&, const Parameter& parameter) {
     if (parameter.layout == ParameterLayout::convolution) memory.saving += parameter.value.size_bytes();
   });
+  const std::size_t moments = static_cast<std::size_t>(moments_of(options.solver.method)) * net.gradient_bytes();
   const std::int64_t image = options.input.height * options.input.width * 3;
   if (memory_of(device) == Memory::host) {
-    memory.parameters = net.parameter_bytes() + 2 * net.gradient_bytes();
+    memory.parameters = net.parameter_bytes() + net.gradient_bytes() + moments;
     memory.activations = plan.bytes();
     memory.kernels = plan.kernel_bytes(device);
   } else {
-    // weights and momentum, copied from the GPU
-    memory.saving += net.parameter_bytes() + net.gradient_bytes();
+    // weights and moments, copied from the GPU
+    memory.saving += net.parameter_bytes() + moments;
     batches += 2;  // page-locked, being transferred
   }
   // With a cache the images pass through the host once, before the first step.

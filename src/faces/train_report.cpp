@@ -19,14 +19,16 @@ std::vector<double> percent(std::vector<double> fractions) {
   return fractions;
 }
 
-// Where the learning rate falls by more than warm-up or rounding would explain.
+// Where the learning rate falls by more than warm-up or rounding would explain; nothing where it
+// falls all the time.
 std::vector<Mark> rate_drops(const Table& metrics) {
   const std::vector<double>&steps = metrics.column("step"), &rates = metrics.column("learning_rate");
   std::vector<Mark> marks;
   for (std::size_t i = 1; i < rates.size(); ++i) {
     if (rates[i] < 0.9 * rates[i - 1]) marks.push_back({steps[i], fmt::format("lr {:.3g}", rates[i])});
   }
-  return marks;
+  constexpr std::size_t most = 20;
+  return marks.size() <= most ? marks : std::vector<Mark>();
 }
 
 // The metrics of a run on faces; without rows where there are none, or another run's.

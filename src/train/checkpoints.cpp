@@ -27,7 +27,9 @@ void Checkpoints::open(TrainRun& run) {
   clean_run_directory(folder_, lock.held());
   std::vector<std::string> notes;
   resumed_ = find(notes);
-  const std::vector<std::string> lacks = probe_run_directory(folder_, 2 * run.trainer().model().net.parameter_bytes());
+  const std::vector<std::string> lacks =
+      probe_run_directory(folder_, (1 + static_cast<std::uint64_t>(moments_of(run.trainer().options().solver.method))) *
+                                       run.trainer().model().net.parameter_bytes());
   if (resumed_) load(run, resumed_->directory);
   log_.cut_after(run.trainer().step());
   for (const std::string& note : notes) log_.line(note);

@@ -1,32 +1,100 @@
+#include <amnet/kernels/adam.h>
+#include <amnet/kernels/clip_factor.h>
 #include <amnet/kernels/sgd.h>
+#include <amnet/kernels/sum_of_squares.h>
 #include <amnet/train/solver.h>
 
-namespace amnet {
+#include <cmath>
 
-Solver::Solver(const Net& net, SolverOptions options) : options_(options) {
-  net.look([&](const std::string& name, const Parameter& parameter) {
-    if (!parameter.trainable()) return;
-    places_[name] = state_.size();
-    state_.push_back({name, Tensor::zeros(parameter.value.shape(), parameter.value.dtype(), parameter.value.memory())});
-  });
+namespace amnet {
+namespace {
+
+SolverOptions checked(SolverOptions options) {
+  const auto in_range = [](std::string_view field, double value, double least) {
+    require(std::isfinite(value) && value >= least, "[solver] expected {} of at least {} but got {}.", field, least, value);
+  };
+  in_range(".momentum", options.momentum, 0);
+  in_range(".weight_decay", options.weight_decay, 0);
+  in_range(".clip_norm", options.clip_norm, 0);
+  if (options.method != SolverMethod::adam) return options;
+  in_range(".epsilon", options.epsilon, 0);
+  const auto below_one = [](std::string_view field, double value) {
+    require(value >= 0 && value < 1, "[solver] expected {} of Adam from 0 to below 1 but got {}.", field, value);
+  };
+  below_one(".momentum", options.momentum);
+  below_one(".beta2", options.beta2);
+  return options;
 }
 
-void Solver::step(Device& device, Plan& plan, double learning_rate, double gradient_scale, const Tensor& halted) {
+}  // namespace
+
+Solver::Solver(const Net& net, SolverOptions options) : options_(checked(options)) {
+  for (int moment = 0; moment < moments_of(options_.method); ++moment) {
+    net.look([&](const std::string& name, const Parameter& parameter) {
+      if (!parameter.trainable()) return;
+      if (moment == 0) places_[name] = state_.size();
+      state_.push_back({moment == 0 ? name : name + ".square",
+                        Tensor::zeros(parameter.value.shape(), parameter.value.dtype(), parameter.value.memory())});
+    });
+  }
+  if (options_.clip_norm > 0) {
+    squares_ = Tensor::zeros({1}, DType::f64, net.memory());
+    clip_ = Tensor::zeros({1}, DType::f64, net.memory());
+  }
+}
+
+// On a GPU nothing waits for the norm: the kernels of the update read the factor where it is.
+UpdateTerms Solver::terms(Device& device, const Plan& plan, const Tensor& halted) const {
+  if (clip_.defined()) {
+    on(device, [&](auto& backend) {
+      sum_of_squares(backend, plan.gradients(), squares_);
+      clip_factor(backend, squares_, options_.clip_norm, clip_);
+    });
+  }
+  return {.regularization = options_.regularization, .clip = clip_, .halted = halted};
+}
+
+void Solver::step(Device& device, Plan& plan, double learning_rate, double gradient_scale, const Tensor& halted,
+                  std::optional<std::int64_t> number) {
+  const std::int64_t done = number.value_or(next_);
+  next_ = done + 1;
   const auto alone = plan.alone();
-  std::vector<SgdUpdate> updates;
-  updates.reserve(state_.size());
+  const UpdateTerms shared = terms(device, plan, halted);
+  std::vector<SgdUpdate> sgd;
+  std::vector<AdamUpdate> adam;
+  const double corrected =
+      options_.method == SolverMethod::adam ? learning_rate * adam_correction(options_.momentum, options_.beta2, done + 1) : learning_rate;
   plan.visit([&](const std::string& name, Parameter& parameter, const Tensor& gradient) {
-    const auto place = places_.find(name);
-    require(place != places_.end(), "[solver] '{}' has no momentum: it was frozen, or not there, when the solver was made.", name);
-    updates.push_back({.options = {.learning_rate = learning_rate * parameter.lr_mult,
-                                   .momentum = options_.momentum,
-                                   .weight_decay = options_.weight_decay * parameter.decay_mult,
-                                   .gradient_scale = gradient_scale},
-                       .gradient = gradient,
-                       .momentum = state_[place->second].value,
-                       .value = parameter.value});
+    const auto found = places_.find(name);
+    require(found != places_.end(), "[solver] '{}' has no momentum: it was frozen, or not there, when the solver was made.", name);
+    const std::size_t place = found->second;
+    const double rate = corrected * parameter.lr_mult, decay = options_.weight_decay * parameter.decay_mult;
+    if (options_.method == SolverMethod::adam) {
+      adam.push_back({.options = {.learning_rate = rate,
+                                  .beta1 = options_.momentum,
+                                  .beta2 = options_.beta2,
+                                  .epsilon = options_.epsilon,
+                                  .weight_decay = decay,
+                                  .gradient_scale = gradient_scale},
+                      .gradient = gradient,
+                      .mean = state_[place].value,
+                      .square = state_[places_.size() + place].value,
+                      .value = parameter.value});
+    } else {
+      sgd.push_back(
+          {.options = {.learning_rate = rate, .momentum = options_.momentum, .weight_decay = decay, .gradient_scale = gradient_scale},
+           .gradient = gradient,
+           .momentum = state_[place].value,
+           .value = parameter.value});
+    }
   });
-  on(device, [&](auto& backend) { sgd_step(backend, updates, halted); });
+  on(device, [&](auto& backend) {
+    switch (options_.method) {
+      case SolverMethod::sgd: return sgd_step(backend, sgd, shared);
+      case SolverMethod::nesterov: return nesterov_step(backend, sgd, shared);
+      case SolverMethod::adam: return adam_step(backend, adam, shared);
+    }
+  });
 }
 
 }  // namespace amnet

@@ -126,7 +126,7 @@ void TrainStep::run(std::vector<Batch> micro_batches, Step step, double learning
     results_->put(numbers);
     begun_.push_back({std::move(batch), step.number, last});
   }
-  solver_.step(device_, plan_, learning_rate, 1.0 / static_cast<double>(count), halted_);
+  solver_.step(device_, plan_, learning_rate, 1.0 / static_cast<double>(count), halted_, step.number);
 }
 
 std::optional<TrainStep::Told> TrainStep::told(bool wait) {

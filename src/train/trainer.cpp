@@ -18,6 +18,7 @@ namespace {
 TrainerOptions checked(TrainerOptions options) {
   require(options.steps >= 0, "[train] expected .steps of at least 0 but got {}.", options.steps);
   require(options.accumulate >= 1, "[train] expected .accumulate of at least 1 but got {}.", options.accumulate);
+  static_cast<void>(options.schedule.at(0));  // a policy without what it needs is reported now
   return options;
 }
 
@@ -183,6 +184,8 @@ std::string Trainer::state(const Options& more) const {
                            {"batch", source_.batch()},
                            {"accumulate", options_.accumulate},
                            {"data_fingerprint", source_.fingerprint()}});
+  // Files of SGD stay as they were before there was another method.
+  if (options_.solver.method != SolverMethod::sgd) json["solver"] = std::string(name_of(options_.solver.method));
   json.update(json_of(source_.facts(), "the source's facts"));
   Json meters = json_object({{"count", meters_.closed() ? 0 : meters_.count()}});
   for (std::size_t i = 0; i < meters_.names().size(); ++i) meters[meters_.names()[i]] = meters_.closed() ? 0.0 : meters_.sums()[i];
@@ -193,6 +196,13 @@ std::string Trainer::state(const Options& more) const {
 
 std::uint64_t seed_of_state(const std::string& state, std::string_view source) {
   return member<std::uint64_t>(parsed(state, source), "seed", source);
+}
+
+void Trainer::continue_from(std::int64_t step) {
+  require(step >= 0 && step_ == 0, "[train] a training continues from a step >= 0, before its first one, but got {} after {}.", step,
+          step_);
+  step_ = step;
+  source_.seek(step * options_.accumulate * source_.batch());
 }
 
 Options Trainer::restore(const std::string& state, std::string_view source) {
@@ -206,6 +216,8 @@ Options Trainer::restore(const std::string& state, std::string_view source) {
   require_same("seed", member<std::uint64_t>(json, "seed", source), options_.seed, "give .seed as before");
   require_same("batch", member<std::int64_t>(json, "batch", source), source_.batch(), "give .batch as before");
   require_same("accumulate", member<std::int64_t>(json, "accumulate", source), options_.accumulate, "give .accumulate as before");
+  const auto method = json.contains("solver") ? member<std::string>(json, "solver", source) : std::string(name_of(SolverMethod::sgd));
+  require_same("the solver", method, name_of(options_.solver.method), "give .solver.method as before");
   const Json facts = json_of(source_.facts(), "the source's facts");
   for (const auto& [name, value] : facts.items()) {
     require_same(name, member<Json>(json, name.c_str(), source).dump(), value.dump(), source_.remedy());
@@ -219,7 +231,8 @@ Options Trainer::restore(const std::string& state, std::string_view source) {
   for (const std::string& name : names) sums.push_back(member<double>(meters, name.c_str(), source));
   const auto count = member<std::int64_t>(meters, "count", source), step = member<std::int64_t>(json, "step", source),
              samples = member<std::int64_t>(json, "samples", source);
-  for (const char* own : {"version", "step", "samples", "seed", "batch", "accumulate", "data_fingerprint", "meters"}) json.erase(own);
+  for (const char* own : {"version", "step", "samples", "seed", "batch", "accumulate", "data_fingerprint", "meters", "solver"})
+    json.erase(own);
   for (const auto& [name, value] : facts.items()) json.erase(name);
   Options more = options_of_json(json, "the state", [&](const std::string& where, std::string_view expected) {
     throw DataError(fmt::format("{}: this is no training state ({} is not {}).", source, where, expected));

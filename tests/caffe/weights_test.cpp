@@ -1,11 +1,11 @@
-// Caffe's binary files, written by hand: every form of a blob, and every kind of damage.
+// Caffe's binary files, written by hand: every form of a blob, and bounds on damage. For files with
+// one mistake see malformed_test.cpp.
 #include "caffe/caffe_files.h"
 #include "caffe/wire_writer.h"
 #include "catch.h"
 
 #include <amnet/caffe/weights.h>
 
-#include <limits>
 #include <utility>
 
 using namespace amnet;
@@ -25,7 +25,6 @@ CaffeWeights weights_of_blob(const Message& one) { return weights_of(net("n", {l
 Tensor tensor_of(const Message& one) { return weights_of_blob(one).layers.at(0).blobs.at(0); }
 
 std::string refused(const Message& message) { return refusal("x.caffemodel", message.bytes(), read_caffemodel); }
-std::string refused_blob(const Message& one) { return refused(net("n", {layer("conv", "Convolution", {blob({1}, {1}), one})})); }
 std::string refused_state(std::string_view bytes) { return refusal("x.solverstate", bytes, read_solverstate); }
 std::string refused_mean(const Message& message) { return refusal("x.binaryproto", message.bytes(), read_caffe_mean); }
 
@@ -125,75 +124,10 @@ TEST_CASE("caffe: a mean image", "[caffe]") {
   CHECK(refused_mean(blob({6}, six)) == "x.binaryproto: expected a mean image (1,C,H,W) but its shape is (6).");
 }
 
-TEST_CASE("caffe: damaged weights are refused by layer, blob and reason", "[caffe]") {
-  const std::string where = "x.caffemodel: layer 'conv', blob 1: ";
-  CHECK(refused_blob(blob({2, 4}, six)) ==
-        where + "expected 8 values for its shape (2,4) but it has 6; the file is damaged, or was not written by Caffe.");
-  CHECK(refused_blob(older_shape(1, 1, 1, 7).packed(5, six)) ==
-        where + "expected 7 values for its shape (1,1,1,7) but it has 6; the file is damaged, or was not written by Caffe.");
-  CHECK(refused_blob(blob({2, -3}, six)) ==
-        where + "expected extents of at least 1 but its shape is (2,-3); the file is damaged, or its net was not set up.");
-  CHECK(refused_blob(blob({0, 6}, six)) ==
-        where + "expected extents of at least 1 but its shape is (0,6); the file is damaged, or its net was not set up.");
-  CHECK(refused_blob(Message().varint(2, 6).packed(5, six)) ==
-        where + "expected extents of at least 1 but its shape is (0,6,0,0); the file is damaged, or its net was not set up.");
-  CHECK(refused_blob(blob({1, 1, 1, 2, 3}, six)) ==
-        where + "expected at most 4 axes but its shape (1,1,1,2,3) has 5; amnet has no layer for it.");
-  CHECK(refused_blob(blob(std::vector<std::int64_t>(1000, 1), six)) ==
-        where + "expected at most 4 axes but its shape (1,1,1,1,1,…) has 1000; amnet has no layer for it.");
-  const std::int64_t huge = std::numeric_limits<std::int64_t>::max();
-  CHECK(refused_blob(blob({huge, huge, 4}, six)) ==
-        where +
-            "expected 18446744073709551615 values for its shape (9223372036854775807,9223372036854775807,4) but it has 6; the file is "
-            "damaged, or was not written by Caffe.");
-  CHECK(refused_blob(Message().message(7, shape({2}))) ==
-        where + "expected values but it has none; the file is damaged, or holds no weights.");
-  const std::vector<double> doubles = {1};
-  CHECK(refused_blob(blob({6}, six).packed(8, doubles)) ==
-        where + "expected floats or doubles but it has 6 of the former and 1 of the latter.");
-  CHECK(refused_blob(Message().text(5, "12345")) ==
-        where + "expected values of 4 bytes each but a field of 5 bytes cannot hold them; the file is damaged.");
-  CHECK(refused_blob(Message().varint(5, 1)) ==
-        where + "expected values of 4 bytes each but a field of 0 bytes cannot hold them; the file is damaged.");
-}
-
-TEST_CASE("caffe: files that are no caffemodel are refused", "[caffe]") {
-  const std::string file = "x.caffemodel: ";
-  CHECK(refusal("x.caffemodel", "", read_caffemodel) == file + "expected a caffemodel but the file is empty.");
-  CHECK(refusal("x.caffemodel", std::string_view("\x89HDF\r\n\x1a\n\0\0\0\0", 12), read_caffemodel) ==
-        file + "expected a caffemodel but it is an HDF5 file; save it again with `snapshot_format: BINARYPROTO`.");
-  CHECK(refusal("x.caffemodel", "name: \"a prototxt\"", read_caffemodel) ==
-        file + "expected a field of a protocol buffer at byte 0 but there is none; the file is damaged, or is another one.");
-  CHECK(refused(Message().text(1, "n")) == file + "expected a caffemodel but it has no layer; the file is another one, or damaged.");
-  CHECK(refused(net("n", {layer("a", "ReLU", {}), layer("b", "ReLU", {}), layer("a", "TanH", {})})) ==
-        file + "expected a name for each layer but two are named 'a'; rename one of them.");
-  CHECK(refused(Message().message(2, Message().message(1, Message().text(1, "conv1")))) ==
-        file +
-            "expected `layer` or `layers { type: … }` but this is a net of Caffe's first format (V0); convert it with "
-            "upgrade_net_proto_text.");
-  CHECK(refused(Message().varint(1, 6).text(2, "a.caffemodel")) ==
-        file + "expected a caffemodel but its field 1 ('name') is of another kind; the file is another one, or damaged.");
-  CHECK(refused(Message().varint(100, 1)) ==
-        file + "expected a caffemodel but its field 100 ('layer') is of another kind; the file is another one, or damaged.");
-  CHECK(refused(Message().raw(std::string_view("\xA2\x06\x7F\x0A\x01x", 6))) ==
-        file + "the field at byte 0 says that it has 127 bytes but 3 are left; the file is cut short or damaged.");
+TEST_CASE("caffe: an absent caffemodel is an error of the file system, and a long name is cut", "[caffe]") {
   CHECK_THROWS_AS(read_caffemodel("absent.caffemodel"), FileError);
   const std::string long_name(1000, 'n');
   CHECK(refused(net("", {layer(long_name, "", {}), layer(long_name, "", {})})).size() < 300);
-}
-
-TEST_CASE("caffe: damaged solverstates are refused", "[caffe]") {
-  const std::string file = "x.solverstate: ";
-  CHECK(refused_state("") == file + "expected a solverstate but the file is empty.");
-  CHECK(refused_state(net("n", {layer("a", "ReLU", {})}).bytes()) ==
-        file + "expected a solverstate but its field 1 ('iter') is of another kind; the file is another one, or damaged.");
-  CHECK(refused_state(Message().message(3, blob({6}, six)).bytes()) ==
-        file + "expected a solverstate but it has no step ('iter'); the file is another one, or damaged.");
-  CHECK(refused_state(Message().varint(1, -1).bytes()) == file + "expected a step of at least 0 but it is -1; the file is damaged.");
-  CHECK(refused_state(Message().varint(1, 6).message(3, blob({5}, six)).bytes()) ==
-        file + "history, blob 0: expected 5 values for its shape (5) but it has 6; the file is damaged, or was not written by Caffe.");
-  CHECK(refused_state(Message().varint(1, 6).varint(3, 1).bytes()) ==
-        file + "expected a solverstate but its field 3 ('history') is of another kind; the file is another one, or damaged.");
 }
 
 TEST_CASE("caffe: a damaged file cannot have a million layers or blobs", "[caffe]") {

@@ -9,7 +9,14 @@ import tempfile
 import time
 
 import harness
-from harness import CliTest, faces, finish, pairs, path, read, run, start, train_arguments, wait_for_log
+from harness import CliTest, faces, finish, pairs, path, read, run, start, train_arguments, wait_for_log, write
+
+# A net of Caffe and its weights, a row of three: what `train_face import` takes.
+NET = """layer { name: "data" type: "Input" top: "data" input_param { shape { dim: 1 dim: 3 dim: 112 dim: 96 } } }
+layer { name: "gap" type: "Pooling" bottom: "data" top: "gap" pooling_param { pool: AVE global_pooling: true } }
+layer { name: "fc5" type: "InnerProduct" bottom: "gap" top: "fc5" inner_product_param { num_output: 1 bias_term: false } }
+"""
+CAFFEMODEL = b"\xa2\x06\x1b\n\x03fc5:\x14*\x0c" + 3 * b"\0\0\x80?" + b":\x04\n\x02\x01\x03"
 
 PAGE = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "..", "docs", "command_line.md")
 
@@ -66,6 +73,8 @@ class Page(CliTest):
         faces()
         pairs()
         cls().train("model", *["--val-pairs", "pairs.txt", "--val-root", "faces"])
+        write("net.prototxt", NET)
+        write("net.caffemodel", CAFFEMODEL)
 
     def shell(self, command):
         """Runs a line of the page, from the scratch directory."""
@@ -145,6 +154,7 @@ class Page(CliTest):
         arguments = {"eval": ["--model", "model", "--pairs", "pairs.txt", "--root", "faces"],
                      "compare": ["--a", "model", "--b", "model", "--pairs", "pairs.txt", "--root", "faces"],
                      "extract": ["--model", "model", "--root", "faces", "--out", "lost.npy"], "inspect": ["model"],
+                     "import": ["--net", "net.prototxt", "--weights", "net.caffemodel", "--out", "lost.safetensors"],
                      "check-data": ["--root", "faces"],
                      "bench": ["--depth", 4, "--width", 0.0625, "--batch", 1, "--iterations", 1, "--classes", 2],
                      "train": train_arguments("lost")[1:], "pack": ["--root", "faces", "--out", "lost.pack"],
@@ -207,7 +217,7 @@ class Page(CliTest):
         of_run, of_checkpoint = tables("Files of a run")
         listed = [code(row[0])[0] for row in of_run]
         found = {re.sub(r"step_\d{8}", "step_NNNNNNNN/", name) for name in os.listdir(path("model"))}
-        self.assertEqual(found, set(listed) - {"non_finite_batch.json", "faces/"})
+        self.assertEqual(found, set(listed) - {"non_finite_batch.json", "faces/", "test.csv"})
         run(*train_arguments("infinite", "--lr", 1e30, "--iterations", 50))
         self.assertIn("non_finite_batch.json", os.listdir(path("infinite")))
         self.assertEqual(set(os.listdir(path("model/last"))), {code(row[0])[0] for row in of_checkpoint})
@@ -220,6 +230,7 @@ class Page(CliTest):
             "compare": (["--a", "../model", "--b", "../model", *evaluate, "--json", "c.json", "--report", "c.html", "--drawings", "drawn"],
                         {"c.json", "c.html", "drawn"}),
             "extract": (["--model", "../model", "--root", "../faces", "--out", "FILE.npy"], {"FILE.npy", "FILE.txt"}),
+            "import": (["--net", "../net.prototxt", "--weights", "../net.caffemodel", "--out", "FILE"], {"FILE"}),
             "inspect": (["../model"], set()),
             "check-data": (["--root", "../faces"], set()),
             "pack": (["--root", "../faces", "--out", "FILE"], {"FILE"}),

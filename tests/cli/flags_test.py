@@ -43,6 +43,7 @@ class Flags(CliTest):
         self.refused(2, train_arguments("a", "--mean", 256), "--mean: expected")
         self.refused(2, train_arguments("a", "--momentum", 2), "--momentum: expected")
         self.refused(2, train_arguments("a", "--lr-steps", -1), "--lr-steps: expected")
+        self.refused(2, train_arguments("a", "--method", "adam", "--momentum", 1), "--momentum: expected a number below 1 for adam")
 
     def test_so_has_the_log(self):
         self.train("stopped", "--iterations", 2)

@@ -177,6 +177,51 @@ class Recipe(Train):
         self.assert_same("momentum-0-1", "momentum-0.9-1")
         self.assert_differs("momentum-0-2", "momentum-0.9-2")
 
+    def test_schedules(self):
+        for schedule, flags, expected in [
+            ("fixed", [], [0.01, 0.01, 0.01, 0.01]),
+            ("step", ["--lr-step-size", 0.5, "--lr-gamma", 0.1], [0.01, 0.01, 0.001, 0.001]),
+            ("exp", ["--lr-gamma", 0.5], [0.01, 0.005, 0.0025, 0.00125]),
+            ("inv", ["--lr-gamma", 1, "--lr-power", 2], [0.01, 0.0025, 0.01 / 9, 0.000625]),
+            ("poly", ["--lr-power", 2], [0.01, 0.005625, 0.0025, 0.000625]),
+            ("sigmoid", ["--lr-step-size", 2, "--lr-gamma=-1"], [0.01 / (1 + math.exp(i - 2)) for i in range(4)]),
+        ]:
+            with self.subTest(schedule=schedule):
+                self.train(f"schedule-{schedule}", "--iterations", 4, "--schedule", schedule, *flags)
+                for found, wanted in zip(column(f"schedule-{schedule}", "learning_rate"), expected):
+                    self.assertAlmostEqual(found, wanted, places=8)
+
+    def test_methods(self):
+        kept = {method: set(model(f"{self.solved(method)}/last/solver.safetensors")[1]) for method in ["sgd", "nesterov", "adam"]}
+        self.assertEqual(kept["sgd"], kept["nesterov"])
+        self.assertEqual(kept["adam"], kept["sgd"] | {f"{name}.square" for name in kept["sgd"]})
+        self.assert_differs("solver-sgd", "solver-nesterov")
+        # The first step of Adam has the length of the rate, whatever the gradient is.
+        once = model(newest(self.solved("adam", "--iterations", 1, "--weight-decay", 0)))[1]["fc5.weight"][1]
+        start = model(newest(self.solved("adam", "--iterations", 1, "--lr", 0)))[1]["fc5.weight"][1]
+        moved = sorted(abs(a - b) for a, b in zip(once, start))
+        self.assertAlmostEqual(moved[len(moved) // 2], 0.001, delta=1e-5)
+
+    def solved(self, method, *flags):
+        out = "-".join(["solver", method, *(str(flag) for flag in flags)])
+        self.train(out, "--method", method, "--lr", 0.001, *flags)
+        return out
+
+    def test_clipped_gradients(self):
+        self.train("clip-none", "--clip-norm", 1e6)
+        self.train("clip", "--clip-norm", 1e-3, "--lr", 100, "--weight-decay", 0, "--iterations", 1)
+        self.train("clip-start", "--lr", 0, "--iterations", 1)
+        self.assert_same("clip-none", "base")
+        before, after = (model(newest(out))[1] for out in ["clip-start", "clip"])
+        length = math.sqrt(sum((a - b) ** 2 for name in before for a, b in zip(before[name][1], after[name][1])))
+        self.assertAlmostEqual(length / (100 * 1e-3), 1, delta=1e-3)
+
+    def test_another_method_does_not_go_on(self):
+        self.train("method", "--method", "adam", "--iterations", 2)
+        self.assertIn('method = "adam"', read("method/config.toml"))
+        self.refused(2, train_arguments("method", "--iterations", 3, "--resume", "auto"), "solver adam but now it is sgd", "--method")
+        self.ok(*train_arguments("method", "--method", "adam", "--iterations", 3, "--resume", "auto"))
+
     def test_weight_decay(self):
         for decay in [0, 0.5]:
             self.train(f"decay-{decay}", "--weight-decay", decay, "--iterations", 1)

@@ -35,6 +35,23 @@ struct Parameters {
   void step_and_check(Parity& parity) const {
     sgd_step(parity.cpu, host);
     sgd_step(parity.cuda, device);
+    check(parity);
+  }
+  /// With other terms than the usual ones; `nesterov`: by its rule.
+  void step_and_check(Parity& parity, Regularization regularization, double clip, bool nesterov) const {
+    const Tensor factor = Tensor::of<double>({1}, {clip});
+    const UpdateTerms here{.regularization = regularization, .clip = factor};
+    const UpdateTerms there{.regularization = regularization, .clip = factor.to(Memory::cuda)};
+    if (nesterov) {
+      nesterov_step(parity.cpu, host, here);
+      nesterov_step(parity.cuda, device, there);
+    } else {
+      sgd_step(parity.cpu, host, here);
+      sgd_step(parity.cuda, device, there);
+    }
+    check(parity);
+  }
+  void check(Parity& parity) const {
     for (std::size_t i = 0; i < values.size(); ++i) {
       INFO("parameter " << i);
       parity.check_same(momenta[i]);
@@ -53,6 +70,17 @@ TEMPLATE_TEST_CASE("sgd: step", "[gpu]", F32, Bf16) {
       for (const std::int64_t count : {5000, 0, 1, 7, 4096, 64, 8195, 0}) parameters.add(parity, count, offset);
       parameters.step_and_check(parity);
       parameters.step_and_check(parity);
+    }
+  });
+}
+
+TEMPLATE_TEST_CASE("sgd: step of Nesterov, of clipped gradients, with the decay of l1", "[gpu]", F32, Bf16) {
+  for_each_machine<TestType>("sgd: step of Nesterov, of clipped gradients, with the decay of l1", [](Parity& parity) {
+    Parameters parameters;
+    for (const std::int64_t count : {5000, 0, 1, 7, 4096}) parameters.add(parity, count, 0);
+    for (const Regularization regularization : {Regularization::l2, Regularization::l1}) {
+      parameters.step_and_check(parity, regularization, 0.5, false);
+      parameters.step_and_check(parity, regularization, 0.25, true);
     }
   });
 }

@@ -67,6 +67,25 @@ double norm_of(const Plan& plan) {
 
 }  // namespace
 
+TEST_CASE("train step: every method, and clipped gradients, go as on the CPU", "[gpu]") {
+  for_each_machine<F32>("train step: every method, and clipped gradients", [](Parity& parity) {
+    for (const SolverMethod method : {SolverMethod::sgd, SolverMethod::nesterov, SolverMethod::adam}) {
+      for (const double clip_norm : {0.0, 0.01}) {
+        INFO(name_of(method) << ", clip_norm " << clip_norm);
+        TraineeForm form = small();
+        // An epsilon far above rounding: otherwise elements without a gradient move by their noise.
+        form.solver = {.method = method, .clip_norm = clip_norm, .epsilon = 1e-3};
+        Trainee here(Cpu(1, ConvolutionAlgorithm::direct), form), there(parity.cuda, form);
+        const Sizes steps(4, {4, 4});  // prepared, recorded and repeated
+        run(here, steps, low_rate);
+        run(there, steps, low_rate);
+        CHECK(relative_difference(momenta_of(here), momenta_of(there)) < bound_of_steps<F32>);
+        CHECK(relative_difference(here.parameters(), there.parameters()) < bound_of_steps<F32>);
+      }
+    }
+  });
+}
+
 TEMPLATE_TEST_CASE("train step: batches smaller than planned go as on the CPU", "[gpu]", F32, Tf32, Bf16) {
   for_each_machine<TestType>("train step: few samples", [](Parity& parity) {
     Trainee here(Cpu(1, ConvolutionAlgorithm::direct), small()), there(parity.cuda, small());

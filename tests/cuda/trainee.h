@@ -28,6 +28,7 @@ struct TraineeForm {
   SphereFaceOptions network = {.depth = 4, .width = 0.125, .embedding = 16};
   ImageFormat format = {.height = 24, .width = 20};
   std::int64_t batch = 4, classes = 7;
+  SolverOptions solver = {};
 };
 
 struct Trainee {
@@ -41,7 +42,7 @@ struct Trainee {
     add_head(model, {.classes = form.classes});
     model.net.initialise(seed);
     model.net.move_to(memory_of(device));
-    solver.emplace(model.net, SolverOptions{});
+    solver.emplace(model.net, form.solver);
     plan.emplace(model.net, PlanOptions{.batch = form.batch, .loss = model.loss(), .keep = values_of_step(model, probes)});
     step.emplace(device, model, *plan, *solver, source, probes);
   }

@@ -94,6 +94,28 @@ TEST_CASE("train options: rate drops are fractions of the run or steps", "[train
   CHECK(schedule_of(options, 1000).steps.empty());
 }
 
+TEST_CASE("train options: every policy of the schedule gets what it needs from the run", "[train_options]") {
+  FaceTraining options = usable();
+  options.learning_rate = 0.4;
+  options.schedule = SchedulePolicy::poly;
+  options.lr_power = 2;
+  CHECK(schedule_of(options, 1000).at(500) == Approx(0.1));
+  CHECK(schedule_of(options, 1000).at(1000) == 0);
+  options.schedule = SchedulePolicy::step;
+  options.lr_step_size = 0.25;
+  options.lr_gamma = 0.5;
+  CHECK(schedule_of(options, 1000).at(249) == 0.4);
+  CHECK(schedule_of(options, 1000).at(250) == 0.2);
+  CHECK(schedule_of(options, 1).at(1) == 0.2);  // at least one step
+  options.schedule = SchedulePolicy::sigmoid;
+  options.lr_step_size = 300;
+  CHECK(schedule_of(options, 1000).at(300) == 0.2);
+  CHECK_NOTHROW(check_options(options));
+  options.lr_gamma = -0.5;
+  CHECK_NOTHROW(check_options(options));
+  CHECK(schedule_of(options, 1000).at(302) == Approx(0.4 / (1 + std::exp(1.0))));
+}
+
 TEST_CASE("train options: what is out of range is refused by the name of its flag", "[train_options]") {
   constexpr double nan = std::numeric_limits<double>::quiet_NaN(), infinity = std::numeric_limits<double>::infinity();
   struct Case {
@@ -125,7 +147,15 @@ TEST_CASE("train options: what is out of range is refused by the name of its fla
          o.lr_steps = {100, 0};
        }},
       {".lr_steps", [](FaceTraining& o) { o.lr_steps = {nan}; }},
+      {".lr_gamma", [](FaceTraining& o) { o.lr_gamma = -0.5; }},
+      {".lr_power", [](FaceTraining& o) { o.lr_power = nan; }},
+      {".lr_step_size", [](FaceTraining& o) { o.lr_step_size = 0; }},
+      {".lr_step_size", [](FaceTraining& o) { o.lr_step_size = nan; }},
       {".solver.momentum", [](FaceTraining& o) { o.solver.momentum = -0.5; }},
+      {".solver.momentum", [](FaceTraining& o) { o.solver = {.method = SolverMethod::adam, .momentum = 1}; }},
+      {".solver.beta2", [](FaceTraining& o) { o.solver = {.method = SolverMethod::adam, .beta2 = 1}; }},
+      {".solver.epsilon", [](FaceTraining& o) { o.solver.epsilon = -1; }},
+      {".solver.clip_norm", [](FaceTraining& o) { o.solver.clip_norm = -1; }},
       {".solver.weight_decay", [](FaceTraining& o) { o.solver.weight_decay = -1; }},
       {".head.scale", [](FaceTraining& o) { o.head.scale = 0; }},
       {".head.margin", [](FaceTraining& o) { o.head.margin = -0.1; }},

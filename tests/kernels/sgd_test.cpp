@@ -1,6 +1,7 @@
 #include <amnet/kernels/sgd.h>
 
 #include <array>
+#include <span>
 #include <vector>
 
 #include "catch.h"
@@ -51,10 +52,45 @@ TEST_CASE("sgd: a raised flag keeps everything as it is", "[sgd]") {
   const Tensor gradient = Tensor::of<float>({2}, {1, 2}), momentum = Tensor::of<float>({2}, {3, 4}), value = Tensor::of<float>({2}, {5, 6});
   const std::vector<SgdUpdate> updates = {{{.learning_rate = 1}, gradient, momentum, value}};
   const Tensor flag = Tensor::of<std::uint8_t>({1}, {1});
-  sgd_step(cpu, updates, flag);
+  sgd_step(cpu, updates, {.halted = flag});
   CHECK(values_of<float>(value) == std::vector<float>{5, 6});
   CHECK(values_of<float>(momentum) == std::vector<float>{3, 4});
   flag.clear();
-  sgd_step(cpu, updates, flag);
+  sgd_step(cpu, updates, {.halted = flag});
   CHECK(values_of<float>(value) != std::vector<float>{5, 6});
+}
+
+TEST_CASE("sgd: Nesterov's step looks ahead by the momentum", "[sgd]") {
+  Cpu cpu(1);
+  const Tensor gradient = Tensor::of<double>({1}, {8.0}), momentum = Tensor::of<double>({1}, {0.5}), value = Tensor::of<double>({1}, {2.0});
+  nesterov_step(cpu, std::array{SgdUpdate{
+                         {.learning_rate = 0.1, .momentum = 0.9, .weight_decay = 0.5, .gradient_scale = 0.25}, gradient, momentum, value}});
+  // V = 0.9 * 0.5 + 0.1 * (0.25 * 8 + 0.5 * 2) = 0.75; w = 2 - (1.9 * 0.75 - 0.9 * 0.5)
+  CHECK(momentum.item() == Approx(0.75));
+  CHECK(value.item() == Approx(1.025));
+}
+
+TEST_CASE("sgd: decay of l1 pulls by the sign of a weight, and not at all at 0", "[sgd]") {
+  Cpu cpu(1);
+  const Tensor gradient = Tensor::of<double>({3}, {1, 1, 1}), momentum = Tensor::zeros({3}, DType::f64),
+               value = Tensor::of<double>({3}, {4, -0.25, 0});
+  const std::array update = {SgdUpdate{{.learning_rate = 0.1, .momentum = 0, .weight_decay = 0.5}, gradient, momentum, value}};
+  sgd_step(cpu, update, {.regularization = Regularization::l1});
+  const std::vector<double> velocity = values_of<double>(momentum);
+  CHECK(velocity[0] == Approx(0.1 * 1.5));
+  CHECK(velocity[1] == Approx(0.1 * 0.5));
+  CHECK(velocity[2] == Approx(0.1));
+  CHECK(values_of<double>(value)[1] == Approx(-0.3));
+}
+
+TEST_CASE("sgd: a factor of clipping acts on gradients and not on the decay", "[sgd]") {
+  Cpu cpu(1);
+  for (const auto& step : {[](Cpu&on, std::span<const SgdUpdate> all, const UpdateTerms&terms) { sgd_step(on, all, terms); },
+                           [](Cpu&on, std::span<const SgdUpdate> all, const UpdateTerms&terms) { nesterov_step(on, all, terms); }}) {
+    const Tensor gradient = Tensor::of<double>({1}, {8.0}), momentum = Tensor::zeros({1}, DType::f64),
+                 value = Tensor::of<double>({1}, {2.0});
+    const SgdOptions options{.learning_rate = 0.1, .momentum = 0.9, .weight_decay = 0.5, .gradient_scale = 0.25};
+    step(cpu, std::array{SgdUpdate{options, gradient, momentum, value}}, {.clip = Tensor::of<double>({1}, {0.125})});
+    CHECK(momentum.item() == Approx(0.1 * (0.125 * 0.25 * 8 + 0.5 * 2)));
+  }
 }

@@ -1,4 +1,7 @@
+#include <amnet/core/error.h>
 #include <amnet/train/schedule.h>
+
+#include <cmath>
 
 #include "catch.h"
 
@@ -43,4 +46,58 @@ TEST_CASE("schedule: no steps is a constant rate, and gamma is the factor", "[sc
   const Schedule both{.base = 1, .steps = {5}, .gamma = 0.1, .warm_up = 10};
   CHECK(both.at(4) == Approx(0.5));
   CHECK(both.at(5) == Approx(0.06));
+}
+
+TEST_CASE("schedule: every policy by hand", "[schedule]") {
+  const Schedule fixed{.policy = SchedulePolicy::fixed, .base = 0.3, .steps = {1}};
+  CHECK(fixed.at(5) == 0.3);
+
+  const Schedule step{.policy = SchedulePolicy::step, .base = 8, .steps = {1}, .gamma = 0.5, .step_size = 3};
+  CHECK(step.at(2) == 8);
+  CHECK(step.at(3) == 4);
+  CHECK(step.at(8) == 2);
+
+  const Schedule exp{.policy = SchedulePolicy::exp, .base = 8, .gamma = 0.5};
+  CHECK(exp.at(0) == 8);
+  CHECK(exp.at(3) == 1);
+
+  const Schedule inv{.policy = SchedulePolicy::inv, .base = 8, .gamma = 0.75, .power = 0.5};
+  CHECK(inv.at(0) == 8);
+  CHECK(inv.at(4) == Approx(4));  // 8 / sqrt(1 + 3)
+
+  const Schedule poly{.policy = SchedulePolicy::poly, .base = 8, .power = 2, .max_steps = 10};
+  CHECK(poly.at(0) == 8);
+  CHECK(poly.at(5) == 2);
+  CHECK(poly.at(10) == 0);
+  CHECK(poly.at(11) == 0);  // and never a NaN or a rate that rises again
+
+  const Schedule sigmoid{.policy = SchedulePolicy::sigmoid, .base = 8, .gamma = -0.5, .step_size = 4};
+  CHECK(sigmoid.at(4) == 4);
+  CHECK(sigmoid.at(0) == Approx(8 / (1 + std::exp(-2.0))));
+  CHECK(sigmoid.at(8) == Approx(8 / (1 + std::exp(2.0))));
+}
+
+TEST_CASE("schedule: a warm-up rises to what the policy says", "[schedule]") {
+  const Schedule poly{.policy = SchedulePolicy::poly, .base = 8, .warm_up = 2, .max_steps = 4};
+  CHECK(poly.at(0) == 4);
+  CHECK(poly.at(1) == 6);
+  CHECK(poly.at(2) == 4);
+}
+
+TEST_CASE("schedule: drops are counted as Caffe's current_step", "[schedule]") {
+  const Schedule multistep{.steps = {2, 4}};
+  CHECK(multistep.drops_at(1) == 0);
+  CHECK(multistep.drops_at(2) == 1);
+  CHECK(multistep.drops_at(9) == 2);
+  const Schedule step{.policy = SchedulePolicy::step, .step_size = 4};
+  CHECK(step.drops_at(3) == 0);
+  CHECK(step.drops_at(9) == 2);
+  const Schedule inv{.policy = SchedulePolicy::inv, .steps = {2}};
+  CHECK(inv.drops_at(9) == 0);
+}
+
+TEST_CASE("schedule: a policy without what it needs is refused by name", "[schedule]") {
+  const Schedule step{.policy = SchedulePolicy::step}, poly{.policy = SchedulePolicy::poly};
+  CHECK_THROWS_WITH(step.at(0), Catch::Matchers::Contains(".step_size") && Catch::Matchers::Contains("step but got 0"));
+  CHECK_THROWS_WITH(poly.at(0), Catch::Matchers::Contains(".max_steps") && Catch::Matchers::Contains("poly but got 0"));
 }

@@ -3,6 +3,7 @@
 #include <amnet/layers/softmax_cross_entropy.h>
 #include <amnet/train/solver.h>
 
+#include <cmath>
 #include <map>
 #include <optional>
 #include <string>
@@ -134,4 +135,128 @@ TEST_CASE("solver: momentum that is brought back continues as if it had not stop
     INFO(name);
     CHECK(values_of<double>(each.value) == values_of<double>(resumed.parameter(name).value));
   });
+}
+
+namespace {
+
+/// A plain loop over Caffe's rules, in the order clip, average, decay, method.
+struct Reference {
+  SolverOptions options;
+  struct One {
+    double lr_mult, decay_mult;
+    std::vector<double> value, first, second;
+  };
+  std::map<std::string, One> all;
+
+  Reference(SmallNet& model, SolverOptions chosen) : options(chosen) {
+    model.net.visit([&](const std::string& name, Parameter& each) {
+      const std::vector<double> value = values_of<double>(each.value);
+      if (each.trainable())
+        all[name] = {each.lr_mult, each.decay_mult, value, std::vector<double>(value.size()), std::vector<double>(value.size())};
+    });
+  }
+
+  void step(SmallNet& model, std::int64_t number, double rate, double scale) {
+    double squares = 0;
+    for (const auto& [name, each] : all) {
+      for (const double slope : model.plan->gradient(model.parameter(name)).data<double>()) squares += slope * slope;
+    }
+    const double norm = std::sqrt(squares), clip = options.clip_norm > 0 && norm > options.clip_norm ? options.clip_norm / norm : 1;
+    for (auto& [name, each] : all) {
+      const auto gradients = model.plan->gradient(model.parameter(name)).data<double>();
+      for (std::size_t i = 0; i < each.value.size(); ++i) {
+        double &w = each.value[i], &m = each.first[i], &v = each.second[i];
+        const double pull = options.regularization == Regularization::l1 ? (w > 0 ? 1 : w < 0 ? -1 : 0) : w;
+        const double g = clip * gradients[i] * scale + options.weight_decay * each.decay_mult * pull;
+        const double lr = rate * each.lr_mult, before = m;
+        if (options.method == SolverMethod::adam) {
+          const auto t = static_cast<double>(number + 1);
+          m = options.momentum * m + (1 - options.momentum) * g;
+          v = options.beta2 * v + (1 - options.beta2) * g * g;
+          w -= lr * std::sqrt(1 - std::pow(options.beta2, t)) / (1 - std::pow(options.momentum, t)) * m / (std::sqrt(v) + options.epsilon);
+        } else {
+          m = options.momentum * m + lr * g;
+          w -= options.method == SolverMethod::nesterov ? (1 + options.momentum) * m - options.momentum * before : m;
+        }
+      }
+    }
+  }
+};
+
+}  // namespace
+
+TEST_CASE("solver: every method, clipped or not, equals a plain loop over the reference code's rule", "[solver]") {
+  Device device = Cpu(2);
+  for (const SolverMethod method : {SolverMethod::sgd, SolverMethod::nesterov, SolverMethod::adam}) {
+    for (const Regularization regularization : {Regularization::l2, Regularization::l1}) {
+      for (const double clip_norm : {0.0, 3.0, 1e3}) {
+        SmallNet model;
+        const SolverOptions options{.method = method,
+                                    .momentum = 0.8,
+                                    .weight_decay = 0.01,
+                                    .regularization = regularization,
+                                    .clip_norm = clip_norm,
+                                    .beta2 = 0.95,
+                                    .epsilon = 1e-3};
+        Solver solver(model.net, options);
+        Reference reference(model, options);
+        for (std::int64_t step = 0; step < 5; ++step) {
+          const double rate = step < 3 ? 0.1 : 0.01, scale = step == 1 ? 0.25 : 1;
+          model.fill_gradients(static_cast<std::uint64_t>(step));
+          solver.step(device, *model.plan, rate, scale);
+          reference.step(model, step, rate, scale);
+          for (const auto& [name, each] : reference.all) {
+            for (std::size_t i = 0; i < each.value.size(); ++i) {
+              INFO(name_of(method) << " " << name_of(regularization) << " " << clip_norm << " " << name << "[" << i << "], step " << step);
+              CHECK(model.parameter(name).value.data<double>()[i] == Approx(each.value[i]).epsilon(1e-12).margin(1e-14));
+            }
+          }
+        }
+      }
+    }
+  }
+}
+
+TEST_CASE("solver: Adam keeps all means and then all squares, and goes on from the number of the step", "[solver]") {
+  Device device = Cpu(1);
+  SmallNet straight, resumed;
+  const SolverOptions adam{.method = SolverMethod::adam};
+  Solver one(straight.net, adam), two(resumed.net, adam);
+  std::vector<std::string> names;
+  for (const Solver::Momentum& each : one.state()) names.push_back(each.name);
+  CHECK(names == std::vector<std::string>{"a.weight", "a.bias", "bn.scale", "bn.shift", "b.bias", "a.weight.square", "a.bias.square",
+                                          "bn.scale.square", "bn.shift.square", "b.bias.square"});
+  for (std::int64_t step = 0; step < 6; ++step) {
+    straight.fill_gradients(static_cast<std::uint64_t>(step));
+    one.step(device, *straight.plan, 0.05);
+    resumed.fill_gradients(static_cast<std::uint64_t>(step));
+    if (step < 3) {
+      two.step(device, *resumed.plan, 0.05);
+      continue;
+    }
+    Solver fresh(resumed.net, adam);
+    for (std::size_t i = 0; i < fresh.state().size(); ++i) fresh.state()[i].value.copy_from(two.state()[i].value);
+    fresh.step(device, *resumed.plan, 0.05, 1, {}, step);
+    for (std::size_t i = 0; i < fresh.state().size(); ++i) two.state()[i].value.copy_from(fresh.state()[i].value);
+  }
+  straight.net.visit([&](const std::string& name, Parameter& each) {
+    INFO(name);
+    CHECK(values_of<double>(each.value) == values_of<double>(resumed.parameter(name).value));
+  });
+}
+
+TEST_CASE("solver: options out of range are refused by name", "[solver]") {
+  SmallNet model;
+  const auto refused = [&](const SolverOptions& options, const char* field) {
+    INFO(field);
+    CHECK_THROWS_WITH(Solver(model.net, options), Catch::Matchers::Contains(field));
+  };
+  refused({.momentum = -0.1}, ".momentum");
+  refused({.weight_decay = -1}, ".weight_decay");
+  refused({.clip_norm = -1}, ".clip_norm");
+  refused({.clip_norm = std::nan("")}, ".clip_norm");
+  refused({.method = SolverMethod::adam, .momentum = 1}, ".momentum");
+  refused({.method = SolverMethod::adam, .beta2 = 1}, ".beta2");
+  refused({.method = SolverMethod::adam, .epsilon = -1}, ".epsilon");
+  CHECK_NOTHROW(Solver(model.net, {.momentum = 1}));
 }

@@ -161,6 +161,46 @@ TEST_CASE("checkpoints: a run that was stopped goes on to the same bytes, whatev
   CHECK_THROWS_WITH(load_model(folder.path() / "parts"), Contains("'gain'"));
 }
 
+TEST_CASE("checkpoints: a run of Adam with a schedule goes on to the same bytes, and by no other method", "[train_run]") {
+  const TemporaryFolder folder;
+  const auto options_of = [](SolverMethod method) {
+    return TrainerOptions{.steps = 40,
+                          .accumulate = 2,
+                          .schedule = {.policy = SchedulePolicy::poly, .base = 0.01, .max_steps = 40},
+                          .solver = {.method = method, .clip_norm = 0.5},
+                          .seed = 3};
+  };
+  for (const SolverMethod method : {SolverMethod::adam, SolverMethod::nesterov}) {
+    const std::filesystem::path here = folder.path() / name_of(method);
+    InFolder whole(here / "whole", options_of(method));
+    CHECK(!whole.run());
+    for (const std::int64_t stop : {7, 23}) {
+      InFolder part(here / "parts", options_of(method));
+      CHECK(part.run(stop));
+    }
+    for (const SolverMethod other : {SolverMethod::sgd, SolverMethod::nesterov, SolverMethod::adam}) {
+      if (other == method) continue;
+      InFolder changed(here / "parts", options_of(other));
+      CHECK_THROWS_WITH(changed.run(), Contains(fmt::format("started with the solver {} but now it is {}; give .solver.method as before",
+                                                            name_of(method), name_of(other))));
+    }
+    InFolder rest(here / "parts", options_of(method));
+    CHECK(!rest.run());
+    for (const char* file : {"model.safetensors", "solver.safetensors", "state.json"}) {
+      INFO(file);
+      CHECK(bytes_of(here / "whole/last" / file) == bytes_of(here / "parts/last" / file));
+    }
+    CHECK((read_safetensors(here / "whole/last/solver.safetensors").find("fc1.weight.square") != nullptr) ==
+          (method == SolverMethod::adam));
+  }
+  // A run of SGD says nothing of its method, as before there was another.
+  InFolder plain(folder.path() / "plain", options_of(SolverMethod::sgd));
+  CHECK(plain.run(2));
+  CHECK(bytes_of(folder.path() / "plain/last/state.json").find("solver") == std::string::npos);
+  InFolder adam(folder.path() / "plain", options_of(SolverMethod::adam));
+  CHECK_THROWS_WITH(adam.run(), Contains("started with the solver sgd but now it is adam"));
+}
+
 TEST_CASE("checkpoints: a model of another shape or with another layer is refused by its first difference", "[train_run]") {
   const TemporaryFolder folder;
   InFolder(folder.path()).run(5);

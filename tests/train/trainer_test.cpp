@@ -268,6 +268,8 @@ TEST_CASE("trainer: a batch that cannot be used is refused before it changes any
   Model lossless{.roles = {.labels = "labels"}};
   CHECK_THROWS_WITH(Trainer(small.device, lossless, small.source, {}), Contains("no loss"));
   CHECK_THROWS_WITH(Trainer(small.device, small.model, small.source, {.accumulate = 0}), Contains(".accumulate"));
+  CHECK_THROWS_WITH(Trainer(small.device, small.model, small.source, {.schedule = {.policy = SchedulePolicy::poly}}),
+                    Contains(".max_steps"));
   CHECK_THROWS_WITH(TensorSource({}, {}), Contains("at least one tensor"));
   CHECK_THROWS_WITH(TensorSource({{"a", Tensor({3, 1}, DType::f32)}, {"b", Tensor({4}, DType::i64)}}, {}), Contains("as many rows in 'b'"));
 }

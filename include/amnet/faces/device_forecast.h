@@ -22,7 +22,7 @@ namespace amnet {
 
 /// Bytes, by purpose.
 struct DeviceForecast {
-  std::size_t parameters = 0;   ///< with gradients and momentum
+  std::size_t parameters = 0;   ///< with gradients and what the solver keeps
   std::size_t activations = 0;  ///< of a training step
   /// their scratch: cuDNN's workspaces, of the algorithms that it lists first where none is chosen
   /// yet
@@ -48,6 +48,7 @@ struct DeviceRun {
   PlanBytes embedding = {};  ///< of the network that verifies while training, if one does
   std::int64_t embedding_batch = 0;
   std::int64_t cached_images = 0;  ///< of the training set, where the GPU holds it
+  int moments = 1;                 ///< that the solver keeps of each parameter: moments_of()
 };
 
 DeviceForecast forecast_device_memory(const DeviceRun& run, std::int64_t batch);

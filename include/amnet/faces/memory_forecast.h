@@ -19,10 +19,10 @@ namespace amnet {
 
 /// Bytes, by purpose.
 struct MemoryForecast {
-  std::size_t parameters = 0;   ///< with gradients and momentum, where the host computes
+  std::size_t parameters = 0;   ///< with gradients and what the solver keeps, where the host computes
   std::size_t activations = 0;  ///< of a training step, likewise
   std::size_t kernels = 0;      ///< their scratch, likewise
-  /// weights in the order of the file; from a GPU all weights and the momentum
+  /// weights in the order of the file; from a GPU all weights and what the solver keeps
   std::size_t saving = 0;
   std::size_t verification = 0;  ///< see verification_bytes
   std::size_t data = 0;          ///< batches decoded ahead

@@ -1,6 +1,8 @@
 // One step of stochastic gradient descent with momentum, the learning rate inside the momentum as
-// in Caffe:
-//   g = gradient_scale * gradient + weight_decay * w,  V <- momentum * V + learning_rate * g,  w <- w - V.
+// in Caffe, for the slope g of kernels/update_terms.h:
+//   V <- momentum * V + learning_rate * g
+//   w <- w - V                                             sgd_step
+//   w <- w - ((1 + momentum) * V - momentum * V before)    nesterov_step (nesterov_solver.cpp)
 //
 //   const SgdUpdate update{.options = {.learning_rate = 0.1}, .gradient = gradient, .momentum = momentum, .value = weight};
 //   sgd_step(cpu, {&update, 1});
@@ -8,6 +10,7 @@
 
 #include <amnet/core/device.h>
 #include <amnet/core/tensor.h>
+#include <amnet/kernels/update_terms.h>
 
 #include <span>
 
@@ -29,9 +32,10 @@ struct SgdUpdate {
 };
 
 /// The updates of all parameters of a step, none of which may share elements with another: on a GPU
-/// they run side by side. Where `halted`, a u8 (1), is defined and not 0, nothing is changed:
-/// raise_unless_finite of kernels/finite.h sets it.
-void sgd_step(Cpu& cpu, std::span<const SgdUpdate> updates, const Tensor& halted = {});
-void sgd_step(Cuda& cuda, std::span<const SgdUpdate> updates, const Tensor& halted = {});
+/// they run side by side.
+void sgd_step(Cpu& cpu, std::span<const SgdUpdate> updates, const UpdateTerms& terms = {});
+void sgd_step(Cuda& cuda, std::span<const SgdUpdate> updates, const UpdateTerms& terms = {});
+void nesterov_step(Cpu& cpu, std::span<const SgdUpdate> updates, const UpdateTerms& terms = {});
+void nesterov_step(Cuda& cuda, std::span<const SgdUpdate> updates, const UpdateTerms& terms = {});
 
 }  // namespace amnet

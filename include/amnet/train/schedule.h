@@ -1,29 +1,49 @@
-// The learning rate of a step: linear warm-up, then divided at given steps (Caffe's "multistep": a
-// step s applies from iteration s on).
+// The learning rate of a step: linear warm-up, and one of the policies of the reference code's Caffe
+// (sgd_solver.cpp of happynear/caffe-windows). By default it is divided at given steps: a step s
+// applies from iteration s on.
 //
 //   Schedule schedule{.base = 0.1, .steps = {16000, 24000, 28000}};
 //   schedule.at(16000);   // 0.01
+//   Schedule falling{.policy = SchedulePolicy::poly, .base = 0.1, .power = 2, .max_steps = 100};
+//   falling.at(50);       // 0.025
 #pragma once
 
-#include <cmath>
+#include <array>
 #include <cstdint>
+#include <string_view>
 #include <vector>
 
 namespace amnet {
 
-struct Schedule {
-  double base = 0.1;
-  std::vector<std::int64_t> steps = {};  ///< ascending; at each the rate is multiplied by gamma
-  double gamma = 0.1;
-  std::int64_t warm_up = 0;  ///< iterations over which the rate rises linearly to `base`
+/// The rate at iteration i:
+///   fixed      base
+///   step       base * gamma ^ floor(i / step_size)
+///   exp        base * gamma ^ i
+///   inv        base * (1 + gamma * i) ^ -power
+///   multistep  base * gamma ^ (the number of `steps` at or before i)
+///   poly       base * (1 - i / max_steps) ^ power; 0 from max_steps on
+///   sigmoid    base / (1 + exp(-gamma * (i - step_size))): a negative gamma lets it fall
+enum class SchedulePolicy : unsigned char { fixed, step, exp, inv, multistep, poly, sigmoid };
+constexpr std::array<std::string_view, 7> names_of(SchedulePolicy) {
+  return {"fixed", "step", "exp", "inv", "multistep", "poly", "sigmoid"};
+}
 
-  /// The learning rate of iteration `iteration`, counted from 0.
-  double at(std::int64_t iteration) const {
-    int drops = 0;
-    for (const std::int64_t step : steps) drops += iteration >= step ? 1 : 0;
-    const double rate = base * std::pow(gamma, drops);
-    return iteration < warm_up ? rate * static_cast<double>(iteration + 1) / static_cast<double>(warm_up) : rate;
-  }
+struct Schedule {
+  SchedulePolicy policy = SchedulePolicy::multistep;
+  double base = 0.1;
+  std::vector<std::int64_t> steps = {};  ///< of multistep, ascending; at each the rate is multiplied by gamma
+  double gamma = 0.1;
+  std::int64_t warm_up = 0;    ///< iterations over which the rate rises linearly to the policy's
+  double power = 1;            ///< of inv and poly
+  std::int64_t step_size = 0;  ///< of step and sigmoid
+  std::int64_t max_steps = 0;  ///< of poly
+
+  /// The learning rate of iteration `iteration`, counted from 0. Throws UsageError for
+  /// the policy step without a step_size, or poly without max_steps.
+  double at(std::int64_t iteration) const;
+  /// How often the rate has been multiplied by gamma at that iteration, of step and multistep; 0 of
+  /// the others. It is current_step in Caffe's files.
+  std::int64_t drops_at(std::int64_t iteration) const;
 };
 
 }  // namespace amnet

@@ -25,6 +25,40 @@ EXAMPLE("caffe/caffe_file.h") {
   CHECK(text_of(*solver.options.find("base_lr")) == "0.1");
 }
 
+EXAMPLE("caffe/image_data.h") {
+  examples::draw_faces("drawn");
+  std::filesystem::create_directories("faces/ann");
+  std::filesystem::copy_file("drawn/" + examples::face_paths()[0], "faces/ann/01.jpg");
+  const CaffeModel caffe =
+      import_caffe_net(caffe_net_of_text("layer { name: \"data\" type: \"ImageData\" top: \"data\" top: \"label\""
+                                         " transform_param { scale: 0.5 } image_data_param { new_height: 4 new_width: 3 } }",
+                                         "net.prototxt"));
+#include "example_of/caffe/image_data.h"
+  CHECK(image.shape() == Shape{1, 4, 3, 3});
+}
+
+EXAMPLE("caffe/import.h") {
+  examples::write_caffe_net("deploy.prototxt", "face.caffemodel");
+#include "example_of/caffe/import.h"
+  CHECK((loaded.missing.empty() && loaded.left_out.empty()));
+}
+
+EXAMPLE("caffe/solver_settings.h") {
+  examples::write_file("solver.prototxt", "base_lr: 0.1 lr_policy: \"fixed\" max_iter: 10 iter_size: 2");
+  Net net;
+  const Value x = net.input("x", {1, 2}), labels = net.input("labels", {1}, DType::i64);
+  const Value loss = net.add("loss", SoftmaxCrossEntropy(), {net.add("fc", FullyConnected(2), {x}), labels});
+  net.initialise(1);
+  Plan plan(net, {.batch = 1, .loss = loss});
+  plan.value(x).fill(1);
+  plan.value(labels).clear();
+  Device device = Cpu(1);
+  plan.forward(device);
+  plan.backward(device);
+#include "example_of/caffe/solver_settings.h"
+  CHECK((settings.steps == 10 && settings.accumulate == 2));
+}
+
 EXAMPLE("caffe/weights.h") {
   examples::write_file("lenet.caffemodel", caffemodel);
   examples::write_file("lenet.solverstate", solverstate);

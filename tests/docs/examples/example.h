@@ -57,6 +57,20 @@ inline std::vector<std::string> face_paths() {
 
 inline constexpr amnet::SphereFaceOptions small_network{.depth = 4, .width = 0.125, .embedding = 16};
 
+/// A net of Caffe that gives the mean pixel as "fc5", and its weights.
+inline void write_caffe_net(const fs::path& net, const fs::path& weights) {
+  using namespace std::string_view_literals;
+  write_file(net, R"(layer { name: "data" type: "Input" top: "data" input_param { shape { dim: 1 dim: 3 dim: 8 dim: 6 } } }
+layer { name: "gap" type: "Pooling" bottom: "data" top: "gap" pooling_param { pool: AVE global_pooling: true } }
+layer { name: "fc5" type: "InnerProduct" bottom: "gap" top: "fc5" inner_product_param { num_output: 1 bias_term: false } }
+)");
+  // a NetParameter with a LayerParameter "fc5" that has a blob (1,3)
+  write_file(weights,
+             "\xa2\x06\x1b\x0a\x03"
+             "fc5"
+             "\x3a\x14\x2a\x0c\0\0\x80\x3f\0\0\x80\x3f\0\0\x80\x3f\x3a\x04\x0a\x02\x01\x03"sv);
+}
+
 /// Trains on drawn faces for two steps.
 inline void make_run(const fs::path& folder) {
   draw_faces("drawn");

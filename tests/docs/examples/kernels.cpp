@@ -20,6 +20,14 @@ EXAMPLE("kernels/accuracy.h") {
   CHECK(accuracy.item() == 0.5);
 }
 
+EXAMPLE("kernels/adam.h") {
+  Cpu cpu(1);
+  const Tensor weight = Tensor::of<float>({1}, {1}), gradient = Tensor::of<float>({1}, {5});
+  const Tensor mean = Tensor::zeros({1}, DType::f32), square = Tensor::zeros({1}, DType::f32);
+#include "example_of/kernels/adam.h"
+  CHECK(weight.item() == Approx(0.99).epsilon(1e-4));
+}
+
 EXAMPLE("kernels/add.h") {
   Cpu cpu(1);
   const Tensor x0 = drawn({2, 3}, 1), x1 = drawn({2, 3}, 2), x2 = drawn({2, 3}, 3), dy = drawn({2, 3}, 4);
@@ -61,6 +69,31 @@ EXAMPLE("kernels/bias.h") {
   CHECK(values_of(dbias) == std::vector<double>{4, 6});
 }
 
+EXAMPLE("kernels/clip_factor.h") {
+  Cpu cpu(1);
+  const Tensor gradients = Tensor::of<float>({2}, {6, 8}), squares({1}, DType::f64), factor({1}, DType::f64);
+#include "example_of/kernels/clip_factor.h"
+  CHECK(factor.item() == 0.5);
+}
+
+EXAMPLE("kernels/center_loss.h") {
+  Cpu cpu(1);
+  const Tensor x = Tensor::of<float>({1, 2}, {3, 4}), centers = Tensor::zeros({2, 2}, DType::f32);
+  const Tensor labels = Tensor::of<std::int64_t>({1}, {1}), loss({1}, DType::f32), dloss = Tensor::of<float>({1}, {1});
+  const Tensor dx({1, 2}, DType::f32), dcenters({2, 2}, DType::f32);
+#include "example_of/kernels/center_loss.h"
+  CHECK(loss.item() == Approx(12.5));
+  CHECK(values_of(dcenters) == std::vector<double>{0, 0, -3, -4});
+}
+
+EXAMPLE("kernels/contrastive_loss.h") {
+  Cpu cpu(1);
+  const Tensor a = Tensor::of<float>({1, 2}, {3, 4}), b = Tensor::zeros({1, 2}, DType::f32), loss({1}, DType::f32);
+  const Tensor labels_of_a = Tensor::of<std::int64_t>({1}, {7}), labels_of_b = labels_of_a, similar = Tensor::of<std::int64_t>({1}, {1});
+#include "example_of/kernels/contrastive_loss.h"
+  CHECK(loss.item() == Approx(12.5));
+}
+
 EXAMPLE("kernels/conv2d.h") {
   Cpu cpu(1);
   const Tensor x = drawn({2, 8, 6, 3}), w = drawn({64, 3, 3, 3});
@@ -76,11 +109,27 @@ EXAMPLE("kernels/distance.h") {
   CHECK(y.item() == 25);
 }
 
+EXAMPLE("kernels/conv2d_transpose.h") {
+  Cpu cpu(1);
+  const Tensor x = drawn({2, 4, 3, 5}), w = drawn({5, 4, 4, 8});
+#include "example_of/kernels/conv2d_transpose.h"
+  CHECK(y.shape() == Shape{2, 8, 6, 8});
+}
+
 EXAMPLE("kernels/dropout.h") {
   Cpu cpu(1);
   const Tensor x = drawn({4, 8}), y(x.shape(), DType::f32), mask(x.shape(), DType::u8), dy = drawn({4, 8}, 2), dx(x.shape(), DType::f32);
 #include "example_of/kernels/dropout.h"
   CHECK(values_of(y)[0] == Approx(mask.data<std::uint8_t>()[0] * 2 * values_of(x)[0]));
+}
+
+EXAMPLE("kernels/euclidean_loss.h") {
+  Cpu cpu(1);
+  const Tensor a = Tensor::of<float>({1, 2}, {3, 4}), b = Tensor::zeros({1, 2}, DType::f32), loss({1}, DType::f32);
+  const Tensor dloss = Tensor::of<float>({1}, {1}), da({1, 2}, DType::f32), db({1, 2}, DType::f32);
+#include "example_of/kernels/euclidean_loss.h"
+  CHECK(loss.item() == Approx(12.5));
+  CHECK(values_of(db) == std::vector<double>{-3, -4});
 }
 
 EXAMPLE("kernels/feature_statistics.h") {
@@ -126,6 +175,13 @@ EXAMPLE("kernels/fully_connected.h") {
   const Tensor cosines({2, 1}, DType::f32), norms({1, 1}, DType::f32);
 #include "example_of/kernels/fully_connected.h"
   CHECK(values_of(cosines)[0] == Approx(0.6));
+}
+
+EXAMPLE("kernels/grey.h") {
+  Cpu cpu(1);
+  const Tensor x = Tensor::of<float>({1, 1, 1, 3}, {100, 100, 100}), y({1, 1, 1, 1}, DType::f32);
+#include "example_of/kernels/grey.h"
+  CHECK(y.item() == Approx(100));
 }
 
 EXAMPLE("kernels/hard_margin.h") {
@@ -179,6 +235,26 @@ EXAMPLE("kernels/prelu.h") {
   const Tensor dx({2}, DType::f32), dslope({1}, DType::f32);
 #include "example_of/kernels/prelu.h"
   CHECK(values_of(y) == std::vector<double>{-1, 3});
+}
+
+EXAMPLE("kernels/proxy_contrastive_loss.h") {
+  Cpu cpu(1);
+  const Tensor distances = Tensor::of<float>({1, 2}, {0.5, 0.25}), labels = Tensor::of<std::int64_t>({1}, {0}), loss({1}, DType::f32);
+  const Tensor dloss = Tensor::of<float>({1}, {1}), ddistances({1, 2}, DType::f32);
+  const ProxyContrastiveRule rule;
+#include "example_of/kernels/proxy_contrastive_loss.h"
+  CHECK(loss.item() == Approx(1.25));
+  CHECK(values_of(ddistances) == std::vector<double>{1, -1});
+}
+
+EXAMPLE("kernels/proxy_triplet_loss.h") {
+  Cpu cpu(1);
+  const Tensor distances = Tensor::of<float>({1, 2}, {0.5, 0.25}), labels = Tensor::of<std::int64_t>({1}, {0}), loss({1}, DType::f32);
+  const Tensor weights = Tensor::of<float>({1}, {2}), dloss = Tensor::of<float>({1}, {1}), ddistances({1, 2}, DType::f32);
+  const ProxyTripletRule rule{.margin = 0.25};
+#include "example_of/kernels/proxy_triplet_loss.h"
+  CHECK(loss.item() == Approx(2 * (0.5 + 0.5)));
+  CHECK(values_of(ddistances) == std::vector<double>{4, -2});
 }
 
 EXAMPLE("kernels/relu.h") {
@@ -236,6 +312,15 @@ EXAMPLE("kernels/sphere_product.h") {
   CHECK(std::isfinite(values_of(dx)[0]));
 }
 
+EXAMPLE("kernels/stochastic_pool.h") {
+  Cpu cpu(1);
+  const Tensor x = Tensor::of<float>({1, 3, 3, 1}, {0, 0, 0, 0, 5, 0, 0, 0, 0}), y({1, 1, 1, 1}, DType::f32), dx(x.shape(), DType::f32);
+  const Tensor dy = Tensor::of<float>({1, 1, 1, 1}, {2}), indices(y.shape(), DType::i64);
+#include "example_of/kernels/stochastic_pool.h"
+  CHECK(y.item() == 5);
+  CHECK(values_of(dx)[4] == 2);
+}
+
 EXAMPLE("kernels/sum_of_squares.h") {
   Cpu cpu(1);
 #include "example_of/kernels/sum_of_squares.h"
@@ -255,4 +340,13 @@ EXAMPLE("kernels/transfer.h") {
   const Tensor logits = drawn({2, 3}), labels = Tensor::zeros({2}, DType::i64), accuracy({1}, DType::f32);
 #include "example_of/kernels/transfer.h"
   CHECK(numbers[0].item() == accuracy.item());
+}
+
+EXAMPLE("kernels/update_terms.h") {
+  Cpu cpu(1);
+  const Tensor weight = Tensor::of<float>({1}, {4}), gradient = Tensor::of<float>({1}, {5}), momentum = Tensor::zeros({1}, DType::f32);
+  const Tensor factor = Tensor::of<double>({1}, {0.5});
+  const std::vector<SgdUpdate> updates = {{{.learning_rate = 0.1, .weight_decay = 2}, gradient, momentum, weight}};
+#include "example_of/kernels/update_terms.h"
+  CHECK(weight.item() == Approx(4 - 0.1 * (0.5 * 5 + 2)));
 }

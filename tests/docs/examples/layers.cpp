@@ -38,6 +38,20 @@ EXAMPLE("layers/batch_norm.h") {
   CHECK(net.spec(normal).shape == Shape{1, 8, 6, 16});
 }
 
+EXAMPLE("layers/center_loss.h") {
+  auto [net, image, conv, other, features, logits, labels, norm] = Inputs();
+#include "example_of/layers/center_loss.h"
+  CHECK(net.spec(loss).shape == Shape{1});
+}
+
+EXAMPLE("layers/contrastive_loss.h") {
+  Net net;
+  const Value a = net.input("a", {1, 8}), b = net.input("b", {1, 8}), similar = net.input("similar", {1}, DType::i64);
+  const Value labels_of_a = net.input("labels_of_a", {1}, DType::i64), labels_of_b = net.input("labels_of_b", {1}, DType::i64);
+#include "example_of/layers/contrastive_loss.h"
+  CHECK(net.spec(loss).shape == net.spec(of_flags).shape);
+}
+
 EXAMPLE("layers/conv2d.h") {
   auto [net, image, input, other, feature, logits, labels, norm] = Inputs();
 #include "example_of/layers/conv2d.h"
@@ -50,10 +64,22 @@ EXAMPLE("layers/distance.h") {
   CHECK(net.spec(distances).shape == Shape{1, 10});
 }
 
+EXAMPLE("layers/conv2d_transpose.h") {
+  auto [net, image, features, other, feature, logits, labels, norm] = Inputs();
+#include "example_of/layers/conv2d_transpose.h"
+  CHECK(net.spec(doubled).shape == Shape{1, 16, 12, 8});
+}
+
 EXAMPLE("layers/dropout.h") {
   auto [net, image, conv, other, feature, logits, labels, norm] = Inputs();
 #include "example_of/layers/dropout.h"
   CHECK(net.spec(dropped).shape == Shape{1, 32});
+}
+
+EXAMPLE("layers/euclidean_loss.h") {
+  auto [net, image, prediction, target, feature, logits, labels, norm] = Inputs();
+#include "example_of/layers/euclidean_loss.h"
+  CHECK(net.spec(loss).shape == Shape{1});
 }
 
 EXAMPLE("layers/flatten.h") {
@@ -72,6 +98,12 @@ EXAMPLE("layers/fully_connected.h") {
   auto [net, image, conv, other, flat, logits, labels, norm] = Inputs();
 #include "example_of/layers/fully_connected.h"
   CHECK(net.spec(features).shape == Shape{1, 512});
+}
+
+EXAMPLE("layers/grey.h") {
+  auto [net, image, conv, other, feature, logits, labels, norm] = Inputs();
+#include "example_of/layers/grey.h"
+  CHECK(net.spec(grey).shape == Shape{1, 16, 12, 1});
 }
 
 EXAMPLE("layers/hard_margin.h") {
@@ -93,6 +125,13 @@ EXAMPLE("layers/lse_margin.h") {
   auto [net, image, conv, other, feature, cosines, labels, norm] = Inputs();
 #include "example_of/layers/lse_margin.h"
   CHECK(net.spec(by_norm).shape == Shape{1, 10});
+}
+
+EXAMPLE("layers/matrix_product.h") {
+  auto [net, image, conv, other, features, logits, labels, norm] = Inputs();
+  const Value centers = net.input("centers", {1, 32});
+#include "example_of/layers/matrix_product.h"
+  CHECK(net.spec(cosines).shape == Shape{1, 1});
 }
 
 EXAMPLE("layers/normalize.h") {
@@ -123,6 +162,18 @@ EXAMPLE("layers/prepared_forms.h") {
   weight.value = random_normal({4, 3, 3, 4}, 2).cast(DType::f32);
 #include "example_of/layers/prepared_forms.h"
   CHECK(!form->is_old(weight));
+}
+
+EXAMPLE("layers/proxy_contrastive_loss.h") {
+  auto [net, image, conv, other, feature, distances, labels, norm] = Inputs();
+#include "example_of/layers/proxy_contrastive_loss.h"
+  CHECK(net.spec(loss).shape == Shape{1});
+}
+
+EXAMPLE("layers/proxy_triplet_loss.h") {
+  auto [net, image, conv, other, feature, distances, labels, norm] = Inputs();
+#include "example_of/layers/proxy_triplet_loss.h"
+  CHECK(net.spec(loss).shape == Shape{1});
 }
 
 EXAMPLE("layers/relu.h") {

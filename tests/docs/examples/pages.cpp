@@ -28,3 +28,15 @@ EXAMPLE("docs/adding_a_layer.md") {
 #include "example_of/docs/adding_a_layer.md"
   CHECK(model.net.find("swish1").index == 1);
 }
+
+EXAMPLE("docs/formats.md") {
+  examples::write_caffe_net("deploy.prototxt", "face.caffemodel");
+#include "example_of/docs/formats.md"
+  CHECK(plan.value("fc5").shape() == Shape{8, 1});
+}
+
+EXAMPLE("docs/training_faces.md") {
+  examples::write_caffe_net("face_deploy.prototxt", "face.caffemodel");
+#include "example_of/docs/training_faces.md"
+  CHECK(load_model("face.safetensors").roles.embedding == "fc5");
+}

@@ -93,6 +93,7 @@ EXAMPLE("train/run_log.h") {
 EXAMPLE("train/schedule.h") {
 #include "example_of/train/schedule.h"
   CHECK(schedule.at(16000) == Approx(0.01));
+  CHECK(falling.at(50) == Approx(0.025));
 }
 
 EXAMPLE("train/solver.h") {
