@@ -74,7 +74,8 @@ struct Judge {
 };
 
 /// One block: moves the margin, and writes the statistics. Every sum has a room of its own, so that
-/// no thread waits before it; those of the mean shift are used again.
+/// no thread waits before it. The two of the mean shift take turns: before one is written again,
+/// all threads have met for the other, after they had read it.
 struct MoveMargin {
   static constexpr int threads = 256;
   enum Sum { of_near, of_count, of_margins, of_scales, of_targets, of_lses, of_largest, all_sums };
@@ -106,7 +107,6 @@ struct MoveMargin {
         sum += value;
         count += 1;
       }
-      thread.barrier();  // until all have read the sums of the step before
       return {block_sum(thread, sum, shared.sums[of_near]), block_sum(thread, count, shared.sums[of_count])};
     }
   };

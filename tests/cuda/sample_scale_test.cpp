@@ -1,5 +1,7 @@
 #include <amnet/kernels/sample_scale.h>
 
+#include <utility>
+
 #include "catch.h"
 #include "parity.h"
 
@@ -36,15 +38,14 @@ TEMPLATE_TEST_CASE("sample_scale: backward", "[gpu]", F32, Bf16) {
   for_each_machine<TestType>("sample_scale: backward", [](Parity& parity) {
     for (const Size& size : sizes) {
       for (const bool exact : {false, true}) {
-        for (const Write write : {Write::skip, Write::assign, Write::add}) {
-          for (const Write write_scales : {Write::skip, Write::assign, Write::add}) {
-            const Both x = parity.activation(size.x, 2), dy = parity.activation(size.x, 1), scales = scales_of(parity, size.scales, exact);
-            const BothGradients dx = parity.gradient(x, write), dscales = parity.gradient(scales, write_scales);
-            sample_scale_backward(parity.cpu, x.host, scales.host, dy.host, dx.host, dscales.host);
-            sample_scale_backward(parity.cuda, x.device, scales.device, dy.device, dx.device, dscales.device);
-            parity.check_same(dx);
-            parity.check_same(dscales);
-          }
+        for (const auto& [write, write_scales] : {std::pair{Write::skip, Write::assign}, std::pair{Write::assign, Write::skip},
+                                                  std::pair{Write::assign, Write::add}, std::pair{Write::add, Write::assign}}) {
+          const Both x = parity.activation(size.x, 2), dy = parity.activation(size.x, 1), scales = scales_of(parity, size.scales, exact);
+          const BothGradients dx = parity.gradient(x, write), dscales = parity.gradient(scales, write_scales);
+          sample_scale_backward(parity.cpu, x.host, scales.host, dy.host, dx.host, dscales.host);
+          sample_scale_backward(parity.cuda, x.device, scales.device, dy.device, dx.device, dscales.device);
+          parity.check_same(dx);
+          parity.check_same(dscales);
         }
       }
     }
