@@ -11,64 +11,98 @@ namespace {
 constexpr std::string_view who = "accuracy";
 constexpr float minus_infinity = -std::numeric_limits<float>::infinity();
 
-/// right(i) = 1 unless another class beats the target of sample i: a later class with a logit at
-/// least as large, or an earlier one with a larger logit. As on the CPU, minus infinity never
-/// counts as a maximum. One block handles one sample.
+/// verdicts(i) = 1 if fewer than k classes are better than the target of sample i, 0 if not, -1 if
+/// the sample is not counted. Of logits, better is a later class with one at least as large, or an
+/// earlier class with a larger one. As on the CPU, a target of minus infinity is never right. One
+/// block handles one sample.
 struct Judge {
-  static constexpr int threads = 256;
-  struct Shared {
-    int beaten;  // every thread that finds a winner writes the same value
-  };
-  const float* logits;         // (N, classes)
-  const std::int64_t* labels;  // (N)
-  int* right;                  // (N)
-  std::int64_t classes;
-
-  AMNET_DEVICE void operator()(const Thread& thread) const {
-    Shared& shared = thread.shared<Shared>();
-    const std::int64_t label = labels[thread.block()];
-    const float* row = logits + thread.block() * classes;
-    // A label out of range is refused before the launch; even so it must not cause a read outside
-    // the row.
-    const float target = label >= 0 && label < classes ? row[label] : minus_infinity;
-    if (thread.index() == 0) shared.beaten = target > minus_infinity ? 0 : 1;
-    thread.barrier();
-    bool beaten = false;
-    for (std::int64_t c = thread.index(); c < classes; c += threads) {
-      if (c < label ? row[c] > target : c > label && row[c] >= target) beaten = true;
-    }
-    if (beaten) shared.beaten = 1;
-    thread.barrier();
-    if (thread.index() == 0) right[thread.block()] = 1 - shared.beaten;
-  }
-};
-
-/// One block.
-struct Share {
   static constexpr int threads = 256;
   struct Shared {
     int sums[threads / warp_size];
   };
-  const int* right;  // (N)
-  std::int64_t samples;
-  float* accuracy;  // (1)
+  const float* logits;         // (N, classes)
+  const std::int64_t* labels;  // (N)
+  const float* weights;        // (N), or nullptr
+  int* verdicts;               // (N)
+  std::int64_t classes, top_k;
+  bool ignores;  // samples with the label `ignored`
+  std::int64_t ignored;
+  float sign;  // -1 for distances
 
   AMNET_DEVICE void operator()(const Thread& thread) const {
-    int sum = 0;
-    for (std::int64_t i = thread.index(); i < samples; i += threads) sum += right[i];
-    sum = block_sum(thread, sum, thread.shared<Shared>().sums);
-    if (thread.index() == 0) *accuracy = static_cast<float>(static_cast<double>(sum) / static_cast<double>(samples > 0 ? samples : 1));
+    const std::int64_t sample = thread.block(), label = labels[sample];
+    const float* row = logits + sample * classes;
+    // A label out of range is refused before the launch; even so it must not cause a read outside
+    // the row.
+    const float target = label >= 0 && label < classes ? sign * row[label] : minus_infinity;
+    int better = 0;
+    for (std::int64_t c = thread.index(); c < classes; c += threads) {
+      const float other = sign * row[c];
+      const bool wins_ties = sign < 0 ? c < label : c > label;
+      if (other > target || (other == target && wins_ties)) ++better;
+    }
+    better = block_sum(thread, better, thread.shared<Shared>().sums);
+    if (thread.index() != 0) return;
+    const bool counts = !(ignores && label == ignored) && (weights == nullptr || weights[sample] != 0);
+    verdicts[sample] = !counts ? -1 : target > minus_infinity && better < top_k ? 1 : 0;
+  }
+};
+
+/// The share of right samples: block 0 of all, the others of one class each.
+struct Share {
+  static constexpr int threads = 256;
+  struct Shared {
+    int right[threads / warp_size], counted[threads / warp_size];
+  };
+  const int* verdicts;         // (N)
+  const std::int64_t* labels;  // (N)
+  std::int64_t samples;
+  float *accuracy, *per_class;  // (1) and (classes)
+
+  AMNET_DEVICE void operator()(const Thread& thread) const {
+    Shared& shared = thread.shared<Shared>();
+    const std::int64_t wanted = thread.block() - 1;
+    int right = 0, counted = 0;
+    for (std::int64_t i = thread.index(); i < samples; i += threads) {
+      if (verdicts[i] < 0 || (wanted >= 0 && labels[i] != wanted)) continue;
+      right += verdicts[i];
+      ++counted;
+    }
+    right = block_sum(thread, right, shared.right);
+    counted = block_sum(thread, counted, shared.counted);
+    if (thread.index() != 0) return;
+    const auto share = static_cast<float>(static_cast<double>(right) / static_cast<double>(counted > 0 ? counted : 1));
+    if (wanted < 0) {
+      *accuracy = share;
+    } else {
+      per_class[wanted] = share;
+    }
   }
 };
 
 }  // namespace
 
-void accuracy_forward(Cuda& cuda, const Tensor& logits, const Tensor& labels, const Tensor& accuracy) {
-  check_accuracy(logits, labels);
+void accuracy_forward(Cuda& cuda, const Tensor& logits, const Tensor& labels, const Tensor& accuracy, const AccuracyRule& rule) {
+  check_accuracy(logits, labels, rule);
   const std::int64_t samples = logits.extent(0), classes = logits.extent(1);
-  int* right = cuda.state().scratch_of<int>(samples);
-  launch(cuda, samples, Judge{elements<const float>(logits, who), elements<const std::int64_t>(labels, who), right, classes});
-  launch(cuda, 1, Share{right, samples, elements<float>(accuracy, who)});
+  int* verdicts = cuda.state().scratch_of<int>(samples);
+  launch(cuda, samples,
+         Judge{.logits = elements<const float>(logits, who),
+               .labels = elements<const std::int64_t>(labels, who),
+               .weights = elements_or_null<const float>(rule.weights, who),
+               .verdicts = verdicts,
+               .classes = classes,
+               .top_k = rule.top_k,
+               .ignores = rule.ignore_label.has_value(),
+               .ignored = rule.ignore_label.value_or(0),
+               .sign = rule.min_is_better ? -1.0F : 1.0F});
+  float* const per_class = elements_or_null<float>(rule.per_class, who);
+  launch(cuda, 1 + (per_class != nullptr ? classes : 0),
+         Share{.verdicts = verdicts,
+               .labels = elements<const std::int64_t>(labels, who),
+               .samples = samples,
+               .accuracy = elements<float>(accuracy, who),
+               .per_class = per_class});
 }
 
 }  // namespace amnet

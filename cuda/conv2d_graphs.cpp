@@ -59,9 +59,12 @@ std::string_view name_of(dnn::Convolution pass) {
 }  // namespace
 
 std::string ConvolutionGraph::text() const {
-  return fmt::format("{}-{}-{}-{}x{}x{}x{}-{}-k{}-s{}-p{}-g{}-{}-b{:d}p{:d}r{:d}k{:d}a{:d}", static_cast<int>(pass), amnet::name_of(dtype),
-                     tf32 ? "tf32" : "exact", x[0], x[1], x[2], x[3], outputs, geometry.kernel, geometry.stride, geometry.pad,
-                     geometry.groups, aligned ? "aligned" : "loose", bias, static_cast<int>(slope), residual, keeps_sums, adds);
+  // without a dilation the text is that of files written before there was one
+  const std::string dilation = geometry.dilation == 1 ? "" : fmt::format("-d{}", geometry.dilation);
+  return fmt::format("{}-{}-{}-{}x{}x{}x{}-{}-k{}-s{}-p{}-g{}{}-{}-b{:d}p{:d}r{:d}k{:d}a{:d}", static_cast<int>(pass),
+                     amnet::name_of(dtype), tf32 ? "tf32" : "exact", x[0], x[1], x[2], x[3], outputs, geometry.kernel, geometry.stride,
+                     geometry.pad, geometry.groups, dilation, aligned ? "aligned" : "loose", bias, static_cast<int>(slope), residual,
+                     keeps_sums, adds);
 }
 
 std::optional<dnn::Descriptor> build(const ConvolutionGraph& key, const dnn::Target& target, std::string& why) {

@@ -73,8 +73,10 @@ struct CompareSamples {
     const std::int64_t taps = geometry.kernel.height * geometry.kernel.width * of_group;
     Sum sum;
     for (std::int64_t k = lane; k < taps; k += warp_size) {
-      const std::int64_t row = at.row * geometry.stride.height - geometry.pad.height + k / of_group / geometry.kernel.width;
-      const std::int64_t column = at.column * geometry.stride.width - geometry.pad.width + k / of_group % geometry.kernel.width;
+      const std::int64_t row =
+          at.row * geometry.stride.height - geometry.pad.height + k / of_group / geometry.kernel.width * geometry.dilation.height;
+      const std::int64_t column =
+          at.column * geometry.stride.width - geometry.pad.width + k / of_group % geometry.kernel.width * geometry.dilation.width;
       if (on_image(row, column)) sum.add(x_at(at.image, row, column, first + k % of_group) * to_float(w[at.channel * taps + k]));
     }
     return sum;
@@ -86,8 +88,8 @@ struct CompareSamples {
     Sum sum;
     for (std::int64_t k = lane; k < geometry.kernel.height * geometry.kernel.width * outputs_of_group; k += warp_size) {
       const std::int64_t output = first + k % outputs_of_group, tap = k / outputs_of_group;
-      const std::int64_t row = at.row + geometry.pad.height - tap / geometry.kernel.width,
-                         column = at.column + geometry.pad.width - tap % geometry.kernel.width;
+      const std::int64_t row = at.row + geometry.pad.height - tap / geometry.kernel.width * geometry.dilation.height,
+                         column = at.column + geometry.pad.width - tap % geometry.kernel.width * geometry.dilation.width;
       if (row < 0 || column < 0 || row % geometry.stride.height != 0 || column % geometry.stride.width != 0) continue;
       if (row / geometry.stride.height >= y_height || column / geometry.stride.width >= y_width) continue;
       const std::int64_t weight = (output * geometry.kernel.height * geometry.kernel.width + tap) * of_group + at.channel % of_group;
@@ -102,8 +104,10 @@ struct CompareSamples {
     Sum sum;
     for (std::int64_t pixel = lane; pixel < images * y_height * y_width; pixel += warp_size) {
       const Place at(pixel, y_height, y_width, 1);
-      const std::int64_t row = at.row * geometry.stride.height - geometry.pad.height + tap / geometry.kernel.width;
-      const std::int64_t column = at.column * geometry.stride.width - geometry.pad.width + tap % geometry.kernel.width;
+      const std::int64_t row =
+          at.row * geometry.stride.height - geometry.pad.height + tap / geometry.kernel.width * geometry.dilation.height;
+      const std::int64_t column =
+          at.column * geometry.stride.width - geometry.pad.width + tap % geometry.kernel.width * geometry.dilation.width;
       if (on_image(row, column)) sum.add(x_at(at.image, row, column, channel) * to_float(y[pixel * outputs + output]));
     }
     return sum;

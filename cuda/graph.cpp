@@ -103,7 +103,7 @@ void GraphBuilder::convolution(Convolution pass, const Conv2dGeometry& geometry,
   described.set(CUDNN_ATTR_CONVOLUTION_COMP_TYPE, CUDNN_TYPE_DATA_TYPE, CUDNN_DATA_FLOAT);
   described.set(CUDNN_ATTR_CONVOLUTION_CONV_MODE, CUDNN_TYPE_CONVOLUTION_MODE, CUDNN_CROSS_CORRELATION);
   described.set(CUDNN_ATTR_CONVOLUTION_SPATIAL_DIMS, CUDNN_TYPE_INT64, std::int64_t{2});
-  set_pair(described, CUDNN_ATTR_CONVOLUTION_DILATIONS, 1);
+  set_pair(described, CUDNN_ATTR_CONVOLUTION_DILATIONS, geometry.dilation);
   set_pair(described, CUDNN_ATTR_CONVOLUTION_FILTER_STRIDES, geometry.stride);
   set_pair(described, CUDNN_ATTR_CONVOLUTION_PRE_PADDINGS, geometry.pad);
   set_pair(described, CUDNN_ATTR_CONVOLUTION_POST_PADDINGS, geometry.pad);

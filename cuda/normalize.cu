@@ -45,7 +45,7 @@ struct NormalizeRowBackward {
   T* dx;
   std::int64_t columns;
   Write write;
-  bool packed;
+  bool packed, undivided;
 
   template <class Team>
   AMNET_DEVICE void operator()(const Team& team, std::int64_t row) const {
@@ -60,7 +60,7 @@ struct NormalizeRowBackward {
         load_floats(dy + begin + i, slope);
         for (int e = 0; e < width; ++e) along += unit[e] * slope[e];
       });
-      inverse = 1 / norms[row];
+      inverse = undivided ? 1 : 1 / norms[row];
       kept -= team.sum(along) * inverse;
     }
     team.template each<Pack<T>::size>(columns, packed, [&]<int width>(Width<width>, std::int64_t i) {
@@ -89,7 +89,8 @@ void normalize_forward(Cuda& cuda, const Tensor& x, double epsilon, const Tensor
   });
 }
 
-void normalize_backward(Cuda& cuda, const Tensor& y, const Tensor& norm, const Tensor& dy, const Tensor& dnorm, const Gradient& dx) {
+void normalize_backward(Cuda& cuda, const Tensor& y, const Tensor& norm, const Tensor& dy, const Tensor& dnorm, const Gradient& dx,
+                        bool undivided) {
   if (!dx) return;
   check_normalize(y, dx.tensor, norm);
   with_activation(y.dtype(), who, [&]<class T>() {
@@ -102,7 +103,8 @@ void normalize_backward(Cuda& cuda, const Tensor& y, const Tensor& norm, const T
                                      .dx = elements<T>(dx.tensor, who),
                                      .columns = columns,
                                      .write = dx.write,
-                                     .packed = rows_are_packed(columns, Pack<T>::size, {y, dy, dx.tensor})});
+                                     .packed = rows_are_packed(columns, Pack<T>::size, {y, dy, dx.tensor}),
+                                     .undivided = undivided});
   });
 }
 

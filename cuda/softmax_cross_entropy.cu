@@ -16,8 +16,8 @@ constexpr std::string_view who = "softmax_cross_entropy";
 constexpr float lowest = std::numeric_limits<float>::lowest(), nothing = -std::numeric_limits<float>::infinity();
 constexpr float not_a_number = std::numeric_limits<float>::quiet_NaN();
 
-void check_arguments(const Tensor& matrix, const Tensor& labels, const Tensor& sample_scale) {
-  check_softmax_cross_entropy(matrix, labels, sample_scale);
+void check_arguments(const Tensor& matrix, const Tensor& labels, const Tensor& sample_scale, const LossRows& rows) {
+  check_softmax_cross_entropy(matrix, labels, sample_scale, rows);
   require(matrix.extent(1) <= std::numeric_limits<int>::max() / 2, "[softmax_cross_entropy] expected fewer than 2^30 classes but got {}.",
           matrix.extent(1));
 }
@@ -31,9 +31,17 @@ struct Logits {
   const float* scales;  // one for each row, or nullptr
   float scale, margin;
   MarginRule rule;
+  const float* weights;  // one for each row, or nullptr
+  bool ignores;          // rows whose label is `ignored`
+  std::int64_t ignored;
 
   AMNET_DEVICE const float* row(std::int64_t i) const { return values + i * classes; }
   AMNET_DEVICE float scale_of(std::int64_t i) const { return scales != nullptr ? scales[i] : scale; }
+  /// 0 for a row that does not count.
+  AMNET_DEVICE float weight_of(std::int64_t i) const {
+    if (ignores && labels[i] == ignored) return 0;
+    return weights != nullptr ? weights[i] : 1;
+  }
   /// -1 for a label that is not a class.
   AMNET_DEVICE int label_of(std::int64_t i) const {
     const std::int64_t label = labels[i];
@@ -151,15 +159,19 @@ struct Normalise {
 struct MeanLoss {
   static constexpr int threads = 128;
   struct Shared {
-    double sums[threads / warp_size];
+    double sums[threads / warp_size], weights[threads / warp_size];
   };
   Logits logits;
   const Normaliser* normalisers;  // (N, parts)
   int parts;
-  float *out, *loss;  // (N,2) and (1)
+  double largest_loss;  // of a row
+  double divisor;       // negative: the sum of the weights
+  float *out, *loss;    // (N,2) and (1)
+  float* divisor_out;   // (1), or nullptr
 
   AMNET_DEVICE void operator()(const Thread& thread) const {
-    double losses = 0;
+    Shared& shared = thread.shared<Shared>();
+    double losses = 0, weights = 0;
     for (std::int64_t row = thread.index(); row < logits.rows; row += threads) {
       Normaliser all = normalisers[row * parts];
       for (int part = 1; part < parts; ++part) {
@@ -173,10 +185,18 @@ struct MeanLoss {
       out[2 * row + 1] = static_cast<float>(all.sum);
       const int label = logits.label_of(row);
       const float target = label < 0 ? not_a_number : logits.z_of(logits.row(row)[label], true, logits.scale_of(row));
-      losses += log(all.sum) + (static_cast<double>(all.largest) - static_cast<double>(target));
+      const double of_row = log(all.sum) + (static_cast<double>(all.largest) - static_cast<double>(target));
+      const auto weight = static_cast<double>(logits.weight_of(row));
+      weights += weight;
+      if (weight != 0) losses += weight * (of_row > largest_loss ? largest_loss : of_row);
     }
-    losses = block_sum(thread, losses, thread.shared<Shared>().sums);
-    if (thread.index() == 0) *loss = static_cast<float>(losses / static_cast<double>(logits.rows > 1 ? logits.rows : 1));
+    losses = block_sum(thread, losses, shared.sums);
+    weights = block_sum(thread, weights, shared.weights);
+    if (thread.index() == 0) {
+      const double wanted = divisor < 0 ? weights : divisor, by = wanted > 1 ? wanted : 1;
+      *loss = static_cast<float>(losses / by);
+      if (divisor_out != nullptr) *divisor_out = static_cast<float>(by);
+    }
   }
 };
 
@@ -189,6 +209,7 @@ struct Differentiate {
   Logits logits;
   RowParts row_parts;
   const float *normalisers, *dloss;  // (N,2) and (1)
+  const float* divisor;              // (1), or nullptr for the number of rows
   float *dlogits, *dscales;          // or nullptr
   Write write_logits, write_scales;
 
@@ -197,7 +218,8 @@ struct Differentiate {
     const float scale = logits.scale_of(row);
     const int label = logits.label_of(row);
     const float largest = normalisers[2 * row], inverse = 1 / normalisers[2 * row + 1];
-    const float share = *dloss / static_cast<float>(logits.rows);
+    const float weight = logits.weight_of(row);
+    const float share = *dloss / (divisor != nullptr ? *divisor : static_cast<float>(logits.rows)) * weight;
     const float factor = share * scale;
     // sum_j p_j z_j - z_y divided by the scale: the target's cosine is subtracted from each cosine,
     // so that nearly equal terms cancel exactly, and the target's own term is zero.
@@ -214,13 +236,13 @@ struct Differentiate {
         const float cosine = values[e];
         const float probability = inverse * expf(logits.z_of(cosine, is_target, scale) - largest);
         if (!is_target && group.holds(e)) along += probability * (cosine - target);
-        values[e] = factor * (is_target ? probability - 1 : probability);
+        values[e] = weight != 0 ? factor * (is_target ? probability - 1 : probability) : 0;
       }
       if (dlogits != nullptr) group.store(dlogits + row * logits.classes, values, write_logits);
     });
     if (dscales == nullptr) return;
     const double sum = block_sum(thread, static_cast<double>(along), thread.shared<Shared>().sums);
-    if (thread.index() == 0) put(dscales[row], share * static_cast<float>(sum), write_scales);
+    if (thread.index() == 0) put(dscales[row], weight != 0 ? share * static_cast<float>(sum) : 0, write_scales);
   }
 };
 
@@ -243,8 +265,9 @@ struct Scale {
   }
 };
 
-Logits logits_of(const MarginOptions& options, const Tensor& matrix, const Tensor& labels, const Tensor& sample_scale) {
-  check_arguments(matrix, labels, sample_scale);
+Logits logits_of(const MarginOptions& options, const Tensor& matrix, const Tensor& labels, const Tensor& sample_scale,
+                 const LossRows& rows = {}) {
+  check_arguments(matrix, labels, sample_scale, rows);
   return {.values = elements<const float>(matrix, who),
           .rows = matrix.extent(0),
           .classes = static_cast<int>(matrix.extent(1)),
@@ -252,7 +275,21 @@ Logits logits_of(const MarginOptions& options, const Tensor& matrix, const Tenso
           .scales = elements_or_null<const float>(sample_scale, who),
           .scale = static_cast<float>(options.scale),
           .margin = static_cast<float>(options.margin),
-          .rule = options.rule};
+          .rule = options.rule,
+          .weights = elements_or_null<const float>(rows.weights, who),
+          .ignores = rows.ignore_label.has_value(),
+          .ignored = rows.ignore_label.value_or(0)};
+}
+
+/// Negative where the rows' weights are to be summed.
+double divisor_of(const LossRows& rows, std::int64_t count) {
+  switch (rows.normalization) {
+    case LossNormalization::full: return static_cast<double>(count);
+    case LossNormalization::valid: return -1;
+    case LossNormalization::batch_size: return static_cast<double>(rows.samples);
+    case LossNormalization::none: return 1;
+  }
+  return 1;
 }
 
 float* target_of(const Gradient& gradient) { return gradient ? elements<float>(gradient.tensor, who) : nullptr; }
@@ -267,20 +304,28 @@ void margin_logits(Cuda& cuda, const MarginOptions& options, const Tensor& cosin
 }
 
 void softmax_cross_entropy_forward(Cuda& cuda, const MarginOptions& options, const Tensor& matrix, const Tensor& labels,
-                                   const Tensor& sample_scale, const Tensor& normalisers, const Tensor& loss) {
-  const Logits logits = logits_of(options, matrix, labels, sample_scale);
+                                   const Tensor& sample_scale, const Tensor& normalisers, const Tensor& loss, const LossRows& rows) {
+  const Logits logits = logits_of(options, matrix, labels, sample_scale, rows);
   const RowParts parts(cuda, logits.rows, logits.classes, false, {matrix});
   const std::int64_t blocks = logits.rows * parts.parts;
   Normaliser* const found = cuda.state().scratch_of<Normaliser>(blocks);
   launch(cuda, blocks, Normalise{logits, parts, found});
-  launch(cuda, 1, MeanLoss{logits, found, parts.parts, elements<float>(normalisers, who), elements<float>(loss, who)});
+  launch(cuda, 1,
+         MeanLoss{.logits = logits,
+                  .normalisers = found,
+                  .parts = parts.parts,
+                  .largest_loss = rows.probability_floor > 0 ? -std::log(rows.probability_floor) : std::numeric_limits<double>::infinity(),
+                  .divisor = divisor_of(rows, logits.rows),
+                  .out = elements<float>(normalisers, who),
+                  .loss = elements<float>(loss, who),
+                  .divisor_out = elements_or_null<float>(rows.divisor, who)});
 }
 
 void softmax_cross_entropy_backward(Cuda& cuda, const MarginOptions& options, const Tensor& matrix, const Tensor& labels,
                                     const Tensor& sample_scale, const Tensor& normalisers, const Tensor& dloss, const Gradient& dlogits,
-                                    const Gradient& dsample_scale) {
+                                    const Gradient& dsample_scale, const LossRows& rows) {
   if (!dlogits && !dsample_scale) return;
-  const Logits logits = logits_of(options, matrix, labels, sample_scale);
+  const Logits logits = logits_of(options, matrix, labels, sample_scale, rows);
   // Where the scale's gradient is needed, one block computes a row's sum: the sum needs the
   // target's logit, which another block might have overwritten.
   const RowParts parts(cuda, logits.rows, logits.classes, static_cast<bool>(dsample_scale), {matrix, dlogits ? dlogits.tensor : matrix});
@@ -289,6 +334,7 @@ void softmax_cross_entropy_backward(Cuda& cuda, const MarginOptions& options, co
                        .row_parts = parts,
                        .normalisers = elements<const float>(normalisers, who),
                        .dloss = elements<const float>(dloss, who),
+                       .divisor = elements_or_null<const float>(rows.divisor, who),
                        .dlogits = target_of(dlogits),
                        .dscales = target_of(dsample_scale),
                        .write_logits = dlogits.write,

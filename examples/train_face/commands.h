@@ -21,6 +21,7 @@ int train_command(Arguments arguments);
 int eval_command(Arguments arguments);
 int compare_command(Arguments arguments);
 int extract_command(Arguments arguments);
+int import_command(Arguments arguments);
 int inspect_command(Arguments arguments);
 int check_data_command(Arguments arguments);
 int pack_command(Arguments arguments);

@@ -9,10 +9,15 @@ namespace {
 
 // The only table of fields and flags. A field that begins with another field's name
 // (`.input.order`) has its own row.
-constexpr std::array<std::pair<std::string_view, std::string_view>, 54> flags = {{
+constexpr std::array<std::pair<std::string_view, std::string_view>, 59> flags = {{
     {".accumulate", "--accumulate"},
     {".batch", "--batch"},
     {".cache", "--cache"},
+    {".caffe.net", "--net"},
+    {".caffe.snapshot", "--snapshot"},
+    {".caffe.solver", "--solver"},
+    {".caffe.test_list", "--test-list"},
+    {".caffe.weights", "--weights"},
     {".checkpoint_every", "--checkpoint-every"},
     {".classes", "--classes"},
     {".device", "--device"},

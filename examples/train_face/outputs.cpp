@@ -191,7 +191,8 @@ bool is_our_label_table(const fs::path& path) { return !file_number(path) || fir
 
 const std::vector<std::string>& run_files() {
   static const std::vector<std::string> names = {"train.log",        "metrics.csv", "validation.csv",        "config.toml",
-                                                 "environment.json", "report.html", "non_finite_batch.json", "labels.csv"};
+                                                 "environment.json", "report.html", "non_finite_batch.json", "labels.csv",
+                                                 "test.csv"};
   return names;
 }
 

@@ -28,6 +28,11 @@ void try_outputs(const TrainSettings& settings) {
   outputs.reads("--val-pack", options.val_pack);
   outputs.reads("--init-from", options.init_from);
   outputs.reads("--config", settings.config);
+  outputs.reads("--solver", options.caffe.solver);
+  outputs.reads("--net", options.caffe.net);
+  outputs.reads("--weights", options.caffe.weights);
+  outputs.reads("--snapshot", options.caffe.snapshot);
+  outputs.reads("--test-list", options.caffe.test_list);
   outputs.reads_images("--root", options.root, 0, nothing);
   outputs.reads_images("--val-root", options.val_root, 0, nothing);
   outputs.writes_into("--out", options.out, run_files(), is_of_a_run);

@@ -48,8 +48,13 @@ std::string escaped_bytes(std::string_view bytes) {
 // holds addresses of its members.
 class Parser {
  public:
-  explicit Parser(const std::string& preset = {}) {
+  explicit Parser(const std::string& preset = {}, const CaffeTraining& caffe = {}) {
     if (!preset.empty()) apply_preset(options_, preset);
+    if (!caffe.solver.empty()) {
+      const ImageFormat usual = options_.input;
+      apply_caffe_solver(options_, caffe.solver, caffe.net);
+      net_sets_size_ = size_text(usual) != size_text(options_.input);
+    }
     words_ = words_of(options_);
     use_our_style(app_,
                   "  train_face train --root faces --preset small --out runs/a\n"
@@ -58,6 +63,7 @@ class Parser {
     app_.add_option("--config", config_, "TOML file with any of these options; the command line overrides it");
     app_.add_option("--preset", preset_, "A whole recipe: amsoftmax (the reference code's) or small (hundreds to thousands of people)")
         ->check(CLI::IsMember({"amsoftmax", "small"}));
+    add_caffe();
     add_data();
     add_validation();
     add_model();
@@ -74,6 +80,7 @@ class Parser {
   bool given(const std::string& key) const { return find(key)->count() > 0; }
   const std::string& config() const { return config_; }
   const std::string& preset() const { return preset_; }
+  const CaffeTraining& caffe() const { return options_.caffe; }
 
   /// The parsed settings, checked.
   TrainSettings settings() {
@@ -81,9 +88,13 @@ class Parser {
     // overrides a preset's epochs
     if (given("iterations") && !given("epochs")) options_.epochs = 0;
     require(!given("iterations") || options_.epochs <= 0, "--iterations, --epochs: give one of the two.");
+    std::vector<std::string> notes = complete_caffe();
     check_options(options_);
-    const std::vector<std::string> notes = complete_input(
-        options_, {.size = given("input"), .order = given("channel-order"), .mean = given("mean"), .scale = given("pixel-scale")});
+    if (!options_.caffe.solver.empty() && !given("input") && !net_sets_size_ && options_.pack.empty()) take_size_of_first_image(options_);
+    const std::vector<std::string> of_input = complete_input(
+        options_,
+        {.size = given("input") || net_sets_size_, .order = given("channel-order"), .mean = given("mean"), .scale = given("pixel-scale")});
+    notes.insert(notes.end(), of_input.begin(), of_input.end());
     words_.input = size_text(options_.input);
     return {options_, compute_, config_, toml(), notes};
   }
@@ -138,6 +149,49 @@ class Parser {
     settings_.push_back({group_, name, text, comment});
   }
 
+  void add_caffe() {
+    group_ = "A net of Caffe";
+    add("solver", options_.caffe.solver, "Solver prototxt: the recipe, with the net that it names; the settings below override it");
+    add("net", options_.caffe.net, "Net prototxt, in the place of the solver's");
+    add("weights", options_.caffe.weights,
+        "caffemodel that a new run starts from; layers of another shape, as of another head, are drawn anew");
+    add("snapshot", options_.caffe.snapshot, "solverstate that a new run goes on from");
+    add("test-list", options_.caffe.test_list, "Lines `path label` for the net's own tests, every test_interval steps");
+  }
+
+  // What can only be decided once all settings are known: the paths of the prototxts, which are
+  // often those of another machine.
+  std::vector<std::string> complete_caffe() {
+    const CaffeTraining& caffe = options_.caffe;
+    if (caffe.solver.empty()) {
+      for (const char* of_caffe : {"net", "weights", "snapshot", "test-list"}) {
+        require(!given(of_caffe), "--{}: is for a net of Caffe; give its --solver too, or leave --{} out.", of_caffe, of_caffe);
+      }
+      return {};
+    }
+    require(preset_.empty(), "--preset, --solver: both are a whole recipe; give one of the two.");
+    require(caffe.weights.empty() || caffe.snapshot.empty(), "--weights, --snapshot: a snapshot has its own weights; give one of the two.");
+    for (const char* own : {"depth", "width", "embedding", "loss", "scale", "margin", "margin-rule", "feature-norm", "weight-norm"}) {
+      require(!given(own), "--{}: the network and its loss are those of {}; leave --{} out.", own, caffe.net.string(), own);
+    }
+    std::vector<std::string> notes;
+    std::error_code unreadable;
+    if (!options_.pack.empty()) {
+      if (!given("root")) options_.root.clear();
+      if (!given("train-list")) options_.train_list.clear();
+    } else if (given("root") && !given("train-list") && !std::filesystem::exists(options_.train_list, unreadable)) {
+      notes.push_back(fmt::format("The net's list {} is not on this machine: the people are the sub-folders of {}",
+                                  options_.train_list.string(), options_.root.string()));
+      options_.train_list.clear();
+    }
+    if (!given("test-list") && !caffe.test_list.empty() && !std::filesystem::exists(caffe.test_list, unreadable)) {
+      notes.push_back(
+          fmt::format("The net's list of tests, {}, is not on this machine: it is not tested; give --test-list", caffe.test_list.string()));
+      options_.caffe.test_list.clear();
+    }
+    return notes;
+  }
+
   void add_data() {
     group_ = "Data";
     add("root", options_.root, "Folder of the images: one sub-folder per person, or what the list's paths start from");
@@ -169,17 +223,27 @@ class Parser {
 
   void add_model() {
     group_ = "Network and loss";
+    const auto is_own = [this] { return options_.caffe.solver.empty(); };
     add("depth", options_.network.depth, "Layers")->check(depths());
+    said_if(is_own);
     add("width", options_.network.width, "Multiplies the channels 64, 128, 256, 512");
+    said_if(is_own);
     add("embedding", options_.network.embedding, "Size of the embedding");
+    said_if(is_own);
     add("loss", options_.head.loss, "amsoftmax, softmax or normface");
+    said_if(is_own);
     add("scale", options_.head.scale, "s, multiplies the cosines");
+    said_if(is_own);
     add("margin", options_.head.margin, "m, subtracted from the target cosine");
+    said_if(is_own);
     add("margin-rule", options_.head.margin_rule, "always (the paper) or cos_gt_m (the reference code: only where cos > m)");
+    said_if(is_own);
     add("feature-norm", words_.feature_norm, "on, or off: cosines times the feature's norm, margin annealed")
         ->check(CLI::IsMember({"on", "off"}));
+    said_if(is_own);
     add("weight-norm", words_.rows, "Class weights: projected (true gradient) or in-place (the reference code's rule)")
         ->check(CLI::IsMember({"projected", "in-place"}));
+    said_if(is_own);
   }
 
   void add_recipe() {
@@ -250,6 +314,7 @@ class Parser {
   ComputeOptions compute_;
   Words words_;
   std::string config_, preset_, group_;
+  bool net_sets_size_ = false;  // of its images
   std::vector<Setting> settings_;
   CLI::App app_{"Trains on a folder or a list of aligned faces.", "train_face train"};
 };
@@ -301,7 +366,7 @@ std::optional<TrainSettings> read_train_settings(const Arguments& arguments) {
 
   Parser preset;
   preset.parse(all);
-  Parser resolved(preset.preset());
+  Parser resolved(preset.preset(), preset.caffe());
   resolved.parse(all);
   try {
     return resolved.settings();

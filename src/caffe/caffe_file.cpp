@@ -108,6 +108,16 @@ CaffeLayer layer_of(const LayerParameter& layer, int line) {
           .line = line};
 }
 
+CaffeNet net_of(const caffe::NetText& text) {
+  CaffeNet net{.file = text.file,
+               .name = text.net.name(),
+               .layers = {},
+               .options = fields_of(text.net, {NetParameter::kNameFieldNumber, NetParameter::kLayerFieldNumber})};
+  for (int i = 0; i < text.net.layer_size(); ++i)
+    net.layers.push_back(layer_of(text.net.layer(i), text.lines[static_cast<std::size_t>(i)]));
+  return net;
+}
+
 // ---- kinds of text ----
 
 /// The names of fields outside all blocks that begin `text`.
@@ -217,17 +227,14 @@ std::optional<CaffeFile> caffe_file_kind(const std::filesystem::path& path) {
   return kind ? kind : kind_of_binary(file);
 }
 
-CaffeNet read_caffe_net(const std::filesystem::path& path) {
-  const caffe::NetText text = caffe::read_net_prototxt(path);
-  CaffeNet net{.file = text.file,
-               .name = text.net.name(),
-               .layers = {},
-               .options = fields_of(text.net, {NetParameter::kNameFieldNumber, NetParameter::kLayerFieldNumber})};
-  for (int i = 0; i < text.net.layer_size(); ++i)
-    net.layers.push_back(layer_of(text.net.layer(i), text.lines[static_cast<std::size_t>(i)]));
-  return net;
-}
+CaffeNet read_caffe_net(const std::filesystem::path& path) { return net_of(caffe::read_net_prototxt(path)); }
+
+CaffeNet caffe_net_of_text(std::string_view text, const std::string& source) { return net_of(caffe::parse_net_prototxt(text, source)); }
 
 CaffeSolver read_caffe_solver(const std::filesystem::path& path) { return {fields_of(caffe::read_solver_prototxt(path))}; }
+
+CaffeSolver caffe_solver_of_text(std::string_view text, const std::string& source) {
+  return {fields_of(caffe::parse_solver_prototxt(text, source))};
+}
 
 }  // namespace amnet

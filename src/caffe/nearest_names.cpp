@@ -4,7 +4,6 @@
 #include <amnet/core/text.h>
 
 #include <algorithm>
-#include <cstddef>
 #include <utility>
 
 namespace amnet::caffe {
@@ -20,13 +19,21 @@ std::pair<bool, std::ptrdiff_t> unlikeness(std::string_view written, std::string
 
 }  // namespace
 
+std::string shown(std::string_view name, std::size_t longest) {
+  return one_line(name.substr(0, longest)) + (name.size() <= longest ? "" : "…");
+}
+
 std::string nearest_names(std::string_view written, std::vector<std::string> names) {
   constexpr std::size_t most = 12, longest = 80;
   written = written.substr(0, longest);
-  std::ranges::stable_sort(names, {}, [&](const std::string& name) { return unlikeness(written, name); });
-  const bool all = names.size() <= most;
-  if (!all) names.resize(most);
-  return joined(names, ", ") + (all ? "" : " and others");
+  std::vector<std::pair<std::pair<bool, std::ptrdiff_t>, std::size_t>> order;  // each name's place in the list last
+  for (std::size_t i = 0; i < names.size(); ++i) order.emplace_back(unlikeness(written, names[i]), i);
+  std::ranges::sort(order);
+  const bool all = order.size() <= most;
+  if (!all) order.resize(most);
+  std::vector<std::string> nearest;
+  for (const auto& [how_unlike, i] : order) nearest.push_back(std::move(names[i]));
+  return joined(nearest, ", ") + (all ? "" : " and others");
 }
 
 }  // namespace amnet::caffe

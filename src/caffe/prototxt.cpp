@@ -50,7 +50,12 @@ class FirstError : public google::protobuf::io::ErrorCollector {
   std::string message_;
 };
 
-int line_of(const Places& places, const FieldDescriptor& field, int index) { return places.GetLocation(&field, index).line + 1; }
+/// Counted from 1. The parser records one place for a list in brackets: of its values this is the
+/// place of the list, or of a value before it.
+int line_of(const Places& places, const FieldDescriptor& field, int index) {
+  while (index > 0 && places.GetLocation(&field, index).line < 0) index /= 2;
+  return places.GetLocation(&field, index).line + 1;
+}
 
 /// The blocks of a field, and their places. The parser has recorded one for each.
 template <class Body>
@@ -105,7 +110,8 @@ void expect_text(std::string_view text, const std::string& file) {
   require<DataError>(text.find_first_not_of(" \t\r\n") != std::string_view::npos, "{}: expected a prototxt but the file is empty.", file);
   const std::size_t control = first_control(text);
   require<DataError>(control == std::string_view::npos,
-                     "{}: expected a prototxt but byte {} is no text; the file is another one, or damaged.", file, control);
+                     "{}:{}: expected a prototxt but byte {} is no text; the file is another one, or damaged.", file,
+                     1 + std::ranges::count(text.substr(0, control), '\n'), control);
   const std::ptrdiff_t blocks = std::ranges::count(text, '{') + std::ranges::count(text, '<');
   require<DataError>(blocks <= most_blocks, "{}: expected at most {} blocks but the file has {}; it is damaged.", file, most_blocks,
                      blocks);
@@ -178,7 +184,8 @@ SolverParameter parse_solver_prototxt(std::string_view text, const std::string& 
   SolverParameter solver;
   Places places;
   parse(text, file, solver, places);
-  upgrade_solver(solver, file);
+  const auto* const type = SolverParameter::descriptor()->FindFieldByNumber(SolverParameter::kSolverTypeFieldNumber);
+  if (solver.has_solver_type()) upgrade_solver(solver, fmt::format("{}:{}", file, line_of(places, *type, -1)));
   upgrade_nested(solver, places, file);
   return solver;
 }

@@ -35,9 +35,14 @@ struct Mistake {
   std::string sentence;
 };
 
-std::string shown(const std::string& token) {
-  constexpr std::size_t longest = 40;
-  return one_line(token.size() <= longest ? token : token.substr(0, longest) + "…");
+constexpr std::size_t longest_token = 40;  // in a message
+
+/// Whether a token that begins as a text in quotes ends as one, in the line in which it began.
+bool is_closed(std::string_view token) {
+  for (std::size_t i = 1; i < token.size(); i += token[i] == '\\' ? 2 : 1) {
+    if (token[i] == token[0]) return i + 1 == token.size();
+  }
+  return false;
 }
 
 template <class Int>
@@ -52,12 +57,10 @@ class Walk {
       : input_(text.data(), static_cast<int>(text.size())),
         tokens_(&input_, &ignored_),
         token_(tokens_.current()),
-        open_{{&root, "", 0, "", {}}} {
+        open_{{&root, "", 0, "", false, {}}} {
     // as in google/protobuf/text_format.cc
     tokens_.set_allow_f_after_float(true);
     tokens_.set_comment_style(Tokenizer::SH_COMMENT_STYLE);
-    tokens_.set_require_space_after_number(false);
-    tokens_.set_allow_multiline_strings(true);
     tokens_.Next();
   }
 
@@ -77,6 +80,7 @@ class Walk {
     std::string field;  // that holds it
     int line;           // where it begins
     std::string close;  // that ends it
+    bool listed;        // in brackets, where more may follow
     std::set<const FieldDescriptor*> given;
   };
 
@@ -90,7 +94,7 @@ class Walk {
   void take_separator() {
     if (!take(";")) take(",");
   }
-  std::string found() const { return at_end() ? "the end of the file" : "'" + shown(token_.text) + "'"; }
+  std::string found() const { return at_end() ? "the end of the file" : "'" + shown(token_.text, longest_token) + "'"; }
 
   template <class... Args>
   [[noreturn]] void fail(int line, fmt::format_string<Args...> format, Args&&... args) const {
@@ -107,9 +111,15 @@ class Walk {
       const Block& block = open_.back();
       if (open_.size() == 1) fail(token_.line, "expected the name of a field but got '{}', and no block is open.", token_.text);
       if (!is(block.close)) fail(token_.line, "expected '{}' at the end of `{}` but got '{}'.", block.close, block.field, token_.text);
+      const Block closed = std::move(open_.back());
       open_.pop_back();
       tokens_.Next();
-      take_separator();
+      if (closed.listed && take(",")) {
+        open(closed.field, *closed.type, true);
+      } else {
+        if (closed.listed) end_list(closed.field);
+        take_separator();
+      }
       return true;
     }
     if (token_.type != Tokenizer::TYPE_IDENTIFIER) fail(token_.line, "expected the name of a field but got {}.", found());
@@ -126,7 +136,7 @@ class Walk {
     if (field == nullptr) {
       std::vector<std::string> names;
       for (int i = 0; i < block.type->field_count(); ++i) names.push_back(block.type->field(i)->name());
-      fail(line, "{} has no field '{}'; it has {}.", block.type->name(), shown(name), nearest_names(name, std::move(names)));
+      fail(line, "{} has no field '{}'; it has {}.", block.type->name(), shown(name, longest_token), nearest_names(name, std::move(names)));
     }
     tokens_.Next();
     if (!field->is_repeated() && !block.given.insert(field).second) {
@@ -136,34 +146,49 @@ class Walk {
     if (!take(":") && !is_message) {
       fail(token_.line, "expected ':' and {} after '{}' of {} but got {}.", expected_of(*field), name, block.type->name(), found());
     }
-    if (is_message) {
-      if (!is("{") && !is("<")) fail(token_.line, "'{}' of {} is {}; expected a block in braces.", name, block.type->name(), found());
-      open_.push_back({field->message_type(), name, token_.line, is("{") ? "}" : ">", {}});
-      tokens_.Next();
-    } else if (field->is_repeated() && take("[")) {
-      for (bool first = true; !take("]"); first = false) {
-        if (!first && !take(","))
-          fail(token_.line, "expected ',' or ']' in the list '{}' of {} but got {}.", name, block.type->name(), found());
-        read_value(*field);
-      }
+    const bool listed = field->is_repeated() && take("[");
+    if (listed && take("]")) {
       take_separator();
+    } else if (is_message) {
+      open(name, *field->message_type(), listed);
     } else {
       read_value(*field);
+      while (listed && take(",")) read_value(*field);
+      if (listed) end_list(name);
       take_separator();
     }
+  }
+
+  /// Begins a block, which holds the field of that name.
+  void open(const std::string& field, const Descriptor& type, bool listed) {
+    if (!is("{") && !is("<")) {
+      fail(token_.line, "'{}' of {} is {}; expected a block in braces.", field, open_.back().type->name(), found());
+    }
+    open_.push_back({&type, field, token_.line, is("{") ? "}" : ">", listed, {}});
+    tokens_.Next();
+  }
+
+  void end_list(const std::string& field) {
+    if (take("]")) return;
+    fail(token_.line, "expected ',' or ']' in the list '{}' of {} but got {}.", field, open_.back().type->name(), found());
   }
 
   void read_value(const FieldDescriptor& field) {
     const int line = token_.line;
     const bool negative = field.cpp_type() != FieldDescriptor::CPPTYPE_STRING && take("-");
-    const std::string got = negative && !at_end() ? "'-" + shown(token_.text) + "'" : found();
+    const std::string got = negative && !at_end() ? "'-" + shown(token_.text, longest_token) + "'" : found();
     if (at_end() || !fits(field, negative)) {
       fail(line, "'{}' of {} is {}; expected {}.", field.name(), field.containing_type()->name(), got, expected_of(field, token_.text));
     }
     const bool is_text = token_.type == Tokenizer::TYPE_STRING;
-    tokens_.Next();
     // adjacent ones are one text
-    while (is_text && token_.type == Tokenizer::TYPE_STRING) tokens_.Next();
+    do {
+      if (is_text && !is_closed(token_.text)) {
+        fail(token_.line, "'{}' of {} is {}, which has no closing quote in its line.", field.name(), field.containing_type()->name(),
+             found());
+      }
+      tokens_.Next();
+    } while (is_text && token_.type == Tokenizer::TYPE_STRING);
   }
 
   bool fits_integer(bool negative, std::uint64_t below_zero, std::uint64_t largest) const {
@@ -182,8 +207,13 @@ class Walk {
       case FieldDescriptor::CPPTYPE_BOOL:
         if (is_word) return text == "true" || text == "false" || text == "t" || text == "f" || text == "True" || text == "False";
         return !negative && fits_integer(false, 0, 1);
-      case FieldDescriptor::CPPTYPE_ENUM:
-        return !negative && (token_.type == Tokenizer::TYPE_INTEGER || (is_word && field.enum_type()->FindValueByName(text) != nullptr));
+      case FieldDescriptor::CPPTYPE_ENUM: {
+        std::uint64_t number = 0;
+        const bool is_number = !negative && token_.type == Tokenizer::TYPE_INTEGER &&
+                               Tokenizer::ParseInteger(text, std::numeric_limits<std::int32_t>::max(), &number);
+        if (is_number) return field.enum_type()->FindValueByNumber(static_cast<int>(number)) != nullptr;
+        return !negative && is_word && field.enum_type()->FindValueByName(text) != nullptr;
+      }
       default: {  // no octal or hexadecimal ones
         const bool is_decimal = text.size() == 1 || text[0] != '0';
         return (token_.type == Tokenizer::TYPE_INTEGER && is_decimal) || token_.type == Tokenizer::TYPE_FLOAT ||

@@ -1,4 +1,5 @@
 #include "upgrade.h"
+#include "nearest_names.h"
 
 #include <amnet/core/error.h>
 
@@ -121,7 +122,7 @@ bool has_transform(const DataOptions& options) {
 LayerParameter layer_of(const V1LayerParameter& v1, const std::string& place) {
   require<DataError>(!v1.has_layer(), "{}: {}", place, v0_is_not_read);
   require<DataError>(v1.has_type() && v1.type() != V1LayerParameter::NONE, "{}: expected a type but layer '{}' has none.", place,
-                     v1.name());
+                     shown(v1.name()));
   LayerParameter layer;
   layer.set_type(type_of_v1(v1.type()));
   std::vector<const FieldDescriptor*> fields;
@@ -207,9 +208,8 @@ std::vector<int> upgrade_net(NetParameter& net, const std::string& file, const N
   return upgraded;
 }
 
-void upgrade_solver(SolverParameter& solver, const std::string& file) {
-  if (!solver.has_solver_type()) return;
-  require<DataError>(!solver.has_type(), "{}: expected type or solver_type but the solver has both; remove solver_type.", file);
+void upgrade_solver(SolverParameter& solver, const std::string& place) {
+  require<DataError>(!solver.has_type(), "{}: expected type or solver_type but the solver has both; remove solver_type.", place);
   const auto found = std::ranges::find_if(solver_types, [&](const auto& type) { return type.first == solver.solver_type(); });
   solver.set_type(found->second);
   solver.clear_solver_type();

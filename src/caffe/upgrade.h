@@ -30,7 +30,8 @@ struct NetLines {
 /// Throws DataError for a net that mixes the forms, and for V0.
 std::vector<int> upgrade_net(caffe_schema::NetParameter& net, const std::string& file, const NetLines& lines);
 
-/// Changes `solver_type: ADAM` to `type: "Adam"`. Throws DataError where both are there.
-void upgrade_solver(caffe_schema::SolverParameter& solver, const std::string& file);
+/// Changes `solver_type: ADAM`, which stands at `place`, to `type: "Adam"`. Throws DataError where
+/// both are there.
+void upgrade_solver(caffe_schema::SolverParameter& solver, const std::string& place);
 
 }  // namespace amnet::caffe

@@ -1,4 +1,5 @@
 #include "caffe/caffe.pb.h"
+#include "nearest_names.h"
 #include "upgrade.h"
 #include "whole_file.h"
 #include "wire.h"
@@ -39,8 +40,9 @@ constexpr std::size_t most_layers = 100'000, most_blobs = 100'000;
 struct Source {
   Source(const std::filesystem::path& path, std::string_view expected)
       : name(path.string()), what(expected), bytes(caffe::read_binary(path, expected)) {}
-  WireReader fields() const { return fields(bytes); }
-  WireReader fields(Bytes message) const { return WireReader(name, bytes, message); }
+  WireReader fields() const { return fields(bytes, name); }
+  /// `where` names the message, and outlives the reader.
+  WireReader fields(Bytes message, const std::string& where) const { return WireReader(where, bytes, message); }
 
   std::string name;
   std::string what;
@@ -49,21 +51,18 @@ struct Source {
 
 std::string_view as_text(Bytes bytes) { return {reinterpret_cast<const char*>(bytes.data()), bytes.size()}; }
 
-/// A name for a message: a damaged one can be of any length.
-std::string shown(std::string_view name) {
-  constexpr std::size_t longest = 80;
-  return name.size() <= longest ? std::string(name) : fmt::format("{}…", name.substr(0, longest));
-}
+// In what follows `where` names the message of a field: "x.caffemodel", "x.caffemodel: layer
+// 'conv1', blob 0".
 
-void expect_wire(const Source& source, const WireField& field, bool fits, std::string_view name) {
-  require<DataError>(fits, "{}: expected {} but its field {} ('{}') is of another kind; the file is another one, or damaged.", source.name,
+void expect_wire(const Source& source, const std::string& where, const WireField& field, bool fits, std::string_view name) {
+  require<DataError>(fits, "{}: expected {} but the field {} ('{}') is of another kind; the file is another one, or damaged.", where,
                      source.what, field.number, name);
 }
-void expect_bytes(const Source& source, const WireField& field, std::string_view name) {
-  expect_wire(source, field, field.wire == Wire::bytes, name);
+void expect_bytes(const Source& source, const std::string& where, const WireField& field, std::string_view name) {
+  expect_wire(source, where, field, field.wire == Wire::bytes, name);
 }
-std::int64_t integer(const Source& source, const WireField& field, std::string_view name) {
-  expect_wire(source, field, field.wire == Wire::varint, name);
+std::int64_t integer(const Source& source, const std::string& where, const WireField& field, std::string_view name) {
+  expect_wire(source, where, field, field.wire == Wire::varint, name);
   return static_cast<std::int64_t>(field.value);
 }
 
@@ -79,16 +78,16 @@ struct BlobHead {
   }
 };
 
-void read_extents(const Source& source, Bytes message, BlobHead& head) {
-  for (WireReader reader = source.fields(message); const auto field = reader.next();) {
+void read_extents(const Source& source, Bytes message, const std::string& where, BlobHead& head) {
+  for (WireReader reader = source.fields(message, where); const auto field = reader.next();) {
     if (field->number != BlobShape::kDimFieldNumber) continue;
     if (field->wire != Wire::bytes) {
-      head.add_extent(integer(source, *field, "dim"));
+      head.add_extent(integer(source, where, *field, "dim"));
       continue;
     }
     for (Bytes rest = field->bytes; !rest.empty();) {
       const auto extent = caffe::take_varint(rest);
-      expect_wire(source, *field, extent.has_value(), "dim");
+      require<DataError>(extent.has_value(), "{}: expected extents but its shape is cut short; the file is damaged.", where);
       head.add_extent(static_cast<std::int64_t>(*extent));
     }
   }
@@ -104,18 +103,21 @@ std::size_t values_in(const WireField& field, std::size_t size, const std::strin
 }
 
 BlobHead read_head(const Source& source, Bytes message, const std::string& where) {
+  constexpr std::array older_names = {"num", "channels", "height", "width"};
   BlobHead head;
-  for (WireReader reader = source.fields(message); const auto field = reader.next();) {
+  for (WireReader reader = source.fields(message, where); const auto field = reader.next();) {
     switch (field->number) {
       case BlobProto::kNumFieldNumber:
       case BlobProto::kChannelsFieldNumber:
       case BlobProto::kHeightFieldNumber:
-      case BlobProto::kWidthFieldNumber:
-        head.older[static_cast<std::size_t>(field->number - BlobProto::kNumFieldNumber)] = integer(source, *field, "num to width");
+      case BlobProto::kWidthFieldNumber: {
+        const auto axis = static_cast<std::size_t>(field->number - BlobProto::kNumFieldNumber);
+        head.older[axis] = integer(source, where, *field, older_names[axis]);
         break;
+      }
       case BlobProto::kShapeFieldNumber:
-        expect_bytes(source, *field, "shape");
-        read_extents(source, field->bytes, head);
+        expect_bytes(source, where, *field, "shape");
+        read_extents(source, field->bytes, where, head);
         break;
       case BlobProto::kDataFieldNumber: head.floats += values_in(*field, sizeof(float), where); break;
       case BlobProto::kDoubleDataFieldNumber: head.doubles += values_in(*field, sizeof(double), where); break;
@@ -152,7 +154,6 @@ Shape shape_of(BlobHead head, std::size_t values, const std::string& where) {
   return Shape(head.extents);
 }
 
-/// `where` names the blob: "x.caffemodel: layer 'conv1', blob 0".
 Tensor read_blob(const Source& source, Bytes message, const std::string& where) {
   const BlobHead head = read_head(source, message, where);
   require<DataError>(head.floats > 0 || head.doubles > 0, "{}: expected values but it has none; the file is damaged, or holds no weights.",
@@ -162,7 +163,7 @@ Tensor read_blob(const Source& source, Bytes message, const std::string& where) 
   const int number = head.floats > 0 ? BlobProto::kDataFieldNumber : BlobProto::kDoubleDataFieldNumber;
   const Tensor tensor(shape_of(head, head.floats + head.doubles, where), head.floats > 0 ? DType::f32 : DType::f64);
   std::byte* to = tensor.raw();
-  for (WireReader reader = source.fields(message); const auto field = reader.next();) {
+  for (WireReader reader = source.fields(message, where); const auto field = reader.next();) {
     if (field->number != number || field->bytes.empty()) continue;
     std::memcpy(to, field->bytes.data(), field->bytes.size());
     to += field->bytes.size();
@@ -182,17 +183,17 @@ CaffeLayerBlobs read_layer(const Source& source, Bytes message, bool is_v1, std:
   const LayerFields numbers = is_v1 ? fields_v1 : fields_now;
   CaffeLayerBlobs layer;
   std::vector<Bytes> blobs;
-  for (WireReader reader = source.fields(message); const auto field = reader.next();) {
+  for (WireReader reader = source.fields(message, source.name); const auto field = reader.next();) {
     if (field->number == numbers.name) {
-      expect_bytes(source, *field, "name");
+      expect_bytes(source, source.name, *field, "name");
       layer.name = as_text(field->bytes);
     } else if (field->number == numbers.type && is_v1) {
-      layer.type = caffe::type_of_v1(integer(source, *field, "type"));
+      layer.type = caffe::type_of_v1(integer(source, source.name, *field, "type"));
     } else if (field->number == numbers.type) {
-      expect_bytes(source, *field, "type");
+      expect_bytes(source, source.name, *field, "type");
       layer.type = as_text(field->bytes);
     } else if (field->number == numbers.blobs) {
-      expect_bytes(source, *field, "blobs");
+      expect_bytes(source, source.name, *field, "blobs");
       require<DataError>(blobs_before + blobs.size() < most_blobs, "{}: expected at most {} blobs but there are more; the file is damaged.",
                          source.name, most_blobs);
       blobs.push_back(field->bytes);
@@ -201,7 +202,7 @@ CaffeLayerBlobs read_layer(const Source& source, Bytes message, bool is_v1, std:
     }
   }
   for (std::size_t i = 0; i < blobs.size(); ++i) {
-    layer.blobs.push_back(read_blob(source, blobs[i], fmt::format("{}: layer '{}', blob {}", source.name, shown(layer.name), i)));
+    layer.blobs.push_back(read_blob(source, blobs[i], fmt::format("{}: layer '{}', blob {}", source.name, caffe::shown(layer.name), i)));
   }
   return layer;
 }
@@ -215,18 +216,18 @@ CaffeWeights read_caffemodel(const std::filesystem::path& path) {
   std::size_t blobs = 0;
   for (WireReader reader = source.fields(); const auto field = reader.next();) {
     if (field->number == NetParameter::kNameFieldNumber) {
-      expect_bytes(source, *field, "name");
+      expect_bytes(source, source.name, *field, "name");
       weights.net = as_text(field->bytes);
     }
     const bool is_v1 = field->number == NetParameter::kLayersFieldNumber;
     if (!is_v1 && field->number != NetParameter::kLayerFieldNumber) continue;
-    expect_bytes(source, *field, is_v1 ? "layers" : "layer");
+    expect_bytes(source, source.name, *field, is_v1 ? "layers" : "layer");
     require<DataError>(weights.layers.size() < most_layers, "{}: expected at most {} layers but there are more; the file is damaged.",
                        source.name, most_layers);
     CaffeLayerBlobs layer = read_layer(source, field->bytes, is_v1, blobs);
     blobs += layer.blobs.size();
     require<DataError>(names.insert(layer.name).second, "{}: expected a name for each layer but two are named '{}'; rename one of them.",
-                       source.name, shown(layer.name));
+                       source.name, caffe::shown(layer.name));
     weights.layers.push_back(std::move(layer));
   }
   require<DataError>(!weights.layers.empty(), "{}: expected a caffemodel but it has no layer; the file is another one, or damaged.",
@@ -241,27 +242,28 @@ CaffeSolverState read_solverstate(const std::filesystem::path& path) {
   for (WireReader reader = source.fields(); const auto field = reader.next();) {
     switch (field->number) {
       case SolverState::kIterFieldNumber:
-        state.step = integer(source, *field, "iter");
+        state.step = integer(source, source.name, *field, "iter");
         has_step = true;
         break;
       case SolverState::kLearnedNetFieldNumber:
-        expect_bytes(source, *field, "learned_net");
+        expect_bytes(source, source.name, *field, "learned_net");
         state.learned_net = as_text(field->bytes);
         break;
       case SolverState::kHistoryFieldNumber:
-        expect_bytes(source, *field, "history");
+        expect_bytes(source, source.name, *field, "history");
         require<DataError>(state.history.size() < most_blobs, "{}: expected at most {} blobs but there are more; the file is damaged.",
                            source.name, most_blobs);
         state.history.push_back(read_blob(source, field->bytes, fmt::format("{}: history, blob {}", source.name, state.history.size())));
         break;
-      case SolverState::kCurrentStepFieldNumber: state.current_step = integer(source, *field, "current_step"); break;
+      case SolverState::kCurrentStepFieldNumber: state.current_step = integer(source, source.name, *field, "current_step"); break;
       default: break;
     }
   }
   require<DataError>(has_step, "{}: expected a solverstate but it has no step ('iter'); the file is another one, or damaged.", source.name);
-  for (const std::int64_t step : {state.step, state.current_step}) {
-    require<DataError>(0 <= step && step <= std::numeric_limits<std::int32_t>::max(),
-                       "{}: expected a step of at least 0 but it is {}; the file is damaged.", source.name, step);
+  constexpr std::int64_t last = std::numeric_limits<std::int32_t>::max();
+  for (const auto& [name, step] : {std::pair("iter", state.step), std::pair("current_step", state.current_step)}) {
+    require<DataError>(0 <= step && step <= last, "{}: expected a step from 0 to {} but '{}' is {}; the file is damaged.", source.name,
+                       last, name, step);
   }
   return state;
 }

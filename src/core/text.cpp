@@ -81,6 +81,12 @@ std::string one_line(std::string_view text) {
   return line;
 }
 
+std::string list_text(std::span<const std::int64_t> numbers) {
+  std::string text;
+  for (const std::int64_t number : numbers) text.append(1, text.empty() ? '(' : ',').append(std::to_string(number));
+  return text.empty() ? "()" : text + ")";
+}
+
 std::string joined(std::span<const std::string> parts, std::string_view separator) {
   std::string text;
   for (const std::string& part : parts) text.append(&part == parts.data() ? "" : separator).append(part);

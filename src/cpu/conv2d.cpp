@@ -1,5 +1,6 @@
 #include "bfloat16.h"
 #include "conv2d_tiles.h"
+#include "dilated_convolution.h"
 #include "direct_convolution.h"
 #include "kernels/arguments.h"
 #include "parallel.h"
@@ -137,6 +138,8 @@ void conv2d_forward(Cpu& cpu, const Conv2dGeometry& geometry, const Tensor& x, c
         task.epilogue = end;
         winograd_correlate(cpu, task);
       });
+    } else if (is_dilated(geometry)) {
+      dilated_forward<T>(cpu, geometry, x, w, y.shape(), end);
     } else {
       direct_forward<T>(cpu, geometry, x, w, y.shape(), end);
     }
@@ -159,6 +162,8 @@ void backward_data(Cpu& cpu, const Conv2dGeometry& geometry, const Tensor& dz, c
     task.transformed = transformed_or_null<T>(weights);
     task.epilogue = {.y = dx.tensor.data<T>().data(), .write = dx.write};
     winograd_correlate(cpu, task);
+  } else if (is_dilated(geometry)) {
+    dilated_backward_data(cpu, geometry, dz, weights.values, dx);
   } else {
     direct_backward_data(cpu, geometry, dz, weights.values, dx);
   }
@@ -254,7 +259,7 @@ void conv2d_backward(Cpu& cpu, const Conv2dGeometry& geometry, const Tensor& x, 
       } else {
         bias_backward(cpu, dy, dbias);
       }
-      if (dw) direct_backward_weights(cpu, geometry, x, dz, dw);
+      if (dw) (is_dilated(geometry) ? dilated_backward_weights : direct_backward_weights)(cpu, geometry, x, dz, dw);
     }
     if (dx && dx.tensor.count() > 0) backward_data<T>(cpu, geometry, dz, w, dx);
   });

@@ -6,13 +6,13 @@
 namespace amnet {
 namespace {
 
-/// Whether the tile algorithms cover this convolution at all: 3x3, stride 1 with a padding of at
-/// most 2, so that the data gradient's padding is not negative, or stride 2 with padding 1; whole
-/// vectors of channels.
+/// Whether the tile algorithms cover this convolution at all: 3x3 without dilation, stride 1 with a
+/// padding of at most 2, so that the data gradient's padding is not negative, or stride 2 with
+/// padding 1; whole vectors of channels.
 bool tiles_fit(const Conv2dGeometry& geometry, std::int64_t channels, std::int64_t outputs) {
   // floats of the longest vector: the same rule on every instruction set
   constexpr std::int64_t vector = 16;
-  const bool three = geometry.kernel == 3;
+  const bool three = geometry.kernel == 3 && geometry.dilation == 1;
   const bool stride1 = geometry.stride == 1 && geometry.pad.height <= 2 && geometry.pad.width <= 2;
   const bool stride2 = geometry.stride == 2 && geometry.pad == 1;
   return three && (stride1 || stride2) && geometry.groups == 1 && channels % vector == 0 && outputs % vector == 0;

@@ -31,6 +31,39 @@ class Margin {
   const T* scales_;
 };
 
+/// The weight of each row, 0 for one that does not count.
+template <class T>
+class Weights {
+ public:
+  Weights(const LossRows& rows, const Tensor& labels)
+      : ignored_(rows.ignore_label), labels_(labels.data<std::int64_t>().data()), weights_(elements_or_null<const T>(rows.weights)) {}
+
+  T of(std::int64_t row) const {
+    if (labels_[row] == ignored_) return 0;
+    return weights_ != nullptr ? weights_[row] : T{1};
+  }
+
+ private:
+  std::optional<std::int64_t> ignored_;
+  const std::int64_t* labels_;
+  const T* weights_;
+};
+
+template <class T>
+double divisor_of(const LossRows& rows, std::int64_t count, const Weights<T>& weights) {
+  double divisor = 1;
+  switch (rows.normalization) {
+    case LossNormalization::full: divisor = static_cast<double>(count); break;
+    case LossNormalization::valid:
+      divisor = 0;
+      for (std::int64_t row = 0; row < count; ++row) divisor += static_cast<double>(weights.of(row));
+      break;
+    case LossNormalization::batch_size: divisor = static_cast<double>(rows.samples); break;
+    case LossNormalization::none: break;
+  }
+  return std::max(1.0, divisor);
+}
+
 /// A row is processed in the first-level cache one block at a time: z, its exponentials and its
 /// gradient are never stored as a whole row.
 constexpr std::int64_t block_size = 1024;
@@ -168,16 +201,24 @@ void margin_logits(Cpu& cpu, const MarginOptions& options, const Tensor& cosines
 }
 
 void softmax_cross_entropy_forward(Cpu& cpu, const MarginOptions& options, const Tensor& logits, const Tensor& labels,
-                                   const Tensor& sample_scale, const Tensor& normalisers, const Tensor& loss) {
-  check_softmax_cross_entropy(logits, labels, sample_scale);
+                                   const Tensor& sample_scale, const Tensor& normalisers, const Tensor& loss, const LossRows& rows) {
+  check_softmax_cross_entropy(logits, labels, sample_scale, rows);
   with_float(logits.dtype(), "softmax_cross_entropy", [&]<class T>() {
     const Matrix size = matrix_of(logits);
     const Margin<T> margin(options, sample_scale);
     const T* in = logits.data<T>().data();
     const std::int64_t* targets = labels.data<std::int64_t>().data();
     T* out = normalisers.data<T>().data();
+    const Weights<T> weights(rows, labels);
+    const double largest_loss = rows.probability_floor > 0 ? -std::log(rows.probability_floor) : std::numeric_limits<double>::infinity();
     std::vector<double> losses(static_cast<std::size_t>(size.rows));
     for_rows(cpu, size.rows, size.columns, [&](std::int64_t i) {
+      const T weight = weights.of(i);
+      if (weight == 0) {  // its label may not be a class
+        out[2 * i] = 0;
+        out[2 * i + 1] = 1;
+        return;
+      }
       const Row<T> row(margin, i, size.columns, targets[i], in + i * size.columns);
       Normaliser<T> normaliser;
       T target = 0;
@@ -187,18 +228,20 @@ void softmax_cross_entropy_forward(Cpu& cpu, const MarginOptions& options, const
       });
       out[2 * i] = normaliser.largest;
       out[2 * i + 1] = static_cast<T>(normaliser.sum);
-      losses[static_cast<std::size_t>(i)] =
-          std::log(normaliser.sum) + (static_cast<double>(normaliser.largest) - static_cast<double>(target));
+      const double of_row = std::log(normaliser.sum) + (static_cast<double>(normaliser.largest) - static_cast<double>(target));
+      losses[static_cast<std::size_t>(i)] = static_cast<double>(weight) * (of_row > largest_loss ? largest_loss : of_row);
     });
     double sum = 0;
     for (const double each : losses) sum += each;
-    loss.data<T>()[0] = static_cast<T>(sum / static_cast<double>(std::max<std::int64_t>(size.rows, 1)));
+    const double divisor = divisor_of(rows, size.rows, weights);
+    loss.data<T>()[0] = static_cast<T>(sum / divisor);
+    if (rows.divisor.defined()) rows.divisor.data<T>()[0] = static_cast<T>(divisor);
   });
 }
 
 void softmax_cross_entropy_backward(Cpu& cpu, const MarginOptions& options, const Tensor& logits, const Tensor& labels,
                                     const Tensor& sample_scale, const Tensor& normalisers, const Tensor& dloss, const Gradient& dlogits,
-                                    const Gradient& dsample_scale) {
+                                    const Gradient& dsample_scale, const LossRows& rows) {
   with_float(logits.dtype(), "softmax_cross_entropy", [&]<class T>() {
     const Matrix size = matrix_of(logits);
     const Margin<T> margin(options, sample_scale);
@@ -207,8 +250,17 @@ void softmax_cross_entropy_backward(Cpu& cpu, const MarginOptions& options, cons
     const T* saved = normalisers.data<T>().data();
     T* out = dlogits ? dlogits.tensor.data<T>().data() : nullptr;
     T* scale_out = dsample_scale ? dsample_scale.tensor.data<T>().data() : nullptr;
-    const T share = dloss.data<T>()[0] / static_cast<T>(std::max<std::int64_t>(size.rows, 1));
+    const Weights<T> weights(rows, labels);
+    const T divisor = rows.divisor.defined() ? rows.divisor.data<T>()[0] : static_cast<T>(std::max<std::int64_t>(size.rows, 1));
+    const T share_of_weight = dloss.data<T>()[0] / divisor;
     for_rows(cpu, size.rows, size.columns, [&](std::int64_t i) {
+      const T weight = weights.of(i);
+      if (weight == 0) {
+        if (out != nullptr && dlogits.write == Write::assign) std::fill_n(out + i * size.columns, size.columns, T{0});
+        if (scale_out != nullptr) put(scale_out[i], T{0}, dsample_scale.write);
+        return;
+      }
+      const T share = share_of_weight * weight;
       const Row<T> row(margin, i, size.columns, targets[i], in + i * size.columns);
       const T factor = share * row.scale();
       // sum_j p_j z_j - z_y over the scale: the cosine is offset by the target's, so that nearly

@@ -33,27 +33,26 @@ Entry parse_line(std::string_view line, std::string_view source, std::int64_t nu
   const auto path_end = line.find_last_not_of(blanks, split);
   require<DataError>(path_end != std::string_view::npos, "{}:{}: expected `path label` but the path is missing.", source, number);
 
-  const std::string_view text = line.substr(split + 1);
+  const std::string_view text = line.substr(split + 1), shown = text.substr(0, longest_shown);
   std::int64_t label = 0;
   const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), label);
   const bool integer = end == text.data() + text.size() && error != std::errc::invalid_argument;
-  require<DataError>(integer, "{}:{}: expected an integer label after the last space but got `{}` in `{}`.", source, number,
-                     text.substr(0, longest_shown), line.substr(0, longest_shown));
+  require<DataError>(integer, "{}:{}: expected an integer label after the last space but got `{}` in `{}`.", source, number, shown,
+                     line.substr(0, longest_shown));
   if (relabel) {
-    require<DataError>(error == std::errc(), "{}:{}: expected a label of 64 bits but got {}.", source, number, text);
+    require<DataError>(error == std::errc(), "{}:{}: expected a label of 64 bits but got {}.", source, number, shown);
   } else {
     require<DataError>(text.front() != '-', "{}:{}: expected a label >= 0 but got {}; pass .relabel to have labels numbered anew.", source,
-                       number, text);
+                       number, shown);
     require<DataError>(error == std::errc() && label < max_classes,
-                       "{}:{}: expected a label below 2^31 but got {}; pass .relabel to have labels numbered anew.", source, number, text);
+                       "{}:{}: expected a label below 2^31 but got {}; pass .relabel to have labels numbered anew.", source, number, shown);
   }
   return {line.substr(0, path_end + 1), label};
 }
 
 /// Room for every line of the file, which is read once more for it: growing vectors would hold up
 /// to three times as much temporarily.
-void reserve_for(std::ifstream& in, FaceList& list) {
-  std::vector<char> buffer(std::size_t{1} << 20);
+void reserve_for(std::ifstream& in, FaceList& list, std::vector<char>& buffer) {
   std::size_t bytes = 0, lines = 1;
   while (in) {
     in.read(buffer.data(), static_cast<std::streamsize>(buffer.size()));
@@ -151,10 +150,10 @@ FaceList read_face_list(const std::filesystem::path& list_file, const std::files
   require<DataError>(std::filesystem::is_regular_file(list_file, error) && in.good(), "the list {} cannot be read; check its path{}.",
                      source, path_hint(source));
   ListBuilder builder(FaceList(root, source), options);
-  reserve_for(in, builder.list());
-
   // a longer line is not a path: this limits the memory that a hostile file can use
   std::vector<char> buffer(std::size_t{1} << 16);
+  reserve_for(in, builder.list(), buffer);
+
   for (std::int64_t number = 1; !in.eof(); ++number) {
     in.getline(buffer.data(), static_cast<std::streamsize>(buffer.size()));
     const auto read = in.gcount();

@@ -20,8 +20,8 @@ std::uint64_t fingerprint_of(const FaceList& list) {
 
 }  // namespace
 
-FaceSource::FaceSource(FaceList list, LoaderOptions options)
-    : list_(std::move(list)), options_(std::move(options)), fingerprint_(fingerprint_of(list_)) {
+FaceSource::FaceSource(FaceList list, LoaderOptions options, FaceInputs inputs)
+    : list_(std::move(list)), options_(std::move(options)), inputs_(std::move(inputs)), fingerprint_(fingerprint_of(list_)) {
   options_.first_sample = 0;
 }
 
@@ -40,7 +40,7 @@ Batch FaceSource::next() {
 }
 
 void FaceSource::feed(Device& device, const Batch& batch, std::span<const Tensor> there, const Plan& plan) const {
-  const Tensor images = plan.value("data").slice(0, batch.size()), labels = plan.value("labels").slice(0, batch.size());
+  const Tensor images = plan.value(inputs_.images).slice(0, batch.size()), labels = plan.value(inputs_.labels).slice(0, batch.size());
   on(device, [&](auto& backend) {
     const ImagePixels pixels = held_.defined() ? ImagePixels(held_, there[0]) : ImagePixels(there[0]);
     image_input(backend, {options_.format.mean, options_.format.scale}, pixels, there[1], images);

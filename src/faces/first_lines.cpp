@@ -32,9 +32,12 @@ void write_first_lines(RunLog& log, const FirstLines& run) {
                        options.input.scale == ImageFormat{}.scale ? "" : fmt::format(", pixel scale {:g}", options.input.scale),
                        options.seed));
   write_data_notes(log, run.list);
-  log.line(fmt::format("Network: depth {}, width {:g}, embedding {}, {} parameters; effective batch {}; {} steps", options.network.depth,
-                       options.network.width, options.network.embedding, run.net.parameter_count(), options.batch * options.accumulate,
-                       run.steps));
+  const std::string network =
+      options.caffe.solver.empty()
+          ? fmt::format("depth {}, width {:g}, embedding {}", options.network.depth, options.network.width, options.network.embedding)
+          : fmt::format("{}, {} layers", options.caffe.net.string(), run.net.layers().size());
+  log.line(fmt::format("Network: {}, {} parameters; effective batch {}; {} steps", network, run.net.parameter_count(),
+                       options.batch * options.accumulate, run.steps));
   log.line(run.memory.str());
   if (run.device_forecast) log.line(run.device_forecast->str(run.device_free));
   Json environment = json_object({{"version", build.version},

@@ -138,7 +138,7 @@ class Reader {
                          return c < 0x20 || c == 0x7f || c == '/' || c == '\\';
                        });
     require<DataError>(plain, "{}: expected a person's name, which is also a folder's, but found `{}`{}.", here(), shown(name),
-                       path_hint(name));
+                       path_hint(shown(name)));
     const auto number = whole_number(digits);
     const auto [found, is_new] = image_of_.try_emplace(fmt::format("{0}/{0}_{1:04}", name, *number), narrow(pairs_.images.size()));
     if (is_new) {

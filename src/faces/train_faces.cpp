@@ -5,6 +5,7 @@
 #include <amnet/train/probe.h>
 #include <amnet/train/step_log.h>
 
+#include "caffe_training.h"
 #include "face_observers.h"
 #include "training_set.h"
 
@@ -91,11 +92,18 @@ TrainOutcome train_faces(Device& device, const FaceTraining& given, const FaceHo
   const FaceList list = read_training_set(options);
   const std::int64_t steps = total_steps(options, list.size());
   const std::size_t device_free = memory_of(device) == Memory::cuda ? device_memory().free : 0;
-  Model model = face_model(options, list.classes(), activation_dtype(device));
+  const bool has_caffe = !options.caffe.solver.empty();
+  CaffeModel caffe;
+  if (has_caffe) {
+    caffe = caffe_model(options, list, Phase::train, activation_dtype(device));
+  } else {
+    caffe.model = face_model(options, list.classes(), activation_dtype(device));
+  }
+  Model& model = caffe.model;
   const std::shared_ptr<FolderLock> lock = hooks.lock ? hooks.lock : std::make_shared<FolderLock>(options.out);
   RunLog log(options.out / "train.log", hooks.log, hooks.wording);
 
-  FaceSource source(list, loader_options(options, log));
+  FaceSource source(list, loader_options(options, log), {.images = model.roles.image->input, .labels = model.roles.labels});
   Trainer trainer(device, model, source, trainer_options(options, steps));
   Checkpoints checkpoints(options.out, log, checkpoint_options(options, hooks, list, lock));
   std::optional<Verifier> verifier;
@@ -109,7 +117,15 @@ TrainOutcome train_faces(Device& device, const FaceTraining& given, const FaceHo
       log,
       {.options = options, .hooks = hooks, .source = source, .checkpoints = checkpoints, .verifier = verifier, .device_free = device_free});
 
+  CaffeStart caffe_start(log, options, caffe, checkpoints);
+  std::optional<CaffeTests> caffe_tests;
+  if (has_caffe && options.caffe.test_every > 0 && options.caffe.test_batches > 0 && !options.caffe.test_list.empty()) {
+    caffe_tests.emplace(log, options, list, activation_dtype(device));
+  }
+
   std::vector<Observer*> observers = {&opening, &step_log, &health};
+  if (has_caffe) observers.insert(observers.begin() + 1, &caffe_start);
+  if (caffe_tests) observers.push_back(&*caffe_tests);
   if (verifier) observers.push_back(&*verifier);
   if (options.cache == ImageCache::device) observers.push_back(&cache);
   observers.insert(observers.end(), {&report, &checkpoints});

@@ -21,9 +21,17 @@ void check_slope(const Tensor& slope, std::int64_t outputs) {
 
 }  // namespace
 
-void check_accuracy(const Tensor& logits, const Tensor& labels) {
+void check_accuracy(const Tensor& logits, const Tensor& labels, const AccuracyRule& rule) {
+  const auto& [top_k, ignore_label, min_is_better, weights, per_class] = rule;
   require(logits.rank() == 2, "[accuracy] expected logits (N,classes) but got {}.", logits.shape());
-  check_labels(labels, logits.extent(0), logits.extent(1), "accuracy");
+  const std::int64_t samples = logits.extent(0), classes = logits.extent(1);
+  require(!weights.defined() || (weights.count() == samples && weights.dtype() == logits.dtype()),
+          "[accuracy] expected one {} weight for each of {} rows but got {} {}.", name_of(logits.dtype()), samples,
+          name_of(weights.dtype()), weights.shape());
+  require(!per_class.defined() || (per_class.count() == classes && per_class.dtype() == logits.dtype()),
+          "[accuracy] expected room for the {} accuracy of {} classes but got {} {}.", name_of(logits.dtype()), classes,
+          name_of(per_class.dtype()), per_class.shape());
+  check_labels(labels, samples, classes, "accuracy", ignore_label);
 }
 
 void check_adam(const AdamUpdate& update) {
@@ -48,6 +56,19 @@ void check_bias(const Tensor& dy, const Tensor& dbias) {
   const DType exact = exact_dtype(dy.dtype());
   require(dbias.shape() == wanted && dbias.dtype() == exact, "[bias] expected a gradient of {} {} but got {} {}.", name_of(exact), wanted,
           name_of(dbias.dtype()), dbias.shape());
+}
+
+void check_combine(const CombineRule& rule, std::span<const Tensor> xs, const Tensor& other) {
+  require(xs.size() >= 2 && xs.size() <= most_combined, "[combine] expected 2 to {} tensors but got {}.", std::size_t{most_combined},
+          xs.size());
+  require(rule.coefficients.empty() || (rule.operation == Combination::sum && rule.coefficients.size() == xs.size()),
+          "[combine] expected coefficients for a sum alone, one for each of {} tensors, but got {} for a {}.", xs.size(),
+          rule.coefficients.size(), name_of(rule.operation));
+  for (const Tensor& x : xs) {
+    require(!x.defined() || (x.shape() == other.shape() && x.dtype() == other.dtype()),
+            "[combine] expected tensors of one shape but got {} {} and {} {}.", name_of(x.dtype()), x.shape(), name_of(other.dtype()),
+            other.shape());
+  }
 }
 
 void check_conv2d_weights(const Conv2dGeometry& geometry, const Shape& x, const Tensor& w, DType dtype) {
@@ -142,6 +163,13 @@ void check_prelu(const Tensor& x, const Tensor& slope, const Tensor& other) {
           name_of(x.dtype()), x.shape(), name_of(other.dtype()), other.shape());
 }
 
+ReducedRows::ReducedRows(const Tensor& values, const Tensor& numbers)
+    : rows(numbers.count()), columns(rows == 0 ? 0 : values.count() / rows) {
+  require(rows * columns == values.count() && numbers.dtype() == exact_dtype(values.dtype()),
+          "[reduce] expected one {} number for each row of {} but got {} {}.", name_of(exact_dtype(values.dtype())), values.shape(),
+          name_of(numbers.dtype()), numbers.shape());
+}
+
 void check_scale_shift(const Tensor& value, const Tensor& scale) {
   const std::int64_t channels = value.rank() == 0 ? 1 : value.extent(value.rank() - 1);
   require(scale.count() == 1 || scale.count() == channels,
@@ -154,13 +182,23 @@ void check_sgd(const SgdUpdate& update) {
           "[sgd] expected a gradient and a momentum {} but got {} and {}.", value, update.gradient.shape(), update.momentum.shape());
 }
 
-void check_softmax_cross_entropy(const Tensor& logits, const Tensor& labels, const Tensor& sample_scale) {
+void check_softmax(const Tensor& x, const Tensor& other) {
+  require(x.rank() >= 1 && other.shape() == x.shape() && other.dtype() == x.dtype(),
+          "[softmax] expected two tensors (..., C) alike but got {} {} and {} {}.", name_of(x.dtype()), x.shape(), name_of(other.dtype()),
+          other.shape());
+}
+
+void check_softmax_cross_entropy(const Tensor& logits, const Tensor& labels, const Tensor& sample_scale, const LossRows& rows) {
   require(logits.rank() == 2, "[softmax_cross_entropy] expected logits (N,classes) but got {}.", logits.shape());
   const std::int64_t samples = logits.extent(0);
   require(!sample_scale.defined() || (sample_scale.count() == samples && sample_scale.dtype() == logits.dtype()),
           "[softmax_cross_entropy] expected one {} scale for each of {} samples but got {} {}.", name_of(logits.dtype()), samples,
           name_of(sample_scale.dtype()), sample_scale.shape());
-  check_labels(labels, samples, logits.extent(1), "softmax_cross_entropy");
+  const Tensor& weights = rows.weights;
+  require(!weights.defined() || (weights.count() == samples && weights.dtype() == logits.dtype()),
+          "[softmax_cross_entropy] expected one {} weight for each of {} rows but got {} {}.", name_of(logits.dtype()), samples,
+          name_of(weights.dtype()), weights.shape());
+  check_labels(labels, samples, logits.extent(1), "softmax_cross_entropy", rows.ignore_label);
 }
 
 }  // namespace amnet

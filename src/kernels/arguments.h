@@ -5,18 +5,23 @@
 //   check_prelu(x, slope, y);   // then every backend may read and write without looking
 #pragma once
 
+#include <amnet/kernels/accuracy.h>
 #include <amnet/kernels/adam.h>
+#include <amnet/kernels/combine.h>
 #include <amnet/kernels/conv2d.h>
 #include <amnet/kernels/image_input.h>
 #include <amnet/kernels/sgd.h>
+#include <amnet/kernels/softmax_cross_entropy.h>
 
+#include <cstddef>
 #include <cstdint>
+#include <span>
 #include <string_view>
 
 namespace amnet {
 
-/// logits (N,classes), labels i64 (N).
-void check_accuracy(const Tensor& logits, const Tensor& labels);
+/// logits (N,classes), labels i64 (N); the rule's tensors undefined or of their shapes.
+void check_accuracy(const Tensor& logits, const Tensor& labels, const AccuracyRule& rule);
 
 /// A gradient, a mean and a square of the value's shape.
 void check_adam(const AdamUpdate& update);
@@ -26,6 +31,10 @@ void check_batch_norm(const Tensor& x, const Tensor& mean, const Tensor& varianc
 
 /// dy (..., C); dbias (C), exact.
 void check_bias(const Tensor& dy, const Tensor& dbias);
+
+/// The number of tensors and of coefficients; those that are defined, of one shape and dtype with
+/// the other side.
+void check_combine(const CombineRule& rule, std::span<const Tensor> xs, const Tensor& other);
 
 /// w (O,kh,kw,C/groups) for inputs x (N,H,W,C) of `dtype`.
 void check_conv2d_weights(const Conv2dGeometry& geometry, const Shape& x, const Tensor& w, DType dtype);
@@ -63,14 +72,25 @@ void check_normalize(const Tensor& rows, const Tensor& other, const Tensor& norm
 /// x (..., C) and the other side alike; slope (C), or one value.
 void check_prelu(const Tensor& x, const Tensor& slope, const Tensor& other);
 
+/// Rows one after the other, and an exact number for each.
+struct ReducedRows {
+  std::int64_t rows, columns;
+
+  ReducedRows(const Tensor& values, const Tensor& numbers);
+};
+
 /// value (..., C); scale (C), or one value.
 void check_scale_shift(const Tensor& value, const Tensor& scale);
 
 /// A gradient and a momentum of the value's shape.
 void check_sgd(const SgdUpdate& update);
 
-/// logits (N,classes), labels i64 (N); sample_scale of N values of their dtype, or undefined.
-void check_softmax_cross_entropy(const Tensor& logits, const Tensor& labels, const Tensor& sample_scale);
+/// x (..., C) and the other side alike.
+void check_softmax(const Tensor& x, const Tensor& other);
+
+/// logits (N,classes), labels i64 (N); sample_scale and the weights of rows: N values of their dtype,
+/// or undefined.
+void check_softmax_cross_entropy(const Tensor& logits, const Tensor& labels, const Tensor& sample_scale, const LossRows& rows = {});
 
 /// The elements of an argument that may be undefined; then null.
 template <class T>

@@ -41,6 +41,7 @@ struct PoolGeometry {
 };
 
 inline PoolGeometry pool_geometry(const PoolWindow& window, const Shape& image, const Shape& pooled) {
+  require(window.kind != PoolKind::stochastic, "[pool] a stochastic pooling is computed by stochastic_pool_forward, on a CPU.");
   const Shape expected = window.output_shape(image);
   require(pooled == expected, "[pool] expected the pooled side of {} as {} but got {}.", image, expected, pooled);
   return {image[0],

@@ -3,6 +3,7 @@
 #include <amnet/model/model_file.h>
 
 #include "describing.h"
+#include "file_order.h"
 #include "older_files.h"
 #include "tensor_names.h"
 
@@ -18,44 +19,8 @@ namespace fs = std::filesystem;
 constexpr const char* net_key = "amnet.net";
 constexpr const char* undescribed_key = "amnet.undescribed";
 
-enum class Direction { to_file, from_file };
-
-// (out, kh, kw, in) in memory against (out, in, kh, kw) in files.
-Tensor reorder_convolution(const Tensor& source, Direction direction) {
-  const bool out = direction == Direction::to_file;
-  const Shape& from = source.shape();
-  const std::int64_t outputs = from[0];
-  const std::int64_t inputs = out ? from[3] : from[1];
-  const std::int64_t taps = out ? from[1] * from[2] : from[2] * from[3];
-  const Shape shape = out ? Shape{outputs, inputs, from[1], from[2]} : Shape{outputs, from[2], from[3], inputs};
-  Tensor result(shape, source.dtype());
-  with_float(source.dtype(), "model file", [&]<class T>() {
-    const T* in = source.data<T>().data();
-    T* to = result.data<T>().data();
-    for (std::int64_t o = 0; o < outputs; ++o) {
-      for (std::int64_t i = 0; i < inputs; ++i) {
-        for (std::int64_t t = 0; t < taps; ++t) {
-          const std::int64_t memory = (o * taps + t) * inputs + i;
-          const std::int64_t file = (o * inputs + i) * taps + t;
-          if (out) {
-            to[file] = in[memory];
-          } else {
-            to[memory] = in[file];
-          }
-        }
-      }
-    }
-  });
-  return result;
-}
-
-Shape file_shape(const Parameter& parameter) {
-  const Shape& shape = parameter.value.shape();
-  return parameter.layout == ParameterLayout::convolution ? Shape{shape[0], shape[3], shape[1], shape[2]} : shape;
-}
-
 void fill_from_file(Parameter& parameter, const Tensor& stored) {
-  const Tensor ordered = parameter.layout == ParameterLayout::convolution ? reorder_convolution(stored, Direction::from_file) : stored;
+  const Tensor ordered = from_file_order(parameter, stored);
   parameter.value.copy_from(ordered.dtype() == parameter.value.dtype() ? ordered : ordered.cast(parameter.value.dtype()));
 }
 
@@ -183,7 +148,7 @@ std::vector<NamedTensor> tensors_of(const Net& net) {
   std::vector<NamedTensor> tensors;
   net.look([&](const std::string& name, const Parameter& parameter) {
     const Tensor value = parameter.value.to(Memory::host);
-    tensors.push_back({name, parameter.layout == ParameterLayout::convolution ? reorder_convolution(value, Direction::to_file) : value});
+    tensors.push_back({name, in_file_order(parameter, value)});
   });
   return tensors;
 }

@@ -1,68 +1,20 @@
+#include <amnet/layers/filler_values.h>
 #include <amnet/net/net.h>
 
 #include "graph.h"
 
 #include <algorithm>
-#include <cmath>
 #include <map>
 
 namespace amnet {
 namespace {
 
-/// The n of the fillers (layers/layer.h). In memory the channels that a weight reads are its last
-/// extent, also where files have them as the second.
-double fan_of(const Filler& filler, const Tensor& value) {
-  const auto count = static_cast<double>(value.count());
-  const auto per = [&](std::int64_t extent) { return count / static_cast<double>(std::max<std::int64_t>(1, extent)); };
-  const double in = per(value.extent(0)), out = value.shape().rank() >= 2 ? per(value.extent(value.shape().rank() - 1)) : count;
-  switch (filler.fan) {
-    case Filler::Fan::in: break;
-    case Filler::Fan::out: return out;
-    case Filler::Fan::average: return (in + out) / 2;
-  }
-  return in;
-}
-
-void divide_rows(std::span<double> values, std::int64_t rows, bool by_sum) {
-  const std::size_t columns = values.size() / static_cast<std::size_t>(std::max<std::int64_t>(1, rows));
-  for (std::size_t begin = 0; columns > 0 && begin < values.size(); begin += columns) {
-    const std::span<double> row = values.subspan(begin, columns);
-    double sum = 0;
-    for (const double each : row) sum += by_sum ? each : each * each;
-    const double divisor = by_sum ? sum : std::sqrt(sum);
-    for (double& each : row) each = divisor > 0 ? each / divisor : each;
-  }
-}
-
-std::vector<double> drawn(const Filler& filler, const Tensor& value, const Random& random) {
-  std::vector<double> values(static_cast<std::size_t>(value.count()));
-  const double bound = std::sqrt(3 / fan_of(filler, value)),
-               deviation = std::sqrt(2 / fan_of(filler, value) / (1 + filler.slope * filler.slope));
-  const double kept = static_cast<double>(filler.sparse) / static_cast<double>(std::max<std::int64_t>(1, value.extent(0)));
-  for (std::size_t i = 0; i < values.size(); ++i) {
-    switch (filler.kind) {
-      case Filler::Kind::constant: values[i] = filler.value; break;
-      case Filler::Kind::xavier: values[i] = random.uniform(i, -bound, bound); break;
-      case Filler::Kind::gaussian:
-        values[i] = filler.value * random.normal(i);
-        if (filler.mean != 0) values[i] += filler.mean;
-        // the draw of what stays lies behind all draws of values
-        if (filler.sparse >= 0 && random.uniform(values.size() + i) >= kept) values[i] = 0;
-        break;
-      case Filler::Kind::msra: values[i] = deviation * random.normal(i); break;
-      case Filler::Kind::uniform: values[i] = random.uniform(i, filler.low, filler.high); break;
-      case Filler::Kind::unit_rows: values[i] = random.normal(i); break;
-      case Filler::Kind::positive_rows: values[i] = random.uniform(i); break;
-    }
-  }
-  if (filler.kind == Filler::Kind::unit_rows) divide_rows(values, value.extent(0), false);
-  if (filler.kind == Filler::Kind::positive_rows) divide_rows(values, value.extent(0), true);
-  return values;
-}
-
 void draw(Parameter& parameter, const std::string& name, std::uint64_t seed) {
   const Tensor value(parameter.value.shape(), parameter.value.dtype());
-  const std::vector<double> values = drawn(parameter.filler, value, Random(seed, stream_of(name)));
+  const Shape& memory = value.shape();
+  const bool is_convolution = parameter.layout == ParameterLayout::convolution;
+  const Shape shape = is_convolution ? Shape{memory[0], memory[3], memory[1], memory[2]} : memory;
+  const std::vector<double> values = filler_values(parameter.filler, shape, Random(seed, stream_of(name)));
   with_float(value.dtype(), name,
              [&]<class T>() { std::ranges::transform(values, value.data<T>().begin(), [](double each) { return static_cast<T>(each); }); });
   parameter.value.copy_from(value);
@@ -112,6 +64,7 @@ Value Net::add(std::string name, std::unique_ptr<Layer> layer, std::vector<Value
     specs.push_back(graph_->value(input.index).spec);
   }
   const LayerPlan plan = ask(node, [&](Layer& joining) {
+    joining.take_dtype(graph_->dtype);
     joining.build(specs);
     return joining.setup(specs);
   });

@@ -198,6 +198,13 @@ std::uint64_t seed_of_state(const std::string& state, std::string_view source) {
   return member<std::uint64_t>(parsed(state, source), "seed", source);
 }
 
+void Trainer::continue_from(std::int64_t step) {
+  require(step >= 0 && step_ == 0, "[train] a training continues from a step >= 0, before its first one, but got {} after {}.", step,
+          step_);
+  step_ = step;
+  source_.seek(step * options_.accumulate * source_.batch());
+}
+
 Options Trainer::restore(const std::string& state, std::string_view source) {
   Json json = parsed(state, source);
   const auto version = member<int>(json, "version", source);

@@ -69,6 +69,37 @@ TEMPLATE_TEST_CASE("accuracy: forward", "[gpu]", F32, Bf16) {
   });
 }
 
+TEMPLATE_TEST_CASE("accuracy: the k best, rows that are not counted, and each class", "[gpu]", F32, Bf16) {
+  for_each_machine<TestType>("accuracy: the k best, rows that are not counted, and each class", [](Parity& parity) {
+    std::uint64_t seed = 100;
+    for (const auto& [samples, classes] : sizes) {
+      const Scores scores(parity, samples, classes, ++seed);
+      const Both weights = parity.same(Tensor({samples}, DType::f32));
+      for (std::int64_t i = 0; i < samples; ++i) weights.host.data<float>()[static_cast<std::size_t>(i)] = static_cast<float>(i % 3);
+      weights.device.copy_from(weights.host);
+      for (const bool min_is_better : {false, true}) {
+        for (const std::int64_t top_k : {std::int64_t{1}, (classes + 1) / 2}) {
+          const bool weighted = top_k > 1;
+          const Both accuracy = parity.output({1}, false), per_class = parity.output({classes}, false);
+          const auto rule = [&](const Tensor& weight, const Tensor& of_classes) {
+            return AccuracyRule{
+                .top_k = top_k, .ignore_label = 1, .min_is_better = min_is_better, .weights = weight, .per_class = of_classes};
+          };
+          accuracy_forward(parity.cpu, scores.logits.host, scores.labels.host, accuracy.host,
+                           rule(weighted ? weights.host : Tensor(), per_class.host));
+          accuracy_forward(parity.cuda, scores.logits.device, scores.labels.device, accuracy.device,
+                           rule(weighted ? weights.device : Tensor(), per_class.device));
+          CHECK(Parity::fetched(accuracy.device).data<const float>()[0] == accuracy.host.data<float>()[0]);
+          const Tensor found = Parity::fetched(per_class.device);
+          for (std::size_t c = 0; c < static_cast<std::size_t>(classes); ++c) {
+            REQUIRE(found.data<const float>()[c] == per_class.host.data<float>()[c]);
+          }
+        }
+      }
+    }
+  });
+}
+
 TEST_CASE("accuracy: a label out of range is wrong and reads nothing", "[gpu]") {
   for_each_machine<F32>("accuracy: a label out of range is wrong and reads nothing", [](Parity& parity) {
     const Tensor logits = Tensor::of<float>({4, 2}, {5, 5, 5, 5, 5, 5, 5, 9}).to(Memory::cuda);

@@ -18,18 +18,24 @@ namespace amnet {
 struct Layer {
   std::int64_t images, height, width, channels, outputs;
   std::int64_t kernel = 3, stride = 1, pad = 1, groups = 1;
+  Extents dilation = 1;
 
-  Conv2dGeometry geometry() const { return {.kernel = kernel, .stride = stride, .pad = pad, .groups = groups}; }
+  Conv2dGeometry geometry() const { return {.kernel = kernel, .stride = stride, .pad = pad, .groups = groups, .dilation = dilation}; }
   Shape x() const { return {images, height, width, channels}; }
   Shape w() const { return geometry().weight_shape(channels, outputs); }
   Shape y() const { return geometry().output_shape(x(), outputs); }
 };
 
 /// Numbers of channels that are whole packs and odd ones, the 3 channels of the pixels, strides,
-/// one pixel, groups, a kernel of 1, more outputs than a block has threads.
-inline const Layer layers[] = {{2, 7, 6, 8, 16},          {1, 9, 8, 3, 8, 3, 2},       {2, 7, 6, 8, 8, 3, 2},
-                               {1, 1, 1, 5, 7},           {3, 4, 5, 6, 6, 3, 1, 1, 6}, {1, 5, 4, 8, 16, 3, 2, 1, 2},
-                               {2, 3, 3, 4, 300, 1, 1, 0}};
+/// one pixel, groups, a kernel of 1, more outputs than a block has threads, a dilation.
+inline const Layer layers[] = {{2, 7, 6, 8, 16},
+                               {1, 9, 8, 3, 8, 3, 2},
+                               {2, 7, 6, 8, 8, 3, 2},
+                               {1, 1, 1, 5, 7},
+                               {3, 4, 5, 6, 6, 3, 1, 1, 6},
+                               {1, 5, 4, 8, 16, 3, 2, 1, 2},
+                               {2, 3, 3, 4, 300, 1, 1, 0},
+                               {1, 7, 9, 8, 6, 3, 2, 2, 1, {2, 3}}};
 
 /// Runs `body` once for each choice of candidates: with the first candidate of each operation, with
 /// the second, ...

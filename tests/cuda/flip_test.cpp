@@ -39,6 +39,24 @@ TEMPLATE_TEST_CASE("flip: backward", "[gpu]", F32, Bf16) {
   });
 }
 
+TEMPLATE_TEST_CASE("flip: of lines, of both, of none", "[gpu]", F32, Bf16) {
+  for_each_machine<TestType>("flip: of lines, of both, of none", [](Parity& parity) {
+    for (const Shape& shape : {Shape{2, 5, 3, 64}, Shape{2, 3, 7, 3}, Shape{1, 61, 97, 3}}) {
+      for (const FlipAxes& axes :
+           {FlipAxes{.width = false, .height = true}, FlipAxes{.width = true, .height = true}, FlipAxes{.width = false, .height = false}}) {
+        const Both x = parity.activation(shape), y = parity.output(x);
+        flip_forward(parity.cpu, x.host, y.host, axes);
+        flip_forward(parity.cuda, x.device, y.device, axes);
+        parity.check_each(y);
+        const BothGradients dx = parity.gradient(x, Write::add);
+        flip_backward(parity.cpu, x.host, dx.host, axes);
+        flip_backward(parity.cuda, x.device, dx.device, axes);
+        parity.check_each(dx);
+      }
+    }
+  });
+}
+
 TEST_CASE("flip: refuses what is no image by name", "[gpu]") {
   for_each_machine<F32>("flip: refuses what is no image by name", [](Parity& parity) {
     const Both x = parity.activation({2, 3});

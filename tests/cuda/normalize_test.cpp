@@ -70,6 +70,20 @@ TEMPLATE_TEST_CASE("normalize: backward", "[gpu]", F32, Bf16) {
   });
 }
 
+TEST_CASE("normalize: backward without the division by the norm", "[gpu]") {
+  for_each_machine<F32>("normalize: backward without the division by the norm", [](Parity& parity) {
+    for (const Shape& shape : shapes) {
+      const std::int64_t rows = shape.count() / shape[shape.rank() - 1];
+      const auto [y, norm] = unit_rows(parity, shape);
+      const Both dy = parity.activation(shape), dnorm = parity.parameter({rows, 1});
+      const BothGradients dx = parity.gradient(y, Write::assign);
+      normalize_backward(parity.cpu, y.host, norm.host, dy.host, dnorm.host, dx.host, true);
+      normalize_backward(parity.cuda, y.device, norm.device, dy.device, dnorm.device, dx.device, true);
+      parity.check_same(dx);
+    }
+  });
+}
+
 TEST_CASE("normalize: a GPU refuses what a CPU refuses", "[gpu]") {
   for_each_machine<F32>("normalize: a GPU refuses what a CPU refuses", [](Parity& parity) {
     const Both x = parity.parameter({4, 6}), y = parity.output({4, 5}, false), norm = parity.output({4, 1}, false);

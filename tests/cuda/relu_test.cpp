@@ -63,6 +63,25 @@ TEMPLATE_TEST_CASE("relu: backward", "[gpu]", F32, Bf16) {
   });
 }
 
+TEMPLATE_TEST_CASE("relu: with a slope", "[gpu]", F32, Bf16) {
+  for_each_machine<TestType>("relu: with a slope", [](Parity& parity) {
+    for (const Shape& shape : shapes) {
+      for (const double slope : {0.25, -0.5}) {
+        const Both x = parity.activation(shape), y = parity.output(x), dy = parity.activation(shape);
+        relu_forward(parity.cpu, x.host, y.host, slope);
+        relu_forward(parity.cuda, x.device, y.device, slope);
+        parity.check_each(y);
+        for (const Write write : {Write::skip, Write::assign, Write::add}) {
+          const BothGradients dx = parity.gradient(x, write);
+          relu_backward(parity.cpu, x.host, dy.host, dx.host, slope);
+          relu_backward(parity.cuda, x.device, dy.device, dx.device, slope);
+          parity.check_each(dx);
+        }
+      }
+    }
+  });
+}
+
 TEST_CASE("relu: refuses other memory, types and sizes by name", "[gpu]") {
   for_each_machine<F32>("relu: refuses other memory, types and sizes by name", [](Parity& parity) {
     using Catch::Matchers::Contains;

@@ -192,3 +192,48 @@ TEMPLATE_TEST_CASE("softmax_cross_entropy: backward over the logits themselves",
     }
   });
 }
+
+TEST_CASE("softmax_cross_entropy: rows that are not counted, weights, divisors and a floor", "[gpu]") {
+  for_each_machine<F32>("softmax_cross_entropy: rows that are not counted, weights, divisors and a floor", [](Parity& parity) {
+    const Both dloss = parity.same(Tensor::of<float>({1}, {0.7F}));
+    for (const Size& size : {Size{6, 7}, Size{3, 1100}, Size{130, 3}, Size{1, 9000}}) {
+      for (const LossNormalization normalization :
+           {LossNormalization::full, LossNormalization::valid, LossNormalization::batch_size, LossNormalization::none}) {
+        for (const bool weighted : {false, true}) {
+          const Both of_classes = labels_of(parity, size), logits = logits_of(parity, size, of_classes), scales = scales_of(parity, size);
+          const Tensor marked = of_classes.host.clone();
+          for (std::int64_t i = 1; i < size.samples; i += 3) marked.data<std::int64_t>()[static_cast<std::size_t>(i)] = -1;
+          const Tensor some = scales_of(parity, size).host;
+          for (std::int64_t i = 2; i < size.samples; i += 5) some.data<float>()[static_cast<std::size_t>(i)] = 0;
+          const Both labels = parity.same(marked), weights = weighted ? parity.same(some) : Both{};
+          const Both normalisers = parity.output({size.samples, 2}, false), loss = parity.output({1}, false);
+          const Both divisor = parity.output({1}, false);
+          const auto rows = [&](const Tensor& weight, const Tensor& by) {
+            return LossRows{.ignore_label = -1,
+                            .normalization = normalization,
+                            .samples = 3,
+                            .probability_floor = 1e-3,
+                            .weights = weight,
+                            .divisor = by};
+          };
+          const LossRows host = rows(weights.host, divisor.host), device = rows(weights.device, divisor.device);
+          softmax_cross_entropy_forward(parity.cpu, some_targets, logits.host, labels.host, scales.host, normalisers.host, loss.host, host);
+          softmax_cross_entropy_forward(parity.cuda, some_targets, logits.device, labels.device, scales.device, normalisers.device,
+                                        loss.device, device);
+          parity.check_same(loss);
+          parity.check_same(divisor);
+          // the normalisers of rows that do not count are nobody's
+          normalisers.device.copy_from(normalisers.host);
+          const BothGradients dlogits = parity.gradient(logits, weighted ? Write::add : Write::assign);
+          const BothGradients dscale = scale_gradient(parity, size, weighted ? Write::add : Write::assign);
+          softmax_cross_entropy_backward(parity.cpu, some_targets, logits.host, labels.host, scales.host, normalisers.host, dloss.host,
+                                         dlogits.host, dscale.host, host);
+          softmax_cross_entropy_backward(parity.cuda, some_targets, logits.device, labels.device, scales.device, normalisers.device,
+                                         dloss.device, dlogits.device, dscale.device, device);
+          parity.check_same(dlogits);
+          parity.check_same(dscale);
+        }
+      }
+    }
+  });
+}

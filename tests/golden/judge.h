@@ -53,6 +53,11 @@ class Judge {
   explicit Judge(double bar) : bar_(bar) {}
 
   void compare(const std::string& what, const Array& expected, const amnet::Tensor& actual) { compare(what, tensor_of(expected), actual); }
+  /// Both in the order of the reference code.
+  void compare_blob(const std::string& what, const Array& expected, const amnet::Tensor& actual) {
+    compare(what, amnet::Tensor::of(amnet::Shape{std::span<const std::int64_t>(expected.shape)}, std::span<const float>(expected.values)),
+            actual);
+  }
   void compare(const std::string& what, const amnet::Tensor& wanted, const amnet::Tensor& actual) {
     INFO(what);
     REQUIRE(extents_of(actual.shape()) == extents_of(wanted.shape()));

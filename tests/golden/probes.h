@@ -19,11 +19,11 @@ inline void write(const amnet::Gradient& gradient, const amnet::Tensor& values) 
 /// An input that takes a gradient: it is the parameter "value".
 class Source final : public amnet::Layer {
  public:
-  explicit Source(amnet::Shape shape) : shape_(shape) {}
+  explicit Source(amnet::Shape shape, bool per_sample = true) : shape_(shape), per_sample_(per_sample) {}
   std::string_view type() const override { return "source"; }
   void build(std::span<const amnet::TensorSpec>) override { create(value_, "value", shape_, amnet::DType::f32, {}); }
   amnet::LayerPlan setup(std::span<const amnet::TensorSpec>) const override {
-    return {.outputs = {{shape_, amnet::DType::f32}}, .saved = {}};
+    return {.outputs = {{shape_, amnet::DType::f32, per_sample_}}, .saved = {}};
   }
   void forward(const amnet::ForwardArgs& args) const override { args.outputs[0].copy_from(value_.value); }
   void backward(const amnet::BackwardArgs& args) const override { write(args.gradient_of(value_), args.output_gradients[0]); }
@@ -31,6 +31,7 @@ class Source final : public amnet::Layer {
 
  private:
   amnet::Shape shape_;
+  bool per_sample_;
   amnet::Parameter value_;
 };
 

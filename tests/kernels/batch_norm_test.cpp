@@ -74,3 +74,26 @@ TEST_CASE("batch_norm: a small variance on a large mean survives f32", "[batch_n
   CHECK(y.data<float>()[0] == Approx(-1).epsilon(1e-3));
   CHECK(y.data<float>()[1] == Approx(1).epsilon(1e-3));
 }
+
+TEST_CASE("batch_norm: without the mean, and without the deviation", "[batch_norm]") {
+  // mean 3, mean square 12.5, variance 3.5
+  const Tensor x = Tensor::of<double>({4, 1}, {1, 2, 3, 6});
+  for (const auto& [centered, scaled] : {std::pair{false, true}, {true, false}, {false, false}}) {
+    BatchNorm layer({.epsilon = 1e-12, .fraction = 0.5, .affine = false, .centered = centered, .scaled = scaled});
+    layer.build(std::vector<TensorSpec>{{x.shape(), DType::f64}});
+    auto parameters = parameters_of(layer);
+    parameters["running_mean"].fill(8);
+    parameters["running_variance"].fill(4);
+    parameters["weight_of_past"].fill(3);
+    const double mean = centered ? 3 : 0, deviation = scaled ? std::sqrt(centered ? 3.5 : 12.5) : 1;
+    const Tensor y = forward(layer, x, Phase::train);
+    for (std::size_t i = 0; i < 4; ++i) CHECK(y.data<double>()[i] == Approx((x.data<double>()[i] - mean) / deviation));
+    // The sum of the past of what is left out stays: 3 * 8, and 3 * 4.
+    CHECK(parameters["weight_of_past"].item() == 2.5);
+    CHECK(parameters["running_mean"].item() * 2.5 == Approx(centered ? 0.5 * 3 * 8 + 3 : 3 * 8));
+    CHECK(parameters["running_variance"].item() * 2.5 == Approx(scaled ? 0.5 * 3 * 4 + deviation * deviation * 4 / 3 : 3 * 4));
+    const Tensor stored = forward(layer, x, Phase::test);
+    const double by = scaled ? std::sqrt(parameters["running_variance"].item()) : 1;
+    CHECK(stored.data<double>()[3] == Approx((6 - (centered ? parameters["running_mean"].item() : 0)) / by));
+  }
+}

@@ -22,7 +22,8 @@ struct Case {
   Shape weights() const { return geometry.weight_shape(c, o); }
   Shape y() const { return geometry.output_shape(x(), o); }
   std::string str() const {
-    return fmt::format("x {} w {} stride {} pad {} groups {}", x(), weights(), geometry.stride, geometry.pad, geometry.groups);
+    return fmt::format("x {} w {} stride {} pad {} groups {} dilation {}", x(), weights(), geometry.stride, geometry.pad, geometry.groups,
+                       geometry.dilation);
   }
 };
 
@@ -55,7 +56,8 @@ void for_each_product(const Case& test, Body&& body) {
         for (std::int64_t o = 0; o < test.o; ++o) {
           for (std::int64_t a = 0; a < g.kernel.height; ++a) {
             for (std::int64_t b = 0; b < g.kernel.width; ++b) {
-              const std::int64_t row = i * g.stride.height + a - g.pad.height, column = j * g.stride.width + b - g.pad.width;
+              const std::int64_t row = i * g.stride.height + a * g.dilation.height - g.pad.height;
+              const std::int64_t column = j * g.stride.width + b * g.dilation.width - g.pad.width;
               if (row < 0 || row >= test.h || column < 0 || column >= test.w) continue;
               for (std::int64_t c = 0; c < inputs; ++c) {
                 body(static_cast<std::size_t>(((n * test.h + row) * test.w + column) * test.c + o / outputs * inputs + c),
@@ -152,8 +154,8 @@ void compare_with_reference(Cpu& cpu, const Case& test) {
 }
 
 /// Shapes in which every extent is odd somewhere: drawn at random, so that unexpected combinations
-/// occur.
-std::vector<Case> drawn_cases(std::size_t count) {
+/// occur. With a dilation of up to `dilation`.
+std::vector<Case> drawn_cases(std::size_t count, std::int64_t dilation = 1) {
   std::vector<Case> cases;
   for (std::uint64_t draw = 0; cases.size() < count; ++draw) {
     const Random random(2024, draw);
@@ -165,11 +167,12 @@ std::vector<Case> drawn_cases(std::size_t count) {
     g = {.kernel = {pick(3, 1, 5), pick(4, 1, 5)},
          .stride = {pick(5, 1, 3), pick(6, 1, 3)},
          .pad = {pick(7, 0, 3), pick(8, 0, 3)},
-         .groups = pick(9, 0, 2) == 0 ? pick(10, 2, 5) : 1};
+         .groups = pick(9, 0, 2) == 0 ? pick(10, 2, 5) : 1,
+         .dilation = {pick(15, 1, dilation), pick(16, 1, dilation)}};
     test.c = g.groups * pick(11, 1, g.groups > 1 ? 3 : 9);
     test.o = g.groups * (pick(12, 0, 3) == 0 ? pick(13, 17, 40) : pick(14, 1, 9));
-    if (Conv2dGeometry::output_extent(test.h, g.kernel.height, g.stride.height, g.pad.height) >= 1 &&
-        Conv2dGeometry::output_extent(test.w, g.kernel.width, g.stride.width, g.pad.width) >= 1) {
+    if (Conv2dGeometry::output_extent(test.h, g.kernel.height, g.stride.height, g.pad.height, g.dilation.height) >= 1 &&
+        Conv2dGeometry::output_extent(test.w, g.kernel.width, g.stride.width, g.pad.width, g.dilation.width) >= 1) {
       cases.push_back(test);
     }
   }
@@ -253,6 +256,38 @@ TEST_CASE("conv2d: equals a plain loop bit for bit on integers", "[conv2d]") {
   }
 }
 
+TEST_CASE("conv2d: with a dilation equals a plain loop bit for bit on integers", "[conv2d]") {
+  Cpu cpu(2);
+  std::vector<Case> cases = drawn_cases(120, 4);
+  // tiles would fit without the dilation; the last has a kernel of one pixel
+  cases.push_back({2, 12, 10, 16, 16, {.kernel = 3, .pad = 2, .dilation = 2}});
+  cases.push_back({2, 12, 10, 16, 16, {.kernel = 3, .pad = 1, .dilation = {1, 3}}});
+  cases.push_back({2, 5, 4, 3, 2, {.kernel = 1, .dilation = 7}});
+  for (const Case& test : cases) {
+    compare_with_reference<float>(cpu, test);
+    compare_with_reference<double>(cpu, test);
+  }
+  CHECK((Conv2dGeometry{.kernel = 3, .dilation = {2, 1}}.output_shape({1, 5, 5, 4}, 6)) == Shape{1, 1, 3, 6});
+  CHECK_THROWS_AS((Conv2dGeometry{.kernel = 3, .dilation = 3}.output_shape({1, 5, 5, 4}, 6)), UsageError);
+  CHECK_THROWS_WITH((Conv2dGeometry{.kernel = 3, .dilation = 0}.output_shape({1, 5, 5, 4}, 6)),
+                    "[conv2d] expected a dilation >= 1 but got 0x0.");
+}
+
+TEST_CASE("conv2d: a dilated convolution does what follows the sums once", "[conv2d]") {
+  Cpu cpu(2);
+  const Case test{2, 7, 6, 4, 5, {.kernel = 3, .pad = 2, .dilation = 2}};
+  const Reference<float> data(test);
+  const Tensor slope = integers<float>({test.o}, 7), residual = integers<float>(test.y(), 8);
+  const Tensor y(test.y(), DType::f32), sums(test.y(), DType::f32);
+  conv2d_forward(cpu, test.geometry, data.x, data.w, {.bias = data.bias, .slope = slope, .residual = residual, .sums = sums}, y);
+  for (std::size_t i = 0; i < y.data<float>().size(); ++i) {
+    const std::size_t o = i % static_cast<std::size_t>(test.o);
+    const float sum = data.y.data<float>()[i] + data.bias.data<float>()[o];
+    REQUIRE(sums.data<float>()[i] == sum);
+    REQUIRE(y.data<float>()[i] == residual.data<float>()[i] + (sum > 0 ? sum : slope.data<float>()[o] * sum));
+  }
+}
+
 TEST_CASE("conv2d: float agrees with double on the network's shapes", "[conv2d]") {
   Cpu cpu(2);
   for (const Case& test : network_cases(1)) {
@@ -269,6 +304,7 @@ TEST_CASE("conv2d: the same bits with 1, 2 and 4 threads", "[conv2d]") {
   Cpu one(1), two(2), four(4);
   std::vector<Case> cases = chosen_cases();
   cases.push_back({8, 28, 24, 32, 32, three_by_three(1)});
+  cases.push_back({3, 28, 24, 20, 32, {.kernel = 3, .pad = 2, .dilation = 2}});
   for (const Case& test : cases) {
     INFO(test.str());
     const Results expected = run(one, test, DType::f32);

@@ -254,3 +254,92 @@ TEST_CASE("softmax_cross_entropy: the annealed margin follows the reference code
   CHECK(loss_at(Phase::train, 1000) == Approx(run({.scale = 10, .margin = 0.2}, cosines, inputs[1]).loss));
   CHECK(loss_at(Phase::test, 1000) == Approx(run({.scale = 10}, cosines, inputs[1]).loss));
 }
+
+TEST_CASE("softmax_cross_entropy: rows that are not counted, weights and what the sum is divided by", "[softmax_cross_entropy]") {
+  Cpu cpu(2);
+  constexpr std::int64_t rows = 70, classes = 33;
+  const Tensor logits = random_values({rows, classes}, 5, 2), weights = random_values({rows}, 6, 1), dloss = Tensor::of<double>({1}, {0.7});
+  Tensor labels = some_labels(rows, classes);
+  for (std::int64_t i = 0; i < rows; i += 3) labels.data<std::int64_t>()[static_cast<std::size_t>(i)] = 255;
+  for (std::int64_t i = 0; i < rows; ++i) {
+    double& weight = weights.data<double>()[static_cast<std::size_t>(i)];
+    weight = i % 7 == 0 ? 0 : std::abs(weight);
+  }
+  for (const LossNormalization normalization :
+       {LossNormalization::full, LossNormalization::valid, LossNormalization::batch_size, LossNormalization::none}) {
+    for (const bool weighted : {false, true}) {
+      INFO(name_of(normalization) << (weighted ? ", weighted" : ""));
+      const Tensor normalisers({rows, 2}, DType::f64), loss({1}, DType::f64), divisor({1}, DType::f64),
+          gradient(logits.shape(), DType::f64);
+      const LossRows rule{
+          .ignore_label = 255, .normalization = normalization, .samples = 10, .weights = weighted ? weights : Tensor(), .divisor = divisor};
+      softmax_cross_entropy_forward(cpu, {.scale = 2}, logits, labels, {}, normalisers, loss, rule);
+      softmax_cross_entropy_backward(cpu, {.scale = 2}, logits, labels, {}, normalisers, dloss, {gradient, Write::assign}, {}, rule);
+      double sum = 0, counted = 0;
+      std::vector<double> expected(static_cast<std::size_t>(rows * classes));
+      for (std::int64_t i = 0; i < rows; ++i) {
+        const std::int64_t label = labels.data<std::int64_t>()[static_cast<std::size_t>(i)];
+        const double weight = label == 255 ? 0 : weighted ? weights.data<double>()[static_cast<std::size_t>(i)] : 1;
+        const auto z = [&](std::int64_t j) { return 2 * logits.data<double>()[static_cast<std::size_t>(i * classes + j)]; };
+        counted += weight;
+        if (weight == 0) continue;
+        double total = 0;
+        for (std::int64_t j = 0; j < classes; ++j) total += std::exp(z(j));
+        sum += weight * (std::log(total) - z(label));
+        for (std::int64_t j = 0; j < classes; ++j) {
+          expected[static_cast<std::size_t>(i * classes + j)] = weight * 0.7 * 2 * (std::exp(z(j)) / total - (j == label ? 1 : 0));
+        }
+      }
+      const double by = normalization == LossNormalization::full         ? rows
+                        : normalization == LossNormalization::valid      ? counted
+                        : normalization == LossNormalization::batch_size ? 10
+                                                                         : 1;
+      CHECK(divisor.item() == Approx(by));
+      CHECK(loss.item() == Approx(sum / by));
+      for (std::size_t i = 0; i < expected.size(); ++i) REQUIRE(gradient.data<double>()[i] == Approx(expected[i] / by).margin(1e-15));
+    }
+  }
+  // Never divided by less than 1, as in Caffe.
+  const Tensor small = Tensor::of<double>({2}, {0.25, 0.5}), two = random_values({2, 3}, 7, 1), loss({1}, DType::f64),
+               whole({1}, DType::f64);
+  const Tensor found({2, 2}, DType::f64);
+  softmax_cross_entropy_forward(cpu, {}, two, some_labels(2, 3), {}, found, loss, {.weights = small});
+  softmax_cross_entropy_forward(cpu, {}, two, some_labels(2, 3), {}, found, whole,
+                                {.normalization = LossNormalization::none, .weights = small});
+  CHECK(loss.item() == whole.item());
+  CHECK_THROWS_AS(softmax_cross_entropy_forward(cpu, {}, logits, labels, {}, Tensor({rows, 2}, DType::f64), loss), DataError);
+}
+
+TEST_CASE("softmax_cross_entropy: a floor of the probability bounds the loss and leaves the gradient", "[softmax_cross_entropy]") {
+  const Tensor logits = Tensor::of<float>({2, 2}, {0, 200, 0, 1}), labels = Tensor::of<std::int64_t>({2}, {0, 0});
+  Cpu cpu(1);
+  const Tensor loss({1}, DType::f32), normalisers({2, 2}, DType::f32), dloss = Tensor::of<float>({1}, {1}), gradient({2, 2}, DType::f32);
+  const double floor = std::numeric_limits<float>::min();
+  softmax_cross_entropy_forward(cpu, {}, logits, labels, {}, normalisers, loss, {.probability_floor = floor});
+  CHECK(loss.item() == Approx((87.33654 + std::log1p(std::exp(1.0))) / 2));
+  softmax_cross_entropy_backward(cpu, {}, logits, labels, {}, normalisers, dloss, {gradient, Write::assign}, {},
+                                 {.probability_floor = floor});
+  CHECK(gradient.data<float>()[0] == Approx(-0.5));
+}
+
+TEST_CASE("softmax_cross_entropy: an ignored row has no gradient, whatever its logits are", "[softmax_cross_entropy]") {
+  Cpu cpu(1);
+  const float nan = std::numeric_limits<float>::quiet_NaN();
+  const Tensor logits = Tensor::of<float>({2, 2}, {nan, 1, 0, 0}), labels = Tensor::of<std::int64_t>({2}, {-1, 1});
+  const Tensor loss({1}, DType::f32), normalisers({2, 2}, DType::f32), divisor({1}, DType::f32), dloss = Tensor::of<float>({1}, {1});
+  const Tensor scales = Tensor::of<float>({2}, {1, 1}), dlogits({2, 2}, DType::f32), dscales({2}, DType::f32);
+  const LossRows rows{.ignore_label = -1, .divisor = divisor};
+  softmax_cross_entropy_forward(cpu, {}, logits, labels, scales, normalisers, loss, rows);
+  CHECK(loss.item() == Approx(std::log(2.0)));
+  softmax_cross_entropy_backward(cpu, {}, logits, labels, scales, normalisers, dloss, {dlogits, Write::assign}, {dscales, Write::assign},
+                                 rows);
+  CHECK(dlogits.data<float>()[0] == 0);
+  CHECK(dlogits.data<float>()[3] == Approx(-0.5));
+  CHECK(dscales.data<float>()[0] == 0);
+}
+
+TEST_CASE("softmax_cross_entropy: options that are not used are not described", "[softmax_cross_entropy]") {
+  CHECK(SoftmaxCrossEntropy().options()->entries().size() == 5);
+  CHECK(SoftmaxCrossEntropy({.ignore_label = -1}).options()->entries().size() == 6);
+  CHECK_THROWS_AS(SoftmaxCrossEntropy({.probability_floor = -1}), UsageError);
+}

@@ -2,16 +2,41 @@
 // threads.
 #include <amnet/layers/accuracy.h>
 #include <amnet/layers/add.h>
+#include <amnet/layers/angular_margin.h>
 #include <amnet/layers/batch_norm.h>
+#include <amnet/layers/broadcast.h>
+#include <amnet/layers/center_loss.h>
+#include <amnet/layers/combine.h>
+#include <amnet/layers/concat.h>
+#include <amnet/layers/contrastive_loss.h>
+#include <amnet/layers/conv2d_transpose.h>
+#include <amnet/layers/distance.h>
 #include <amnet/layers/dropout.h>
+#include <amnet/layers/euclidean_loss.h>
 #include <amnet/layers/flatten.h>
 #include <amnet/layers/flip.h>
+#include <amnet/layers/hard_margin.h>
+#include <amnet/layers/lse_margin.h>
+#include <amnet/layers/matrix_product.h>
 #include <amnet/layers/normalize.h>
+#include <amnet/layers/permute.h>
 #include <amnet/layers/pool.h>
+#include <amnet/layers/power.h>
 #include <amnet/layers/prelu.h>
+#include <amnet/layers/proxy_contrastive_loss.h>
+#include <amnet/layers/proxy_triplet_loss.h>
+#include <amnet/layers/reduce.h>
 #include <amnet/layers/relu.h>
+#include <amnet/layers/sample_scale.h>
 #include <amnet/layers/scale_shift.h>
+#include <amnet/layers/sigmoid.h>
+#include <amnet/layers/slice.h>
+#include <amnet/layers/softmax.h>
 #include <amnet/layers/softmax_cross_entropy.h>
+#include <amnet/layers/sphere_product.h>
+#include <amnet/layers/tanh.h>
+#include <amnet/layers/target_margin.h>
+#include <amnet/layers/target_rescale.h>
 
 #include <cmath>
 #include <memory>
@@ -51,12 +76,13 @@ std::vector<Tensor> run(Layer& layer, const std::vector<Tensor>& inputs, DType d
     parameter.value.copy_from(random_values(parameter.value.shape(), stream_of(parameter.name), 0.3, 1).cast(dtype));
     if (parameter.trainable()) parameter_gradients.push_back({&parameter, Tensor(parameter.value.shape(), dtype)});
   });
-  std::vector<Tensor> outputs, saved, slopes, results;
+  std::vector<Tensor> outputs, saved, scratch, slopes, results;
   for (const TensorSpec& spec : plan.outputs) {
     outputs.emplace_back(spec.shape, spec.dtype);
     slopes.push_back(random_values(spec.shape, 77).cast(dtype));
   }
   for (const TensorSpec& spec : plan.saved) saved.emplace_back(spec.shape, spec.dtype);
+  for (const TensorSpec& spec : plan.scratch) scratch.emplace_back(spec.shape, spec.dtype);
   std::vector<Gradient> gradients;
   for (const Tensor& value : values) {
     const bool wanted = value.dtype() == dtype;
@@ -66,7 +92,7 @@ std::vector<Tensor> run(Layer& layer, const std::vector<Tensor>& inputs, DType d
   layer.forward({context, values, outputs, saved, {}, state});
   for (const Tensor& output : outputs) results.push_back(output.clone());
   if (layer.differentiable()) {
-    layer.backward({context, values, outputs, saved, slopes, gradients, Write::assign, {}, {}, parameter_gradients, state});
+    layer.backward({context, values, outputs, saved, slopes, gradients, Write::assign, {}, scratch, parameter_gradients, state});
     for (const Gradient& gradient : gradients) {
       if (gradient) results.push_back(gradient.tensor);
     }
@@ -95,6 +121,7 @@ std::vector<Case> cases() {
   const Tensor rows = random_values({64, 700}, 2);
   const Tensor cosines = random_values({32, 1500}, 3, 0.05);
   const Tensor norms = random_values({32, 1}, 4, 1, 12);
+  const Tensor distances = random_values({32, 1500}, 12, 0.2, 1.2);
   Tensor labels({32}, DType::i64);
   for (std::size_t i = 0; i < 32; ++i) labels.data<std::int64_t>()[i] = static_cast<std::int64_t>(i * 46);
   return {
@@ -112,10 +139,52 @@ std::vector<Case> cases() {
       layer_case<Dropout>("dropout", {image}),
       layer_case<Flatten>("flatten", {image}),
       layer_case<Flip>("flip", {image}),
+      layer_case<Flip>("flip of lines", {image}, FlipOptions{.width = false, .height = true}),
+      layer_case<Relu>("relu leaky", {image}, ReluOptions{.negative_slope = 0.1}),
+      layer_case<Tanh>("tanh", {image}),
+      layer_case<Sigmoid>("sigmoid", {image}),
+      layer_case<Power>("power", {image}, PowerOptions{.power = 3, .scale = 0.5, .shift = 1}),
+      layer_case<Combine>("combine product", {image, random_values(image.shape(), 9)}, CombineOptions{.operation = Combination::product}),
+      layer_case<Combine>("combine maximum", {image, random_values(image.shape(), 9)}, CombineOptions{.operation = Combination::maximum}),
+      layer_case<Permute>("permute", {image}, PermuteOptions{.order = {0, 3, 1, 2}}),
+      layer_case<Concat>("concat", {image, random_values(image.shape(), 9)}, ConcatOptions{.axis = 3}),
+      layer_case<Slice>("slice", {image}, SliceOptions{.axis = 3, .points = {4, 9}}),
+      layer_case<Reduce>("reduce", {random_values(image.shape(), 5, 2, 3)}, ReduceOptions{.operation = Reduction::mean, .axis = 1}),
+      layer_case<Reduce>("reduce to one", {image}, ReduceOptions{.operation = Reduction::sum_of_squares}),
+      layer_case<Softmax>("softmax alone", {rows}),
+      layer_case<Broadcast>("broadcast", {image}, BroadcastOptions{.axis = 1, .axes = 2, .add = BroadcastFrom::parameter}),
+      layer_case<Broadcast>("broadcast one", {random_values(image.shape(), 5, 2, 3)},
+                            BroadcastOptions{.axes = 0, .add = BroadcastFrom::parameter}),
       layer_case<SoftmaxCrossEntropy>("softmax", {cosines, labels}, SoftmaxCrossEntropyOptions{.scale = 30, .margin = 0.35}),
       layer_case<SoftmaxCrossEntropy>("softmax scaled", {cosines, labels, norms},
                                       SoftmaxCrossEntropyOptions{.margin = 0.02, .rule = MarginRule::cos_gt_m, .sample_scale = true}),
       layer_case<Accuracy>("accuracy", {cosines, labels}),
+      layer_case<AngularMargin>("angular_margin", {cosines, labels}, AngularMarginLayerOptions{.margin_output = true}),
+      layer_case<Distance>("distance", {rows}, std::int64_t{90}),
+      layer_case<Distance>("distance l1", {rows}, std::int64_t{90},
+                           DistanceOptions{.kind = DistanceKind::l1, .row_norm = RowNorm::projected}),
+      layer_case<HardMargin>("hard_margin", {cosines, labels}, HardMarginOptions{.margin_output = true}),
+      layer_case<LseMargin>("lse_margin", {cosines, labels}, LseMarginLayerOptions{.statistics = true}),
+      layer_case<LseMargin>("lse_margin by norms", {cosines, labels, norms}, LseMarginLayerOptions{.feature_norm = true}),
+      layer_case<SampleScale>("sample_scale", {cosines, norms}),
+      layer_case<SampleScale>("sample_scale global", {cosines, norms}, SampleScaleOptions{.global = GlobalScaleOptions{.output = true}}),
+      layer_case<SphereProduct>("sphere_product", {random_values({32, 700}, 6), labels}, std::int64_t{1500}),
+      layer_case<TargetMargin>("target_margin", {cosines, labels}, TargetMarginOptions{.margin = 0.35, .margin_output = true}),
+      layer_case<TargetRescale>("target_rescale", {cosines, labels},
+                                TargetRescaleLayerOptions{.positive_weight = 0.7, .negative_weight = 1.1, .keeps_one = true}),
+      layer_case<Accuracy>("accuracy of 5", {cosines, labels}, AccuracyOptions{.top_k = 5, .ignore_label = 46, .per_class = true}),
+      layer_case<SoftmaxCrossEntropy>("softmax weighted", {cosines, labels, norms},
+                                      SoftmaxCrossEntropyOptions{.scale = 30, .ignore_label = 46, .sample_weights = true}),
+      layer_case<BatchNorm>("batch_norm not centered", {image}, BatchNormOptions{.centered = false}),
+      layer_case<Normalize>("normalize l1", {rows}, NormalizeOptions{.norm_output = true, .kind = NormKind::l1}),
+      layer_case<Pool>("pool stochastic", {random_values(image.shape(), 6, 0.1, 1)}, PoolKind::stochastic, 3),
+      layer_case<Conv2dTranspose>("conv2d_transpose", {image}, 8, 3, Conv2dOptions{.stride = 2}),
+      layer_case<MatrixProduct>("matrix_product", {rows, random_values({90, 700}, 7)}),
+      layer_case<EuclideanLoss>("euclidean_loss", {image, random_values(image.shape(), 8)}),
+      layer_case<ContrastiveLoss>("contrastive_loss", {cosines, random_values(cosines.shape(), 11, 0.05), labels}),
+      layer_case<CenterLoss>("center_loss", {cosines, labels}, 1500),
+      layer_case<ProxyContrastiveLoss>("proxy_contrastive_loss", {distances, labels}),
+      layer_case<ProxyTripletLoss>("proxy_triplet_loss", {distances, labels}),
   };
 }
 

@@ -3,16 +3,46 @@
 #include <amnet/faces/sphere_face.h>
 #include <amnet/layers/accuracy.h>
 #include <amnet/layers/add.h>
+#include <amnet/layers/angular_margin.h>
 #include <amnet/layers/batch_norm.h>
+#include <amnet/layers/broadcast.h>
+#include <amnet/layers/center_loss.h>
+#include <amnet/layers/combine.h>
+#include <amnet/layers/concat.h>
+#include <amnet/layers/contrastive_loss.h>
 #include <amnet/layers/conv2d.h>
+#include <amnet/layers/conv2d_transpose.h>
+#include <amnet/layers/distance.h>
 #include <amnet/layers/dropout.h>
+#include <amnet/layers/euclidean_loss.h>
+#include <amnet/layers/fill.h>
 #include <amnet/layers/flatten.h>
 #include <amnet/layers/flip.h>
+#include <amnet/layers/grey.h>
+#include <amnet/layers/hard_margin.h>
+#include <amnet/layers/lse_margin.h>
+#include <amnet/layers/matrix_product.h>
 #include <amnet/layers/normalize.h>
+#include <amnet/layers/parameter.h>
+#include <amnet/layers/permute.h>
 #include <amnet/layers/pool.h>
+#include <amnet/layers/power.h>
 #include <amnet/layers/prelu.h>
+#include <amnet/layers/proxy_contrastive_loss.h>
+#include <amnet/layers/proxy_triplet_loss.h>
+#include <amnet/layers/reduce.h>
 #include <amnet/layers/relu.h>
+#include <amnet/layers/reshape.h>
+#include <amnet/layers/sample_scale.h>
 #include <amnet/layers/scale_shift.h>
+#include <amnet/layers/sigmoid.h>
+#include <amnet/layers/slice.h>
+#include <amnet/layers/softmax.h>
+#include <amnet/layers/sphere_product.h>
+#include <amnet/layers/stop_gradient.h>
+#include <amnet/layers/tanh.h>
+#include <amnet/layers/target_margin.h>
+#include <amnet/layers/target_rescale.h>
 #include <amnet/model/net_description.h>
 #include <amnet/net/plan.h>
 
@@ -39,23 +69,112 @@ TEST_CASE("net description: every layer type comes back with all its options", "
   const ParameterOptions odd{.filler = Filler::gaussian(0.1), .lr_mult = 0.3, .decay_mult = 1e-300};
   std::vector<std::unique_ptr<Layer>> layers;
   const auto add = [&]<class L>(L layer) { layers.push_back(std::make_unique<L>(std::move(layer))); };
-  add(Accuracy());
+  add(Accuracy({.top_k = 5, .ignore_label = -1, .min_is_better = true, .per_class = true, .sample_weights = true}));
   add(Add());
+  add(AngularMargin({.kind = AngularMarginKind::soft,
+                     .margin = 1.35,
+                     .schedule = AngularMarginSchedule{.base = 1, .gamma = 2, .power = 3, .first_step = 4},
+                     .max = 5,
+                     .auto_tune = true,
+                     .margin_input = true,
+                     .margin_output = true,
+                     .arithmetic = Arithmetic::reference_gpu}));
   add(BatchNorm({.epsilon = 1e-3, .fraction = 0.1, .affine = false, .stored_statistics = true, .scale = odd, .shift = odd}));
+  add(Broadcast({.axis = 2,
+                 .axes = 0,
+                 .multiply = BroadcastFrom::parameter,
+                 .add = BroadcastFrom::input,
+                 .scale = odd,
+                 .shift = odd,
+                 .clamp_low = -0.1,
+                 .clamp_high = 1.0 / 3}));
+  add(Combine({.operation = Combination::sum, .coefficients = {1, -0.5, 1e-300}}));
+  add(Concat({.axis = 3}));
   add(Conv2d(6, {1, 2}, {.stride = {3, 4}, .pad = {5, 6}, .groups = 2, .with_bias = false, .weight = odd, .bias = odd}));
+  add(Distance(3, {.kind = DistanceKind::l1,
+                   .row_norm = RowNorm::in_place,
+                   .epsilon = 0,
+                   .update_center_only = true,
+                   .reference = true,
+                   .weight = odd}));
+  add(Distance(3, {.weight_from_input = true}));
   add(Dropout({.ratio = 1.0 / 3, .stream = "drop \"5\" \xC3\xA4"}));
+  add(Fill({.extents = {2, 3}, .filler = {.kind = Filler::Kind::uniform, .low = -1}, .stream = "noise", .integers = true}));
+  add(BatchNorm({.epsilon = 1e-3,
+                 .fraction = 0.1,
+                 .affine = false,
+                 .stored_statistics = true,
+                 .scale = odd,
+                 .shift = odd,
+                 .centered = false,
+                 .scaled = false}));
+  add(CenterLoss(5, {.distance = NormKind::l1, .reference = true, .centers = odd}));
+  add(ContrastiveLoss({.margin = 0.5, .legacy = true, .reference = true}));
+  add(Conv2d(6, {1, 2},
+             {.stride = {3, 4}, .pad = {5, 6}, .groups = 2, .with_bias = false, .weight = odd, .bias = odd, .dilation = {7, 8}}));
+  add(Conv2dTranspose(6, {1, 2}, {.stride = {3, 4}, .pad = {5, 6}, .groups = 2, .with_bias = false, .weight = odd, .dilation = {7, 8}}));
+  add(Dropout({.ratio = 1.0 / 3, .stream = "drop \"5\" \xC3\xA4"}));
+  add(EuclideanLoss());
   add(Flatten());
   add(Flip());
+  add(Flip({.width = false, .height = true}));
   add(FullyConnected(7, {.with_bias = false, .row_norm = RowNorm::in_place, .epsilon = 0, .weight = odd, .bias = odd}));
+  add(Grey({.order = ChannelOrder::rgb}));
+  add(HardMargin({.positive_weight = 0.8, .margin_output = true, .reference = true}));
+  add(LseMargin({.min_scale = 1, .max_scale = 2, .feature_norm = true, .statistics = true, .reference = true, .scale = odd}));
   add(Normalize({.epsilon = 1e-6, .norm_output = true}));
+  add(ParameterLayer({.extents = {4, 5}, .value = odd}));
+  add(Permute({.order = {0, 2, 3, 1}}));
+  add(MatrixProduct({.with_bias = true, .bias = odd}));
+  add(Normalize({.epsilon = 1e-6, .norm_output = true, .kind = NormKind::l1, .norm_gradient = false, .fix_gradient = true}));
   add(Pool(PoolKind::average, {1, 2}, {.stride = {3, 4}, .round_up = false}));
+  add(Pool(PoolKind::stochastic, 3, {.stream = "pool \"3\""}));
   add(Pool::global(PoolKind::max));
+  add(Power({.power = 0.5, .scale = -2, .shift = 1e-300}));
   add(PRelu({.shared = true, .slope = odd}));
+  add(Reduce({.operation = Reduction::sum_of_squares, .axis = 2, .coefficient = 1.0 / 3}));
+  add(ProxyContrastiveLoss({.positive_margin = 0.1, .normalize_negative = 0.3, .exp_negative_weight = true, .add_intra_mae = true}));
+  add(ProxyTripletLoss({.margin = 0.1, .add_center_loss = false, .hardest_only = true, .distances = true, .reference = true}));
   add(Relu());
+  add(SampleScale({.do_forward = false, .do_backward_feature = false, .do_backward_scale = false}));
+  add(SampleScale(
+      {.global = GlobalScaleOptions{.initial = 1, .min = 2, .max = 3, .output = true}, .arithmetic = Arithmetic::reference_cpu}));
+  add(Relu({.negative_slope = -0.1}));
+  add(Reshape({.extents = {0, -1, 3}}));
   add(ScaleShift({.shared = true, .with_shift = true, .scale = odd, .shift = odd}));
+  add(Sigmoid());
+  add(Slice({.axis = 3, .points = {1, 4}}));
+  add(Slice({.axis = 0, .parts = 3}));
+  add(Softmax());
+  add(SoftmaxCrossEntropy({.ignore_label = 255,
+                           .normalization = LossNormalization::batch_size,
+                           .sample_weights = true,
+                           .probability_floor = std::numeric_limits<float>::min()}));
   add(SoftmaxCrossEntropy({.scale = 64, .margin = 0.1, .rule = MarginRule::cos_gt_m, .sample_scale = true}));
   add(SoftmaxCrossEntropy(
       {.schedule = MarginSchedule{.base = 0.1, .gamma = -5e-5, .power = 2, .min = -0.4, .max = 1, .first_step = 1LL << 60}}));
+  add(SphereProduct(3, {.multiplier = 2,
+                        .base = 2,
+                        .gamma = 3,
+                        .power = 4,
+                        .lambda_min = 5,
+                        .first_step = 6,
+                        .lambda_output = true,
+                        .reference = true,
+                        .weight = odd}));
+  add(TargetMargin({.margin = -0.2, .rule = MarginRule::cos_gt_m, .margin_output = true}));
+  add(TargetMargin({.schedule = MarginSchedule{.base = 0.1}}));
+  add(TargetRescale({.positive_weight = 0.5,
+                     .negative_weight = 2,
+                     .schedule = RescaleSchedule{.base = 1, .gamma = 2, .power = 3, .min = 4, .max = 5, .first_step = 6},
+                     .only_positive = true,
+                     .keeps_one = true,
+                     .power = true,
+                     .in_test = true,
+                     .weight_output = true,
+                     .arithmetic = Arithmetic::reference_gpu}));
+  add(StopGradient());
+  add(Tanh());
   std::set<std::string_view> seen;
   for (const std::unique_ptr<Layer>& layer : layers) {
     INFO(layer->type());

@@ -66,4 +66,8 @@ struct CaffeSolver {
 CaffeNet read_caffe_net(const std::filesystem::path& path);
 CaffeSolver read_caffe_solver(const std::filesystem::path& path);
 
+/// The same of a text; `source` names it in messages.
+CaffeNet caffe_net_of_text(std::string_view text, const std::string& source);
+CaffeSolver caffe_solver_of_text(std::string_view text, const std::string& source);
+
 }  // namespace amnet

@@ -94,7 +94,7 @@ class OptionWriter {
       OptionList list;
       if (value.has_value()) list.push_back(value_of(name, *value));
       return {std::move(list)};
-    } else if constexpr (requires { value.push_back(value.front()); }) {
+    } else if constexpr (requires(T list) { list.push_back(list.front()); }) {
       OptionList list;
       for (const auto& each : value) list.push_back(value_of(name, each));
       return {std::move(list)};

@@ -7,6 +7,7 @@
 #pragma once
 
 #include <cstddef>
+#include <cstdint>
 #include <span>
 #include <string>
 #include <string_view>
@@ -28,6 +29,9 @@ std::string one_line(std::string_view text);
 
 /// "a, b, c": the parts with the separator between them.
 std::string joined(std::span<const std::string> parts, std::string_view separator);
+
+/// "(2,0,1)": integers as a shape writes its extents.
+std::string list_text(std::span<const std::int64_t> numbers);
 
 /// A JSON value (nlohmann's, which users of amnet need not have) as a file's content. Never throws
 /// for a string that is no UTF-8, as `dump` alone does.

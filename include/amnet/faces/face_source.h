@@ -19,12 +19,18 @@
 
 namespace amnet {
 
-/// Feeds the inputs "data" and "labels" of a net.
+/// The inputs of a net that images and labels go to, by name.
+struct FaceInputs {
+  std::string images = "data";
+  std::string labels = "labels";
+};
+
+/// Feeds the images and labels of a list to a net.
 class FaceSource final : public BatchSource {
  public:
   /// The loader's options; seek() sets the sample where it begins. Nothing is decoded before the
   /// first batch is requested.
-  FaceSource(FaceList list, LoaderOptions options);
+  FaceSource(FaceList list, LoaderOptions options, FaceInputs inputs = {});
 
   Batch next() override;
   std::int64_t batch() const override { return options_.batch; }
@@ -48,6 +54,7 @@ class FaceSource final : public BatchSource {
  private:
   FaceList list_;
   LoaderOptions options_;
+  FaceInputs inputs_;
   std::uint64_t fingerprint_;  // of millions of paths: computed once, not for every state
   std::optional<Loader> loader_;
   Tensor held_;  // u8 (images,H,W,3), of the whole list

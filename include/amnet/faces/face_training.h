@@ -9,6 +9,7 @@
 //   const std::int64_t steps = total_steps(options, 6647);   // of a run over so many images
 #pragma once
 
+#include <amnet/caffe/import.h>
 #include <amnet/core/image_format.h>
 #include <amnet/core/processors.h>
 #include <amnet/faces/heads.h>
@@ -30,6 +31,24 @@ namespace amnet {
 /// bytes of a batch are the same.
 enum class ImageCache : unsigned char { none, device };
 constexpr std::array<std::string_view, 2> names_of(ImageCache) { return {"none", "device"}; }
+
+/// A net of Caffe in the place of the network and the head, with what its solver says that is not
+/// a setting of every run: apply_caffe_solver() sets all of it.
+struct CaffeTraining {
+  std::filesystem::path solver = {};  ///< empty: no net of Caffe
+  std::filesystem::path net = {};
+  std::filesystem::path weights = {};    ///< a caffemodel that a new run starts from
+  std::filesystem::path snapshot = {};   ///< a solverstate that a new run goes on from
+  std::filesystem::path test_list = {};  ///< lines `path label`, of the net's tests; empty: none
+  CaffeEngine engine = CaffeEngine::gpu;
+  std::int64_t test_every = 0;    ///< steps between tests; 0: none
+  std::int64_t test_batches = 0;  ///< of each test
+  std::int64_t test_batch = 32;   ///< images of one of these
+  bool test_first = true;         ///< also before the first step
+  bool test_mirror = false;       ///< mirrors half of the images, as the reference code does
+
+  friend bool operator==(const CaffeTraining&, const CaffeTraining&) = default;
+};
 
 struct FaceTraining {
   // data
@@ -56,7 +75,8 @@ struct FaceTraining {
 
   // model and loss
   SphereFaceOptions network = {};
-  HeadOptions head = {};  ///< `classes` is filled in from the data
+  HeadOptions head = {};     ///< `classes` is filled in from the data
+  CaffeTraining caffe = {};  ///< in their place
 
   // recipe
   std::int64_t batch = 256;
@@ -92,6 +112,16 @@ struct FaceTraining {
 /// few hundred to a few thousand people (docs/training_faces.md has its measurements). Throws
 /// UsageError for another name.
 void apply_preset(FaceTraining& options, std::string_view preset);
+
+/// The recipe of a solver prototxt: its settings, those of the net's layer for TRAIN that reads
+/// images (batch, mean, scale, mirror, list and folder), and of that for TEST. `net` takes the place
+/// of the solver's own, if it is not empty; a relative path starts at the working folder, or else at
+/// the solver's. Fields that only Caffe's output depends on are left aside (docs/formats.md). Throws
+/// DataError with file and line for what amnet does not have.
+void apply_caffe_solver(FaceTraining& options, const std::filesystem::path& solver, const std::filesystem::path& net);
+/// Sets `input` to the size of the first image of the training set, as a net of Caffe takes it whose
+/// prototxt has none. Throws as reading the set does.
+void take_size_of_first_image(FaceTraining& options);
 
 /// Throws UsageError naming the first option that is out of range.
 void check_options(const FaceTraining& options);

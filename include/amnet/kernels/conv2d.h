@@ -1,8 +1,9 @@
 // Two-dimensional convolution (cross-correlation, as the field calls it) on channels-last tensors:
-//   y(n,i,j,o) = bias(o) + sum over a,b,c of w(o,a,b,c) * x(n, i*stride.height + a - pad.height, j*stride.width + b - pad.width, c),
+//   y(n,i,j,o) = bias(o) + sum over a,b,c of w(o,a,b,c) * x(n, i*stride.height + a*dilation.height - pad.height,
+//                                                              j*stride.width + b*dilation.width - pad.width, c),
 // where x is zero outside of the image. With groups, output o reads only the channels of its own
 // group. The gradients are those of this sum: Dumoulin and Visin, "A guide to convolution
-// arithmetic for deep learning" (arXiv 1603.07285), chapter 4. Dilation is left out.
+// arithmetic for deep learning" (arXiv 1603.07285), chapters 4 and 5.
 //
 //   const Conv2dGeometry geometry{.kernel = 3, .pad = 1};
 //   Tensor y(geometry.output_shape(x.shape(), 64), x.dtype());
@@ -25,10 +26,13 @@ struct Conv2dGeometry {
   Extents kernel = 1, stride = 1;
   Extents pad = 0;          ///< zeros on each side
   std::int64_t groups = 1;  ///< divides the channels of the input and of the output
+  Extents dilation = 1;     ///< from one tap of the kernel to the next
 
-  /// floor((input + 2 pad - kernel) / stride) + 1; 0 or less where the kernel does not fit.
-  static constexpr std::int64_t output_extent(std::int64_t input, std::int64_t kernel, std::int64_t stride, std::int64_t pad) {
-    const std::int64_t room = input + 2 * pad - kernel;
+  /// floor((input + 2 pad - dilation (kernel - 1) - 1) / stride) + 1; 0 or less where the kernel
+  /// does not fit.
+  static constexpr std::int64_t output_extent(std::int64_t input, std::int64_t kernel, std::int64_t stride, std::int64_t pad,
+                                              std::int64_t dilation = 1) {
+    const std::int64_t room = input + 2 * pad - dilation * (kernel - 1) - 1;
     return room < 0 ? 0 : room / stride + 1;
   }
   /// (N,H,W,C) to (N,OH,OW,O). Throws UsageError for an invalid geometry or a kernel that does not

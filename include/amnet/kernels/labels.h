@@ -6,6 +6,8 @@
 
 #include <amnet/core/tensor.h>
 
+#include <cstdint>
+#include <optional>
 #include <string_view>
 
 namespace amnet {
@@ -13,7 +15,8 @@ namespace amnet {
 /// Throws DataError naming the first sample whose label is not in [0, classes), and UsageError
 /// unless labels are i64 (N). Labels on a GPU are checked only for type and number: the code that
 /// copies their values there checks them before. `who` is the beginning of the message: a layer's
-/// name.
-void check_labels(const Tensor& labels, std::int64_t samples, std::int64_t classes, std::string_view who);
+/// name. The label `ignored`, if there is one, is not a class and is allowed.
+void check_labels(const Tensor& labels, std::int64_t samples, std::int64_t classes, std::string_view who,
+                  std::optional<std::int64_t> ignored = {});
 
 }  // namespace amnet

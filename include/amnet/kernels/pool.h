@@ -18,8 +18,9 @@
 
 namespace amnet {
 
-enum class PoolKind : unsigned char { max, average };
-constexpr std::array<std::string_view, 2> names_of(PoolKind) { return {"max", "average"}; }
+/// kernels/stochastic_pool.h has the kernels of a stochastic pooling; those here refuse it.
+enum class PoolKind : unsigned char { max, average, stochastic };
+constexpr std::array<std::string_view, 3> names_of(PoolKind) { return {"max", "average", "stochastic"}; }
 
 /// What is taken of a window, and its geometry in pixels. Padding is smaller than the window, so
 /// that no window contains only padding.

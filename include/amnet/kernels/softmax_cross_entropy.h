@@ -17,6 +17,8 @@
 #include <amnet/kernels/labels.h>
 
 #include <array>
+#include <cstdint>
+#include <optional>
 #include <string_view>
 
 namespace amnet {
@@ -32,6 +34,27 @@ struct MarginOptions {
   MarginRule rule = MarginRule::always;
 };
 
+/// What the sum of the losses is divided by, though never by less than 1: the number of rows, that
+/// of the rows that count (the sum of their weights, where there are weights), that of the samples,
+/// or 1. Caffe's LossParameter has the same names.
+enum class LossNormalization : unsigned char { full, valid, batch_size, none };
+constexpr std::array<std::string_view, 4> names_of(LossNormalization) { return {"full", "valid", "batch_size", "none"}; }
+
+/// Which rows count and how much, and what their sum is divided by; the default is their mean. The
+/// rules are those of caffe-windows, softmax_loss_layer.cpp.
+struct LossRows {
+  /// a row with this label has no loss and no gradient
+  std::optional<std::int64_t> ignore_label = {};
+  LossNormalization normalization = LossNormalization::valid;
+  std::int64_t samples = 0;  ///< what batch_size divides by
+  /// loss_i = -log(max(p, floor)) with p the probability of the label; the gradient is that of
+  /// -log(p)
+  double probability_floor = 0;
+  Tensor weights = {};  ///< (N), multiplies each loss; a row of weight 0 does not count. Constants.
+  /// (1): what the sum was divided by, written by forward for backward; undefined where that is N
+  Tensor divisor = {};
+};
+
 /// scaled (N,classes) = z of the formula above. cosines: (N,classes); labels: i64 (N), in range;
 /// sample_scale: (N,1) or undefined.
 void margin_logits(Cpu& cpu, const MarginOptions& options, const Tensor& cosines, const Tensor& labels, const Tensor& sample_scale,
@@ -44,18 +67,19 @@ void margin_logits(Cuda& cuda, const MarginOptions& options, const Tensor& cosin
 /// Labels on a GPU are checked by the code that copies them there; one that is still out of range
 /// makes the loss NaN.
 void softmax_cross_entropy_forward(Cpu& cpu, const MarginOptions& options, const Tensor& logits, const Tensor& labels,
-                                   const Tensor& sample_scale, const Tensor& normalisers, const Tensor& loss);
+                                   const Tensor& sample_scale, const Tensor& normalisers, const Tensor& loss, const LossRows& rows = {});
 void softmax_cross_entropy_forward(Cuda& cuda, const MarginOptions& options, const Tensor& logits, const Tensor& labels,
-                                   const Tensor& sample_scale, const Tensor& normalisers, const Tensor& loss);
+                                   const Tensor& sample_scale, const Tensor& normalisers, const Tensor& loss, const LossRows& rows = {});
 
 /// With p_ij = exp(z_ij - largest_i) / sum_i and g_ij = dloss / N (p_ij - [j = y_i]): dlogits = s
-/// g, and dsample_scale_i = sum_j g_ij (c_ij - m [j = y_i, where subtracted]). dloss: (1); dlogits:
-/// (N,classes), which may be `logits` itself where it is assigned; dsample_scale: (N,1).
+/// g, and dsample_scale_i = sum_j g_ij (c_ij - m [j = y_i, where subtracted]); N is the divisor of
+/// `rows`, and a row's weight multiplies its g. dloss: (1); dlogits: (N,classes), which may be
+/// `logits` itself where it is assigned; dsample_scale: (N,1).
 void softmax_cross_entropy_backward(Cpu& cpu, const MarginOptions& options, const Tensor& logits, const Tensor& labels,
                                     const Tensor& sample_scale, const Tensor& normalisers, const Tensor& dloss, const Gradient& dlogits,
-                                    const Gradient& dsample_scale);
+                                    const Gradient& dsample_scale, const LossRows& rows = {});
 void softmax_cross_entropy_backward(Cuda& cuda, const MarginOptions& options, const Tensor& logits, const Tensor& labels,
                                     const Tensor& sample_scale, const Tensor& normalisers, const Tensor& dloss, const Gradient& dlogits,
-                                    const Gradient& dsample_scale);
+                                    const Gradient& dsample_scale, const LossRows& rows = {});
 
 }  // namespace amnet

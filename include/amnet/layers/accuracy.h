@@ -9,28 +9,74 @@
 
 namespace amnet {
 
-/// Inputs: logits (N,classes) and labels i64 (N). Output: the share of samples that are right (1).
+struct AccuracyOptions {
+  /// right if the label is among the k best classes
+  std::int64_t top_k = 1;
+  std::optional<std::int64_t> ignore_label = {};  ///< rows with this label are not counted
+  bool min_is_better = false;                     ///< for distances in the place of logits
+  /// a second output with the accuracy of each class
+  bool per_class = false;
+  /// a third input: rows of weight 0 are not counted
+  bool sample_weights = false;
+
+  template <class Fields>
+  void fields(Fields& fields) {
+    fields("top_k", top_k, std::int64_t{1});
+    fields("ignore_label", ignore_label, std::optional<std::int64_t>());
+    fields("min_is_better", min_is_better, false);
+    fields("per_class", per_class, false);
+    fields("sample_weights", sample_weights, false);
+  }
+};
+
+/// Inputs: logits (...,classes), labels i64 with one for each row of classes and, if asked for, one
+/// weight for each row. Outputs: the share of rows that are right (1) and, if asked for, that of
+/// each class (classes).
 class Accuracy final : public Layer {
  public:
+  explicit Accuracy(AccuracyOptions options = {}) : options_(options) {
+    require(options.top_k >= 1, "[accuracy] expected a top_k >= 1 but got {}.", options.top_k);
+  }
+
   std::string_view type() const override { return "accuracy"; }
-  std::optional<Options> options() const override { return Options(); }
+  std::optional<Options> options() const override { return options_of(options_); }
 
   LayerPlan setup(std::span<const TensorSpec> inputs) const override {
-    expect_inputs(inputs, 2);
-    expect_rank(inputs[0], 2, "(N,classes)");
-    require(inputs[1].dtype == DType::i64 && inputs[1].shape.count() == inputs[0].shape[0],
-            "[accuracy] expected labels i64 ({}) but got {} {}.", inputs[0].shape[0], name_of(inputs[1].dtype), inputs[1].shape);
-    return {.outputs = {{Shape{1}, inputs[0].dtype, false}}, .saved = {}};
+    expect_inputs(inputs, options_.sample_weights ? 3 : 2);
+    const auto& [shape, dtype, per_sample] = inputs[0];
+    require(shape.rank() >= 2 && shape[shape.rank() - 1] >= 1, "[accuracy] expected an input (N,classes) but got {}.", shape);
+    const std::int64_t classes = shape[shape.rank() - 1], rows = shape.count() / classes;
+    require(inputs[1].dtype == DType::i64 && inputs[1].shape.count() == rows, "[accuracy] expected labels i64 ({}) but got {} {}.", rows,
+            name_of(inputs[1].dtype), inputs[1].shape);
+    require(!options_.sample_weights || (inputs.back().dtype == dtype && inputs.back().shape.count() == rows),
+            "[accuracy] expected sample_weights {} ({}) but got {} {}.", name_of(dtype), rows, name_of(inputs.back().dtype),
+            inputs.back().shape);
+    require(options_.top_k <= classes, "[accuracy] expected a top_k of at most {} classes but got {}.", classes, options_.top_k);
+    LayerPlan plan{.outputs = {{Shape{1}, dtype, false}}, .saved = {}};
+    if (options_.per_class) plan.outputs.push_back({Shape{classes}, dtype, false});
+    return plan;
   }
 
   bool differentiable() const override { return false; }
   BackwardNeeds needs() const override { return {.inputs = false, .outputs = false}; }
 
   void forward(const ForwardArgs& args) const override {
-    on_device(args.context, [&](auto& device) { accuracy_forward(device, args.inputs[0], args.inputs[1], args.outputs[0]); });
+    const Tensor& logits = args.inputs[0];
+    const std::int64_t classes = logits.extent(logits.rank() - 1);
+    const AccuracyRule rule{.top_k = options_.top_k,
+                            .ignore_label = options_.ignore_label,
+                            .min_is_better = options_.min_is_better,
+                            .weights = options_.sample_weights ? args.inputs[2] : Tensor(),
+                            .per_class = options_.per_class ? args.outputs[1] : Tensor()};
+    on_device(args.context, [&](auto& device) {
+      accuracy_forward(device, logits.reshaped({logits.count() / classes, classes}), args.inputs[1], args.outputs[0], rule);
+    });
   }
 
   void backward(const BackwardArgs&) const override { require(false, "[accuracy] has no gradient; do not make it part of a loss."); }
+
+ private:
+  AccuracyOptions options_;
 };
 
 }  // namespace amnet

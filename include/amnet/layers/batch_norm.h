@@ -17,6 +17,8 @@ struct BatchNormOptions {
   bool stored_statistics = false;
   ParameterOptions scale = {.filler = Filler::constant(1)};
   ParameterOptions shift = {.filler = Filler::constant(0)};
+  bool centered = true;  ///< whether the mean is subtracted; without it, on CPUs alone
+  bool scaled = true;    ///< whether the deviation divides; without it, on CPUs alone
 
   template <class Fields>
   void fields(Fields& fields) {
@@ -26,6 +28,8 @@ struct BatchNormOptions {
     fields("stored_statistics", stored_statistics);
     fields("scale", scale);
     fields("shift", shift);
+    fields("centered", centered, true);
+    fields("scaled", scaled, true);
   }
 };
 
@@ -63,22 +67,23 @@ class BatchNorm final : public Layer {
 
   void forward(const ForwardArgs& args) const override {
     const Tensor& x = args.inputs[0];
-    on_device(args.context, [&](auto& device) {
+    with_terms(args.context, [&](auto& device, const auto&... terms) {
       if (!stored(args.context)) {
-        batch_norm_statistics(device, x, args.saved[0], args.saved[1]);
+        batch_norm_statistics(device, x, args.saved[0], args.saved[1], terms...);
         batch_norm_update(device, options_.fraction, x.count() / std::max<std::int64_t>(1, args.saved[0].count()), args.saved[0],
-                          args.saved[1], running_mean_.value, running_variance_.value, weight_of_past_.value);
+                          args.saved[1], running_mean_.value, running_variance_.value, weight_of_past_.value, terms...);
       }
       batch_norm_forward(device, options_.epsilon, x, mean(args.context, args.saved), variance(args.context, args.saved), scale_.value,
-                         shift_.value, args.outputs[0]);
+                         shift_.value, args.outputs[0], terms...);
     });
   }
 
   void backward(const BackwardArgs& args) const override {
-    on_device(args.context, [&](auto& device) {
+    with_terms(args.context, [&](auto& device, const auto&... terms) {
       batch_norm_backward(device, options_.epsilon, stored(args.context), args.inputs[0], mean(args.context, args.saved),
                           variance(args.context, args.saved), scale_.value, args.output_gradients[0], args.input_gradients[0],
-                          options_.affine ? args.gradient_of(scale_) : Gradient{}, options_.affine ? args.gradient_of(shift_) : Gradient{});
+                          options_.affine ? args.gradient_of(scale_) : Gradient{}, options_.affine ? args.gradient_of(shift_) : Gradient{},
+                          terms...);
     });
   }
 
@@ -93,6 +98,15 @@ class BatchNorm final : public Layer {
   }
 
  private:
+  /// Calls body(backend), or body(cpu, terms) where one is left out.
+  template <class Body>
+  void with_terms(Context& context, const Body& body) const {
+    if (options_.centered && options_.scaled) {
+      on_device(context, [&](auto& device) { body(device); });
+    } else {
+      on_cpu(context, [&](Cpu& cpu) { body(cpu, BatchNormTerms{.centered = options_.centered, .scaled = options_.scaled}); });
+    }
+  }
   Shape channels_of(std::span<const TensorSpec> inputs) const {
     expect_inputs(inputs, 1);
     const Shape& shape = inputs[0].shape;

@@ -18,6 +18,7 @@ struct Conv2dOptions {
   bool with_bias = true;
   ParameterOptions weight = {.filler = Filler::xavier()};
   ParameterOptions bias = {.filler = Filler::constant(0), .lr_mult = 2, .decay_mult = 0};
+  Extents dilation = 1;  ///< from one tap of the kernel to the next
 };
 
 /// Input (N,H,W,C), output (N,OH,OW,outputs); parameters "weight" (outputs,kh,kw,C/groups) and
@@ -40,6 +41,7 @@ class Conv2d final : public Layer {
       fields("with_bias", options.with_bias);
       fields("weight", options.weight);
       fields("bias", options.bias);
+      fields("dilation", options.dilation, Extents(1));
     }
   };
 
@@ -61,7 +63,8 @@ class Conv2d final : public Layer {
   LayerPlan setup(std::span<const TensorSpec> inputs) const override {
     expect_shape(weight_, weight_shape(inputs));
     const auto& [shape, dtype, per_sample] = inputs[0];
-    return {.outputs = {{geometry().output_shape(shape, outputs_), dtype, per_sample}}, .saved = {}, .state = std::make_unique<Planned>(shape)};
+    return {
+        .outputs = {{geometry().output_shape(shape, outputs_), dtype, per_sample}}, .saved = {}, .state = std::make_unique<Planned>(shape)};
   }
 
   void forward(const ForwardArgs& args) const override {
@@ -102,7 +105,9 @@ class Conv2d final : public Layer {
   }
 
   // For FusedConv2d, which runs this layer and those after it in one step.
-  Conv2dGeometry geometry() const { return {.kernel = kernel_, .stride = options_.stride, .pad = options_.pad, .groups = options_.groups}; }
+  Conv2dGeometry geometry() const {
+    return {.kernel = kernel_, .stride = options_.stride, .pad = options_.pad, .groups = options_.groups, .dilation = options_.dilation};
+  }
   const Parameter& weight() const { return weight_; }
   /// `state`: as setup made it.
   Conv2dWeights weights(const LayerState* state, Pass pass) const {

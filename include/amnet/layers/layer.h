@@ -266,6 +266,9 @@ class Layer {
   /// table can make the layer again (model/layer_types.h). Nothing where it cannot be described:
   /// such a layer can be trained, but no model file can hold its net.
   virtual std::optional<Options> options() const { return std::nullopt; }
+  /// The dtype of the net's activations: once, before `build`, for a layer without inputs, whose
+  /// outputs have it.
+  virtual void take_dtype(DType) {}
   /// Makes the parameters for inputs like these: once, when the layer joins a net. Nothing by
   /// default.
   virtual void build(std::span<const TensorSpec> /*inputs*/) {}
@@ -337,6 +340,11 @@ class Layer {
   }
   void expect_rank(const TensorSpec& input, int rank, std::string_view dimensions) const {
     require(input.shape.rank() == rank, "[{}] expected an input {} but got {}.", type(), dimensions, input.shape);
+  }
+  /// One label for each sample.
+  void expect_labels(const TensorSpec& labels, std::int64_t samples) const {
+    require(labels.dtype == DType::i64 && labels.shape.count() == samples, "[{}] expected labels i64 ({}) but got {} {}.", type(), samples,
+            name_of(labels.dtype), labels.shape);
   }
 };
 

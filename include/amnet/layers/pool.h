@@ -1,10 +1,12 @@
-// Pooling as a layer: kernels/pool.h has the rules.
+// Pooling as a layer: kernels/pool.h has the rules, and kernels/stochastic_pool.h those of a
+// stochastic one.
 //
 //   Value halved = net.add("pool1", Pool(PoolKind::max, 3), {conv});
 //   Value pooled = net.add("gap", Pool::global(PoolKind::average), {conv});
 #pragma once
 
 #include <amnet/kernels/pool.h>
+#include <amnet/kernels/stochastic_pool.h>
 #include <amnet/layers/layer.h>
 
 namespace amnet {
@@ -13,9 +15,12 @@ struct PoolOptions {
   Extents stride = 2;    ///< for any kernel: by default a pool halves the image
   Extents pad = 0;       ///< on each side, smaller than the kernel
   bool round_up = true;  ///< whether a last window may extend beyond the edge
+  /// of a stochastic pooling: keeps this layer's draws apart from those of others
+  std::string stream = "pool";
 };
 
-/// Input (N,H,W,C), output (N,OH,OW,C) with the extents of pooled_extent().
+/// Input (N,H,W,C), output (N,OH,OW,C) with the extents of pooled_extent(). A stochastic pooling is
+/// computed on CPUs alone.
 class Pool final : public Layer {
  public:
   /// All options that the layer states.
@@ -33,12 +38,13 @@ class Pool final : public Layer {
       fields("pad", options.pad);
       fields("round_up", options.round_up);
       fields("global", global);
+      fields("stream", options.stream, std::string("pool"));
     }
   };
 
-  Pool(PoolKind kind, Extents kernel, PoolOptions options = {}) : stated_{kind, kernel, options} {}
+  Pool(PoolKind kind, Extents kernel, PoolOptions options = {}) : stated_{kind, kernel, std::move(options)} {}
   /// From a description (model/layer_types.h).
-  explicit Pool(const Stated& stated) : stated_(stated) {}
+  explicit Pool(Stated stated) : stated_(std::move(stated)) {}
   /// One window over the whole image, whatever its size: the output is (N,1,1,C).
   static Pool global(PoolKind kind) { return Pool(Stated{.kind = kind, .options = {.stride = 1}, .global = true}); }
 
@@ -52,18 +58,20 @@ class Pool final : public Layer {
     const PoolWindow window = window_on(shape);
     const Shape pooled = window.output_shape(shape);
     LayerPlan plan{.outputs = {{pooled, dtype, per_sample}}, .saved = {}, .state = std::make_unique<Planned>(window)};
-    if (window.kind == PoolKind::max) plan.saved.push_back({pooled, DType::i64, per_sample});
+    if (window.kind != PoolKind::average) plan.saved.push_back({pooled, DType::i64, per_sample});
     return plan;
   }
 
-  BackwardNeeds needs() const override { return {.inputs = false, .outputs = false}; }
+  BackwardNeeds needs() const override { return {.inputs = stochastic(), .outputs = false}; }
 
   void forward(const ForwardArgs& args) const override {
+    if (stochastic()) return stochastic_forward(args);
     on_device(args.context,
               [&](auto& device) { pool_forward(device, window(args.state), args.inputs[0], args.outputs[0], indices(args.saved)); });
   }
 
   void backward(const BackwardArgs& args) const override {
+    if (stochastic()) return stochastic_backward(args);
     on_device(args.context, [&](auto& device) {
       pool_backward(device, window(args.state), args.output_gradients[0], indices(args.saved), args.input_gradients[0]);
     });
@@ -75,6 +83,30 @@ class Pool final : public Layer {
     explicit Planned(const PoolWindow& of_plan) : window(of_plan) {}
     PoolWindow window;
   };
+  bool stochastic() const { return stated_.kind == PoolKind::stochastic; }
+  void stochastic_forward(const ForwardArgs& args) const {
+    on_cpu(args.context, [&](Cpu& cpu) {
+      const Tensor &x = args.inputs[0], &y = args.outputs[0], &drawn = args.saved[0];
+      if (args.context.phase == Phase::test) {
+        expected_pool_forward(cpu, window(args.state), x, y);
+        drawn.clear();
+      } else {
+        const StepView& step = args.context.step;
+        stochastic_pool_forward(cpu, window(args.state),
+                                {.seed = step.seed(), .stream = stream_of(stated_.options.stream), .step = step.number()}, x, y, drawn);
+      }
+    });
+  }
+  void stochastic_backward(const BackwardArgs& args) const {
+    on_cpu(args.context, [&](Cpu& cpu) {
+      const Tensor& dy = args.output_gradients[0];
+      if (args.context.phase == Phase::test) {
+        expected_pool_backward(cpu, window(args.state), args.inputs[0], dy, args.input_gradients[0]);
+      } else {
+        stochastic_pool_backward(cpu, window(args.state), dy, args.saved[0], args.input_gradients[0]);
+      }
+    });
+  }
   static const PoolWindow& window(const LayerState* state) { return static_cast<const Planned&>(*state).window; }
 
   PoolWindow window_on(const Shape& image) const {

@@ -106,6 +106,10 @@ class Trainer {
   /// Throws DataError naming `source` for a text that is not a state, UsageError where the training
   /// was started with other data, or settings that its steps depend on.
   Options restore(const std::string& state, std::string_view source);
+  /// Continues as after so many steps, whose parameters and moments the caller has brought from
+  /// elsewhere: a snapshot of another program. The source continues behind what they would have
+  /// read.
+  void continue_from(std::int64_t step);
 
  private:
   std::vector<Batch> next_batches();

@@ -113,7 +113,8 @@ void finalize(const Contents& self) {
     case CUDNN_BACKEND_CONVOLUTION_DESCRIPTOR:
       demand(content.value<std::int64_t>(CUDNN_ATTR_CONVOLUTION_SPATIAL_DIMS) == 2);
       demand(content.value<cudnnDataType_t>(CUDNN_ATTR_CONVOLUTION_COMP_TYPE) == CUDNN_DATA_FLOAT, CUDNN_STATUS_NOT_SUPPORTED_DATA_TYPE);
-      demand(content.values<std::int64_t>(CUDNN_ATTR_CONVOLUTION_DILATIONS) == Extents{1, 1}, CUDNN_STATUS_NOT_SUPPORTED);
+      demand(
+          std::ranges::all_of(content.values<std::int64_t>(CUDNN_ATTR_CONVOLUTION_DILATIONS), [](std::int64_t step) { return step >= 1; }));
       break;
     case CUDNN_BACKEND_POINTWISE_DESCRIPTOR:
       demand(content.value<cudnnDataType_t>(CUDNN_ATTR_POINTWISE_MATH_PREC) == CUDNN_DATA_FLOAT, CUDNN_STATUS_NOT_SUPPORTED_DATA_TYPE);

@@ -71,13 +71,15 @@ Convolution::Convolution(const Content& operation)
   const Content& geometry = operation.descriptor(names.convolution);
   stride = geometry.values<std::int64_t>(CUDNN_ATTR_CONVOLUTION_FILTER_STRIDES);
   pad = geometry.values<std::int64_t>(CUDNN_ATTR_CONVOLUTION_PRE_PADDINGS);
+  dilation = geometry.values<std::int64_t>(CUDNN_ATTR_CONVOLUTION_DILATIONS);
   demand(geometry.values<std::int64_t>(CUDNN_ATTR_CONVOLUTION_POST_PADDINGS) == pad, CUDNN_STATUS_NOT_SUPPORTED);
   demand(geometry.value<cudnnConvolutionMode_t>(CUDNN_ATTR_CONVOLUTION_CONV_MODE) == CUDNN_CROSS_CORRELATION, CUDNN_STATUS_NOT_SUPPORTED);
   demand(x.extents[1] % w.extents[1] == 0, CUDNN_STATUS_BAD_PARAM_SHAPE_MISMATCH);
   groups = x.extents[1] / w.extents[1];
   demand(w.extents[0] % groups == 0 && y.extents[1] == w.extents[0] && y.extents[0] == x.extents[0], CUDNN_STATUS_BAD_PARAM_SHAPE_MISMATCH);
   for (const std::size_t d : {std::size_t{0}, std::size_t{1}}) {
-    demand(y.extents[2 + d] == (x.extents[2 + d] + 2 * pad[d] - w.extents[2 + d]) / stride[d] + 1, CUDNN_STATUS_BAD_PARAM_SHAPE_MISMATCH);
+    demand(y.extents[2 + d] == (x.extents[2 + d] + 2 * pad[d] - dilation[d] * (w.extents[2 + d] - 1) - 1) / stride[d] + 1,
+           CUDNN_STATUS_BAD_PARAM_SHAPE_MISMATCH);
   }
   backward_data = operation.type == CUDNN_BACKEND_OPERATION_CONVOLUTION_BACKWARD_DATA_DESCRIPTOR;
   backward_filter = operation.type == CUDNN_BACKEND_OPERATION_CONVOLUTION_BACKWARD_FILTER_DESCRIPTOR;
@@ -94,7 +96,7 @@ std::vector<double> Convolution::run(const std::vector<double>& a, const std::ve
           for (std::int64_t c = 0; c < per_group; ++c) {
             for (std::int64_t s = 0; s < w.extents[2]; ++s) {
               for (std::int64_t t = 0; t < w.extents[3]; ++t) {
-                const std::int64_t row = i * stride[0] + s - pad[0], column = j * stride[1] + t - pad[1];
+                const std::int64_t row = i * stride[0] + s * dilation[0] - pad[0], column = j * stride[1] + t * dilation[1] - pad[1];
                 if (row < 0 || column < 0 || row >= x.extents[2] || column >= x.extents[3]) continue;
                 const std::int64_t channel = o / outputs_per_group * per_group + c;
                 const auto of_x = static_cast<std::size_t>(((n * x.extents[1] + channel) * x.extents[2] + row) * x.extents[3] + column);

@@ -56,7 +56,7 @@ struct Convolution {
   ConvolutionNames names;
   Tensor x, w, y;
   float alpha, beta;
-  Extents stride, pad;
+  Extents stride, pad, dilation;
   std::int64_t groups = 1;
   bool backward_data = false, backward_filter = false;
 };

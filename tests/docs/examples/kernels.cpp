@@ -37,6 +37,20 @@ EXAMPLE("kernels/add.h") {
   CHECK(values_of(dx0) == values_of(dy));
 }
 
+EXAMPLE("kernels/angular_margin.h") {
+  Cpu cpu(1);
+  const Tensor cosines = Tensor::of<float>({1, 2}, {0.5, 0.1F}), labels = Tensor::of<std::int64_t>({1}, {0}), y({1, 2}, DType::f32);
+  const Tensor dy = drawn({1, 2}), dx({1, 2}, DType::f32);
+#include "example_of/kernels/angular_margin.h"
+  CHECK(values_of(y)[0] == Approx(std::cos(80 * std::acos(-1.0) / 180)));
+}
+
+EXAMPLE("kernels/arithmetic.h") {
+  const bool trained_by_caffe = true;
+#include "example_of/kernels/arithmetic.h"
+  CHECK(name_of(arithmetic) == "reference_gpu");
+}
+
 EXAMPLE("kernels/batch_norm.h") {
   Cpu cpu(1);
   const Tensor x = drawn({4, 5, 3}), y(x.shape(), DType::f32), mean({3}, DType::f32), variance({3}, DType::f32);
@@ -62,6 +76,24 @@ EXAMPLE("kernels/clip_factor.h") {
   CHECK(factor.item() == 0.5);
 }
 
+EXAMPLE("kernels/center_loss.h") {
+  Cpu cpu(1);
+  const Tensor x = Tensor::of<float>({1, 2}, {3, 4}), centers = Tensor::zeros({2, 2}, DType::f32);
+  const Tensor labels = Tensor::of<std::int64_t>({1}, {1}), loss({1}, DType::f32), dloss = Tensor::of<float>({1}, {1});
+  const Tensor dx({1, 2}, DType::f32), dcenters({2, 2}, DType::f32);
+#include "example_of/kernels/center_loss.h"
+  CHECK(loss.item() == Approx(12.5));
+  CHECK(values_of(dcenters) == std::vector<double>{0, 0, -3, -4});
+}
+
+EXAMPLE("kernels/contrastive_loss.h") {
+  Cpu cpu(1);
+  const Tensor a = Tensor::of<float>({1, 2}, {3, 4}), b = Tensor::zeros({1, 2}, DType::f32), loss({1}, DType::f32);
+  const Tensor labels_of_a = Tensor::of<std::int64_t>({1}, {7}), labels_of_b = labels_of_a, similar = Tensor::of<std::int64_t>({1}, {1});
+#include "example_of/kernels/contrastive_loss.h"
+  CHECK(loss.item() == Approx(12.5));
+}
+
 EXAMPLE("kernels/conv2d.h") {
   Cpu cpu(1);
   const Tensor x = drawn({2, 8, 6, 3}), w = drawn({64, 3, 3, 3});
@@ -69,11 +101,35 @@ EXAMPLE("kernels/conv2d.h") {
   CHECK(y.shape() == Shape{2, 8, 6, 64});
 }
 
+EXAMPLE("kernels/distance.h") {
+  Cpu cpu(1);
+  const Tensor x = Tensor::of<float>({1, 2}, {3, 4}), centres = Tensor::zeros({1, 2}, DType::f32), y({1, 1}, DType::f32);
+  const Tensor dy = drawn({1, 1}), dx({1, 2}, DType::f32), dw({1, 2}, DType::f32);
+#include "example_of/kernels/distance.h"
+  CHECK(y.item() == 25);
+}
+
+EXAMPLE("kernels/conv2d_transpose.h") {
+  Cpu cpu(1);
+  const Tensor x = drawn({2, 4, 3, 5}), w = drawn({5, 4, 4, 8});
+#include "example_of/kernels/conv2d_transpose.h"
+  CHECK(y.shape() == Shape{2, 8, 6, 8});
+}
+
 EXAMPLE("kernels/dropout.h") {
   Cpu cpu(1);
   const Tensor x = drawn({4, 8}), y(x.shape(), DType::f32), mask(x.shape(), DType::u8), dy = drawn({4, 8}, 2), dx(x.shape(), DType::f32);
 #include "example_of/kernels/dropout.h"
   CHECK(values_of(y)[0] == Approx(mask.data<std::uint8_t>()[0] * 2 * values_of(x)[0]));
+}
+
+EXAMPLE("kernels/euclidean_loss.h") {
+  Cpu cpu(1);
+  const Tensor a = Tensor::of<float>({1, 2}, {3, 4}), b = Tensor::zeros({1, 2}, DType::f32), loss({1}, DType::f32);
+  const Tensor dloss = Tensor::of<float>({1}, {1}), da({1, 2}, DType::f32), db({1, 2}, DType::f32);
+#include "example_of/kernels/euclidean_loss.h"
+  CHECK(loss.item() == Approx(12.5));
+  CHECK(values_of(db) == std::vector<double>{-3, -4});
 }
 
 EXAMPLE("kernels/feature_statistics.h") {
@@ -121,6 +177,14 @@ EXAMPLE("kernels/fully_connected.h") {
   CHECK(values_of(cosines)[0] == Approx(0.6));
 }
 
+EXAMPLE("kernels/hard_margin.h") {
+  Cpu cpu(1);
+  const Tensor x = Tensor::of<float>({1, 2}, {3, 1}), labels = Tensor::of<std::int64_t>({1}, {0}), y({1, 2}, DType::f32);
+  const Tensor mean({1}, DType::f32), dy = drawn({1, 2}), dx({1, 2}, DType::f32);
+#include "example_of/kernels/hard_margin.h"
+  CHECK(values_of(y) == std::vector<double>{2, 1});
+}
+
 EXAMPLE("kernels/image_input.h") {
   Cpu cpu(1);
   const Tensor pixels = bytes_of({2, 4, 3, 3}), mirror = bytes_of({2}), y(pixels.shape(), DType::f32);
@@ -131,6 +195,16 @@ EXAMPLE("kernels/image_input.h") {
 EXAMPLE("kernels/labels.h") {
   const Tensor labels = Tensor::zeros({64}, DType::i64);
 #include "example_of/kernels/labels.h"
+}
+
+EXAMPLE("kernels/lse_margin.h") {
+  Cpu cpu(1);
+  const Tensor cosines = Tensor::of<float>({1, 2}, {0.5, 0.25}), labels = Tensor::of<std::int64_t>({1}, {0});
+  const Tensor scale = Tensor::of<float>({1}, {16}), margin = Tensor::zeros({1}, DType::f32), applied({1}, DType::f32);
+  const Tensor y({1, 2}, DType::f32), statistics({5}, DType::f32), dy = drawn({1, 2}), dx({1, 2}, DType::f32), dscale({1}, DType::f32);
+#include "example_of/kernels/lse_margin.h"
+  CHECK(margin.item() == 0.25);
+  CHECK(values_of(y) == std::vector<double>{4, 4});
 }
 
 EXAMPLE("kernels/normalize.h") {
@@ -156,6 +230,26 @@ EXAMPLE("kernels/prelu.h") {
   CHECK(values_of(y) == std::vector<double>{-1, 3});
 }
 
+EXAMPLE("kernels/proxy_contrastive_loss.h") {
+  Cpu cpu(1);
+  const Tensor distances = Tensor::of<float>({1, 2}, {0.5, 0.25}), labels = Tensor::of<std::int64_t>({1}, {0}), loss({1}, DType::f32);
+  const Tensor dloss = Tensor::of<float>({1}, {1}), ddistances({1, 2}, DType::f32);
+  const ProxyContrastiveRule rule;
+#include "example_of/kernels/proxy_contrastive_loss.h"
+  CHECK(loss.item() == Approx(1.25));
+  CHECK(values_of(ddistances) == std::vector<double>{1, -1});
+}
+
+EXAMPLE("kernels/proxy_triplet_loss.h") {
+  Cpu cpu(1);
+  const Tensor distances = Tensor::of<float>({1, 2}, {0.5, 0.25}), labels = Tensor::of<std::int64_t>({1}, {0}), loss({1}, DType::f32);
+  const Tensor weights = Tensor::of<float>({1}, {2}), dloss = Tensor::of<float>({1}, {1}), ddistances({1, 2}, DType::f32);
+  const ProxyTripletRule rule{.margin = 0.25};
+#include "example_of/kernels/proxy_triplet_loss.h"
+  CHECK(loss.item() == Approx(2 * (0.5 + 0.5)));
+  CHECK(values_of(ddistances) == std::vector<double>{4, -2});
+}
+
 EXAMPLE("kernels/relu.h") {
   Cpu cpu(1);
   const Tensor x = Tensor::of<float>({2}, {-2, 3}), y({2}, DType::f32), dy = drawn({2}), dx({2}, DType::f32);
@@ -168,6 +262,15 @@ EXAMPLE("kernels/replay.h") {
   const Tensor x({1}, DType::f32), y({1}, DType::f32);
 #include "example_of/kernels/replay.h"
   CHECK(y.item() == 2);
+}
+
+EXAMPLE("kernels/sample_scale.h") {
+  Cpu cpu(1);
+  const Tensor x = drawn({2, 3}), scales = Tensor::of<float>({2}, {20, 40}), y({2, 3}, DType::f32), dy = drawn({2, 3}, 2);
+  const Tensor dx({2, 3}, DType::f32), dscales({2}, DType::f32), running = Tensor::of<float>({1}, {-1});
+#include "example_of/kernels/sample_scale.h"
+  CHECK(values_of(y)[3] == Approx(40 * values_of(x)[3]));
+  CHECK(running.item() == 30);
 }
 
 EXAMPLE("kernels/scale_shift.h") {
@@ -193,10 +296,36 @@ EXAMPLE("kernels/softmax_cross_entropy.h") {
   CHECK(loss.item() == Approx(std::log1p(std::exp(30 * (0.4 - 0.15)))));
 }
 
+EXAMPLE("kernels/sphere_product.h") {
+  Cpu cpu(1);
+  const Tensor x = drawn({1, 4}), w = drawn({3, 4}, 2), labels = Tensor::of<std::int64_t>({1}, {0}), y({1, 3}, DType::f32);
+  const Tensor norms({3}, DType::f32), targets({1, 2}, DType::f32), dy = drawn({1, 3}, 3), scaled({1, 3}, DType::f32);
+  const Tensor along({1, 1}, DType::f32), dx({1, 4}, DType::f32);
+#include "example_of/kernels/sphere_product.h"
+  CHECK(std::isfinite(values_of(dx)[0]));
+}
+
+EXAMPLE("kernels/stochastic_pool.h") {
+  Cpu cpu(1);
+  const Tensor x = Tensor::of<float>({1, 3, 3, 1}, {0, 0, 0, 0, 5, 0, 0, 0, 0}), y({1, 1, 1, 1}, DType::f32), dx(x.shape(), DType::f32);
+  const Tensor dy = Tensor::of<float>({1, 1, 1, 1}, {2}), indices(y.shape(), DType::i64);
+#include "example_of/kernels/stochastic_pool.h"
+  CHECK(y.item() == 5);
+  CHECK(values_of(dx)[4] == 2);
+}
+
 EXAMPLE("kernels/sum_of_squares.h") {
   Cpu cpu(1);
 #include "example_of/kernels/sum_of_squares.h"
   CHECK(sum.item() == 25);
+}
+
+EXAMPLE("kernels/target_rescale.h") {
+  Cpu cpu(1);
+  const Tensor x = Tensor::of<float>({1, 2}, {10, 1}), labels = Tensor::of<std::int64_t>({1}, {0}), y({1, 2}, DType::f32);
+  const Tensor dy = drawn({1, 2}), dx({1, 2}, DType::f32);
+#include "example_of/kernels/target_rescale.h"
+  CHECK(values_of(y)[0] == Approx(9));
 }
 
 EXAMPLE("kernels/transfer.h") {

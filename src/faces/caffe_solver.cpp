@@ -1,0 +1,141 @@
+#include <amnet/caffe/solver_settings.h>
+#include <amnet/faces/face_training.h>
+
+#include <amnet/data/image.h>
+
+#include "caffe/layer_import.h"
+#include "training_set.h"
+
+#include <algorithm>
+
+namespace amnet {
+namespace {
+
+namespace fs = std::filesystem;
+using caffe::Fields;
+
+/// As Caffe finds it, from the working folder, or beside the solver.
+fs::path found_beside(const fs::path& named, const fs::path& solver) {
+  std::error_code none;
+  if (named.is_absolute() || fs::exists(named, none)) return named;
+  for (const fs::path& beside : {solver.parent_path() / named, solver.parent_path() / named.filename()}) {
+    if (fs::exists(beside, none)) return beside;
+  }
+  return named;
+}
+
+bool is_in(const CaffeLayer& layer, std::string_view phase) { return layer.phases.empty() || layer.phases == phase; }
+
+/// The layer that reads images in that phase; null where there is none.
+const CaffeLayer* data_layer(const CaffeNet& net, std::string_view phase) {
+  const auto found = std::ranges::find_if(
+      net.layers, [&](const CaffeLayer& layer) { return (layer.type == "ImageData" || layer.type == "Data") && is_in(layer, phase); });
+  return found == net.layers.end() ? nullptr : &*found;
+}
+
+/// What such a layer says of its images, as far as a run has settings for it.
+struct ImageLayer {
+  std::int64_t batch = 1;
+  double mean = 0, scale = 1;
+  bool mirror = false;
+  fs::path list, root;
+  std::int64_t height = 0, width = 0;
+};
+
+ImageLayer images_of(const CaffeNet& net, const CaffeLayer& layer) {
+  const std::string where = fmt::format("{}:{}: the layer '{}' ({})", net.file, layer.line, layer.name, layer.type);
+  const auto block = [&](const std::string& name) {
+    const OptionValue* found = layer.options.find(name);
+    return Fields(found == nullptr ? Options() : std::get<Options>(found->value), where, name);
+  };
+  ImageLayer images;
+  Fields transform = block("transform_param");
+  const std::vector<double> means = transform.numbers("mean_value");
+  if (std::ranges::any_of(means, [&](double each) { return each != means.front(); })) {
+    transform.refuse("it subtracts another mean_value from each channel; a run of amnet has one for all.");
+  }
+  if (!means.empty()) images.mean = means.front();
+  images.scale = transform.number("scale", 1);
+  images.mirror = transform.flag("mirror", false);
+  if (transform.has("crop_size") || transform.has("mean_file")) {
+    transform.refuse("a run of amnet takes images as they are, without crop_size and mean_file; prepare them so.");
+  }
+  transform.ignore({"force_color", "force_gray"});
+  transform.finish();
+  const bool of_files = layer.type == "ImageData";
+  Fields data = block(of_files ? "image_data_param" : "data_param");
+  images.batch = data.integer("batch_size", 1);
+  if (of_files) {
+    images.list = data.text("source", "");
+    images.root = data.text("root_folder", "");
+    images.height = data.integer("new_height", 0);
+    images.width = data.integer("new_width", 0);
+    if (!data.flag("is_color", true)) data.refuse("a run of amnet reads images in colour; take a net of three channels.");
+  }
+  data.ignore({"source", "shuffle", "rand_skip", "backend", "prefetch", "force_encoded_color"});
+  data.finish();
+  return images;
+}
+
+}  // namespace
+
+void apply_caffe_solver(FaceTraining& options, const fs::path& solver, const fs::path& net) {
+  const CaffeSolverSettings settings = caffe_solver_settings(read_caffe_solver(solver), solver.string());
+  CaffeTraining& caffe = options.caffe;
+  caffe.solver = solver;
+  caffe.net = net.empty() ? found_beside(settings.net, solver) : net;
+  require<DataError>(!caffe.net.empty(), "{}: it names no net; name it (.caffe.net).", solver.string());
+  caffe.engine = settings.engine;
+  caffe.test_every = settings.test_every;
+  caffe.test_batches = settings.test_batches;
+  caffe.test_first = settings.test_first;
+
+  options.iterations = settings.steps;
+  options.epochs = 0;
+  options.accumulate = settings.accumulate;
+  options.learning_rate = settings.schedule.base;
+  options.schedule = settings.schedule.policy;
+  options.lr_gamma = settings.schedule.gamma;
+  options.lr_power = settings.schedule.power;
+  options.lr_step_size = static_cast<double>(settings.schedule.step_size);
+  options.lr_steps.assign(settings.schedule.steps.begin(), settings.schedule.steps.end());
+  options.warm_up = 0;
+  options.solver = settings.solver;
+  if (settings.log_every > 0) options.log_every = settings.log_every;
+  if (settings.snapshot_every > 0) options.checkpoint_every = settings.snapshot_every;
+  if (settings.seed >= 0) options.seed = static_cast<std::uint64_t>(settings.seed);
+
+  const CaffeNet layers = read_caffe_net(caffe.net);
+  const CaffeLayer* data = data_layer(layers, "TRAIN");
+  require<DataError>(data != nullptr, "{}: it has no layer ImageData or Data for the phase TRAIN; a run needs one to feed images to.",
+                     caffe.net.string());
+  const ImageLayer images = images_of(layers, *data);
+  options.batch = images.batch;
+  options.input.mean = images.mean;
+  options.input.scale = images.scale;
+  options.input.order = ChannelOrder::bgr;
+  if (images.height > 0 && images.width > 0) {
+    options.input.height = images.height;
+    options.input.width = images.width;
+  }
+  options.mirror = images.mirror;
+  options.train_list = images.list;
+  options.root = images.root;
+  if (const CaffeLayer* test = data_layer(layers, "TEST"); test != nullptr && test != data) {
+    const ImageLayer of_test = images_of(layers, *test);
+    caffe.test_batch = of_test.batch;
+    caffe.test_mirror = of_test.mirror;
+    caffe.test_list = of_test.list;
+  }
+}
+
+void take_size_of_first_image(FaceTraining& options) {
+  const FaceList list = read_training_set(options);
+  std::vector<std::byte> buffer;
+  const std::string name = list.where(0);
+  const Image image = decode_image(list.images().read(list.path(0), name, buffer), options.input.order, name);
+  options.input.height = image.height;
+  options.input.width = image.width;
+}
+
+}  // namespace amnet
