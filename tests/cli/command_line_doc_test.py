@@ -95,13 +95,13 @@ class Page(CliTest):
                 for example in examples.group(1).splitlines():
                     command = re.match(r"  train_face ?([a-z-]*)", example).group(1)
                     command = [] if command.startswith("-") else [command]
-                    flags = set(re.findall(r"(?<= )(--[a-z-]+)", example))
-                    known = set(re.findall(r"(?<=[ ,])(--[a-z-]+)", self.ok(*command, "--help").out))
+                    flags = set(re.findall(r"(?<= )(--[a-z0-9-]+)", example))
+                    known = set(re.findall(r"(?<=[ ,])(--[a-z0-9-]+)", self.ok(*command, "--help").out))
                     self.assertLessEqual(flags, known, example)
                 # Every option is in a group with one of our titles; CLI11's own title is only for
                 # --help.
                 own = re.search(r"^Options:\n((?:  .*\n)+)", text, re.MULTILINE)
-                self.assertLessEqual(set(re.findall(r"^ +(?:-h,)?(--[a-z-]+)", own.group(1), re.MULTILINE)), {"--help", "--version"})
+                self.assertLessEqual(set(re.findall(r"^ +(?:-h,)?(--[a-z0-9-]+)", own.group(1), re.MULTILINE)), {"--help", "--version"})
                 self.assertRegex(text, r"\n[A-Z][a-z ]+:\n +--")
             self.assertIn(row[2], ["results", "a last line"])
 
@@ -111,7 +111,7 @@ class Page(CliTest):
         self.assertEqual(sorted(command for command, _ in found), sorted(listed))
         for command, section in found:
             with self.subTest(command=command):
-                known = set(re.findall(r"(?<=[ ,])(--[a-z-]+)", self.ok(*[command] if command else [], "--help").out))
+                known = set(re.findall(r"(?<=[ ,])(--[a-z0-9-]+)", self.ok(*[command] if command else [], "--help").out))
                 self.assertLessEqual({span.split()[0] for span in code(section) if span.startswith("--")}, known)
                 own = [line for line, _ in examples(section) if re.match(rf"train_face {command}\b" if command else r"train_face( --|$)", line)]
                 self.assertTrue(own, "the section has no example of its command")

@@ -197,10 +197,17 @@ class Recipe(Train):
         self.assertEqual(kept["adam"], kept["sgd"] | {f"{name}.square" for name in kept["sgd"]})
         self.assert_differs("solver-sgd", "solver-nesterov")
         # The first step of Adam has the length of the rate, whatever the gradient is.
-        once = model(newest(self.solved("adam", "--iterations", 1, "--weight-decay", 0)))[1]["fc5.weight"][1]
-        start = model(newest(self.solved("adam", "--iterations", 1, "--lr", 0)))[1]["fc5.weight"][1]
-        moved = sorted(abs(a - b) for a, b in zip(once, start))
-        self.assertAlmostEqual(moved[len(moved) // 2], 0.001, delta=1e-5)
+        def moved(*flags):
+            once = model(newest(self.solved("adam", "--iterations", 1, "--weight-decay", 0, *flags)))[1]["fc5.weight"][1]
+            lengths = sorted(abs(a - b) for a, b in zip(once, start))
+            return lengths[len(lengths) // 2]
+
+        self.train("unmoved", "--lr", 0, "--iterations", 1)
+        start = model(newest("unmoved"))[1]["fc5.weight"][1]
+        self.assertAlmostEqual(moved(), 0.001, delta=1e-5)
+        self.assertAlmostEqual(moved("--beta2", 0.5), 0.001, delta=1e-5)
+        self.assertLess(moved("--epsilon", 1), 1e-4)
+        self.assert_differs("solver-adam", self.solved("adam", "--beta2", 0.5))
 
     def solved(self, method, *flags):
         out = "-".join(["solver", method, *(str(flag) for flag in flags)])
@@ -209,12 +216,18 @@ class Recipe(Train):
 
     def test_clipped_gradients(self):
         self.train("clip-none", "--clip-norm", 1e6)
-        self.train("clip", "--clip-norm", 1e-3, "--lr", 100, "--weight-decay", 0, "--iterations", 1)
-        self.train("clip-start", "--lr", 0, "--iterations", 1)
         self.assert_same("clip-none", "base")
-        before, after = (model(newest(out))[1] for out in ["clip-start", "clip"])
-        length = math.sqrt(sum((a - b) ** 2 for name in before for a, b in zip(before[name][1], after[name][1])))
-        self.assertAlmostEqual(length / (100 * 1e-3), 1, delta=1e-3)
+        self.train("clip-start", "--lr", 0, "--iterations", 1)
+        before = model(newest("clip-start"))[1]
+        lengths = []
+        for clip_norm in [1e-3, 2e-3]:
+            self.train(f"clip-{clip_norm}", "--clip-norm", clip_norm, "--lr", 100, "--weight-decay", 0, "--iterations", 1)
+            after = model(newest(f"clip-{clip_norm}"))[1]
+            lengths.append(math.sqrt(sum((a - b) ** 2 for name in before for a, b in zip(before[name][1], after[name][1]))))
+        self.assertAlmostEqual(lengths[1] / lengths[0], 2, delta=1e-3)
+        # Biases have twice the rate.
+        self.assertGreater(lengths[0], 0.999 * 100 * 1e-3)
+        self.assertLess(lengths[0], 2.001 * 100 * 1e-3)
 
     def test_another_method_does_not_go_on(self):
         self.train("method", "--method", "adam", "--iterations", 2)
@@ -230,6 +243,9 @@ class Recipe(Train):
         # |w| and (1 - lr decay) |w|.
         self.assertAlmostEqual(norm([a - b for a, b in zip(free, decayed)]) / norm(free), 0.01 * 0.5, delta=1e-3)
         self.assertLess(norm(decayed), norm(free))
+        self.train("decay-l1", "--weight-decay", 0.5, "--regularization", "l1", "--iterations", 1)
+        for a, b in zip(free, model(newest("decay-l1"))[1]["fc5.weight"][1]):
+            self.assertAlmostEqual(abs(a - b), 0.01 * 0.5, delta=1e-6, msg="by the sign")
 
 
 class Run(Train):

@@ -1,7 +1,6 @@
 #include <amnet/kernels/sgd.h>
 
 #include <array>
-#include <span>
 #include <vector>
 
 #include "catch.h"
@@ -85,12 +84,13 @@ TEST_CASE("sgd: decay of l1 pulls by the sign of a weight, and not at all at 0",
 
 TEST_CASE("sgd: a factor of clipping acts on gradients and not on the decay", "[sgd]") {
   Cpu cpu(1);
-  for (const auto& step : {[](Cpu&on, std::span<const SgdUpdate> all, const UpdateTerms&terms) { sgd_step(on, all, terms); },
-                           [](Cpu&on, std::span<const SgdUpdate> all, const UpdateTerms&terms) { nesterov_step(on, all, terms); }}) {
+  for (const bool nesterov : {false, true}) {
     const Tensor gradient = Tensor::of<double>({1}, {8.0}), momentum = Tensor::zeros({1}, DType::f64),
                  value = Tensor::of<double>({1}, {2.0});
     const SgdOptions options{.learning_rate = 0.1, .momentum = 0.9, .weight_decay = 0.5, .gradient_scale = 0.25};
-    step(cpu, std::array{SgdUpdate{options, gradient, momentum, value}}, {.clip = Tensor::of<double>({1}, {0.125})});
+    const std::array update = {SgdUpdate{options, gradient, momentum, value}};
+    const UpdateTerms terms{.clip = Tensor::of<double>({1}, {0.125})};
+    nesterov ? nesterov_step(cpu, update, terms) : sgd_step(cpu, update, terms);
     CHECK(momentum.item() == Approx(0.1 * (0.125 * 0.25 * 8 + 0.5 * 2)));
   }
 }
