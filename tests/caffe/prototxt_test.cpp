@@ -184,7 +184,7 @@ TEST_CASE("caffe: of many names those that are most like the written one are off
 }
 
 TEST_CASE("caffe: a list in brackets has the line in which it begins", "[caffe]") {
-  const CaffeNet net = net_of("\nlayer: [ { name: \"a\" },\n { name: \"b\" }, < > ];\nlayer: []");
+  const CaffeNet net = net_of("\nlayer: [ { name: \"a\" },\n { name: \"b\" }, < > ];");
   REQUIRE(net.layers.size() == 3);
   for (const CaffeLayer& layer : net.layers) CHECK(layer.line == 2);
   CHECK(refused("layer {\n  loss_weight: [1,\n    2, nan]\n}").starts_with("net.prototxt:2: 'loss_weight' of LayerParameter is nan; "));

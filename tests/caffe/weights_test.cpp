@@ -176,7 +176,7 @@ TEST_CASE("caffe: a flipped bit is refused or read, and never more than that", "
 TEST_CASE("caffe: a varint of more than 64 bits is damage", "[caffe]") {
   const auto step = [](std::string_view varint) { return Message().raw("\x08").raw(varint); };
   CHECK(refused_state(step("\xFF\xFF\xFF\xFF\xFF\xFF\xFF\xFF\xFF\x01").bytes()) ==
-        "x.solverstate: expected a step of at least 0 but it is -1; the file is damaged.");
+        "x.solverstate: expected a step from 0 to 2147483647 but 'iter' is -1; the file is damaged.");
   CHECK(refused_state(step("\xFF\xFF\xFF\xFF\xFF\xFF\xFF\xFF\xFF\x02").bytes()) ==
         "x.solverstate: expected a field of a protocol buffer at byte 0 but there is none; the file is damaged, or is another one.");
   CHECK(refused_state(step("\x80\x80\x80\x80\x80\x80\x80\x80\x80\x80\x01").bytes()) ==
