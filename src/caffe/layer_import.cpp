@@ -348,7 +348,8 @@ void LayerImport::finish() {
   for (const auto& [name, value] : layer_.options.entries()) {
     const std::vector<std::string> of_all = {"param", "include", "exclude", "loss_weight", "propagate_down", "phase"};
     if (fields_.contains(name) || std::ranges::find(of_all, name) != of_all.end()) continue;
-    refuse(fmt::format("it has a '{}', which a layer of this type does not read; take it out.", name));
+    // Caffe reads only the block of the layer's own type, and the reference files have others.
+    import_.made.notes.push_back(fmt::format("{}: it has a '{}', which a layer of this type does not read.", where(), name));
   }
   const OptionValue* list = layer_.options.find("param");
   const std::size_t params = list == nullptr ? 0 : std::get<OptionList>(list->value).size();

@@ -102,6 +102,7 @@ CaffeModel caffe_model(const FaceTraining& options, const FaceList& list, Phase 
 void CaffeStart::start(TrainRun& run) {
   log_.line(fmt::format("Caffe: solver {}, net {}, arithmetic of the reference code's {} code", options_.caffe.solver.string(),
                         options_.caffe.net.string(), name_of(options_.caffe.engine)));
+  for (const std::string& note : caffe_.notes) log_.line(note);
   if (checkpoints_.resumed()) return;
   if (!options_.caffe.snapshot.empty()) return take_snapshot(run.trainer());
   if (!options_.caffe.weights.empty()) take_weights(options_.caffe.weights, true);

@@ -196,8 +196,6 @@ layer { name: "scale" type: "Scale" bottom: "y" top: "z" scale_param { num_axes:
 TEST_CASE("caffe import: what amnet does not have is refused with file, line and name", "[caffe]") {
   const auto layer = [](const std::string& fields) { return input + "layer { name: \"l\" bottom: \"x\" top: \"y\" " + fields + " }"; };
   refuses(layer(R"(type: "Gram")"), "net.prototxt:2: the layer 'l' has the type 'Gram', which amnet does not have; it has Accuracy, ");
-  refuses(layer(R"(type: "ReLU" pooling_param { kernel_size: 2 })"),
-          "net.prototxt:2: the layer 'l' (ReLU): it has a 'pooling_param', which a layer of this type does not read; take it out.");
   refuses(layer(R"(type: "ReLU" param { lr_mult: 1 })"), "it has 1 param blocks but 0 blob(s).");
   refuses(layer(R"(type: "Convolution" convolution_param { num_output: 2 kernel_size: 9 })"),
           "net.prototxt:2: the layer 'l' (Convolution): ");
@@ -221,6 +219,12 @@ TEST_CASE("caffe import: what amnet does not have is refused with file, line and
   refuses(R"(layer { name: "data" type: "Input" top: "x" input_param { shape { dim: 0 } } })", "has an extent");
   refuses(R"(layer { name: "data" type: "Input" top: "x" top: "z" top: "w" input_param { shape { dim: 1 } shape { dim: 2 } } })",
           "it has 2 shapes but 3 top(s); give each its own, or one for all.");
+}
+
+TEST_CASE("caffe import: a block of another layer type is told, as Caffe does not read it", "[caffe]") {
+  const CaffeModel caffe = imported(input + R"(layer { name: "l" type: "ReLU" bottom: "x" top: "y" pooling_param { kernel_size: 2 } })");
+  CHECK(caffe.notes == std::vector<std::string>{
+                           "net.prototxt:2: the layer 'l' (ReLU): it has a 'pooling_param', which a layer of this type does not read."});
 }
 
 TEST_CASE("caffe import: a solver's settings", "[caffe]") {

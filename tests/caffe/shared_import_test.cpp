@@ -241,7 +241,9 @@ TEST_CASE("caffe: every caffemodel comes back from amnet's own file", "[caffe][g
     CaffeModel caffe = import_caffe_net(read_caffe_net(*shared / net), options);
     const CaffeWeights stored = read_caffemodel(*shared / weights);
     const CaffeLoaded loaded = load_caffe_weights(stored, caffe, weights);
-    CHECK((loaded.missing.empty() && loaded.left_out.empty()));
+    CHECK(loaded.missing.empty());
+    // R-Net's file has a layer for landmarks that its net does not have
+    CHECK(loaded.left_out == (weights.ends_with("det2.caffemodel") ? std::vector<std::string>{"conv5-3"} : std::vector<std::string>()));
     const fs::path file = folder / "model.safetensors";
     save_model(file, caffe.model.net, caffe.model.roles);
     caffe.model = load_model(file);  // the net that was imported is gone
@@ -261,7 +263,7 @@ TEST_CASE("caffe: every caffemodel comes back from amnet's own file", "[caffe][g
       ++compared;
     }
     std::size_t blobs = 0;
-    for (const CaffeLayerBlobs& layer : stored.layers) blobs += layer.blobs.size();
+    for (const CaffeLayerBlobs& layer : stored.layers) blobs += layer.name == "conv5-3" ? 0 : layer.blobs.size();
     CHECK(compared == blobs);
   }
   fs::remove_all(folder);

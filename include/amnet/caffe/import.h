@@ -77,6 +77,8 @@ struct CaffeModel {
   /// the value that has a number for each class, before margins and scales: the product of the
   /// embedding with the class weights, or a distance; empty where there is none
   std::string logits = {};
+  /// sentences about what has no effect although the file says it: blocks of another layer type
+  std::vector<std::string> notes = {};
   bool least_logit = false;  ///< the class is that of the least of them: they are distances
 
   /// Throws UsageError for a blob that the net does not have.
