@@ -65,7 +65,8 @@ TEST_CASE("arrange: shapes, and what is per sample", "[layers]") {
   is(output(Slice({.axis = 0, .parts = 2}), {labels}, 1), {1}, false, DType::i64);
   is(output(Reduce({.axis = 0}), {image()}), {1}, false);
   is(output(Reduce({.axis = 1}), {image()}), {2}, true);
-  is(output(Reduce({.axis = 2}), {{{2, 3, 4}, DType::bf16}}), {2, 3}, true);  // of bf16 the sums are exact
+  // of bf16 the sums are exact
+  is(output(Reduce({.axis = 2}), {{{2, 3, 4}, DType::bf16}}), {2, 3}, true);
   is(output(Combine(), {image(), weights}), {2, 4, 6, 3}, false);
   is(output(StopGradient(), {labels}), {2}, true, DType::i64);
 }

@@ -347,7 +347,7 @@ TEST_CASE("net description: what is wrong with a text is said with its place", "
   says(R"({"version":1,"inputs":[],"layers":[],"roles":{},"more":1})", "has an unknown member 'more'");
   says(net_with("conv3d", "{}"), "layer 'a': there is no layer type 'conv3d'; there are accuracy");
   says(net_with("conv2d", R"({"outputs":4,"colour":3})"), "layer 'a': there is no option 'colour'; there are outputs, kernel, stride");
-  says(net_with("relu", R"({"x":1})"), "layer 'a': there is no option 'x'; there are none.");
+  says(net_with("tanh", R"({"x":1})"), "layer 'a': there is no option 'x'; there are none.");
   says(net_with("conv2d", R"({"outputs":"four"})"), "layer 'a': the option 'outputs' is a text; expected an integer.");
   says(net_with("conv2d", R"({"outputs":4,"kernel":[3]})"), "the option 'kernel' has 1 values; expected two, for height and width.");
   says(net_with("conv2d", R"({"outputs":4,"kernel":3})"), "layer 'a': the option 'kernel' is an integer; expected a list of two integers.");

@@ -1,6 +1,6 @@
 // A factor and a term that cover some axes of a tensor and are the same along all others: y(o,v,i) =
-// x(o,v,i) s(v) + b(v), the axes that s and b cover seen as one, v, those before them as o and those
-// after them as i (Caffe's Scale and Bias layers).
+// x(o,v,i) s(v) + b(v), the axes that s and b cover seen as one, v, those before them as o and
+// those after them as i (Caffe's Scale and Bias layers).
 //
 //   const BroadcastAxes channels{.first = 3, .count = 1};   // of images (N,H,W,C)
 //   broadcast_forward(cpu, channels, x, s, b, y);
@@ -17,8 +17,8 @@ namespace amnet {
 struct BroadcastAxes {
   int first = 0, count = 0;
 
-  /// The shape of s and b for such an x; (1) where they cover no axis. Throws UsageError where x has
-  /// fewer axes.
+  /// The shape of s and b for such an x; (1) where they cover no axis. Throws UsageError where x
+  /// has fewer axes.
   Shape shape(const Shape& x) const;
 };
 

@@ -37,9 +37,9 @@ void combine_forward(Cuda& cuda, const CombineRule& rule, std::span<const Tensor
 
 /// dx, of the tensor xs[which]: its coefficient times dy; or dy times the product of the other
 /// tensors; or dy where this tensor is the largest, 0 elsewhere. Of equal ones the gradient goes to
-/// one alone, as in the reference code's CPU code (eltwise_layer.cpp): of the first two to the
-/// second, and to a later one only where it is larger than all before. Tensors of `xs` are not read
-/// for a sum, and may be undefined.
+/// one alone, as in the reference code's CPU code (layers/eltwise_layer.cpp): of the first two to
+/// the second, and to a later one only where it is larger than all before. Tensors of `xs` are not
+/// read for a sum, and may be undefined.
 void combine_backward(Cpu& cpu, const CombineRule& rule, std::span<const Tensor> xs, std::size_t which, const Tensor& dy,
                       const Gradient& dx);
 void combine_backward(Cuda& cuda, const CombineRule& rule, std::span<const Tensor> xs, std::size_t which, const Tensor& dy,

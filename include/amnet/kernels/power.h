@@ -22,7 +22,7 @@ struct PowerFunction {
 void power_forward(Cpu& cpu, const PowerFunction& function, const Tensor& x, const Tensor& y);
 
 /// dx = dy power scale (shift + scale x)^(power - 1); 0 for a power or a scale of 0. x may be
-/// undefined where the function is not curved. The reference code (power_layer.cpp) computes
+/// undefined where the function is not curved. The reference code (layers/power_layer.cpp) computes
 /// y / (shift + scale x) for the last factor, which is NaN where that base is 0; this is not.
 void power_backward(Cpu& cpu, const PowerFunction& function, const Tensor& x, const Tensor& dy, const Gradient& dx);
 

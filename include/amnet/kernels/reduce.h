@@ -1,5 +1,5 @@
-// Rows reduced to one number each: the sum, the sum of magnitudes, the sum of squares or the mean of
-// their elements, times a coefficient (Caffe's Reduction layer).
+// Rows reduced to one number each: the sum, the sum of magnitudes, the sum of squares or the mean
+// of their elements, times a coefficient (Caffe's Reduction layer).
 //
 //   const Tensor x({2, 3, 4}, DType::f32), y({2}, DType::f32);
 //   reduce_forward(cpu, Reduction::mean, 1, x, y);                         // of 12 elements each

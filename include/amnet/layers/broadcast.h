@@ -2,7 +2,7 @@
 // formula. Each is a parameter, or a further input. For channels alone, ScaleShift runs on every
 // device.
 //
-//   Value shown = net.add("mask", Broadcast({.axis = 1, .axes = 2, .multiply = BroadcastFrom::input}), {image, mask});
+//   Value shown = net.add("shown", Broadcast({.axis = 1, .axes = 2, .multiply = BroadcastFrom::input}), {image, mask});
 #pragma once
 
 #include <amnet/kernels/broadcast.h>
@@ -25,9 +25,10 @@ struct BroadcastOptions {
   BroadcastFrom add = BroadcastFrom::none;
   ParameterOptions scale = {.filler = Filler::constant(1)};
   ParameterOptions shift = {.filler = Filler::constant(0)};
-  /// Limits of the parameter "scale". The reference code's rule (scale_layer.cpp): every forward
-  /// moves the stored values that lie outside onto the limit, and backward ignores that. Here a
-  /// forward in Phase::train moves them, and one in Phase::test computes as if they had been moved.
+  /// Limits of the parameter "scale". The reference code's rule (layers/scale_layer.cpp): every
+  /// forward moves the stored values that lie outside onto the limit, and backward ignores that.
+  /// Here a forward in Phase::train moves them, and one in Phase::test computes as if they had been
+  /// moved.
   std::optional<double> clamp_low = {}, clamp_high = {};
 
   template <class Fields>
@@ -44,8 +45,8 @@ struct BroadcastOptions {
 };
 
 /// Inputs: x of any shape, then the factor, then the term, where they are inputs: with as many
-/// elements as the axes that they cover. Output as x. Parameters "scale" and "shift", where they are
-/// parameters, of the extents of those axes, or (1). CPU alone.
+/// elements as the axes that they cover. Output as x. Parameters "scale" and "shift", where they
+/// are parameters, of the extents of those axes, or (1). CPU alone.
 class Broadcast final : public Layer {
  public:
   explicit Broadcast(BroadcastOptions options = {}) : options_(options) {

@@ -22,8 +22,8 @@ struct ConcatOptions {
 };
 
 /// One or more inputs of one dtype, which may be any, and of the same extents but that of the axis;
-/// output with the sum of theirs. Along axis 0 the output is not per sample, and a run must have all
-/// samples that were planned; so too where the inputs are not all per sample.
+/// output with the sum of theirs. Along axis 0 the output is not per sample, and a run must have
+/// all samples that were planned; so too where the inputs are not all per sample.
 class Concat final : public Layer {
  public:
   explicit Concat(ConcatOptions options = {}) : axis_(options.axis) {

@@ -18,7 +18,8 @@ struct FillOptions {
   std::vector<std::int64_t> extents = {};
   Filler filler = {};
   std::string stream = "fill";  ///< keeps this layer's draws apart from those of others
-  bool integers = false;        ///< an output i64, such as labels: what is behind the point is cut off
+  /// an output i64, such as labels: what is behind the point is cut off
+  bool integers = false;
 
   template <class Fields>
   void fields(Fields& fields) {
@@ -29,8 +30,8 @@ struct FillOptions {
   }
 };
 
-/// No inputs; output of those extents, of the net's dtype or i64. It is not per sample. What is drawn
-/// is a function of the run's seed, the stream and the number of the step. CPU alone.
+/// No inputs; output of those extents, of the net's dtype or i64. It is not per sample. What is
+/// drawn is a function of the run's seed, the stream and the number of the step. CPU alone.
 class Fill final : public Layer {
  public:
   explicit Fill(FillOptions options) : options_(std::move(options)) {}

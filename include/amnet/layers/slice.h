@@ -9,6 +9,7 @@
 #include <amnet/layers/layer.h>
 
 #include <algorithm>
+#include <functional>
 #include <utility>
 #include <vector>
 
@@ -28,8 +29,8 @@ struct SliceOptions {
 };
 
 /// Input of any shape and dtype; one output for each part, with the extent of the part along the
-/// axis. Along axis 0 the outputs are not per sample, and a run must have all samples that were
-/// planned.
+/// axis. Along axis 0 the outputs are not per sample, a run must have all samples that were
+/// planned, and the placeholder of the batch must have such parts too.
 class Slice final : public Layer {
  public:
   explicit Slice(SliceOptions options) : options_(std::move(options)) {
