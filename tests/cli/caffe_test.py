@@ -2,11 +2,10 @@
 """Training a net of Caffe: its solver and net as they are, its weights and snapshots, what is refused."""
 
 import os
-import re
 import struct
 
 import harness
-from harness import CliTest, checkpoints, faces, finish, image_of, metrics, pairs, path, read, run, start, wait_for_log, write  # fmt: skip
+from harness import CliTest, faces, finish, image_of, metrics, pairs, path, read, run, start, wait_for_log, write  # fmt: skip
 
 PEOPLE = 12
 
