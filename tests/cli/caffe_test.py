@@ -182,6 +182,28 @@ class Caffe(CliTest):
         write("little_iter_4.caffemodel", caffemodel(blobs_of(PEOPLE)))
         self.refuses("it has 0 histories but the net", "--snapshot", "other.solverstate")
 
+    def test_import_makes_a_model_file(self):
+        deploy = "\n".join(line for line in (NET % PEOPLE).split("layer {")[0:1])
+        layers = ["layer {" + part for part in (NET % PEOPLE).split("layer {")[3:7]] + ["layer {" + (NET % PEOPLE).split("layer {")[7]]
+        write("deploy.prototxt", deploy + 'input: "data" input_dim: 1 input_dim: 3 input_dim: 112 input_dim: 96\n' + "".join(layers))
+        write("trained.caffemodel", caffemodel(blobs_of(PEOPLE)))
+        made = self.ok("import", "--net", "deploy.prototxt", "--weights", "trained.caffemodel", "--mean", 128, "--pixel-scale", 0.0078125,
+                       "--out", "imported.safetensors")  # fmt: skip
+        self.assertIn("embedding fc5: imported.safetensors; not in the net and left out: fc6, scale", made.out + made.err)
+        looked = self.ok("inspect", "imported.safetensors").out
+        self.assertIn("112x96", looked)
+        self.ok("extract", "--model", "imported.safetensors", "--root", "faces", "--out", "embeddings.npy")
+        self.ok("eval", "--model", "imported.safetensors", "--pairs", "pairs.txt", "--root", "faces")
+        write("less.caffemodel", caffemodel(blobs_of(PEOPLE)[1:]))
+        bad = run("import", "--net", "deploy.prototxt", "--weights", "less.caffemodel", "--out", "never.safetensors")
+        self.assertEqual(bad.code, 3, repr(bad))
+        self.assertIn("less.caffemodel: it has no weights for conv1/0, conv1/1, which the net of deploy.prototxt needs.", bad.err)
+        bad = run("import", "--net", "net.prototxt", "--weights", "trained.caffemodel", "--out", "never.safetensors")
+        self.assertIn("it takes the size of its images from the files that it reads", bad.err)
+        bad = run("import", "--net", "deploy.prototxt", "--weights", "trained.caffemodel", "--embedding", "fc9", "--out", "never.safetensors")
+        self.assertIn("--embedding: the net of deploy.prototxt has no blob 'fc9'.", bad.err)
+        self.assertFalse(os.path.exists(path("never.safetensors")))
+
     def test_inspect_names_what_the_files_hold(self):
         self.assertIn("LabelSpecificAdd", self.ok("inspect", "net.prototxt").out)
         self.assertIn("multistep", self.ok("inspect", "solver.prototxt").out)

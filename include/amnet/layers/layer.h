@@ -80,8 +80,9 @@ enum class Pass : unsigned char { forward, backward };
 class PreparedForms;  // layers/prepared_forms.h
 
 /// How a parameter's values are drawn before the first step. A row is what belongs to one index of
-/// the first extent. n below is fan_in = elements / first extent, fan_out = elements / second extent
-/// of the order in files (elements, of a vector), or their mean, as `fan` says.
+/// the first extent. n below is what a row reads (elements / first extent), what reads a column
+/// (elements / second extent of the order in files; all elements of a vector), or their mean, as
+/// `fan` says.
 struct Filler {
   enum class Kind : unsigned char {
     constant,      ///< `value`
