@@ -79,10 +79,9 @@ enum class Pass : unsigned char { forward, backward };
 
 class PreparedForms;  // layers/prepared_forms.h
 
-/// How a parameter's values are drawn before the first step. A row is what belongs to one index of
-/// the first extent. n below is what a row reads (elements / first extent), what reads a column
-/// (elements / second extent of the order in files; all elements of a vector), or their mean, as
-/// `fan` says.
+/// How a parameter's values are drawn before the first step. A row is one index of the first extent.
+/// n below is elements / first extent, elements / second extent of the order in files (elements, of
+/// a vector), or their mean, as `fan` says: in, out or average.
 struct Filler {
   enum class Kind : unsigned char {
     constant,      ///< `value`
