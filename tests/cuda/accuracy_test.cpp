@@ -72,7 +72,8 @@ TEMPLATE_TEST_CASE("accuracy: forward", "[gpu]", F32, Bf16) {
 TEMPLATE_TEST_CASE("accuracy: the k best, rows that are not counted, and each class", "[gpu]", F32, Bf16) {
   for_each_machine<TestType>("accuracy: the k best, rows that are not counted, and each class", [](Parity& parity) {
     std::uint64_t seed = 100;
-    for (const auto& [samples, classes] : sizes) {
+    constexpr std::int64_t few[][2] = {{1, 1}, {60, 3}, {31, 7}, {2, 260}, {260, 2}, {0, 4}};
+    for (const auto& [samples, classes] : few) {
       const Scores scores(parity, samples, classes, ++seed);
       const Both weights = parity.same(Tensor({samples}, DType::f32));
       for (std::int64_t i = 0; i < samples; ++i) weights.host.data<float>()[static_cast<std::size_t>(i)] = static_cast<float>(i % 3);
