@@ -3,6 +3,8 @@
 #include <amnet/net/net.h>
 #include <amnet/testing/gradcheck.h>
 
+#include <vector>
+
 #include "catch.h"
 
 using namespace amnet;
@@ -20,7 +22,8 @@ TEST_CASE("grey: the luma of a pixel, in both orders of channels", "[grey]") {
 TEST_CASE("grey: gradients are those of differences", "[grey][gradcheck]") {
   for (const ChannelOrder order : {ChannelOrder::bgr, ChannelOrder::rgb}) {
     Grey layer({.order = order});
-    const GradcheckResult result = gradcheck(layer, {random_normal({2, 3, 4, 3}, 7)});
+    const std::vector<Tensor> inputs = {random_normal({2, 3, 4, 3}, 7)};
+    const GradcheckResult result = gradcheck(layer, inputs);
     INFO(result.report());
     CHECK(result.passed());
   }
