@@ -254,6 +254,7 @@ CaffeModel import_net(const CaffeNet& net, const CaffeImportOptions& options, co
   std::vector<ReadValues> read;
   std::vector<std::vector<std::string>> given;  // names of the values that each layer gives
   std::vector<std::pair<std::string, double>> losses;
+  int figures = 0;
   for (std::size_t i = 0; i < layers.size(); ++i) {
     LayerImport layer(import, *layers[i], static_cast<int>(i));
     read.push_back({rows[i], {}, layers[i]->name});
@@ -271,7 +272,14 @@ CaffeModel import_net(const CaffeNet& net, const CaffeImportOptions& options, co
     }
     const std::vector<double> weights = weights_of(net, *layers[i], *rows[i]);
     for (std::size_t top = 0; top < weights.size(); ++top) {
-      if (weights[top] != 0) losses.emplace_back(given.back()[top], weights[top]);
+      if (weights[top] == 0) continue;
+      std::string term = given.back()[top];
+      if (rows[i]->is_loss && top > 0) {
+        // Further tops of a loss are figures: they add to its value, and have no gradient in Caffe.
+        term = fmt::format("loss_figure_{}", ++figures);
+        import.made.model.net.add(term, make_layer("stop_gradient", {}, "the loss"), {import.made.model.net.find(given.back()[top])});
+      }
+      losses.emplace_back(term, weights[top]);
     }
   }
   Roles& roles = import.made.model.roles;

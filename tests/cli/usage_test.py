@@ -211,6 +211,7 @@ class Config(CliTest):
         self.train("every")
         keys = set(re.findall(r"^([a-z0-9-]+) = ", read("every/config.toml"), re.MULTILINE))
         silent = {"config", "resume", "verbose", "preset", "epochs", "exclude", "pack", "val-pairs", "val-root", "val-pack", "init-from",  # not given
+                  "net", "snapshot", "solver", "test-list", "weights",  # of a net of Caffe
                   "lr-power", "lr-step-size", "beta2", "epsilon"}  # fmt: skip  # without effect
         self.assertEqual({flag[2:] for flag in flags_of(self.ok("train", "--help").out)} - silent, keys)
 

@@ -69,8 +69,6 @@ NAMES = {
     "NumPy": "another library",
     "OpenCV": "another library",
     "LeCun": "an author",
-    "fan_in": "of a formula",
-    "fan_out": "of a formula",
     "InnerProduct": "Caffe's",
     "LabelSpecific*": "Caffe's",
     "ChannelScale": "Caffe's",

@@ -4,18 +4,48 @@
 #include <amnet/io/durable_file.h>
 #include <amnet/layers/accuracy.h>
 #include <amnet/layers/add.h>
+#include <amnet/layers/angular_margin.h>
 #include <amnet/layers/batch_norm.h>
+#include <amnet/layers/broadcast.h>
+#include <amnet/layers/center_loss.h>
+#include <amnet/layers/combine.h>
+#include <amnet/layers/concat.h>
+#include <amnet/layers/contrastive_loss.h>
 #include <amnet/layers/conv2d.h>
+#include <amnet/layers/conv2d_transpose.h>
+#include <amnet/layers/distance.h>
 #include <amnet/layers/dropout.h>
+#include <amnet/layers/euclidean_loss.h>
+#include <amnet/layers/fill.h>
 #include <amnet/layers/flatten.h>
 #include <amnet/layers/flip.h>
 #include <amnet/layers/fully_connected.h>
+#include <amnet/layers/grey.h>
+#include <amnet/layers/hard_margin.h>
+#include <amnet/layers/lse_margin.h>
+#include <amnet/layers/matrix_product.h>
 #include <amnet/layers/normalize.h>
+#include <amnet/layers/parameter.h>
+#include <amnet/layers/permute.h>
 #include <amnet/layers/pool.h>
+#include <amnet/layers/power.h>
 #include <amnet/layers/prelu.h>
+#include <amnet/layers/proxy_contrastive_loss.h>
+#include <amnet/layers/proxy_triplet_loss.h>
+#include <amnet/layers/reduce.h>
 #include <amnet/layers/relu.h>
+#include <amnet/layers/reshape.h>
+#include <amnet/layers/sample_scale.h>
 #include <amnet/layers/scale_shift.h>
+#include <amnet/layers/sigmoid.h>
+#include <amnet/layers/slice.h>
+#include <amnet/layers/softmax.h>
 #include <amnet/layers/softmax_cross_entropy.h>
+#include <amnet/layers/sphere_product.h>
+#include <amnet/layers/stop_gradient.h>
+#include <amnet/layers/tanh.h>
+#include <amnet/layers/target_margin.h>
+#include <amnet/layers/target_rescale.h>
 #include <amnet/model/model_file.h>
 #include <amnet/net/plan.h>
 
@@ -155,7 +185,38 @@ for i in range(5):
 
 namespace {
 
-/// Every type of the table; each value is read by some layer.
+/// The types that only nets of Caffe have.
+void add_caffes_types(Net& net, Value data, Value features, Value logits, Value labels) {
+  const auto add = [&net]<class L>(L layer, std::vector<Value> inputs) {
+    const std::string name = "only_" + std::string(layer.type());
+    return net.add(name, std::move(layer), std::move(inputs));
+  };
+  add(Grey(), {net.input("colour", {1, 4, 4, 3})});
+  add(Conv2dTranspose(2, 2), {data});
+  Value value = add(Tanh(), {add(Power({.power = 2, .scale = 0.1, .shift = 1}), {add(Sigmoid(), {features})})});
+  value = add(Broadcast({.add = BroadcastFrom::parameter}), {add(Softmax(), {value})});
+  value = add(StopGradient(), {add(Combine({.coefficients = {1, 2}}), {value, features})});
+  add(Concat(), {value, add(Slice({.points = {2}}), {value})});
+  add(Reduce(), {add(Reshape({.extents = {0, 8, 32}}), {add(Permute({.order = {0, 2, 1, 3}}), {data})})});
+  add(Fill({.extents = {2, 3}, .filler = Filler::gaussian(1)}), {});
+  const Value weights = add(ParameterLayer({.extents = {3, 5}}), {});
+  const Value distances = add(Distance(3), {features});
+  add(MatrixProduct(), {features, weights});
+  add(SphereProduct(3), {features, labels});
+  add(SampleScale(), {logits, net.input("scales", {1, 1})});
+  for (const Value moved : {add(TargetMargin({.margin = 0.1}), {logits, labels}), add(AngularMargin({.margin = 10}), {logits, labels}),
+                            add(HardMargin(), {logits, labels}), add(TargetRescale({.positive_weight = 0.9}), {logits, labels}),
+                            add(LseMargin(), {logits, labels})}) {
+    CHECK(net.spec(moved).shape == net.spec(logits).shape);
+  }
+  add(ContrastiveLoss(), {features, value, labels, labels});
+  add(EuclideanLoss(), {features, value});
+  add(CenterLoss(3), {features, labels});
+  add(ProxyContrastiveLoss(), {distances, labels});
+  add(ProxyTripletLoss(), {distances, labels});
+}
+
+/// Every type of the table.
 Net net_of_every_type(DType dtype) {
   Net net(dtype);
   const Value data = net.input("data", {1, 8, 8, 4});
@@ -165,10 +226,12 @@ Net net_of_every_type(DType dtype) {
   value = net.add("sum", Add(), {net.add("slope", PRelu(), {value}), net.add("mirror", Flip(), {value})});
   value = net.add("pool", Pool(PoolKind::average, {2, 3}), {net.add("active", Relu(), {value})});
   value = net.add("flat", Flatten(), {net.add("drop", Dropout({.ratio = 0.25, .stream = "drop"}), {value})});
-  const Value unit = net.add("unit", Normalize({.norm_output = true}), {net.add("features", FullyConnected(5), {value})});
+  const Value features = net.add("features", FullyConnected(5), {value});
+  const Value unit = net.add("unit", Normalize({.norm_output = true}), {features});
   const Value logits = net.add("classes", FullyConnected(3, {.with_bias = false, .row_norm = RowNorm::projected}), {unit});
   net.add("loss", SoftmaxCrossEntropy({.margin = 0.1, .sample_scale = true}), {logits, labels, net.output(unit, 1)});
   net.add("right", Accuracy(), {logits, labels});
+  add_caffes_types(net, data, features, logits, labels);
   std::uint64_t seed = 1;
   // buffers too
   net.visit([&](const std::string&, Parameter& each) { fill_random(each.value, seed++); });
@@ -224,7 +287,10 @@ TEST_CASE("model file: a net of every layer type comes back to the bit", "[model
     CHECK(loaded.file == path);
     CHECK(same_parameters(net, loaded.net));
     CHECK(describe(loaded.net, loaded.roles) == describe(net, roles_of_every_type()));
-    const std::vector<std::string> names = {"features", "unit:1", "loss", "right"};
+    std::vector<std::string> names = {"features", "unit:1", "loss", "right"};
+    for (const NetLayer& one : net.layers()) {
+      if (one.name.starts_with("only_")) names.push_back(one.name);
+    }
     for (const Phase phase : {Phase::test, Phase::train}) CHECK(same_values(outcome(net, names, phase), outcome(loaded.net, names, phase)));
   }
 }

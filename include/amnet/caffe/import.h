@@ -5,7 +5,7 @@
 //
 //   CaffeModel caffe = import_caffe_net(read_caffe_net("deploy.prototxt"));
 //   CaffeLoaded loaded = load_caffe_weights(read_caffemodel("face.caffemodel"), caffe, "face.caffemodel");
-//   Plan plan(caffe.model.net, {.batch = 8, .keep = {caffe.value("fc5")}});
+//   Plan plan(caffe.model.net, {.batch = 8, .keep = {caffe.value("gap")}});
 //
 // Not imported: layer types and fields that amnet does not have, and weights shared by name. They
 // are refused with file, line and name.
