@@ -178,7 +178,8 @@ std::optional<ImageRole> image_role(const Import& import) {
     const auto found = std::ranges::find(inputs, input.name, &NetInput::name);
     if (found == inputs.end() || found->spec.shape.rank() != 4 || found->spec.shape[3] != 3) continue;
     ImageRole role{.input = input.name, .format = {.height = found->spec.shape[1], .width = found->spec.shape[2]}};
-    // A layer that reads images says what becomes of them; an Input does not, and keeps the defaults.
+    // A layer that reads images says what becomes of them; an Input does not, and keeps the
+    // defaults.
     if (input.type != "Input") {
       role.format.mean = 0;
       role.format.scale = 1;

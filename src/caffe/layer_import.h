@@ -83,7 +83,7 @@ struct Import {
   std::map<int, std::string> names = {};      // of each value of the net
   std::set<std::string> labels = {};          // blobs that some layer reads as labels
   std::set<std::string> unread = {};          // blobs that no layer has read yet
-  std::optional<std::int64_t> batch = {};      // the first extent of the first input
+  std::optional<std::int64_t> batch = {};     // the first extent of the first input
   std::map<std::string, int> producers = {};  // of each value, by name: the layer of Caffe
 };
 

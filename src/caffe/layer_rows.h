@@ -1,5 +1,5 @@
-// How each layer type of Caffe is imported: one function for each, in the files rows_*.cpp. The table
-// itself is in layer_rows.cpp.
+// How each layer type of Caffe is imported: one function for each, in the files rows_*.cpp. The
+// table itself is in layer_rows.cpp.
 #pragma once
 
 #include "layer_import.h"

@@ -26,7 +26,8 @@ std::string shown(std::string_view name, std::size_t longest) {
 std::string nearest_names(std::string_view written, std::vector<std::string> names) {
   constexpr std::size_t most = 12, longest = 80;
   written = written.substr(0, longest);
-  std::vector<std::pair<std::pair<bool, std::ptrdiff_t>, std::size_t>> order;  // each name's place in the list last
+  // each name's place in the list last
+  std::vector<std::pair<std::pair<bool, std::ptrdiff_t>, std::size_t>> order;
   for (std::size_t i = 0; i < names.size(); ++i) order.emplace_back(unlikeness(written, names[i]), i);
   std::ranges::sort(order);
   const bool all = order.size() <= most;

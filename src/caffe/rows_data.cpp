@@ -6,14 +6,16 @@
 namespace amnet::caffe {
 namespace {
 
-/// The images of a layer that reads files; what the prototxt does not say is in the import's options.
+/// The images of a layer that reads files; what the prototxt does not say is in the import's
+/// options.
 std::vector<std::int64_t> image_shape(LayerImport& layer, std::int64_t batch, std::int64_t channels, std::int64_t height,
                                       std::int64_t width) {
   Fields& transform = layer.fields("transform_param");
   if (const std::int64_t crop = transform.integer("crop_size", 0); crop > 0) height = width = crop;
   if (transform.flag("force_color", false)) channels = 3;
   if (transform.flag("force_gray", false)) channels = 1;
-  transform.ignore({"scale", "mirror", "mean_file", "mean_value"});  // of what is read, not of the net
+  // of what is read, not of the net
+  transform.ignore({"scale", "mirror", "mean_file", "mean_value"});
   const std::optional<CaffeImage>& image = layer.options().image;
   if (height <= 0 || width <= 0 || channels <= 0) {
     if (!image) {

@@ -16,7 +16,8 @@ void give_both(LayerImport& layer, Value first) {
 void import_label_specific_add(LayerImport& layer) {
   layer.expect(2, 2, 1, 2);
   Fields& fields = layer.fields("label_specific_add_param");
-  fields.ignore({"transform_test"});  // the reference code applies it in training alone, whatever this says
+  // the reference code applies it in training alone, whatever this says
+  fields.ignore({"transform_test"});
   Options options = options_with(
       {{"margin", {-fields.number("bias", 0)}}, {"rule", option(std::string_view("cos_gt_m"))}, {"margin_output", {layer.tops() == 2}}});
   const bool anneals = fields.has("bias_base");
@@ -64,7 +65,8 @@ void import_label_specific_hard_margin(LayerImport& layer) {
 void import_label_specific_rescale(LayerImport& layer) {
   layer.expect(2, 2, 1, 2);
   Fields& fields = layer.fields("label_specific_rescale_param");
-  fields.ignore({"positive_lower_bound", "negative_upper_bound"});  // without effect in the reference code
+  // without effect in the reference code
+  fields.ignore({"positive_lower_bound", "negative_upper_bound"});
   Options schedule = options_with({{"base", {fields.number("positive_weight_base", 0)}},
                                    {"gamma", {fields.number("gamma", 0)}},
                                    {"power", {fields.number("power", 1)}},

@@ -1,4 +1,5 @@
-// Layers that compute from several elements of a sample or of the batch: norms, statistics, windows.
+// Layers that compute from several elements of a sample or of the batch: norms, statistics,
+// windows.
 #include "layer_rows.h"
 
 #include <numeric>
@@ -15,7 +16,8 @@ void import_normalize(LayerImport& layer) {
   Options options = options_with({{"epsilon", {type == "L1" ? 1e-6 : layer.epsilon()}}, {"norm_output", {with_norm}}});
   if (type == "L1") options.set("kind", option(std::string_view("l1")));
   if (with_norm && !passes_norm) options.set("norm_gradient", {false});
-  if (fix && layer.on_gpu()) options.set("fix_gradient", {true});  // the reference code's CPU code ignores it
+  // the reference code's CPU code ignores it
+  if (fix && layer.on_gpu()) options.set("fix_gradient", {true});
   const Value unit = layer.add("normalize", options, {layer.bottom(0)});
   layer.top(0, unit);
   if (with_norm) layer.top(1, layer.output(unit, 1));

@@ -146,8 +146,8 @@ void import_inner_distance(LayerImport& layer) {
   if (axis != 1) layer.refuse("its axis is not 1.");
   const std::string kind = fields.text("distance_type", "L2");
   if (kind != "L1" && kind != "L2") layer.refuse(fmt::format("its distance_type is '{}'; amnet knows L1 and L2.", kind));
-  // Of a transposed weight the reference code changes the blob's shape alone: it reads it in rows, as
-  // it always does.
+  // Of a transposed weight the reference code changes the blob's shape alone: it reads it in rows,
+  // as it always does.
   const bool transposed = fields.flag("transpose", false), from_input = layer.bottoms() >= 2;
   fields.ignore({"bias_term", "bias_filler"});  // the reference code reads but never uses them
   std::vector<Value> inputs = {rows_of(layer, 0, axis)};

@@ -25,8 +25,8 @@ bool is_grey(const FaceList& list) {
   return true;
 }
 
-/// The channels that the weights expect of an image, where they are to be loaded: those of the first
-/// blob of four axes.
+/// The channels that the weights expect of an image, where they are to be loaded: those of the
+/// first blob of four axes.
 std::optional<std::int64_t> channels_of(const fs::path& weights) {
   if (weights.empty()) return std::nullopt;
   for (const CaffeLayerBlobs& layer : read_caffemodel(weights).layers) {

@@ -88,8 +88,8 @@ void check_sgd(const SgdUpdate& update);
 /// x (..., C) and the other side alike.
 void check_softmax(const Tensor& x, const Tensor& other);
 
-/// logits (N,classes), labels i64 (N); sample_scale and the weights of rows: N values of their dtype,
-/// or undefined.
+/// logits (N,classes), labels i64 (N); sample_scale and the weights of rows: N values of their
+/// dtype, or undefined.
 void check_softmax_cross_entropy(const Tensor& logits, const Tensor& labels, const Tensor& sample_scale, const LossRows& rows = {});
 
 /// The elements of an argument that may be undefined; then null.

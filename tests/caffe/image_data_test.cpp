@@ -62,7 +62,8 @@ TEST_CASE("caffe image: resized between pixel centres, and grey, to whole levels
   // column 0 is left of the first centre; column 1 lies a quarter behind it
   const std::vector<float> blues = blues_of(wide);
   CHECK(std::vector<float>(blues.begin(), blues.begin() + 5) == std::vector<float>{0, 0, 1, 1, 2});
-  CHECK(blues_of(caffe_image(image(), rules_of("", "new_height: 2 new_width: 3")))[0] == 6);  // 5.5 of 0, 1, 10, 11
+  // 5.5 of 0, 1, 10, 11
+  CHECK(blues_of(caffe_image(image(), rules_of("", "new_height: 2 new_width: 3")))[0] == 6);
   const Tensor grey = caffe_image(image(), rules_of("", "is_color: false"));
   CHECK(grey.shape() == Shape{1, 4, 6, 1});
   CHECK(grey.data<float>()[0] == 119);  // 118.5 of 0, 100, 200

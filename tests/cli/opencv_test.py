@@ -54,7 +54,8 @@ class OpenCv(CliTest):
             write("deploy.prototxt", deploy_of(file.read()))
         names = [image_of(i, j) for i in range(4) for j in range(3)]
         write("some.txt", "".join(f"{name}\n" for name in names))
-        # OpenCV decodes with the same libjpeg; its numbers come from the pixels that it decodes itself
+        # OpenCV decodes with the same libjpeg; its numbers come from the pixels that it decodes
+        # itself
         self.ok("import", "--net", "deploy.prototxt", "--weights", weights, "--mean", 128, "--pixel-scale", 0.0078125, "--out", "imported.safetensors")
         self.ok("extract", "--model", "imported.safetensors", "--root", "faces", "--list", "some.txt", "--flip", "none", "--out", "ours.npy")
         ours = numpy.load(path("ours.npy"))

@@ -1,5 +1,5 @@
-// Imported nets on the GPU: a detector of several sizes gives what it gives on the CPU, and its plans
-// are kept by size; heads of the reference code train to the same loss.
+// Imported nets on the GPU: a detector of several sizes gives what it gives on the CPU, and its
+// plans are kept by size; heads of the reference code train to the same loss.
 #include <amnet/caffe/import.h>
 #include <amnet/net/plan_cache.h>
 

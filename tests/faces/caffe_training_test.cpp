@@ -1,5 +1,5 @@
-// Training from the reference code's own files is training with our preset: the same images, net and
-// recipe.
+// Training from the reference code's own files is training with our preset: the same images, net
+// and recipe.
 #include <amnet/faces/face_list.h>
 #include <amnet/faces/face_source.h>
 #include <amnet/faces/heads.h>

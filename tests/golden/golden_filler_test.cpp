@@ -54,8 +54,8 @@ TEST_CASE("golden: fillers draw from the reference code's distributions", "[gold
     const auto count = static_cast<double>(weight.count());
     const double mean = sum / count, deviation = std::sqrt(squares / count - mean * mean);
     const double their_mean = json.at("mean"), their_deviation = json.at("std"), their_low = json.at("min"), their_high = json.at("max");
-    // Both are draws: the difference of two means has the error sqrt(2 / n) of the deviation, that of
-    // two deviations of a normal sqrt(1 / n).
+    // Both are draws: the difference of two means has the error sqrt(2 / n) of the deviation, that
+    // of two deviations of a normal sqrt(1 / n).
     CHECK(std::abs(mean - their_mean) <= 4 * their_deviation * std::sqrt(2 / count));
     CHECK(std::abs(deviation - their_deviation) <= 4 * their_deviation * std::sqrt(1 / count));
     const bool is_uniform = std::string(json.at("filler")).find("xavier") != std::string::npos || name == "uniform";

@@ -1,4 +1,5 @@
-// Every layer case of the golden numbers, imported from its prototxt: forward, backward, parameters.
+// Every layer case of the golden numbers, imported from its prototxt: forward, backward,
+// parameters.
 #include <cstdio>
 #include <fstream>
 #include <map>

@@ -22,12 +22,13 @@ struct CaffeImageRules {
   std::int64_t crop = 0;               ///< side of the square that is cut out; 0: none
   bool mirror = false;                 ///< half of the images are mirrored, in both phases
   bool grey = false;                   ///< one channel
-  std::vector<double> means = {};      ///< none, one for all channels, or one for each (blue, green, red)
+  /// none, one for all channels, or one for each (blue, green, red)
+  std::vector<double> means = {};
   double scale = 1;
 };
 
-/// Of an input that a layer ImageData feeds. Throws DataError that begins with `file` for what is not
-/// read: a mean_file, sizes of which only one is set.
+/// Of an input that a layer ImageData feeds. Throws DataError that begins with `file` for what is
+/// not read: a mean_file, sizes of which only one is set.
 CaffeImageRules caffe_image_rules(const CaffeInput& input, const std::string& file);
 
 /// What is drawn for each image.

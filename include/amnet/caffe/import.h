@@ -1,7 +1,7 @@
 // Builds a net of amnet from a net of Caffe: an ordinary net, which can be planned, trained, saved
-// and loaded as any other, with the layers' names of the file. Where Caffe's arithmetic differs from
-// the exact one, or that of its CPU code from that of its GPU code, the layers compute what the
-// reference code (happynear/caffe-windows) computes: docs/numerics.md lists where.
+// and loaded as any other, with the layers' names of the file. Where Caffe's arithmetic differs
+// from the exact one, or that of its CPU code from that of its GPU code, the layers compute what
+// the reference code (happynear/caffe-windows) computes: docs/numerics.md lists where.
 //
 //   CaffeModel caffe = import_caffe_net(read_caffe_net("deploy.prototxt"));
 //   CaffeLoaded loaded = load_caffe_weights(read_caffemodel("face.caffemodel"), caffe, "face.caffemodel");

@@ -34,9 +34,9 @@ struct CaffeSolverSettings {
 /// policy, several nets to test, a field that has no meaning here.
 CaffeSolverSettings caffe_solver_settings(const CaffeSolver& solver, const std::string& file);
 
-/// Gives a solver the history of a solverstate: what its method keeps for each parameter of the net.
-/// Throws DataError of one sentence with `file` and the layer where the history is not of this net
-/// or method; the solver is then as before.
+/// Gives a solver the history of a solverstate: what its method keeps for each parameter of the
+/// net. Throws DataError of one sentence with `file` and the layer where the history is not of this
+/// net or method; the solver is then as before.
 void restore_caffe_history(const CaffeSolverState& state, const CaffeModel& model, Solver& solver, const std::string& file);
 /// The other way: the history in Caffe's order, with zeros for what is not learned.
 std::vector<Tensor> caffe_history_of(const CaffeModel& model, Solver& solver);

@@ -87,8 +87,8 @@ struct FaceTraining {
   double epochs = 0;                ///< > 0: ceil(epochs * images / (batch * accumulate)) steps
   SchedulePolicy schedule = SchedulePolicy::multistep;
   double learning_rate = 0.1;
-  /// Of multistep: when the rate drops: values below 1 are fractions of all steps, others are steps. The default
-  /// is the reference code's 16k, 24k, 28k of 30k.
+  /// Of multistep: when the rate drops: values below 1 are fractions of all steps, others are
+  /// steps. The default is the reference code's 16k, 24k, 28k of 30k.
   std::vector<double> lr_steps = {16.0 / 30, 24.0 / 30, 28.0 / 30};
   double lr_gamma = 0.1;
   double lr_power = 1;        ///< of inv, and of poly, which reaches 0 at the end of the run
@@ -115,13 +115,13 @@ struct FaceTraining {
 void apply_preset(FaceTraining& options, std::string_view preset);
 
 /// The recipe of a solver prototxt: its settings, those of the net's layer for TRAIN that reads
-/// images (batch, mean, scale, mirror, list and folder), and of that for TEST. `net` takes the place
-/// of the solver's own, if it is not empty; a relative path starts at the working folder, or else at
-/// the solver's. Fields that only Caffe's output depends on are left aside (docs/formats.md). Throws
-/// DataError with file and line for what amnet does not have.
+/// images (batch, mean, scale, mirror, list and folder), and of that for TEST. `net` takes the
+/// place of the solver's own, if it is not empty; a relative path starts at the working folder, or
+/// else at the solver's. Fields that only Caffe's output depends on are left aside
+/// (docs/formats.md). Throws DataError with file and line for what amnet does not have.
 void apply_caffe_solver(FaceTraining& options, const std::filesystem::path& solver, const std::filesystem::path& net);
-/// Sets `input` to the size of the first image of the training set, as a net of Caffe takes it whose
-/// prototxt has none. Throws as reading the set does.
+/// Sets `input` to the size of the first image of the training set, as a net of Caffe takes it
+/// whose prototxt has none. Throws as reading the set does.
 void take_size_of_first_image(FaceTraining& options);
 
 /// Throws UsageError naming the first option that is out of range.

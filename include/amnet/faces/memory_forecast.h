@@ -19,7 +19,8 @@ namespace amnet {
 
 /// Bytes, by purpose.
 struct MemoryForecast {
-  std::size_t parameters = 0;   ///< with gradients and what the solver keeps, where the host computes
+  /// with gradients and what the solver keeps, where the host computes
+  std::size_t parameters = 0;
   std::size_t activations = 0;  ///< of a training step, likewise
   std::size_t kernels = 0;      ///< their scratch, likewise
   /// weights in the order of the file; from a GPU all weights and what the solver keeps

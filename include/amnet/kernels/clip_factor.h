@@ -1,6 +1,6 @@
-// What gradients are multiplied by so that the norm of all of them is at most `norm`, computed where
-// they lie, without waiting: norm / sqrt(squares) where that root is larger than norm, else 1 (as
-// clip_gradients of Caffe, sgd_solver.cpp).
+// What gradients are multiplied by so that the norm of all of them is at most `norm`, computed
+// where they lie, without waiting: norm / sqrt(squares) where that root is larger than norm, else 1
+// (as clip_gradients of Caffe, sgd_solver.cpp).
 //
 //   sum_of_squares(cpu, gradients, squares);   // 100
 //   clip_factor(cpu, squares, 5, factor);      // 0.5, for UpdateTerms::clip

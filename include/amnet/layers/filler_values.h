@@ -9,8 +9,8 @@
 
 namespace amnet {
 
-/// One after the other, in double; a function of the arguments alone. `shape` is that of files, where
-/// the channels that a weight reads are the second extent.
+/// One after the other, in double; a function of the arguments alone. `shape` is that of files,
+/// where the channels that a weight reads are the second extent.
 std::vector<double> filler_values(const Filler& filler, const Shape& shape, const Random& random);
 
 }  // namespace amnet

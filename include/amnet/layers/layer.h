@@ -79,15 +79,16 @@ enum class Pass : unsigned char { forward, backward };
 
 class PreparedForms;  // layers/prepared_forms.h
 
-/// How a parameter's values are drawn before the first step. A row is one index of the first extent.
-/// n below is elements / first extent, elements / second extent of the order in files (elements, of
-/// a vector), or their mean, as `fan` says: in, out or average.
+/// How a parameter's values are drawn before the first step. A row is one index of the first
+/// extent. n below is elements / first extent, elements / second extent of the order in files
+/// (elements, of a vector), or their mean, as `fan` says: in, out or average.
 struct Filler {
   enum class Kind : unsigned char {
-    constant,      ///< `value`
-    xavier,        ///< uniform in +-sqrt(3 / n) (Glorot and Bengio, 2010, as Caffe scales it)
-    gaussian,      ///< normal, with `mean` and the standard deviation `value`
-    msra,          ///< normal, with the deviation sqrt(2 / (n (1 + slope^2))) (He, Zhang, Ren, Sun, 2015)
+    constant,  ///< `value`
+    xavier,    ///< uniform in +-sqrt(3 / n) (Glorot and Bengio, 2010, as Caffe scales it)
+    gaussian,  ///< normal, with `mean` and the standard deviation `value`
+    /// normal, with the deviation sqrt(2 / (n (1 + slope^2))) (He, Zhang, Ren, Sun, 2015)
+    msra,
     uniform,       ///< in [low, high)
     unit_rows,     ///< normal, each row divided by its length
     positive_rows  ///< uniform in [0, 1), each row divided by its sum

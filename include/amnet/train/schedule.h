@@ -1,6 +1,6 @@
-// The learning rate of a step: linear warm-up, and one of the policies of the reference code's Caffe
-// (sgd_solver.cpp of happynear/caffe-windows). By default it is divided at given steps: a step s
-// applies from iteration s on.
+// The learning rate of a step: linear warm-up, and one of the policies of the reference code's
+// Caffe (sgd_solver.cpp of happynear/caffe-windows). By default it is divided at given steps: a
+// step s applies from iteration s on.
 //
 //   Schedule schedule{.base = 0.1, .steps = {16000, 24000, 28000}};
 //   schedule.at(16000);   // 0.01
@@ -31,7 +31,8 @@ constexpr std::array<std::string_view, 7> names_of(SchedulePolicy) {
 struct Schedule {
   SchedulePolicy policy = SchedulePolicy::multistep;
   double base = 0.1;
-  std::vector<std::int64_t> steps = {};  ///< of multistep, ascending; at each the rate is multiplied by gamma
+  /// of multistep, ascending; at each the rate is multiplied by gamma
+  std::vector<std::int64_t> steps = {};
   double gamma = 0.1;
   std::int64_t warm_up = 0;    ///< iterations over which the rate rises linearly to the policy's
   double power = 1;            ///< of inv and poly

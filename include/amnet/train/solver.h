@@ -1,8 +1,9 @@
 // The update of a net's parameters in a training step, with multipliers per parameter, as the
 // reference code's Caffe computes it (the solvers of happynear/caffe-windows). In this order: the
 // gradients are clipped together, averaged over the micro-batches, decayed, and used by the method:
-// SGD with momentum, Nesterov's momentum (kernels/sgd.h) or Adam (kernels/adam.h). The learning rate
-// is folded into the momentum: V = momentum V + lr lr_mult (g + decay decay_mult w), w = w - V.
+// SGD with momentum, Nesterov's momentum (kernels/sgd.h) or Adam (kernels/adam.h). The learning
+// rate is folded into the momentum: V = momentum V + lr lr_mult (g + decay decay_mult w), w = w -
+// V.
 //
 //   Solver solver(net, {.momentum = 0.9, .weight_decay = 5e-4});
 //   solver.step(device, plan, schedule.at(iteration));
@@ -27,7 +28,8 @@ struct SolverOptions {
   SolverMethod method = SolverMethod::sgd;
   double momentum = 0.9;  ///< beta1 of Adam, then below 1
   double weight_decay = 5e-4;
-  Regularization regularization = Regularization::l2;  ///< what weight_decay multiplies: w, or its sign
+  /// what weight_decay multiplies: w, or its sign
+  Regularization regularization = Regularization::l2;
   /// The largest norm of all gradients of a step together, the sums over its micro-batches; longer
   /// ones are scaled down to it. 0: any.
   double clip_norm = 0;
@@ -53,11 +55,12 @@ class Solver {
             std::optional<std::int64_t> number = {});
 
   struct Momentum {
-    std::string name;  ///< of the parameter: "conv1_1.weight"; of Adam's squares "conv1_1.weight.square"
+    /// of the parameter: "conv1_1.weight"; of Adam's squares "conv1_1.weight.square"
+    std::string name;
     Tensor value;
   };
-  /// What a resume must restore besides the parameters and the number of the step: a tensor for each
-  /// parameter, in the order of the net; of Adam first all means and then all squares.
+  /// What a resume must restore besides the parameters and the number of the step: a tensor for
+  /// each parameter, in the order of the net; of Adam first all means and then all squares.
   std::vector<Momentum>& state() { return state_; }
   const SolverOptions& options() const { return options_; }
 
@@ -66,9 +69,10 @@ class Solver {
 
   SolverOptions options_;
   std::vector<Momentum> state_;
-  std::map<std::string, std::size_t, std::less<>> places_;  // in the state, by the name of the parameter
-  Tensor squares_, clip_;                                   // f64 (1), where gradients are clipped
-  std::int64_t next_ = 0;                                   // the number of the next step
+  // in the state, by the name of the parameter
+  std::map<std::string, std::size_t, std::less<>> places_;
+  Tensor squares_, clip_;  // f64 (1), where gradients are clipped
+  std::int64_t next_ = 0;  // the number of the next step
 };
 
 }  // namespace amnet
