@@ -2,6 +2,7 @@
 #include "console.h"
 #include "table.h"
 
+#include <amnet/caffe/import.h>
 #include <amnet/caffe/weights.h>
 #include <amnet/core/text.h>
 
@@ -59,6 +60,55 @@ void print_fields(const std::string& title, const Options& options) {
   table.print();
 }
 
+std::int64_t parameters_of(const Layer& layer) {
+  std::int64_t count = 0;
+  layer.look([&](const Parameter& parameter) { count += parameter.value.count(); });
+  return count;
+}
+
+/// What the layers of a phase become: their shapes and parameters, and what values are for; or why
+/// amnet cannot build them.
+void print_import(const CaffeNet& net, Phase phase, const std::string& title) {
+  CaffeModel caffe;
+  std::string images;
+  try {
+    CaffeImportOptions options{.phase = phase, .grey_from_color = true};
+    try {
+      caffe = import_caffe_net(net, options);
+    } catch (const DataError&) {  // perhaps for the size of its images, which their files have
+      options.image = CaffeImage{3, ImageFormat().height, ImageFormat().width};
+      caffe = import_caffe_net(net, options);
+      images = ", of a size that the file does not say";
+    }
+  } catch (const Error& error) {
+    answer("");
+    answer(fmt::format("{}: not built: {}", title, error.what()));
+    return;
+  }
+  const Model& model = caffe.model;
+  Table table(fmt::format("{}: {} parameters", title, grouped(model.net.parameter_count())));
+  table.add({"name", "type", "gives", "parameters"});
+  for (const NetInput& input : model.net.inputs()) table.add({input.name, "input", input.spec.shape.str(), ""});
+  for (const NetLayer& layer : model.net.layers()) {
+    const std::int64_t count = parameters_of(*layer.layer);
+    table.add({layer.name, std::string(layer.layer->type()), model.net.spec(model.net.find(layer.name)).shape.str(),
+               count == 0 ? "" : grouped(count)});
+  }
+  table.print();
+  Table roles("Values");
+  if (model.roles.image) {
+    const ImageFormat& format = model.roles.image->format;
+    roles.add({"images", fmt::format("{}: {} {}{}, (pixel - {:g}) * {:g}", model.roles.image->input, size_text(format),
+                                     name_of(format.order), images, format.mean, format.scale)});
+  }
+  for (const auto& [role, value] : {std::pair{"labels", model.roles.labels}, std::pair{"embedding", model.roles.embedding},
+                                    std::pair{"class weights", model.roles.class_weights}, std::pair{"loss", model.roles.loss}}) {
+    if (!value.empty()) roles.add({role, value});
+  }
+  roles.print();
+  for (const std::string& note : caffe.notes) answer(note);
+}
+
 void print_net(const fs::path& file) {
   const CaffeNet net = read_caffe_net(file);
   answer(fmt::format("{}: Caffe's net{}, {}", file.string(), named_text(net.name), counted(net.layers.size(), "layer")));
@@ -69,6 +119,9 @@ void print_net(const fs::path& file) {
     table.add({layer.name, layer.type, joined(layer.bottoms, ", "), joined(layer.tops, ", "), layer.phases, options_text(layer)});
   }
   table.print();
+  const bool has_phases = std::ranges::any_of(net.layers, [](const CaffeLayer& layer) { return !layer.phases.empty(); });
+  if (has_phases) print_import(net, Phase::train, "As a net of amnet, phase TRAIN");
+  print_import(net, Phase::test, has_phases ? "As a net of amnet, phase TEST" : "As a net of amnet");
 }
 
 void print_solver(const fs::path& file) {
