@@ -34,9 +34,9 @@ bool Fields::flag(std::string_view name, bool otherwise) {
   return found == nullptr ? otherwise : std::get<bool>(found->value);
 }
 
-std::string Fields::text(std::string_view name, std::string otherwise) {
+std::string Fields::text(std::string_view name, const std::string& otherwise) {
   const OptionValue* found = take(name);
-  return found == nullptr ? std::move(otherwise) : std::get<std::string>(found->value);
+  return found == nullptr ? otherwise : std::get<std::string>(found->value);
 }
 
 std::vector<std::int64_t> Fields::integers(std::string_view name) {

@@ -33,7 +33,7 @@ class Fields {
   double number(std::string_view name, double otherwise);
   std::int64_t integer(std::string_view name, std::int64_t otherwise);
   bool flag(std::string_view name, bool otherwise);
-  std::string text(std::string_view name, std::string otherwise);
+  std::string text(std::string_view name, const std::string& otherwise);
   std::vector<std::int64_t> integers(std::string_view name);
   std::vector<double> numbers(std::string_view name);
   std::vector<Options> blocks(std::string_view name);

@@ -106,7 +106,7 @@ void broadcast_forward(Cpu& cpu, BroadcastAxes axes, const Tensor& x, const Tens
 
 void broadcast_backward(Cpu& cpu, BroadcastAxes axes, const Tensor& x, const Tensor& s, const Tensor& dy,
                         const BroadcastGradients& gradients) {
-  const auto& [dx, ds, db] = gradients;
+  const Gradient &dx = gradients.dx, &ds = gradients.ds, &db = gradients.db;
   const Sizes size = sizes_of(axes, dy, {s, ds.tensor, db.tensor});
   with_float(dy.dtype(), "broadcast", [&]<class T>() {
     const T* dout = dy.data<T>().data();

@@ -38,7 +38,7 @@ void conv2d_transpose_forward(Cpu& cpu, const Conv2dGeometry& geometry, const Te
 
 void conv2d_transpose_backward(Cpu& cpu, const Conv2dGeometry& geometry, const Tensor& x, const Conv2dWeights& w, const Tensor& dy,
                                const Conv2dTransposeGradients& gradients) {
-  const auto& [dx, dw, dbias] = gradients;
+  const Gradient &dx = gradients.dx, &dw = gradients.dw, &dbias = gradients.dbias;
   if (dx) {
     check(geometry, dx.tensor, dy);
     const Tensor found = dx.write == Write::add ? Tensor(dx.tensor.shape(), dx.tensor.dtype()) : dx.tensor;

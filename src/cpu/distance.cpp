@@ -33,10 +33,10 @@ struct Slope {
 
 void distance_forward(Cpu& cpu, DistanceKind kind, const Tensor& x, const Tensor& centres, const Tensor& y) {
   const auto [samples, inputs, outputs] = distance_sizes(x, centres, {}, y);
-  with_float(x.dtype(), who, [&]<class T>() {
+  with_float(x.dtype(), who, [&, samples = samples, inputs = inputs, outputs = outputs]<class T>() {
     const T *in = x.data<T>().data(), *points = centres.data<T>().data();
     T* out = y.data<T>().data();
-    for_rows(cpu, samples, outputs * inputs, [=, inputs = inputs, outputs = outputs](std::int64_t sample) {
+    for_rows(cpu, samples, outputs * inputs, [=](std::int64_t sample) {
       const T* from = in + sample * inputs;
       for (std::int64_t o = 0; o < outputs; ++o) {
         const T* to = points + o * inputs;
@@ -51,7 +51,7 @@ void distance_forward(Cpu& cpu, DistanceKind kind, const Tensor& x, const Tensor
 void distance_backward(Cpu& cpu, const DistanceGradientOptions& options, const Tensor& x, const Tensor& centres, const Tensor& labels,
                        const Tensor& dy, const Gradient& dx, const Gradient& dw) {
   const auto [samples, inputs, outputs] = distance_sizes(x, centres, labels, dy);
-  with_float(x.dtype(), who, [&]<class T>() {
+  with_float(x.dtype(), who, [&, samples = samples, inputs = inputs, outputs = outputs]<class T>() {
     const T *in = x.data<T>().data(), *points = centres.data<T>().data(), *slopes = dy.data<T>().data();
     const std::int64_t* only = labels.defined() ? labels.data<std::int64_t>().data() : nullptr;
     const Slope slope{options};
@@ -60,7 +60,7 @@ void distance_backward(Cpu& cpu, const DistanceGradientOptions& options, const T
       for (std::size_t i = 0; i < sums.size(); ++i) put(to[i], static_cast<T>(slope.factor() * sums[i]), gradient.write);
     };
     if (dx) {
-      for_rows(cpu, samples, outputs * inputs, [&, inputs = inputs, outputs = outputs](std::int64_t sample) {
+      for_rows(cpu, samples, outputs * inputs, [&](std::int64_t sample) {
         std::vector<double> sums(static_cast<std::size_t>(inputs));
         for (std::int64_t o = 0; o < outputs; ++o) {
           slope.add(static_cast<double>(slopes[sample * outputs + o]), in + sample * inputs, points + o * inputs, inputs, sums.data());
@@ -69,7 +69,7 @@ void distance_backward(Cpu& cpu, const DistanceGradientOptions& options, const T
       });
     }
     if (!dw) return;
-    for_rows(cpu, outputs, samples * inputs, [&, samples = samples, inputs = inputs, outputs = outputs](std::int64_t o) {
+    for_rows(cpu, outputs, samples * inputs, [&](std::int64_t o) {
       std::vector<double> sums(static_cast<std::size_t>(inputs));
       for (std::int64_t n = 0; n < samples; ++n) {
         if (only != nullptr && only[n] != o) continue;

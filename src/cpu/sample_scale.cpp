@@ -15,10 +15,10 @@ constexpr std::string_view who = "sample_scale";
 
 void sample_scale_forward(Cpu& cpu, const Tensor& x, const Tensor& scales, const Tensor& y) {
   const auto [parts, elements] = scaled_parts(x, scales, y);
-  with_float(x.dtype(), who, [&]<class T>() {
+  with_float(x.dtype(), who, [&, parts = parts, elements = elements]<class T>() {
     const T *in = x.data<T>().data(), *factors = scales.data<T>().data();
     T* out = y.data<T>().data();
-    for_rows(cpu, parts, elements, [=, elements = elements](std::int64_t part) {
+    for_rows(cpu, parts, elements, [=](std::int64_t part) {
       const T *from = in + part * elements, factor = factors[part];
       T* to = out + part * elements;
       for (std::int64_t i = 0; i < elements; ++i) to[i] = factor * from[i];
@@ -29,10 +29,10 @@ void sample_scale_forward(Cpu& cpu, const Tensor& x, const Tensor& scales, const
 void sample_scale_backward(Cpu& cpu, const Tensor& x, const Tensor& scales, const Tensor& dy, const Gradient& dx, const Gradient& dscales) {
   if (!dx && !dscales) return;
   const auto [parts, elements] = scaled_parts(dy, scales, dscales ? x : dx.tensor);
-  with_float(dy.dtype(), who, [&]<class T>() {
+  with_float(dy.dtype(), who, [&, parts = parts, elements = elements]<class T>() {
     const T *slopes = dy.data<T>().data(), *factors = scales.data<T>().data(), *in = dscales ? x.data<T>().data() : nullptr;
     T *to = dx ? dx.tensor.data<T>().data() : nullptr, *sums = dscales ? dscales.tensor.data<T>().data() : nullptr;
-    for_rows(cpu, parts, elements, [=, elements = elements, write = dx.write, write_sums = dscales.write](std::int64_t part) {
+    for_rows(cpu, parts, elements, [=, write = dx.write, write_sums = dscales.write](std::int64_t part) {
       const std::int64_t begin = part * elements;
       if (sums != nullptr) {
         const double sum = lane_sum<double>(

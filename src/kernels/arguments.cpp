@@ -59,7 +59,7 @@ void check_bias(const Tensor& dy, const Tensor& dbias) {
 }
 
 void check_combine(const CombineRule& rule, std::span<const Tensor> xs, const Tensor& other) {
-  require(xs.size() >= 1 && xs.size() <= most_combined, "[combine] expected 1 to {} tensors but got {}.", std::size_t{most_combined},
+  require(!xs.empty() && xs.size() <= most_combined, "[combine] expected 1 to {} tensors but got {}.", std::size_t{most_combined},
           xs.size());
   require(rule.coefficients.empty() || (rule.operation == Combination::sum && rule.coefficients.size() == xs.size()),
           "[combine] expected coefficients for a sum alone, one for each of {} tensors, but got {} for a {}.", xs.size(),

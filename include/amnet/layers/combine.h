@@ -37,8 +37,8 @@ class Combine final : public Layer {
   }
 
   LayerPlan setup(std::span<const TensorSpec> inputs) const override {
-    require(inputs.size() >= 1 && inputs.size() <= most_combined, "[combine] expected 1 to {} inputs but got {}.",
-            std::size_t{most_combined}, inputs.size());
+    require(!inputs.empty() && inputs.size() <= most_combined, "[combine] expected 1 to {} inputs but got {}.", std::size_t{most_combined},
+            inputs.size());
     require(rule_.coefficients.empty() || rule_.coefficients.size() == inputs.size(),
             "[combine] expected a coefficient for each of {} inputs, or none, but got {}.", inputs.size(), rule_.coefficients.size());
     TensorSpec output = inputs[0];

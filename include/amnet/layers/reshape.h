@@ -59,9 +59,9 @@ class Reshape final : public Layer {
 
   void backward(const BackwardArgs& args) const override {
     const Tensor& dy = args.output_gradients[0];
-    const auto& [dx, write] = args.input_gradients[0];
-    if (write == Write::skip) return;
-    on_device(args.context, [&](auto& device) { add_backward(device, dy, {dx.reshaped(dy.shape()), write}); });
+    const Gradient& dx = args.input_gradients[0];
+    if (!dx) return;
+    on_device(args.context, [&](auto& device) { add_backward(device, dy, {dx.tensor.reshaped(dy.shape()), dx.write}); });
   }
 
  private:
