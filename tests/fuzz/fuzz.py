@@ -15,6 +15,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
+import time
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -65,8 +66,10 @@ class Scratch(tempfile.TemporaryDirectory):
 
 def fuzz(build, name, runs):
     """Whether the target ran without a finding."""
-    found = build / "found"
+    found, log, program = build / "found", build / f"{name}.log", str(build / f"tests/fuzz/fuzz_{name}")
     found.mkdir(exist_ok=True)
+    executed = new = peak = 0
+    kept, started = None, time.monotonic()
     with Scratch() as scratch:
         write_dictionary(Path(scratch) / "words", name)
         (Path(scratch) / "inputs").mkdir()
@@ -74,24 +77,32 @@ def fuzz(build, name, runs):
         # What was freed would count as memory of the reader; where a block was allocated takes a
         # quarter of the time, and a second run of one input tells it.
         environment.setdefault("ASAN_OPTIONS", "quarantine_size_mb=8:malloc_context_size=0")
-        command = [build / f"tests/fuzz/fuzz_{name}", f"-runs={runs}", f"-timeout={SECONDS}", f"-rss_limit_mb={MEMORY_MB}",
-                   f"-malloc_limit_mb={BLOCK_MB}", "-print_final_stats=1", f"-artifact_prefix={found}/{name}-",
-                   f"-dict={scratch}/words", f"{scratch}/inputs", CORPUS / name]
-        log = build / f"{name}.log"
-        with log.open("wb") as errors:
-            done = subprocess.run([str(part) for part in command], env=environment, stderr=errors, check=False)
-    text = log.read_text(errors="replace")
-    stats = dict(re.findall(r"^stat::(\w+):\s*(\d+)", text, re.MULTILINE))
-    seconds = re.search(r"^Done \d+ runs in (\d+) second", text, re.MULTILINE)
-    print(f"{name}: {int(stats.get('number_of_executed_units', 0)):,} executions" + (f" in {seconds.group(1)} s" if seconds else "") +
-          f", {int(stats.get('new_units_added', 0)):,} inputs that reached something new, at most {stats.get('peak_rss_mb', '?')} MB: " +
-          ("nothing found" if done.returncode == 0 else "FOUND"), flush=True)
-    if done.returncode == 0:
+        limits = [f"-timeout={SECONDS}", f"-rss_limit_mb={MEMORY_MB}", f"-malloc_limit_mb={BLOCK_MB}"]
+        while executed < runs and kept is None:
+            command = [program, f"-runs={runs - executed}", *limits, "-print_final_stats=1", f"-artifact_prefix={found}/{name}-",
+                       f"-dict={scratch}/words", f"{scratch}/inputs", str(CORPUS / name)]
+            with log.open("wb") as errors:
+                code = subprocess.run(command, env=environment, stderr=errors, check=False).returncode
+            text = log.read_text(errors="replace")
+            stats = {key: int(value) for key, value in re.findall(r"^stat::(\w+):\s*(\d+)", text, re.MULTILINE)}
+            executed += stats.get("number_of_executed_units", 0)
+            new += stats.get("new_units_added", 0)
+            peak = max(peak, stats.get("peak_rss_mb", 0))
+            if code != 0:
+                written = re.search(r"Test unit written to (\S+)", text)
+                kept = written.group(1) if written else "not known"
+                # On a machine that stood still for a second, any input takes that long.
+                if "SUMMARY: libFuzzer: timeout" in text and subprocess.run([program, *limits, kept], env=environment, check=False,
+                                                                            stderr=subprocess.DEVNULL).returncode == 0:
+                    print(f"{name}: an input took a second, and does not when it is alone: going on", flush=True)
+                    Path(kept).unlink()
+                    kept = None
+    print(f"{name}: {executed:,} executions in {time.monotonic() - started:.0f} s, {new:,} inputs that reached something new, at most {peak} MB: " +
+          ("nothing found" if kept is None else "FOUND"), flush=True)
+    if kept is None:
         return True
-    kept = re.search(r"Test unit written to (\S+)", text)
     print("\n".join(text.splitlines()[-60:]))
-    print(f"The input is {kept.group(1) if kept else 'not known'}, all of the output is {log}; mend the reader, and put the input "
-          f"into tests/fuzz/corpus/{name}.")
+    print(f"The input is {kept}, all of the output is {log}; mend the reader, and put the input into tests/fuzz/corpus/{name}.")
     return False
 
 
