@@ -101,28 +101,25 @@ std::vector<double> weights_of(const CaffeNet& net, const CaffeLayer& layer, con
   return weights;
 }
 
-/// The sum of all losses by their weights, (1).
-std::string total_loss(Import& import, const std::vector<std::pair<std::string, double>>& losses) {
-  Net& net = import.made.model.net;
-  if (losses.empty()) return {};
-  const auto shape = [&](const std::string& name) { return net.spec(net.find(name)).shape; };
-  if (losses.size() == 1 && losses[0].second == 1 && shape(losses[0].first).count() == 1) return losses[0].first;
-  std::vector<Value> terms;
+/// A value that is part of the loss.
+struct LossTerm {
+  Value value;
+  double weight;
+};
+
+/// The sum of all terms by their weights, (1); empty where there are none.
+std::string total_loss(Import& import, const std::vector<LossTerm>& terms) {
+  if (terms.empty()) return {};
+  const auto shape = [&](Value value) { return import.made.model.net.spec(value).shape; };
+  if (terms.size() == 1 && terms[0].weight == 1 && shape(terms[0].value).count() == 1) return import.names.at(terms[0].value.index);
+  std::vector<Value> values;
   OptionList weights;
-  int sums = 0;
-  for (const auto& [name, weight] : losses) {
-    Value term = net.find(name);
-    if (shape(name) != Shape{1}) {
-      term = net.add(fmt::format("loss_sum_{}", ++sums),
-                     make_layer("reduce", options_with({{"axis", option(std::int64_t{0})}}), "the loss"), {term});
-    }
-    terms.push_back(term);
+  for (const auto& [value, weight] : terms) {
+    const bool is_one = shape(value) == Shape{1};
+    values.push_back(is_one ? value : import.add("reduce", options_with({{"axis", option(std::int64_t{0})}}), {value}, "loss_sum"));
     weights.push_back({weight});
   }
-  std::string free = "total_loss";
-  while (std::ranges::any_of(import.names, [&](const auto& entry) { return entry.second == free; })) free += "_";
-  net.add(free, make_layer("combine", options_with({{"coefficients", {weights}}}), "the loss"), terms);
-  return free;
+  return import.names.at(import.add("combine", options_with({{"coefficients", {weights}}}), values, "total_loss").index);
 }
 
 // --- roles -----------------------------------------------------------------------------------------------------
@@ -148,9 +145,9 @@ void find_head(Import& import, const std::vector<ReadValues>& read, std::string 
     }
     return at;
   };
-  const auto first_blob = [&](const std::string& layer) {
+  const auto weights_of = [&](const ReadValues* layer, std::string_view name) {
     for (const CaffeParameter& parameter : import.made.parameters) {
-      if (parameter.layer == layer && parameter.index == 0) return parameter.parameter;
+      if (layer != nullptr && parameter.layer == layer->layer && parameter.parameter.ends_with(name)) return parameter.parameter;
     }
     return std::string();
   };
@@ -159,13 +156,9 @@ void find_head(Import& import, const std::vector<ReadValues>& read, std::string 
   if (at == nullptr || !at->row->classifies) return;
   import.made.logits = value;
   import.made.least_logit = at->row->type == "InnerDistance";
-  // weights of its own, or those of a Parameter layer
-  const bool own = at->row->labels.empty() ? at->inputs.size() == 1 : at->row->type != "InnerDistance" || at->inputs.size() == 1;
-  if (own) {
-    roles.class_weights = first_blob(at->layer);
-  } else if (const ReadValues* weights = maker(before(at->inputs.at(1), {"Normalize"}));
-             weights != nullptr && weights->row->type == "Parameter") {
-    roles.class_weights = first_blob(weights->layer);
+  roles.class_weights = weights_of(at, ".weight");
+  if (roles.class_weights.empty()) {  // they come from a Parameter layer
+    roles.class_weights = weights_of(maker(before(at->inputs.at(1), {"Normalize"})), ".value");
   }
   value = before(at->inputs.at(0), {"Normalize", "Dropout"});
   if (net.spec(net.find(value)).shape.rank() == 2 && maker(value) != nullptr) roles.embedding = value;
@@ -216,7 +209,9 @@ Roles roles_of(Import& import, const std::vector<ReadValues>& read, const std::v
       const bool is_end = import.unread.contains(layers[i]->tops[top]) && import.values.at(layers[i]->tops[top]) == net.find(value);
       const TensorSpec spec = net.spec(net.find(value));
       if (is_end && value != roles.loss && spec.shape == Shape{1} && is_floating(spec.dtype)) {
-        roles.metrics.push_back({.name = layers[i]->tops[top], .value = value});
+        // a run tells the sum of all losses as "loss"
+        const std::string& blob = layers[i]->tops[top];
+        roles.metrics.push_back({.name = blob == "loss" ? "loss_of_" + layers[i]->name : blob, .value = value});
       }
     }
   }
@@ -254,8 +249,7 @@ CaffeModel import_net(const CaffeNet& net, const CaffeImportOptions& options, co
 
   std::vector<ReadValues> read;
   std::vector<std::vector<std::string>> given;  // names of the values that each layer gives
-  std::vector<std::pair<std::string, double>> losses;
-  int figures = 0;
+  std::vector<LossTerm> losses;
   for (std::size_t i = 0; i < layers.size(); ++i) {
     LayerImport layer(import, *layers[i], static_cast<int>(i));
     read.push_back({rows[i], {}, layers[i]->name});
@@ -274,13 +268,13 @@ CaffeModel import_net(const CaffeNet& net, const CaffeImportOptions& options, co
     const std::vector<double> weights = weights_of(net, *layers[i], *rows[i]);
     for (std::size_t top = 0; top < weights.size(); ++top) {
       if (weights[top] == 0) continue;
-      std::string term = given.back()[top];
-      if (rows[i]->is_loss && top > 0) {
-        // Further tops of a loss are figures: they add to its value, and have no gradient in Caffe.
-        term = fmt::format("loss_figure_{}", ++figures);
-        import.made.model.net.add(term, make_layer("stop_gradient", {}, "the loss"), {import.made.model.net.find(given.back()[top])});
+      const Value value = import.values.at(layers[i]->tops[top]);
+      if (!is_floating(import.made.model.net.spec(value).dtype)) {
+        layer.refuse(fmt::format("its top '{}' holds labels, which no loss is the sum of.", layers[i]->tops[top]));
       }
-      losses.emplace_back(term, weights[top]);
+      // Further tops of a loss are figures: they add to its value, and have no gradient in Caffe.
+      const bool is_figure = rows[i]->is_loss && top > 0;
+      losses.push_back({is_figure ? import.add("stop_gradient", {}, {value}, "loss_figure") : value, weights[top]});
     }
   }
   Roles& roles = import.made.model.roles;

@@ -198,25 +198,30 @@ int LayerImport::axis(std::int64_t stated, int rank) const {
 
 // --- what it gives ---------------------------------------------------------------------------------------------
 
-std::string LayerImport::unique(std::string name) const {
+std::string Import::free_name(std::string name) const {
   // amnet's names hold neither: parameters are called layer.parameter, values layer:output
   std::ranges::replace_if(
       name, [](char c) { return c == '.' || c == ':' || c == ' ' || c == '\t' || c == '\n'; }, '_');
   if (name.empty()) name = "layer";
   const auto taken = [&](const std::string& one) {
-    return std::ranges::any_of(import_.names, [&](const auto& entry) { return entry.second == one; });
+    return std::ranges::any_of(names, [&](const auto& entry) { return entry.second == one; });
   };
   std::string free = name;
   for (int i = 2; taken(free); ++i) free = fmt::format("{}_{}", name, i);
   return free;
 }
 
+Value Import::add(std::string_view type, const Options& stated, std::vector<Value> inputs, std::string name) {
+  name = free_name(std::move(name));
+  const Value value = made.model.net.add(name, make_layer(type, stated, "the layer"), std::move(inputs));
+  names[value.index] = std::move(name);
+  return value;
+}
+
 Value LayerImport::named(std::string_view type, const Options& options, std::vector<Value> inputs, std::string name) {
-  name = unique(std::move(name));
   try {
-    const Value value = import_.made.model.net.add(name, make_layer(type, options, "the layer"), std::move(inputs));
-    last_ = name;
-    import_.names[value.index] = name;
+    const Value value = import_.add(type, options, std::move(inputs), std::move(name));
+    last_ = import_.names.at(value.index);
     return value;
   } catch (const UsageError& error) {
     refuse(error.what());
@@ -285,7 +290,7 @@ void LayerImport::input_top(std::size_t i, const std::vector<std::int64_t>& shap
   if (!import_.batch) import_.batch = ours[0];
   const bool per_sample = *import_.batch == ours[0];
   const bool is_label = import_.labels.contains(blob);
-  const std::string name = unique(blob);
+  const std::string name = import_.free_name(blob);
   Value value;
   if (!is_label && import_.hooks.input) {
     value = import_.hooks.input(net, name, {ours, net.dtype(), per_sample});

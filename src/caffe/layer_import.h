@@ -79,10 +79,16 @@ struct Import {
   const CaffeImportOptions& options;
   const ImportHooks& hooks;
   CaffeModel made = {};
-  std::map<std::string, Value> values = {};   // of each blob, as it is now
-  std::map<int, std::string> names = {};      // of each value of the net
-  std::set<std::string> labels = {};          // blobs that some layer reads as labels
-  std::set<std::string> unread = {};          // blobs that no layer has read yet
+  std::map<std::string, Value> values = {};  // of each blob, as it is now
+  std::map<int, std::string> names = {};     // of each value of the net
+  std::set<std::string> labels = {};         // blobs that some layer reads as labels
+  std::set<std::string> unread = {};         // blobs that no layer has read yet
+  /// A name for a layer or an input that nothing has yet: that of Caffe where it is free, without
+  /// the characters that names of amnet cannot have.
+  std::string free_name(std::string name) const;
+  /// Adds a layer for a further step of the whole net.
+  Value add(std::string_view type, const Options& stated, std::vector<Value> inputs, std::string name);
+
   std::optional<std::int64_t> batch = {};     // the first extent of the first input
   std::map<std::string, int> producers = {};  // of each value, by name: the layer of Caffe
 };
@@ -153,7 +159,6 @@ class LayerImport {
 
  private:
   std::string where() const;
-  std::string unique(std::string name) const;
   Value named(std::string_view type, const Options& options, std::vector<Value> inputs, std::string name);
 
   Import& import_;

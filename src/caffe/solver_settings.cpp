@@ -49,6 +49,7 @@ CaffeSolverSettings caffe_solver_settings(const CaffeSolver& solver, const std::
   CaffeSolverSettings settings;
   settings.steps = fields.integer("max_iter", 0);
   if (settings.steps < 1) fields.refuse("it has no max_iter of 1 or more: how many steps to train.");
+  if (!fields.has("base_lr")) fields.refuse("it has no base_lr: the learning rate at the beginning.");
   settings.schedule = schedule_of(fields, settings.steps);
   settings.solver = method_of(fields);
   settings.accumulate = fields.integer("iter_size", 1);

@@ -1,3 +1,4 @@
+#include <amnet/caffe/image_data.h>
 #include <amnet/caffe/solver_settings.h>
 #include <amnet/faces/face_training.h>
 
@@ -39,45 +40,32 @@ const CaffeLayer* data_layer(const CaffeNet& net, std::string_view phase) {
 
 /// What such a layer says of its images, as far as a run has settings for it.
 struct ImageLayer {
+  CaffeImageRules rules;
   std::int64_t batch = 1;
-  double mean = 0, scale = 1;
-  bool mirror = false;
   fs::path list, root;
-  std::int64_t height = 0, width = 0;
+
+  double mean() const { return rules.means.empty() ? 0 : rules.means.front(); }
 };
 
 ImageLayer images_of(const CaffeNet& net, const CaffeLayer& layer) {
-  const std::string where = fmt::format("{}:{}: the layer '{}' ({})", net.file, layer.line, layer.name, layer.type);
-  const auto block = [&](const std::string& name) {
-    const OptionValue* found = layer.options.find(name);
-    return Fields(found == nullptr ? Options() : std::get<Options>(found->value), where, name);
-  };
-  ImageLayer images;
-  Fields transform = block("transform_param");
-  const std::vector<double> means = transform.numbers("mean_value");
-  if (std::ranges::any_of(means, [&](double each) { return each != means.front(); })) {
-    transform.refuse("it subtracts another mean_value from each channel; a run of amnet has one for all.");
-  }
-  if (!means.empty()) images.mean = means.front();
-  images.scale = transform.number("scale", 1);
-  images.mirror = transform.flag("mirror", false);
-  if (transform.has("crop_size") || transform.has("mean_file")) {
-    transform.refuse("a run of amnet takes images as they are, without crop_size and mean_file; prepare them so.");
-  }
-  transform.ignore({"force_color", "force_gray"});
-  transform.finish();
+  const std::string file = fmt::format("{}:{}", net.file, layer.line);
+  const CaffeInput input{.name = layer.tops.at(0), .layer = layer.name, .type = layer.type, .options = layer.options};
+  ImageLayer images{.rules = caffe_image_rules(input, file), .list = {}, .root = {}};
   const bool of_files = layer.type == "ImageData";
-  Fields data = block(of_files ? "image_data_param" : "data_param");
+  const std::string block = of_files ? "image_data_param" : "data_param";
+  const OptionValue* found = layer.options.find(block);
+  Fields data(found == nullptr ? Options() : std::get<Options>(found->value),
+              fmt::format("{}: the layer '{}' ({})", file, layer.name, layer.type), block);
+  if (std::ranges::any_of(images.rules.means, [&](double each) { return each != images.rules.means.front(); })) {
+    data.refuse("it subtracts another mean_value from each channel; a run of amnet has one for all.");
+  }
+  if (images.rules.crop > 0) data.refuse("a run of amnet takes images as they are, without crop_size; cut them before.");
+  if (images.rules.grey) data.refuse("a run of amnet reads images in colour; take a net of three channels.");
   images.batch = data.integer("batch_size", 1);
   if (of_files) {
     images.list = data.text("source", "");
     images.root = data.text("root_folder", "");
-    images.height = data.integer("new_height", 0);
-    images.width = data.integer("new_width", 0);
-    if (!data.flag("is_color", true)) data.refuse("a run of amnet reads images in colour; take a net of three channels.");
   }
-  data.ignore({"source", "shuffle", "rand_skip", "backend", "prefetch", "force_encoded_color"});
-  data.finish();
   return images;
 }
 
@@ -116,24 +104,24 @@ void apply_caffe_solver(FaceTraining& options, const fs::path& solver, const fs:
                      caffe.net.string());
   const ImageLayer images = images_of(layers, *data);
   options.batch = images.batch;
-  options.input.mean = images.mean;
-  options.input.scale = images.scale;
+  options.input.mean = images.mean();
+  options.input.scale = images.rules.scale;
   options.input.order = ChannelOrder::bgr;
-  if (images.height > 0 && images.width > 0) {
-    options.input.height = images.height;
-    options.input.width = images.width;
+  if (images.rules.resize) {
+    options.input.height = images.rules.resize->height;
+    options.input.width = images.rules.resize->width;
   }
-  options.mirror = images.mirror;
+  options.mirror = images.rules.mirror;
   options.train_list = images.list;
   options.root = images.root;
   if (const CaffeLayer* test = data_layer(layers, "TEST")) {
     const ImageLayer of_test = images_of(layers, *test);
-    const bool same = of_test.mean == images.mean && of_test.scale == images.scale;
+    const bool same = of_test.mean() == images.mean() && of_test.rules.scale == images.rules.scale;
     require<DataError>(same,
                        "{}:{}: the layer '{}' ({}) has another mean_value or scale than that of TRAIN; a run of amnet has one for both.",
                        layers.file, test->line, test->name, test->type);
     caffe.test_batch = of_test.batch;
-    caffe.test_mirror = of_test.mirror;
+    caffe.test_mirror = of_test.rules.mirror;
     caffe.test_list = of_test.list;
     caffe.test_root = of_test.root;
   }

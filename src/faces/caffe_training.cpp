@@ -25,14 +25,22 @@ bool is_grey(const FaceList& list) {
   return true;
 }
 
-/// The channels that the weights expect of an image, where they are to be loaded: those of the
-/// first blob of four axes.
+/// The channels that weights expect of an image: those of the first blob of four axes.
 std::optional<std::int64_t> channels_of(const fs::path& weights) {
-  if (weights.empty()) return std::nullopt;
   for (const CaffeLayerBlobs& layer : read_caffemodel(weights).layers) {
     if (!layer.blobs.empty() && layer.blobs[0].shape().rank() == 4) return layer.blobs[0].shape()[1];
   }
   return std::nullopt;
+}
+
+/// The channels of a layer that reads a database, and so does not say: those of the weights, which
+/// a run that goes on no longer needs, or of the images.
+std::int64_t channels_for(const CaffeNet& net, const FaceTraining& options, const FaceList& list) {
+  if (std::ranges::find(net.layers, "Data", &CaffeLayer::type) == net.layers.end()) return 3;
+  std::error_code gone;
+  const bool has_weights = fs::exists(options.caffe.weights, gone);
+  const std::optional<std::int64_t> of_weights = has_weights ? channels_of(options.caffe.weights) : std::nullopt;
+  return of_weights.value_or(is_grey(list) ? 1 : 3);
 }
 
 /// The file that a solverstate was written with, at the path in it or beside the solverstate.
@@ -61,14 +69,13 @@ std::string list_of(const std::vector<std::string>& names) {
 
 CaffeModel caffe_model(const FaceTraining& options, const FaceList& list, Phase phase, DType dtype) {
   const CaffeTraining& settings = options.caffe;
-  const fs::path& weights = settings.weights;
-  const std::int64_t channels = channels_of(weights).value_or(is_grey(list) ? 1 : 3);
+  const CaffeNet layers = read_caffe_net(settings.net);
   CaffeModel caffe =
-      import_caffe_net(read_caffe_net(settings.net), {.phase = phase,
-                                                      .engine = settings.engine,
-                                                      .image = CaffeImage{channels, options.input.height, options.input.width},
-                                                      .grey_from_color = true,
-                                                      .dtype = dtype});
+      import_caffe_net(layers, {.phase = phase,
+                                .engine = settings.engine,
+                                .image = CaffeImage{channels_for(layers, options, list), options.input.height, options.input.width},
+                                .grey_from_color = true,
+                                .dtype = dtype});
   Model& model = caffe.model;
   const std::string net = settings.net.string();
   const auto need = [&](bool has, std::string_view what) {
@@ -131,9 +138,8 @@ void CaffeStart::take_snapshot(Trainer& trainer) {
 
 // --- tests -----------------------------------------------------------------------------------------------------
 
-CaffeTests::CaffeTests(RunLog& log, const FaceTraining& options, const FaceList& training, const Checkpoints& checkpoints, DType dtype)
+CaffeTests::CaffeTests(RunLog& log, const FaceTraining& options, const FaceList& training, DType dtype)
     : log_(log),
-      checkpoints_(checkpoints),
       options_(options),
       list_(read_face_list(options.caffe.test_list, options.caffe.test_root.empty() ? options.root : options.caffe.test_root,
                            {.classes = training.classes()})),
@@ -151,14 +157,25 @@ void CaffeTests::start(TrainRun& run) {
   PlanOptions plan{.batch = options_.caffe.test_batch, .keep_prepared = false};
   for (const MetricRole& number : numbers_) plan.keep.push_back(caffe_.model.net.find(number.value));
   plan_.emplace(caffe_.model.net, plan);
-  // A resumed run has done the test of its step; one that goes on from a snapshot of Caffe has not.
+  if (owes(run)) test_now(run);  // also where a stop interrupted it
+}
+
+bool CaffeTests::owes(const TrainRun& run) const {
   const std::int64_t step = run.trainer().step();
   const bool is_due = step == 0 ? options_.caffe.test_first : step % options_.caffe.test_every == 0;
-  if (is_due && !checkpoints_.resumed()) test_now(run);
+  return is_due && tested_step_ != step;
 }
 
 void CaffeTests::after_step(TrainRun& run) {
-  if (run.trainer().step() % options_.caffe.test_every == 0) test_now(run);
+  if (owes(run)) test_now(run);
+}
+
+void CaffeTests::store(Options& state) const { state.set("caffe_tested_step", {tested_step_}); }
+
+void CaffeTests::restore(const TrainRun&, const Options& state) {
+  const OptionValue* found = state.find("caffe_tested_step");
+  const auto* step = found != nullptr ? std::get_if<std::int64_t>(&found->value) : nullptr;
+  if (step != nullptr) tested_step_ = *step;
 }
 
 void CaffeTests::test_now(TrainRun& run) {
@@ -197,6 +214,7 @@ void CaffeTests::test_now(TrainRun& run) {
   log_.line(
       fmt::format("Test of step {} on {} batches of {}: {}", trainer.step(), options_.caffe.test_batches, options_.caffe.test_batch, told));
   table_->append(row);
+  tested_step_ = trainer.step();
 }
 
 }  // namespace amnet

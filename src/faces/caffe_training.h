@@ -42,22 +42,25 @@ class CaffeStart final : public Observer {
 /// means of its numbers to the log and to test.csv.
 class CaffeTests final : public Observer {
  public:
-  CaffeTests(RunLog& log, const FaceTraining& options, const FaceList& training, const Checkpoints& checkpoints, DType dtype);
+  CaffeTests(RunLog& log, const FaceTraining& options, const FaceList& training, DType dtype);
 
   void start(TrainRun& run) override;
   void after_step(TrainRun& run) override;
+  bool owes(const TrainRun& run) const override;
+  void store(Options& state) const override;
+  void restore(const TrainRun& run, const Options& state) override;
 
  private:
   void test_now(TrainRun& run);
 
   RunLog& log_;
-  const Checkpoints& checkpoints_;
   const FaceTraining& options_;
   FaceList list_;
   CaffeModel caffe_;
   std::vector<MetricRole> numbers_;  // what is told of a test
   std::optional<TableFile> table_;
   std::optional<Plan> plan_;
+  std::int64_t tested_step_ = -1;  // of the last test that was completed
 };
 
 }  // namespace amnet

@@ -120,7 +120,7 @@ TrainOutcome train_faces(Device& device, const FaceTraining& given, const FaceHo
   CaffeStart caffe_start(log, options, caffe, checkpoints);
   std::optional<CaffeTests> caffe_tests;
   if (has_caffe && options.caffe.test_every > 0 && options.caffe.test_batches > 0 && !options.caffe.test_list.empty()) {
-    caffe_tests.emplace(log, options, list, checkpoints, activation_dtype(device));
+    caffe_tests.emplace(log, options, list, activation_dtype(device));
   }
 
   std::vector<Observer*> observers = {&opening, &step_log, &health};

@@ -136,6 +136,33 @@ layer { name: "power" type: "Power" bottom: "f" top: "p" power_param { scale: 2 
   });
 }
 
+TEST_CASE("caffe import: of several losses one may be called loss, and figures of a loss have no gradient", "[caffe]") {
+  const std::string text = R"(
+layer { name: "in" type: "Input" top: "x" top: "label" input_param { shape { dim: 2 dim: 3 } shape { dim: 2 } } }
+layer { name: "ip" type: "InnerDistance" bottom: "x" top: "d" inner_distance_param { num_output: 4 weight_filler { value: 0.1 } } }
+layer { name: "first" type: "GeneralContrastiveLoss" bottom: "d" bottom: "label" top: "loss" top: "mean" loss_weight: 1 loss_weight: 1 }
+layer { name: "second" type: "SoftmaxWithLoss" bottom: "d" bottom: "label" top: "other" })";
+  CaffeModel caffe = imported(text, {.phase = Phase::train});
+  Model& model = caffe.model;
+  CHECK(model.roles.loss == "total_loss");
+  CHECK(model.roles.metrics == std::vector<MetricRole>{{"loss_of_first", "first"}, {"other", "second"}});
+  CHECK(caffe.least_logit);
+  model.net.initialise(1);
+  Plan plan(model.net, {.batch = 2, .loss = model.loss(), .keep = {caffe.value("loss"), caffe.value("mean"), caffe.value("other")}});
+  plan.value(caffe.value("x")).fill(0.5);
+  plan.value(caffe.value("label")).clear();
+  Device device = Cpu(1);
+  plan.forward(device);
+  plan.backward(device);
+  const auto mean = plan.value(caffe.value("mean")).data<float>();
+  CHECK(plan.value(model.loss()).item() ==
+        Approx(plan.value(caffe.value("loss")).item() + plan.value(caffe.value("other")).item() + mean[0] + mean[1]));
+  refuses(R"(layer { name: "in" type: "Input" top: "x" top: "l" input_param { shape { dim: 2 dim: 3 } shape { dim: 2 } } }
+layer { name: "split" type: "Split" bottom: "l" top: "m" loss_weight: 1 }
+layer { name: "acc" type: "Accuracy" bottom: "x" bottom: "m" top: "a" })",
+          "its top 'm' holds labels, which no loss is the sum of.");
+}
+
 TEST_CASE("caffe import: roles of a classifier", "[caffe]") {
   const std::string text = R"(
 layer { name: "data" type: "ImageData" top: "data" top: "label" transform_param { mean_value: 127.5 scale: 0.01 } image_data_param { batch_size: 3 } }
@@ -242,11 +269,12 @@ TEST_CASE("caffe import: a solver's settings", "[caffe]") {
   CHECK((read.solver.regularization == Regularization::l1 && read.solver.clip_norm == 5));
   CHECK((read.steps == 7 && read.accumulate == 3 && read.engine == CaffeEngine::cpu && read.log_every == 5 && read.snapshot_every == 6));
   CHECK((read.seed == 9 && read.test_every == 2 && read.test_batches == 4 && !read.test_first));
-  CHECK(settings("max_iter: 1 solver_mode: GPU").engine == CaffeEngine::gpu);
+  CHECK(settings("max_iter: 1 base_lr: 1 solver_mode: GPU").engine == CaffeEngine::gpu);
   const auto says = [&](const std::string& text, const std::string& sentence) { CHECK_THROWS_WITH(settings(text), Contains(sentence)); };
   says("base_lr: 0.1", "s.prototxt: it has no max_iter of 1 or more");
-  says("max_iter: 1 lr_policy: \"cosine\"", "its lr_policy is 'cosine'; amnet knows 'fixed', ");
-  says("max_iter: 1 type: \"AdaGrad\"", "its type is 'AdaGrad'; amnet knows SGD, Nesterov and Adam.");
-  says("max_iter: 1 regularization_type: \"L0\"", "its regularization_type is 'L0'; amnet knows L1 and L2.");
-  says("max_iter: 1 test_iter: 1 test_iter: 2", "it has 2 test_iter; amnet tests one net.");
+  says("max_iter: 1", "s.prototxt: it has no base_lr");
+  says("max_iter: 1 base_lr: 1 lr_policy: \"cosine\"", "its lr_policy is 'cosine'; amnet knows 'fixed', ");
+  says("max_iter: 1 base_lr: 1 type: \"AdaGrad\"", "its type is 'AdaGrad'; amnet knows SGD, Nesterov and Adam.");
+  says("max_iter: 1 base_lr: 1 regularization_type: \"L0\"", "its regularization_type is 'L0'; amnet knows L1 and L2.");
+  says("max_iter: 1 base_lr: 1 test_iter: 1 test_iter: 2", "it has 2 test_iter; amnet tests one net.");
 }

@@ -144,7 +144,7 @@ class Caffe(CliTest):
         self.assertRegex(read("tested/train.log"), r"\[val\]\[12\]")
 
     def test_a_stopped_run_ends_in_the_same_bytes(self):
-        flags = ["--iterations", 60, "--checkpoint-every", 10, "--log-every", 2]
+        flags = ["--iterations", 60, "--checkpoint-every", 10, "--log-every", 2, "--test-list", "list.txt"]
         self.train_caffe("straight", *flags)
         process = start("train", "--solver", "solver.prototxt", "--root", "faces", "--train-list", "list.txt", "--out", "killed", *flags)
         wait_for_log("killed", "Step 16/", process)
@@ -152,6 +152,8 @@ class Caffe(CliTest):
         finish(process)
         self.train_caffe("killed", *flags, "--resume", "auto")
         self.assert_same("killed", "straight")
+        self.assertEqual(read("killed/test.csv"), read("straight/test.csv"))
+        self.assertEqual([line.split(",")[0] for line in read("killed/test.csv").splitlines()[1:]], [str(step) for step in range(0, 61, 5)])
 
     def test_weights_of_another_head(self):
         write("trained.caffemodel", caffemodel(blobs_of(7)))
@@ -175,7 +177,7 @@ class Caffe(CliTest):
         write("gram.prototxt", (NET % PEOPLE).replace('"Normalize"', '"Gram"'))
         self.refuses("the type 'Gram'", "--net", "gram.prototxt")
         write("crop.prototxt", (NET % PEOPLE).replace("mirror: true", "mirror: true crop_size: 90"))
-        self.refuses("a run of amnet takes images as they are, without crop_size", "--net", "crop.prototxt")
+        self.refuses("a run of amnet takes images as they are, without crop_size; cut them before.", "--net", "crop.prototxt")
         write("short.caffemodel", caffemodel(blobs_of(PEOPLE))[:-40])
         self.refuses("short.caffemodel", "--weights", "short.caffemodel")
         write("other.solverstate", solverstate(4, "little_iter_4.caffemodel", []))
