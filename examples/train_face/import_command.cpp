@@ -66,12 +66,13 @@ int import_command(Arguments arguments) {
   outputs.reads("--net", named.net);
   outputs.reads("--weights", named.weights);
   outputs.writes("--out", named.out);
+  const CaffeWeights weights = read_caffemodel(named.weights);
   CaffeImportOptions options{.engine = named.engine, .grey_from_color = true};
-  if (size->count() > 0) options.image = CaffeImage{3, named.format.height, named.format.width};
+  if (size->count() > 0) options.image = CaffeImage{image_channels_of(weights).value_or(3), named.format.height, named.format.width};
   CaffeModel caffe = import_caffe_net(read_caffe_net(named.net), options);
   for (const std::string& note : caffe.notes) tell(note);
   set_roles(caffe, named, mean->count() > 0, scale->count() > 0);
-  const CaffeLoaded loaded = load_caffe_weights(read_caffemodel(named.weights), caffe, named.weights.string());
+  const CaffeLoaded loaded = load_caffe_weights(weights, caffe, named.weights.string());
   require<DataError>(loaded.missing.empty(), "{}: it has no weights for {}, which the net of {} needs.", named.weights.string(),
                      joined(loaded.missing, ", "), named.net.string());
   save_model(named.out, caffe.model);

@@ -54,6 +54,7 @@ class Parser {
       const ImageFormat usual = options_.input;
       apply_caffe_solver(options_, caffe.solver, caffe.net);
       net_sets_size_ = size_text(usual) != size_text(options_.input);
+      root_of_net_ = options_.root;
     }
     words_ = words_of(options_);
     use_our_style(app_,
@@ -118,6 +119,8 @@ class Parser {
     }
   }
 
+  static constexpr const char* own_network = "Network and loss";  // a net of Caffe has its own
+
   // The last setting is in the configuration file only where it has an effect.
   void said_if(std::function<bool()> has_effect) {
     settings_.back().text = [text = std::move(settings_.back().text), has_effect = std::move(has_effect)] {
@@ -171,8 +174,9 @@ class Parser {
     }
     require(preset_.empty(), "--preset, --solver: both are a whole recipe; give one of the two.");
     require(caffe.weights.empty() || caffe.snapshot.empty(), "--weights, --snapshot: a snapshot has its own weights; give one of the two.");
-    for (const char* own : {"depth", "width", "embedding", "loss", "scale", "margin", "margin-rule", "feature-norm", "weight-norm"}) {
-      require(!given(own), "--{}: the network and its loss are those of {}; leave --{} out.", own, caffe.net.string(), own);
+    for (const Setting& own : settings_) {
+      require(own.group != own_network || !given(own.name), "--{}: the network and its loss are those of {}; leave --{} out.", own.name,
+              caffe.net.string(), own.name);
     }
     std::vector<std::string> notes;
     std::error_code unreadable;
@@ -185,7 +189,7 @@ class Parser {
                                     options_.train_list.string(), options_.root.string()));
       options_.train_list.clear();
     }
-    if (given("root")) options_.caffe.test_root.clear();
+    if (options_.root != root_of_net_) options_.caffe.test_root.clear();
     if (!given("test-list") && !caffe.test_list.empty() && !std::filesystem::exists(caffe.test_list, unreadable)) {
       notes.push_back(
           fmt::format("The net's list of tests, {}, is not on this machine: it is not tested; give --test-list", caffe.test_list.string()));
@@ -224,28 +228,18 @@ class Parser {
   }
 
   void add_model() {
-    group_ = "Network and loss";
-    const auto is_own = [this] { return options_.caffe.solver.empty(); };
+    group_ = own_network;
     add("depth", options_.network.depth, "Layers")->check(depths());
-    said_if(is_own);
     add("width", options_.network.width, "Multiplies the channels 64, 128, 256, 512");
-    said_if(is_own);
     add("embedding", options_.network.embedding, "Size of the embedding");
-    said_if(is_own);
     add("loss", options_.head.loss, "amsoftmax, softmax or normface");
-    said_if(is_own);
     add("scale", options_.head.scale, "s, multiplies the cosines");
-    said_if(is_own);
     add("margin", options_.head.margin, "m, subtracted from the target cosine");
-    said_if(is_own);
     add("margin-rule", options_.head.margin_rule, "always (the paper) or cos_gt_m (the reference code: only where cos > m)");
-    said_if(is_own);
     add("feature-norm", words_.feature_norm, "on, or off: cosines times the feature's norm, margin annealed")
         ->check(CLI::IsMember({"on", "off"}));
-    said_if(is_own);
     add("weight-norm", words_.rows, "Class weights: projected (true gradient) or in-place (the reference code's rule)")
         ->check(CLI::IsMember({"projected", "in-place"}));
-    said_if(is_own);
   }
 
   void add_recipe() {
@@ -302,6 +296,7 @@ class Parser {
     std::string text = preset_.empty() ? "" : fmt::format("preset = {}\n", toml_text(preset_));
     std::string group;
     for (const Setting& setting : settings_) {
+      if (setting.group == own_network && !options_.caffe.solver.empty()) continue;
       const std::string value = setting.text();
       const std::string comment = setting.comment ? setting.comment() : "";
       if (comment.empty() && (value.empty() || value == "\"\"")) continue;
@@ -316,7 +311,8 @@ class Parser {
   ComputeOptions compute_;
   Words words_;
   std::string config_, preset_, group_;
-  bool net_sets_size_ = false;  // of its images
+  bool net_sets_size_ = false;         // of its images
+  std::filesystem::path root_of_net_;  // of Caffe: where the net's own list begins
   std::vector<Setting> settings_;
   CLI::App app_{"Trains on a folder or a list of aligned faces.", "train_face train"};
 };

@@ -75,6 +75,12 @@ Tensor times(const Tensor& tensor, double factor) {
 
 }  // namespace
 
+std::optional<std::int64_t> image_channels_of(const CaffeWeights& weights) {
+  const auto convolves = [](const CaffeLayerBlobs& layer) { return !layer.blobs.empty() && layer.blobs[0].shape().rank() == 4; };
+  const auto first = std::ranges::find_if(weights.layers, convolves);
+  return first == weights.layers.end() ? std::nullopt : std::optional(first->blobs[0].shape()[1]);
+}
+
 Tensor caffe_blob_of(const CaffeModel& model, const CaffeParameter& parameter, const Tensor& values) {
   const Parameter& owner = parameter_of(model, parameter.parameter);
   Tensor blob = in_file_order(owner, values.to(Memory::host));

@@ -25,21 +25,13 @@ bool is_grey(const FaceList& list) {
   return true;
 }
 
-/// The channels that weights expect of an image: those of the first blob of four axes.
-std::optional<std::int64_t> channels_of(const fs::path& weights) {
-  for (const CaffeLayerBlobs& layer : read_caffemodel(weights).layers) {
-    if (!layer.blobs.empty() && layer.blobs[0].shape().rank() == 4) return layer.blobs[0].shape()[1];
-  }
-  return std::nullopt;
-}
-
 /// The channels of a layer that reads a database, and so does not say: those of the weights, which
 /// a run that goes on no longer needs, or of the images.
 std::int64_t channels_for(const CaffeNet& net, const FaceTraining& options, const FaceList& list) {
   if (std::ranges::find(net.layers, "Data", &CaffeLayer::type) == net.layers.end()) return 3;
   std::error_code gone;
   const bool has_weights = fs::exists(options.caffe.weights, gone);
-  const std::optional<std::int64_t> of_weights = has_weights ? channels_of(options.caffe.weights) : std::nullopt;
+  const std::optional<std::int64_t> of_weights = has_weights ? image_channels_of(read_caffemodel(options.caffe.weights)) : std::nullopt;
   return of_weights.value_or(is_grey(list) ? 1 : 3);
 }
 

@@ -49,6 +49,9 @@ class CaffeReference(CliTest):
         self.assertIn("Took the weights of", read("tuned/train.log"))
         self.assertIn("all of them", read("tuned/train.log"))
         self.assertEqual(len(metrics("tuned")), 4)
+        self.ok("import", "--net", f"{SHARED}/data/formats/lenet_NCA_nonorm.prototxt", "--weights", f"{SHARED}/data/formats/lenet_iter_20000.caffemodel",
+                "--input", "28x28", "--embedding", "ip1_dr", "--out", "lenet.safetensors")  # fmt: skip
+        self.ok("extract", "--model", "lenet.safetensors", "--root", "digits", "--list", "digits.txt", "--out", "lenet.npy")
 
 
 if __name__ == "__main__":

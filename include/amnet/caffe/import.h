@@ -88,6 +88,10 @@ struct CaffeModel {
 /// Throws DataError of one sentence with file, line and layer for what cannot be imported.
 CaffeModel import_caffe_net(const CaffeNet& net, const CaffeImportOptions& options = {});
 
+/// The channels of the images that weights are for: what their first convolution reads. Nothing
+/// where they have none.
+std::optional<std::int64_t> image_channels_of(const CaffeWeights& weights);
+
 /// What was not copied, each as "layer" or "layer/index".
 struct CaffeLoaded {
   std::vector<std::string> left_out;  ///< of the file: layers that the net does not have
