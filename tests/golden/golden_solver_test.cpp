@@ -55,22 +55,12 @@ class Run {
     return caffe_blob_of(caffe_, parameter, found);
   }
   /// All parameters of the net from `prefix`: "init/", "step3/param/".
-  CaffeWeights weights(const std::string& prefix) const {
-    CaffeWeights weights;
-    for (const CaffeParameter& parameter : caffe_.parameters) {
-      if (weights.layers.empty() || weights.layers.back().name != parameter.layer) weights.layers.push_back({parameter.layer, "", {}});
-      weights.layers.back().blobs.push_back(blob_of(array(prefix + Imported::name_of(parameter))));
-    }
-    return weights;
+  CaffeWeights weights(const std::string& prefix) {
+    return weights_by([&](const CaffeParameter& each) { return blob_of(array(prefix + Imported::name_of(each))); });
   }
   /// The same of the net as it is now.
   CaffeWeights weights_now() {
-    CaffeWeights weights;
-    for (const CaffeParameter& parameter : caffe_.parameters) {
-      if (weights.layers.empty() || weights.layers.back().name != parameter.layer) weights.layers.push_back({parameter.layer, "", {}});
-      weights.layers.back().blobs.push_back(value(parameter).clone());
-    }
-    return weights;
+    return weights_by([&](const CaffeParameter& each) { return value(each).clone(); });
   }
 
   /// Starts from weights, and from a state where there is one.
@@ -79,7 +69,6 @@ class Run {
     REQUIRE((loaded.missing.empty() && loaded.left_out.empty()));
     solver_ = std::make_unique<Solver>(caffe_.model.net, settings_.solver);
     if (state != nullptr) restore_caffe_history(*state, caffe_, *solver_, name_);
-    const Array data = file_.at("in/data");
     plan_ = std::make_unique<Plan>(caffe_.model.net, PlanOptions{.batch = batch(), .loss = caffe_.model.loss()});
   }
   std::vector<Tensor> history() { return caffe_history_of(caffe_, *solver_); }
@@ -108,6 +97,15 @@ class Run {
   }
 
  private:
+  template <class BlobOf>
+  CaffeWeights weights_by(BlobOf&& blob_of_parameter) {
+    CaffeWeights weights;
+    for (const CaffeParameter& parameter : caffe_.parameters) {
+      if (weights.layers.empty() || weights.layers.back().name != parameter.layer) weights.layers.push_back({parameter.layer, "", {}});
+      weights.layers.back().blobs.push_back(blob_of_parameter(parameter));
+    }
+    return weights;
+  }
   std::int64_t batch() const { return caffe_.model.net.inputs().front().spec.shape[0]; }
 
   std::string name_;

@@ -14,23 +14,17 @@
 #include <amnet/layers/slice.h>
 #include <amnet/layers/softmax.h>
 #include <amnet/layers/tanh.h>
-#include <amnet/testing/gradcheck.h>
 
 #include <cmath>
-#include <functional>
 #include <vector>
 
-#include "catch.h"
+#include "layers/layer_checks.h"
 
 namespace {
 
 using namespace amnet;
 
 /// The inputs of a layer for a shape and a seed.
-using MakeInputs = std::function<std::vector<Tensor>(const Shape&, std::uint64_t seed)>;
-
-std::vector<Tensor> one_input(const Shape& shape, std::uint64_t seed) { return {random_normal(shape, seed)}; }
-
 MakeInputs alike(std::size_t count) {
   return [count](const Shape& shape, std::uint64_t seed) {
     std::vector<Tensor> inputs;
@@ -39,22 +33,6 @@ MakeInputs alike(std::size_t count) {
   };
 }
 
-template <class MakeLayer>
-void check_layer(MakeLayer make, std::initializer_list<Shape> shapes, GradcheckOptions options = {}, const MakeInputs& inputs = one_input) {
-  for (const Shape& shape : shapes) {
-    for (const std::uint64_t seed : {1U, 2U, 3U}) {
-      auto layer = make();
-      options.seed = seed;
-      const GradcheckResult result = gradcheck(layer, inputs(shape, seed * 101), options);
-      INFO("input " << shape.str() << ", seed " << seed << "\n" << result.report());
-      REQUIRE(result.passed());
-      REQUIRE(result.checked > 0);
-    }
-  }
-}
-
-const std::initializer_list<Shape> images = {{1, 5, 3, 4}, {2, 3, 7, 1}, {3, 4, 2, 17}, {2, 1, 6, 3}};
-const std::initializer_list<Shape> images_or_rows = {{1, 5, 3, 4}, {2, 3, 7, 1}, {3, 4, 2, 17}, {6, 19}};
 const GradcheckOptions kink_at_zero{.kinks = {{"input 0", 0}}};
 
 }  // namespace

@@ -13,23 +13,17 @@
 #include <amnet/layers/relu.h>
 #include <amnet/layers/scale_shift.h>
 #include <amnet/layers/softmax_cross_entropy.h>
-#include <amnet/testing/gradcheck.h>
 
 #include <cmath>
-#include <functional>
 #include <numeric>
 #include <vector>
 
-#include "catch.h"
 #include "layers/fusion.h"
+#include "layers/layer_checks.h"
 
 namespace {
 
 using namespace amnet;
-
-using MakeInputs = std::function<std::vector<Tensor>(const Shape&, std::uint64_t seed)>;
-
-std::vector<Tensor> one_input(const Shape& shape, std::uint64_t seed) { return {random_normal(shape, seed)}; }
 
 /// Values with a distance between them, in random order: no two change their order when one is
 /// moved by a step.
@@ -42,32 +36,6 @@ std::vector<Tensor> values_apart(const Shape& shape, std::uint64_t seed) {
   for (std::size_t i = 0; i + 1 < values.size(); ++i) std::swap(values[i], values[i + random.below(i, values.size() - i)]);
   return {tensor};
 }
-
-Tensor random_labels(std::int64_t samples, std::int64_t classes, std::uint64_t seed) {
-  Tensor labels({samples}, DType::i64);
-  const Random random(seed, stream_of("labels"));
-  for (std::size_t i = 0; i < static_cast<std::size_t>(samples); ++i) {
-    labels.data<std::int64_t>()[i] = static_cast<std::int64_t>(random.below(i, static_cast<std::uint64_t>(classes)));
-  }
-  return labels;
-}
-
-template <class MakeLayer>
-void check_layer(MakeLayer make, std::initializer_list<Shape> shapes, GradcheckOptions options = {}, const MakeInputs& inputs = one_input) {
-  for (const Shape& shape : shapes) {
-    for (const std::uint64_t seed : {1U, 2U, 3U}) {
-      auto layer = make();
-      options.seed = seed;
-      const GradcheckResult result = gradcheck(layer, inputs(shape, seed * 101), options);
-      INFO("input " << shape.str() << ", seed " << seed << "\n" << result.report());
-      REQUIRE(result.passed());
-      REQUIRE(result.checked > 0);
-    }
-  }
-}
-
-const std::initializer_list<Shape> images = {{1, 5, 3, 4}, {2, 3, 7, 1}, {3, 4, 4, 17}, {2, 1, 6, 3}};
-const std::initializer_list<Shape> images_or_rows = {{1, 5, 3, 4}, {2, 3, 7, 1}, {3, 4, 2, 17}, {6, 19}};
 
 // A batch of logits, its labels and, for three inputs, one scale per sample. Small cosines, as in a
 // new head of many classes.

@@ -7,29 +7,16 @@
 #include <amnet/layers/sphere_product.h>
 #include <amnet/layers/target_margin.h>
 #include <amnet/layers/target_rescale.h>
-#include <amnet/testing/gradcheck.h>
 
 #include <algorithm>
 #include <cmath>
-#include <functional>
 #include <vector>
 
-#include "catch.h"
+#include "layers/layer_checks.h"
 
 namespace {
 
 using namespace amnet;
-
-using MakeInputs = std::function<std::vector<Tensor>(const Shape&, std::uint64_t seed)>;
-
-Tensor random_labels(std::int64_t samples, std::int64_t classes, std::uint64_t seed) {
-  Tensor labels({samples}, DType::i64);
-  const Random random(seed, stream_of("labels"));
-  for (std::size_t i = 0; i < static_cast<std::size_t>(samples); ++i) {
-    labels.data<std::int64_t>()[i] = static_cast<std::int64_t>(random.below(i, static_cast<std::uint64_t>(classes)));
-  }
-  return labels;
-}
 
 /// Cosines in (-0.9, 0.9) and labels.
 std::vector<Tensor> cosines_and_labels(const Shape& shape, std::uint64_t seed) {
@@ -38,32 +25,18 @@ std::vector<Tensor> cosines_and_labels(const Shape& shape, std::uint64_t seed) {
   return {cosines, random_labels(shape[0], shape[1], seed)};
 }
 
-template <class MakeLayer>
-void check_layer(MakeLayer make, std::initializer_list<Shape> shapes, const MakeInputs& inputs, GradcheckOptions options = {}) {
-  for (const Shape& shape : shapes) {
-    for (const std::uint64_t seed : {1U, 2U, 3U}) {
-      auto layer = make();
-      options.seed = seed;
-      const GradcheckResult result = gradcheck(layer, inputs(shape, seed * 101), options);
-      INFO("input " << shape.str() << ", seed " << seed << "\n" << result.report());
-      REQUIRE(result.passed());
-      REQUIRE(result.checked > 0);
-    }
-  }
-}
-
 const std::initializer_list<Shape> logits = {{1, 7}, {5, 3}, {4, 33}, {9, 130}};
 
 }  // namespace
 
 TEST_CASE("gradcheck: target margin", "[gradcheck]") {
   for (const bool output : {false, true}) {
-    check_layer([&] { return TargetMargin({.margin = 0.35, .margin_output = output}); }, logits, cosines_and_labels);
-    check_layer([&] { return TargetMargin({.margin = 0.35, .margin_output = output}); }, logits, cosines_and_labels,
-                {.phase = Phase::test});
+    check_layer([&] { return TargetMargin({.margin = 0.35, .margin_output = output}); }, logits, {}, cosines_and_labels);
+    check_layer([&] { return TargetMargin({.margin = 0.35, .margin_output = output}); }, logits, {.phase = Phase::test},
+                cosines_and_labels);
   }
   const MarginSchedule schedule{.gamma = -5e-5, .min = -0.4};
-  check_layer([&] { return TargetMargin({.schedule = schedule}); }, logits, cosines_and_labels, {.step = {.number = 1000}});
+  check_layer([&] { return TargetMargin({.schedule = schedule}); }, logits, {.step = {.number = 1000}}, cosines_and_labels);
 }
 
 TEST_CASE("gradcheck: angular margin", "[gradcheck]") {
@@ -74,24 +47,25 @@ TEST_CASE("gradcheck: angular margin", "[gradcheck]") {
   };
   for (const AngularMarginKind kind : {AngularMarginKind::hard, AngularMarginKind::soft}) {
     for (const bool output : {false, true}) {
-      check_layer([&] { return AngularMargin({.kind = kind, .margin_output = output}); }, logits, cosines_and_labels,
-                  {.draw_parameter = [&](Parameter& margin) { margin.value.fill(kind == AngularMarginKind::hard ? 20 : 1.35); }});
-      check_layer([&] { return AngularMargin({.kind = kind, .margin_input = true, .margin_output = output}); }, logits, with_margin);
+      check_layer([&] { return AngularMargin({.kind = kind, .margin_output = output}); }, logits,
+                  {.draw_parameter = [&](Parameter& margin) { margin.value.fill(kind == AngularMarginKind::hard ? 20 : 1.35); }},
+                  cosines_and_labels);
+      check_layer([&] { return AngularMargin({.kind = kind, .margin_input = true, .margin_output = output}); }, logits, {}, with_margin);
     }
   }
   const AngularMarginSchedule schedule{.base = 10, .gamma = 0.1, .power = 0.5};
-  check_layer([&] { return AngularMargin({.schedule = schedule, .max = 11}); }, logits, cosines_and_labels, {.step = {.number = 1000}});
-  check_layer([] { return AngularMargin({.margin = 20}); }, logits, cosines_and_labels, {.phase = Phase::test});
+  check_layer([&] { return AngularMargin({.schedule = schedule, .max = 11}); }, logits, {.step = {.number = 1000}}, cosines_and_labels);
+  check_layer([] { return AngularMargin({.margin = 20}); }, logits, {.phase = Phase::test}, cosines_and_labels);
   // The reference code's CPU arithmetic has the exact gradient too.
-  check_layer([] { return AngularMargin({.arithmetic = Arithmetic::reference_cpu}); }, logits, cosines_and_labels,
-              {.draw_parameter = [](Parameter& margin) { margin.value.fill(20); }});
+  check_layer([] { return AngularMargin({.arithmetic = Arithmetic::reference_cpu}); }, logits,
+              {.draw_parameter = [](Parameter& margin) { margin.value.fill(20); }}, cosines_and_labels);
 }
 
 TEST_CASE("gradcheck: hard margin", "[gradcheck]") {
   for (const bool output : {false, true}) {
-    check_layer([&] { return HardMargin({.positive_weight = 0.8, .margin_output = output}); }, logits, cosines_and_labels);
+    check_layer([&] { return HardMargin({.positive_weight = 0.8, .margin_output = output}); }, logits, {}, cosines_and_labels);
   }
-  check_layer([] { return HardMargin(); }, logits, cosines_and_labels, {.phase = Phase::test});
+  check_layer([] { return HardMargin(); }, logits, {.phase = Phase::test}, cosines_and_labels);
 }
 
 TEST_CASE("gradcheck: target rescale", "[gradcheck]") {
@@ -107,15 +81,15 @@ TEST_CASE("gradcheck: target rescale", "[gradcheck]") {
                                   .keeps_one = keeps_one,
                                   .weight_output = true});
           },
-          logits, cosines_and_labels, away_from_0);
+          logits, away_from_0, cosines_and_labels);
     }
-    check_layer([&] { return TargetRescale({.positive_weight = 2.5, .only_positive = only_positive, .power = true}); }, logits,
-                cosines_and_labels, away_from_0);
+    check_layer([&] { return TargetRescale({.positive_weight = 2.5, .only_positive = only_positive, .power = true}); }, logits, away_from_0,
+                cosines_and_labels);
   }
-  check_layer([&] { return TargetRescale({.schedule = schedule}); }, logits, cosines_and_labels, {.step = {.number = 40}});
-  check_layer([] { return TargetRescale({.positive_weight = 0.7}); }, logits, cosines_and_labels, {.phase = Phase::test});
-  check_layer([] { return TargetRescale({.positive_weight = 0.7, .in_test = true}); }, logits, cosines_and_labels, {.phase = Phase::test});
-  check_layer([] { return TargetRescale({.positive_weight = 20, .power = true, .arithmetic = Arithmetic::reference_gpu}); }, logits,
+  check_layer([&] { return TargetRescale({.schedule = schedule}); }, logits, {.step = {.number = 40}}, cosines_and_labels);
+  check_layer([] { return TargetRescale({.positive_weight = 0.7}); }, logits, {.phase = Phase::test}, cosines_and_labels);
+  check_layer([] { return TargetRescale({.positive_weight = 0.7, .in_test = true}); }, logits, {.phase = Phase::test}, cosines_and_labels);
+  check_layer([] { return TargetRescale({.positive_weight = 20, .power = true, .arithmetic = Arithmetic::reference_gpu}); }, logits, {},
               cosines_and_labels);
 }
 
@@ -129,9 +103,9 @@ TEST_CASE("gradcheck: lse margin", "[gradcheck]") {
   // The margin is a constant in backward, so it is kept from following the inputs: it stays
   // negative here, and is not subtracted; the kernel's test has the term of one that is.
   const auto negative = [](Parameter& parameter) { parameter.value.fill(parameter.buffer ? -90 : 12); };
-  check_layer([] { return LseMargin(); }, logits, cosines_and_labels, {.draw_parameter = negative});
-  check_layer([] { return LseMargin({.feature_norm = true, .scale = {.lr_mult = 0}}); }, logits, with_norms, {.draw_parameter = negative});
-  check_layer([] { return LseMargin(); }, logits, cosines_and_labels, {.phase = Phase::test, .draw_parameter = negative});
+  check_layer([] { return LseMargin(); }, logits, {.draw_parameter = negative}, cosines_and_labels);
+  check_layer([] { return LseMargin({.feature_norm = true, .scale = {.lr_mult = 0}}); }, logits, {.draw_parameter = negative}, with_norms);
+  check_layer([] { return LseMargin(); }, logits, {.phase = Phase::test, .draw_parameter = negative}, cosines_and_labels);
 }
 
 TEST_CASE("gradcheck: sphere product", "[gradcheck]") {
@@ -143,10 +117,10 @@ TEST_CASE("gradcheck: sphere product", "[gradcheck]") {
     for (const std::int64_t multiplier : {1, 2, 3, 4}) {
       for (const double base : {0.0, 5.0}) {
         check_layer([&] { return SphereProduct(classes, {.multiplier = multiplier, .base = base, .lambda_output = base == 0}); }, rows,
-                    inputs, {.max_elements = 60});
+                    {.max_elements = 60}, inputs);
       }
-      check_layer([&] { return SphereProduct(classes, {.multiplier = multiplier}); }, rows, inputs,
-                  {.phase = Phase::test, .max_elements = 60});
+      check_layer([&] { return SphereProduct(classes, {.multiplier = multiplier}); }, rows, {.phase = Phase::test, .max_elements = 60},
+                  inputs);
     }
   }
 }
@@ -158,9 +132,9 @@ TEST_CASE("gradcheck: distance", "[gradcheck]") {
     return std::vector<Tensor>{random_normal(shape, seed), random_normal({5, shape[1]}, seed + 1)};
   };
   for (const RowNorm norm : {RowNorm::none, RowNorm::projected}) {
-    check_layer([&] { return Distance(5, {.row_norm = norm}); }, rows, one, {.max_elements = 60});
+    check_layer([&] { return Distance(5, {.row_norm = norm}); }, rows, {.max_elements = 60}, one);
   }
-  check_layer([] { return Distance(5, {.weight_from_input = true}); }, rows, with_centres, {.max_elements = 60});
+  check_layer([] { return Distance(5, {.weight_from_input = true}); }, rows, {.max_elements = 60}, with_centres);
   // Whole numbers and halves: no coordinate of a row is near one of a centre.
   const MakeInputs apart = [&](const Shape& shape, std::uint64_t seed) {
     std::vector<Tensor> inputs = with_centres(shape, seed);
@@ -168,7 +142,7 @@ TEST_CASE("gradcheck: distance", "[gradcheck]") {
     for (double& value : inputs[1].data<double>()) value = std::round(4 * value) + 0.5;
     return inputs;
   };
-  check_layer([] { return Distance(5, {.kind = DistanceKind::l1, .weight_from_input = true}); }, rows, apart, {.max_elements = 60});
+  check_layer([] { return Distance(5, {.kind = DistanceKind::l1, .weight_from_input = true}); }, rows, {.max_elements = 60}, apart);
 }
 
 TEST_CASE("gradcheck: sample scale", "[gradcheck]") {
@@ -177,13 +151,13 @@ TEST_CASE("gradcheck: sample scale", "[gradcheck]") {
       const Shape scales = per_position == 1 ? shape.with(shape.rank() - 1, 1) : Shape{shape[0]};
       return std::vector<Tensor>{random_normal(shape, seed), random_normal(scales, seed + 1)};
     };
-    check_layer([] { return SampleScale(); }, {{1, 5, 3, 4}, {2, 3, 7, 1}, {3, 4, 2, 17}, {6, 19}}, inputs);
+    check_layer([] { return SampleScale(); }, {{1, 5, 3, 4}, {2, 3, 7, 1}, {3, 4, 2, 17}, {6, 19}}, {}, inputs);
   }
   const MakeInputs one_each = [](const Shape& shape, std::uint64_t seed) {
     return std::vector<Tensor>{random_normal(shape, seed), random_normal({shape[0], 1}, seed + 1)};
   };
   for (const Phase phase : {Phase::train, Phase::test}) {
-    check_layer([] { return SampleScale({.global = GlobalScaleOptions{}}); }, logits, one_each,
-                {.phase = phase, .not_differentiable = {1}});
+    check_layer([] { return SampleScale({.global = GlobalScaleOptions{}}); }, logits, {.phase = phase, .not_differentiable = {1}},
+                one_each);
   }
 }
