@@ -11,6 +11,7 @@ namespace {
 constexpr std::string_view who = "adam";
 
 struct Moments {
+  static constexpr const char* name = "AdamStep";
   static constexpr int states = 2;  // the means of the slope and of its square
   float scale, decay, rate, epsilon, keep_mean, new_mean, keep_square, new_square;
 

@@ -82,10 +82,14 @@ constexpr std::size_t shared_bytes() {
   }
 }
 
-/// The type as the compiler spells it, for Cuda::kernel_times.
+/// The name that the kernel has, or else its type as the compiler spells it: for Cuda::kernel_times.
 template <class Kernel>
 std::string kernel_name() {
-  return readable_kernel_name(__PRETTY_FUNCTION__);
+  if constexpr (requires { Kernel::name; }) {
+    return Kernel::name;
+  } else {
+    return readable_kernel_name(__PRETTY_FUNCTION__);
+  }
 }
 
 /// Runs `kernel` on `blocks` blocks of Kernel::threads threads, after all earlier work in the

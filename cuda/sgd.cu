@@ -10,6 +10,7 @@ constexpr std::string_view who = "sgd";
 
 template <bool nesterov>
 struct Momentum {
+  static constexpr const char* name = nesterov ? "NesterovStep" : "SgdStep";
   static constexpr int states = 1;  // the velocity
   float scale, decay, rate, keep;
 

@@ -5,6 +5,7 @@
 // A rule holds the numbers of one parameter and moves one of its elements:
 //
 //   struct Rule {
+//     static constexpr const char* name = "SgdStep";   // of the kernel, in profiles
 //     static constexpr int states = 1;      // tensors beside the value that it keeps
 //     float scale, decay;                   // and what else it needs
 //     AMNET_DEVICE void operator()(float slope, Elements<states>& state, float& value) const;
@@ -39,6 +40,7 @@ struct UpdateRow {
 template <class Rule, Regularization regularization>
 struct UpdateStep {
   using Row = UpdateRow<Rule>;
+  static constexpr const char* name = Rule::name;
   static constexpr int threads = 256;
   static constexpr int packs_of_thread = 4;
   static constexpr std::int64_t elements_of_block = std::int64_t{threads} * packs_of_thread * Pack<float>::size;
