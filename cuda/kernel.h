@@ -82,7 +82,8 @@ constexpr std::size_t shared_bytes() {
   }
 }
 
-/// The name that the kernel has, or else its type as the compiler spells it: for Cuda::kernel_times.
+/// The name that the kernel has, or else its type as the compiler spells it: for
+/// Cuda::kernel_times.
 template <class Kernel>
 std::string kernel_name() {
   if constexpr (requires { Kernel::name; }) {
