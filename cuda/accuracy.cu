@@ -20,25 +20,27 @@ struct Judge {
   struct Shared {
     int sums[threads / warp_size];
   };
-  const float* logits;         // (N, classes)
+  const float* logits;         // (N, columns)
   const std::int64_t* labels;  // (N)
   const float* weights;        // (N), or nullptr
   int* verdicts;               // (N)
-  std::int64_t classes, top_k;
+  std::int64_t columns, centres, top_k;
   bool ignores;  // samples with the label `ignored`
   std::int64_t ignored;
   float sign;  // -1 for distances
 
   AMNET_DEVICE void operator()(const Thread& thread) const {
     const std::int64_t sample = thread.block(), label = labels[sample];
-    const float* row = logits + sample * classes;
+    const float* row = logits + sample * columns;
     // A label out of range is refused before the launch; even so it must not cause a read outside
     // the row.
-    const float target = label >= 0 && label < classes ? sign * row[label] : minus_infinity;
+    const std::int64_t own = label >= 0 && label < columns / centres ? label * centres : -centres;
+    float target = own >= 0 ? sign * row[own] : minus_infinity;
+    for (std::int64_t k = own + 1; own >= 0 && k < own + centres; ++k) target = sign * row[k] > target ? sign * row[k] : target;
     int better = 0;
-    for (std::int64_t c = thread.index(); c < classes; c += threads) {
+    for (std::int64_t c = thread.index(); c < columns; c += threads) {
       const float other = sign * row[c];
-      const bool wins_ties = sign < 0 ? c < label : c > label;
+      const bool wins_ties = sign < 0 ? c < own : c >= own + centres;
       if (other > target || (other == target && wins_ties)) ++better;
     }
     better = block_sum(thread, better, thread.shared<Shared>().sums);
@@ -84,14 +86,15 @@ struct Share {
 
 void accuracy_forward(Cuda& cuda, const Tensor& logits, const Tensor& labels, const Tensor& accuracy, const AccuracyRule& rule) {
   check_accuracy(logits, labels, rule);
-  const std::int64_t samples = logits.extent(0), classes = logits.extent(1);
+  const std::int64_t samples = logits.extent(0), classes = logits.extent(1) / rule.centres;
   int* verdicts = cuda.state().scratch_of<int>(samples);
   launch(cuda, samples,
          Judge{.logits = elements<const float>(logits, who),
                .labels = elements<const std::int64_t>(labels, who),
                .weights = elements_or_null<const float>(rule.weights, who),
                .verdicts = verdicts,
-               .classes = classes,
+               .columns = logits.extent(1),
+               .centres = rule.centres,
                .top_k = rule.top_k,
                .ignores = rule.ignore_label.has_value(),
                .ignored = rule.ignore_label.value_or(0),

@@ -13,7 +13,7 @@ struct OfEachSample {
   const float *features, *class_weights;
   const std::int64_t* labels;
   double* of_samples;  // (N,2)
-  std::int64_t samples, size, classes;
+  std::int64_t samples, size, classes, centres;
 
   AMNET_DEVICE void operator()(const Thread& thread) const {
     const std::int64_t n = thread.first() / warp_size;
@@ -22,19 +22,23 @@ struct OfEachSample {
     // the host has checked the label; an index out of range must not be used
     const bool known = label >= 0 && label < classes;
     const float* feature = features + n * size;
-    const float* weight = class_weights + (known ? label : 0) * size;
-    double dot = 0, feature_square = 0, weight_square = 0;
-    for (std::int64_t i = thread.index() % warp_size; i < size; i += warp_size) {
-      const double x = static_cast<double>(feature[i]), w = static_cast<double>(weight[i]);
-      dot += x * w;
-      feature_square += x * x;
-      weight_square += w * w;
+    double length = 0, closest = 0;
+    for (std::int64_t k = 0; k < centres; ++k) {
+      const float* weight = class_weights + ((known ? label : 0) * centres + k) * size;
+      double dot = 0, feature_square = 0, weight_square = 0;
+      for (std::int64_t i = thread.index() % warp_size; i < size; i += warp_size) {
+        const double x = static_cast<double>(feature[i]), w = static_cast<double>(weight[i]);
+        dot += x * w;
+        feature_square += x * x;
+        weight_square += w * w;
+      }
+      dot = warp_sum(thread, dot);
+      length = sqrt(warp_sum(thread, feature_square));
+      const double norms = length * sqrt(warp_sum(thread, weight_square)), cosine = norms > 0 && known ? dot / norms : 0;
+      closest = k == 0 || cosine > closest ? cosine : closest;
     }
-    dot = warp_sum(thread, dot);
-    const double length = sqrt(warp_sum(thread, feature_square));
-    const double norms = length * sqrt(warp_sum(thread, weight_square));
     if (thread.index() % warp_size != 0) return;
-    of_samples[2 * n] = norms > 0 && known ? dot / norms : 0;
+    of_samples[2 * n] = closest;
     of_samples[2 * n + 1] = length;
   }
 };
@@ -66,7 +70,8 @@ struct MeanOfSamples {
 
 }  // namespace
 
-void feature_statistics(Cuda& cuda, const Tensor& features, const Tensor& class_weights, const Tensor& labels, const Tensor& statistics) {
+void feature_statistics(Cuda& cuda, const Tensor& features, const Tensor& class_weights, const Tensor& labels, const Tensor& statistics,
+                        std::int64_t centres) {
   const std::int64_t samples = features.extent(0), size = features.extent(1);
   require(class_weights.extent(1) == size && labels.count() == samples,
           "[feature_statistics] expected class weights (classes,{}) and {} labels but got {} and {}.", size, samples, class_weights.shape(),
@@ -80,7 +85,8 @@ void feature_statistics(Cuda& cuda, const Tensor& features, const Tensor& class_
                       .of_samples = of_samples,
                       .samples = samples,
                       .size = size,
-                      .classes = class_weights.extent(0)});
+                      .classes = class_weights.extent(0) / centres,
+                      .centres = centres});
   launch(cuda, 1, MeanOfSamples{.of_samples = of_samples, .means = elements<double>(statistics, who), .samples = samples});
 }
 

@@ -1,9 +1,9 @@
 // A row of logits, with up to hundreds of thousands of elements, is read once in each direction.
 // Few long rows are divided among more blocks than there are rows; the results of a row's blocks
-// are combined in their order.
+// are combined in their order. What the target decides is found before, for all rows at once.
 #include <amnet/kernels/softmax_cross_entropy.h>
 
-#include "elementwise.h"
+#include "class_rows.h"
 #include "kernels/arguments.h"
 
 #include <cmath>
@@ -16,131 +16,117 @@ constexpr std::string_view who = "softmax_cross_entropy";
 constexpr float lowest = std::numeric_limits<float>::lowest(), nothing = -std::numeric_limits<float>::infinity();
 constexpr float not_a_number = std::numeric_limits<float>::quiet_NaN();
 
-void check_arguments(const Tensor& matrix, const Tensor& labels, const Tensor& sample_scale, const LossRows& rows) {
-  check_softmax_cross_entropy(matrix, labels, sample_scale, rows);
-  require(matrix.extent(1) <= std::numeric_limits<int>::max() / 2, "[softmax_cross_entropy] expected fewer than 2^30 classes but got {}.",
-          matrix.extent(1));
-}
-
-/// The logits of a batch, and the values that turn them into z.
+/// The logits of a batch, and what turns them into z.
 struct Logits {
-  const float* values;  // (N,classes)
-  std::int64_t rows;
-  int classes;
-  const std::int64_t* labels;
-  const float* scales;  // one for each row, or nullptr
-  float scale, margin;
-  MarginRule rule;
+  ClassRows rows;
+  MarginOptions margin;
+  const float* norms;    // one for each row, or nullptr
+  bool norms_scale;      // they take the place of the scale
   const float* weights;  // one for each row, or nullptr
   bool ignores;          // rows whose label is `ignored`
   std::int64_t ignored;
 
-  AMNET_DEVICE const float* row(std::int64_t i) const { return values + i * classes; }
-  AMNET_DEVICE float scale_of(std::int64_t i) const { return scales != nullptr ? scales[i] : scale; }
+  AMNET_DEVICE float scale_of(std::int64_t i) const { return norms_scale ? norms[i] : static_cast<float>(margin.scale); }
+  AMNET_DEVICE float norm_of(std::int64_t i) const { return norms != nullptr ? norms[i] : 0; }
   /// 0 for a row that does not count.
   AMNET_DEVICE float weight_of(std::int64_t i) const {
-    if (ignores && labels[i] == ignored) return 0;
+    if (ignores && rows.labels[i] == ignored) return 0;
     return weights != nullptr ? weights[i] : 1;
   }
-  /// -1 for a label that is not a class.
-  AMNET_DEVICE int label_of(std::int64_t i) const {
-    const std::int64_t label = labels[i];
-    return label >= 0 && label < classes ? static_cast<int>(label) : -1;
-  }
-  /// z: the same in all kernels, so that the largest of a row also gives exp(0) in its gradient.
-  AMNET_DEVICE float z_of(float cosine, bool is_target, float scale_of_row) const {
-    return rounded_product(scale_of_row, is_target ? less_margin(cosine) : cosine);
-  }
-  /// The target's cosine minus the margin.
-  AMNET_DEVICE float less_margin(float cosine) const { return rule == MarginRule::always || cosine > margin ? cosine - margin : cosine; }
 };
 
-/// How the rows are divided among blocks: a block has `width` classes of one row.
-struct RowParts {
+/// One block: moves the running statistics, and sets what each row's target decides.
+struct SetTargets {
   static constexpr int threads = 256;
-  static constexpr int group = 4;  // elements that a thread processes at a time
-  int width, parts;
-  bool packed;  // rows begin at multiples of 16 bytes
+  struct Shared {
+    double sums[threads / warp_size], counts[threads / warp_size];
+  };
+  Logits logits;
+  float *mean, *deviation;  // or nullptr
+  bool moves;
+  MarginRow<float>* out;  // (N)
 
-  RowParts(Cuda& cuda, std::int64_t rows, std::int64_t classes, bool whole_rows, std::initializer_list<Tensor> matrices) {
-    const std::int64_t wanted = std::int64_t{cuda.state().multiprocessors} * (2048 / threads) / std::max<std::int64_t>(1, rows);
-    const std::int64_t most = whole_rows ? 1 : std::max<std::int64_t>(1, classes / (2 * threads * group));
-    const std::int64_t about = std::clamp<std::int64_t>(wanted, 1, most);
-    const std::int64_t of_part = ((classes + about - 1) / about + group - 1) / group * group;
-    width = static_cast<int>(std::max<std::int64_t>(of_part, group));
-    parts = static_cast<int>(std::max<std::int64_t>(1, (classes + width - 1) / width));
-    packed = classes % group == 0 && std::ranges::all_of(matrices, [](const Tensor& matrix) { return starts_a_pack(matrix); });
+  AMNET_DEVICE double value_of(std::int64_t i) const {
+    const MarginForm& form = logits.margin.form;
+    if (deviation != nullptr) return within(static_cast<double>(logits.norm_of(i)), form.norm_low, form.norm_high);
+    return within(static_cast<double>(logits.rows.target_cosine(i)), -1.0, 1.0);
+  }
+  /// The sum of value(row) over the rows that count.
+  template <class Value>
+  AMNET_DEVICE double sum(const Thread& thread, const Value& value, double* room) const {
+    double all = 0;
+    for (std::int64_t i = thread.index(); i < logits.rows.number; i += threads) {
+      if (logits.weight_of(i) != 0 && logits.rows.label_of(i) >= 0) all += value(i);
+    }
+    return block_sum(thread, all, room);
+  }
+  AMNET_DEVICE void move(const Thread& thread) const {
+    Shared& shared = thread.shared<Shared>();
+    const double momentum = logits.margin.form.momentum;
+    const double count = sum(thread, [](std::int64_t) { return 1.0; }, shared.counts);
+    const double of_batch = sum(thread, [this](std::int64_t i) { return value_of(i); }, shared.sums) / (count > 0 ? count : 1);
+    thread.barrier();
+    const double squares = sum(
+        thread,
+        [this, of_batch](std::int64_t i) {
+          const double beyond = value_of(i) - of_batch;
+          return beyond * beyond;
+        },
+        shared.sums);
+    if (thread.index() == 0 && count > 0) {
+      *mean = static_cast<float>(moved_statistic(static_cast<double>(*mean), of_batch, momentum));
+      if (deviation != nullptr && count > 1)
+        *deviation = static_cast<float>(moved_statistic(static_cast<double>(*deviation), sqrt(squares / (count - 1)), momentum));
+    }
+    thread.barrier();
   }
 
-  AMNET_DEVICE std::int64_t row_of(std::int64_t block) const { return static_cast<int>(block) / parts; }
-
-  /// Elements that a thread processes together: neighbours where rows are packed, else at a
-  /// distance of one block's number of threads.
-  struct Group {
-    int first, step, end;
-    AMNET_DEVICE int at(int e) const { return first + e * step; }
-    AMNET_DEVICE bool holds(int e) const { return at(e) < end; }
-    /// `outside` is used where the row's part has no element.
-    AMNET_DEVICE void load(const float* row, float (&values)[group], float outside) const {
-      if (step == 1) {
-        const Pack<float> pack = load_pack(row + first);
-        for (int e = 0; e < group; ++e) values[e] = pack.elements[e];
-      } else {
-        for (int e = 0; e < group; ++e) values[e] = holds(e) ? row[at(e)] : outside;
-      }
+  AMNET_DEVICE void operator()(const Thread& thread) const {
+    if (moves) move(thread);
+    MarginStatistics statistics;
+    if (mean != nullptr) statistics.mean = static_cast<double>(*mean);
+    if (deviation != nullptr) statistics.deviation = static_cast<double>(*deviation);
+    for (std::int64_t i = thread.index(); i < logits.rows.number; i += threads) {
+      MarginRow<float> row{.largest = 0, .sum = 1, .others = 0, .target = 0, .slope = 0, .by_norm = 0, .threshold = 0, .mean = 0};
+      if (logits.rows.label_of(i) >= 0 && logits.weight_of(i) != 0)
+        set_margin(row, logits.margin, statistics, logits.rows.target_cosine(i), logits.norm_of(i));
+      out[i] = row;
     }
-    AMNET_DEVICE void store(float* row, const float (&values)[group], Write write) const {
-      if (step == 1) {
-        Pack<float> pack{};
-        if (write == Write::add) pack = load_pack(row + first);
-        for (int e = 0; e < group; ++e) put(pack.elements[e], values[e], write);
-        store_pack(row + first, pack);
-      } else {
-        for (int e = 0; e < group; ++e) {
-          if (holds(e)) put(row[at(e)], values[e], write);
-        }
-      }
-    }
-  };
-
-  /// Calls body(group) for every group of the block's part that belongs to this thread.
-  template <class Body>
-  AMNET_DEVICE void for_groups(const Thread& thread, int classes, Body&& body) const {
-    const int begin = static_cast<int>(thread.block()) % parts * width;
-    const int end = begin + width < classes ? begin + width : classes;
-    const int first = begin + thread.index() * (packed ? group : 1);
-    for (int i = first; i < end; i += threads * group) body(Group{i, packed ? 1 : threads, end});
   }
 };
 
-/// The largest z of a part of a row, and the sum of exp(z - largest).
+/// The largest z of the others of a part of a row, and the sum of exp(z - largest).
 struct Normaliser {
   double sum;
   float largest;
 };
 
+template <class Rule>
 struct Normalise {
   static constexpr int threads = RowParts::threads;
+  static constexpr auto name = "Normalise";
   struct Shared {
     float largest[threads / warp_size];
     double sums[threads / warp_size];
   };
   Logits logits;
   RowParts row_parts;
-  Normaliser* out;  // (N, parts)
+  const MarginRow<float>* targets;  // (N)
+  Normaliser* out;                  // (N, parts)
 
   AMNET_DEVICE void operator()(const Thread& thread) const {
     Shared& shared = thread.shared<Shared>();
     const std::int64_t row = row_parts.row_of(thread.block());
     const float scale = logits.scale_of(row);
-    const int label = logits.label_of(row);
+    const int label = logits.rows.label_of(row);
+    const Rule negative = Rule::of(logits.margin.form, targets[row]);
     float largest = lowest, sum = 0;
-    row_parts.for_groups(thread, logits.classes, [&](const RowParts::Group& group) {
+    row_parts.for_groups(thread, logits.rows.classes, [&](const RowParts::Group& group) {
       float z[RowParts::group];
-      group.load(logits.row(row), z, 0);
+      logits.rows.load(row, group, z);
       float most = largest;
       for (int e = 0; e < RowParts::group; ++e) {
-        z[e] = group.holds(e) ? logits.z_of(z[e], group.at(e) == label, scale) : nothing;
+        z[e] = group.holds(e) && group.at(e) != label ? rounded_product(scale, negative.value(z[e])) : nothing;
         most = most < z[e] ? z[e] : most;
       }
       if (most > largest) {
@@ -155,7 +141,7 @@ struct Normalise {
   }
 };
 
-/// One block: combines the parts of every row, and the losses of all rows.
+/// One block: combines the parts of every row with its target, and the losses of all rows.
 struct MeanLoss {
   static constexpr int threads = 128;
   struct Shared {
@@ -164,121 +150,142 @@ struct MeanLoss {
   Logits logits;
   const Normaliser* normalisers;  // (N, parts)
   int parts;
-  double largest_loss;  // of a row
-  double divisor;       // negative: the sum of the weights
-  float *out, *loss;    // (N,2) and (1)
-  float* divisor_out;   // (1), or nullptr
+  double largest_loss;    // of a row
+  double divisor;         // negative: the sum of the weights
+  double factor;          // multiplies the loss
+  MarginRow<float>* out;  // (N)
+  float* loss;            // (1)
+  float* divisor_out;     // (1), or nullptr
 
   AMNET_DEVICE void operator()(const Thread& thread) const {
     Shared& shared = thread.shared<Shared>();
     double losses = 0, weights = 0;
-    for (std::int64_t row = thread.index(); row < logits.rows; row += threads) {
+    for (std::int64_t row = thread.index(); row < logits.rows.number; row += threads) {
       Normaliser all = normalisers[row * parts];
       for (int part = 1; part < parts; ++part) {
         const Normaliser next = normalisers[row * parts + part];
         const float largest = all.largest < next.largest ? next.largest : all.largest;
-        all = {
-            .sum = all.sum * exp(static_cast<double>(all.largest - largest)) + next.sum * exp(static_cast<double>(next.largest - largest)),
-            .largest = largest};
+        all = {.sum = all.sum * exp(static_cast<double>(all.largest) - static_cast<double>(largest)) +
+                      next.sum * exp(static_cast<double>(next.largest) - static_cast<double>(largest)),
+               .largest = largest};
       }
-      out[2 * row] = all.largest;
-      out[2 * row + 1] = static_cast<float>(all.sum);
-      const int label = logits.label_of(row);
-      const float target = label < 0 ? not_a_number : logits.z_of(logits.row(row)[label], true, logits.scale_of(row));
-      const double of_row = log(all.sum) + (static_cast<double>(all.largest) - static_cast<double>(target));
+      MarginRow<float>& of = out[row];
+      const float target = logits.rows.label_of(row) < 0 ? not_a_number : rounded_product(logits.scale_of(row), of.target);
+      of.largest = target > all.largest ? target : all.largest;
+      const double below = static_cast<double>(of.largest) - static_cast<double>(target);
+      const double others = all.sum * exp(static_cast<double>(all.largest) - static_cast<double>(of.largest));
+      of.others = static_cast<float>(others);
+      of.sum = static_cast<float>(others + (below >= 0 ? exp(-below) : 0));
+      // without the 1 of an easy row, nothing is lost
+      const double of_row = below <= 0 ? log1p(others) : log(others + exp(-below)) + below;
       const auto weight = static_cast<double>(logits.weight_of(row));
       weights += weight;
-      if (weight != 0) losses += weight * (of_row > largest_loss ? largest_loss : of_row);
+      const double penalty = NormTerm::of(logits.margin.form, static_cast<double>(logits.norm_of(row))).value;
+      if (weight != 0) losses += weight * ((of_row > largest_loss ? largest_loss : of_row) + penalty);
     }
     losses = block_sum(thread, losses, shared.sums);
     weights = block_sum(thread, weights, shared.weights);
     if (thread.index() == 0) {
       const double wanted = divisor < 0 ? weights : divisor, by = wanted > 1 ? wanted : 1;
-      *loss = static_cast<float>(losses / by);
+      *loss = static_cast<float>(factor * losses / by);
       if (divisor_out != nullptr) *divisor_out = static_cast<float>(by);
     }
   }
 };
 
-/// dlogits, and dsample_scale where a row is not divided.
+/// dlogits, and dnorms where a row is not divided.
+template <class Rule>
 struct Differentiate {
   static constexpr int threads = RowParts::threads;
+  static constexpr auto name = "Differentiate";
   struct Shared {
     double sums[threads / warp_size];
   };
   Logits logits;
   RowParts row_parts;
-  const float *normalisers, *dloss;  // (N,2) and (1)
-  const float* divisor;              // (1), or nullptr for the number of rows
-  float *dlogits, *dscales;          // or nullptr
-  Write write_logits, write_scales;
+  const MarginRow<float>* row_values;  // (N)
+  const float* dloss;                  // (1)
+  const float* divisor;                // (1), or nullptr for the number of rows
+  float factor;                        // multiplies the loss
+  float *dlogits, *dnorms;             // or nullptr
+  Write write_logits, write_norms;
 
   AMNET_DEVICE void operator()(const Thread& thread) const {
     const std::int64_t row = row_parts.row_of(thread.block());
     const float scale = logits.scale_of(row);
-    const int label = logits.label_of(row);
-    const float largest = normalisers[2 * row], inverse = 1 / normalisers[2 * row + 1];
-    const float weight = logits.weight_of(row);
-    const float share = *dloss / (divisor != nullptr ? *divisor : static_cast<float>(logits.rows)) * weight;
-    const float factor = share * scale;
+    const int label = logits.rows.label_of(row);
+    const MarginRow<float> found = row_values[row];
+    const Rule negative = Rule::of(logits.margin.form, found);
+    const float inverse = 1 / found.sum, weight = logits.weight_of(row);
+    const float share = factor * *dloss / (divisor != nullptr ? *divisor : static_cast<float>(logits.rows.number)) * weight;
+    const float step = share * scale, of_target = -(found.others / found.sum);
     // sum_j p_j z_j - z_y divided by the scale: the target's cosine is subtracted from each cosine,
     // so that nearly equal terms cancel exactly, and the target's own term is zero.
-    float target = 0, along = 0;
-    if (dscales != nullptr) {
-      if (label >= 0) target = logits.less_margin(logits.row(row)[label]);
-      thread.barrier();  // the gradient may be written over it
-    }
-    row_parts.for_groups(thread, logits.classes, [&](const RowParts::Group& group) {
+    float along = 0;
+    row_parts.for_groups(thread, logits.rows.classes, [&](const RowParts::Group& group) {
       float values[RowParts::group];
-      group.load(logits.row(row), values, 0);
+      logits.rows.load(row, group, values);
       for (int e = 0; e < RowParts::group; ++e) {
         const bool is_target = group.at(e) == label;
-        const float cosine = values[e];
-        const float probability = inverse * expf(logits.z_of(cosine, is_target, scale) - largest);
-        if (!is_target && group.holds(e)) along += probability * (cosine - target);
-        values[e] = weight != 0 ? factor * (is_target ? probability - 1 : probability) : 0;
+        const float c = values[e], moved = negative.value(c);
+        const float probability = inverse * expf(rounded_product(scale, moved) - found.largest);
+        if (!is_target && group.holds(e)) along += probability * (moved - found.target);
+        values[e] = weight != 0 ? step * (is_target ? of_target * found.slope : probability * negative.slope(c)) : 0;
       }
-      if (dlogits != nullptr) group.store(dlogits + row * logits.classes, values, write_logits);
+      if (dlogits != nullptr) logits.rows.store(row, group, values, dlogits, write_logits);
     });
-    if (dscales == nullptr) return;
+    if (dnorms == nullptr) return;
     const double sum = block_sum(thread, static_cast<double>(along), thread.shared<Shared>().sums);
-    if (thread.index() == 0) put(dscales[row], weight != 0 ? share * static_cast<float>(sum) : 0, write_scales);
+    if (thread.index() != 0) return;
+    const float of_margin = logits.norms_scale ? static_cast<float>(sum) : of_target * scale * found.by_norm;
+    const auto of_penalty = static_cast<float>(NormTerm::of(logits.margin.form, static_cast<double>(logits.norm_of(row))).slope);
+    put(dnorms[row], weight != 0 ? share * (of_margin + of_penalty) : 0, write_norms);
   }
 };
 
+template <class Rule>
 struct Scale {
   static constexpr int threads = RowParts::threads;
+  static constexpr auto name = "Scale";
   Logits logits;
   RowParts row_parts;
-  float* out;
+  const MarginRow<float>* targets;  // (N)
+  float* out;                       // (N, classes)
 
   AMNET_DEVICE void operator()(const Thread& thread) const {
     const std::int64_t row = row_parts.row_of(thread.block());
     const float scale = logits.scale_of(row);
-    const int label = logits.label_of(row);
-    row_parts.for_groups(thread, logits.classes, [&](const RowParts::Group& group) {
+    const int label = logits.rows.label_of(row);
+    const Rule negative = Rule::of(logits.margin.form, targets[row]);
+    row_parts.for_groups(thread, logits.rows.classes, [&](const RowParts::Group& group) {
       float values[RowParts::group];
-      group.load(logits.row(row), values, 0);
-      for (int e = 0; e < RowParts::group; ++e) values[e] = logits.z_of(values[e], group.at(e) == label, scale);
-      group.store(out + row * logits.classes, values, Write::assign);
+      logits.rows.load(row, group, values);
+      for (int e = 0; e < RowParts::group; ++e)
+        values[e] = rounded_product(scale, group.at(e) == label ? targets[row].target : negative.value(values[e]));
+      group.store(out + row * logits.rows.classes, values, Write::assign);
     });
   }
 };
 
-Logits logits_of(const MarginOptions& options, const Tensor& matrix, const Tensor& labels, const Tensor& sample_scale,
+Logits logits_of(const MarginOptions& options, const Tensor& matrix, const Tensor& labels, const MarginInputs& inputs,
                  const LossRows& rows = {}) {
-  check_arguments(matrix, labels, sample_scale, rows);
-  return {.values = elements<const float>(matrix, who),
-          .rows = matrix.extent(0),
-          .classes = static_cast<int>(matrix.extent(1)),
-          .labels = elements<const std::int64_t>(labels, who),
-          .scales = elements_or_null<const float>(sample_scale, who),
-          .scale = static_cast<float>(options.scale),
-          .margin = static_cast<float>(options.margin),
-          .rule = options.rule,
+  check_softmax_cross_entropy(options, matrix, labels, inputs, rows);
+  return {.rows = ClassRows(matrix, labels, options.form.centres, who),
+          .margin = options,
+          .norms = elements_or_null<const float>(inputs.norms, who),
+          .norms_scale = inputs.norms.defined() && !options.form.has_norm_margin(),
           .weights = elements_or_null<const float>(rows.weights, who),
           .ignores = rows.ignore_label.has_value(),
           .ignored = rows.ignore_label.value_or(0)};
+}
+
+SetTargets set_targets(const Logits& logits, const MarginInputs& inputs, bool moves, MarginRow<float>* out) {
+  const MarginForm& form = logits.margin.form;
+  return {.logits = logits,
+          .mean = form.has_mean() ? elements<float>(inputs.mean, who) : nullptr,
+          .deviation = form.has_deviation() ? elements<float>(inputs.deviation, who) : nullptr,
+          .moves = moves && form.has_mean() && form.momentum > 0,
+          .out = out};
 }
 
 /// Negative where the rows' weights are to be summed.
@@ -296,49 +303,59 @@ float* target_of(const Gradient& gradient) { return gradient ? elements<float>(g
 
 }  // namespace
 
-void margin_logits(Cuda& cuda, const MarginOptions& options, const Tensor& cosines, const Tensor& labels, const Tensor& sample_scale,
+void margin_logits(Cuda& cuda, const MarginOptions& options, const Tensor& cosines, const Tensor& labels, const MarginInputs& inputs,
                    const Tensor& scaled) {
-  const Logits logits = logits_of(options, cosines, labels, sample_scale);
-  const RowParts parts(cuda, logits.rows, logits.classes, false, {cosines, scaled});
-  launch(cuda, logits.rows * parts.parts, Scale{logits, parts, elements<float>(scaled, who)});
+  const Logits logits = logits_of(options, cosines, labels, inputs);
+  auto* const targets = cuda.state().scratch_of<MarginRow<float>>(logits.rows.number);
+  launch(cuda, 1, set_targets(logits, inputs, false, targets));
+  const RowParts parts(cuda, logits.rows, false, {cosines, scaled});
+  with_rule(options.form, [&]<class Rule>() {
+    launch(cuda, logits.rows.number * parts.parts, Scale<Rule>{logits, parts, targets, elements<float>(scaled, who)});
+  });
 }
 
 void softmax_cross_entropy_forward(Cuda& cuda, const MarginOptions& options, const Tensor& matrix, const Tensor& labels,
-                                   const Tensor& sample_scale, const Tensor& normalisers, const Tensor& loss, const LossRows& rows) {
-  const Logits logits = logits_of(options, matrix, labels, sample_scale, rows);
-  const RowParts parts(cuda, logits.rows, logits.classes, false, {matrix});
-  const std::int64_t blocks = logits.rows * parts.parts;
+                                   const MarginInputs& inputs, const Tensor& row_values, const Tensor& loss, const LossRows& rows) {
+  const Logits logits = logits_of(options, matrix, labels, inputs, rows);
+  check_row_values(row_values, matrix, who);
+  MarginRow<float>* const out = margin_rows_of(row_values, who);
+  launch(cuda, 1, set_targets(logits, inputs, true, out));
+  const RowParts parts(cuda, logits.rows, false, {matrix});
+  const std::int64_t blocks = logits.rows.number * parts.parts;
   Normaliser* const found = cuda.state().scratch_of<Normaliser>(blocks);
-  launch(cuda, blocks, Normalise{logits, parts, found});
+  with_rule(options.form, [&]<class Rule>() { launch(cuda, blocks, Normalise<Rule>{logits, parts, out, found}); });
   launch(cuda, 1,
          MeanLoss{.logits = logits,
                   .normalisers = found,
                   .parts = parts.parts,
                   .largest_loss = rows.probability_floor > 0 ? -std::log(rows.probability_floor) : std::numeric_limits<double>::infinity(),
-                  .divisor = divisor_of(rows, logits.rows),
-                  .out = elements<float>(normalisers, who),
+                  .divisor = divisor_of(rows, logits.rows.number),
+                  .factor = rows.factor,
+                  .out = out,
                   .loss = elements<float>(loss, who),
                   .divisor_out = elements_or_null<float>(rows.divisor, who)});
 }
 
 void softmax_cross_entropy_backward(Cuda& cuda, const MarginOptions& options, const Tensor& matrix, const Tensor& labels,
-                                    const Tensor& sample_scale, const Tensor& normalisers, const Tensor& dloss, const Gradient& dlogits,
-                                    const Gradient& dsample_scale, const LossRows& rows) {
-  if (!dlogits && !dsample_scale) return;
-  const Logits logits = logits_of(options, matrix, labels, sample_scale, rows);
-  // Where the scale's gradient is needed, one block computes a row's sum: the sum needs the
-  // target's logit, which another block might have overwritten.
-  const RowParts parts(cuda, logits.rows, logits.classes, static_cast<bool>(dsample_scale), {matrix, dlogits ? dlogits.tensor : matrix});
-  launch(cuda, logits.rows * parts.parts,
-         Differentiate{.logits = logits,
-                       .row_parts = parts,
-                       .normalisers = elements<const float>(normalisers, who),
-                       .dloss = elements<const float>(dloss, who),
-                       .divisor = elements_or_null<const float>(rows.divisor, who),
-                       .dlogits = target_of(dlogits),
-                       .dscales = target_of(dsample_scale),
-                       .write_logits = dlogits.write,
-                       .write_scales = dsample_scale.write});
+                                    const MarginInputs& inputs, const Tensor& row_values, const Tensor& dloss, const Gradient& dlogits,
+                                    const Gradient& dnorms, const LossRows& rows) {
+  if (!dlogits && !dnorms) return;
+  const Logits logits = logits_of(options, matrix, labels, inputs, rows);
+  // Where the norms' gradient is needed, one block computes a row's sum.
+  const RowParts parts(cuda, logits.rows, static_cast<bool>(dnorms), {matrix, dlogits ? dlogits.tensor : matrix});
+  with_rule(options.form, [&]<class Rule>() {
+    launch(cuda, logits.rows.number * parts.parts,
+           Differentiate<Rule>{.logits = logits,
+                               .row_parts = parts,
+                               .row_values = margin_rows_of(row_values, who),
+                               .dloss = elements<const float>(dloss, who),
+                               .divisor = elements_or_null<const float>(rows.divisor, who),
+                               .factor = static_cast<float>(rows.factor),
+                               .dlogits = target_of(dlogits),
+                               .dnorms = target_of(dnorms),
+                               .write_logits = dlogits.write,
+                               .write_norms = dnorms.write});
+  });
 }
 
 }  // namespace amnet

@@ -63,6 +63,7 @@
 #include <amnet/kernels/axis_part.h>
 #include <amnet/kernels/batch_norm.h>
 #include <amnet/kernels/bias.h>
+#include <amnet/kernels/binary_cross_entropy.h>
 #include <amnet/kernels/broadcast.h>
 #include <amnet/kernels/center_loss.h>
 #include <amnet/kernels/clip_factor.h>
@@ -84,6 +85,7 @@
 #include <amnet/kernels/image_input.h>
 #include <amnet/kernels/labels.h>
 #include <amnet/kernels/lse_margin.h>
+#include <amnet/kernels/margin.h>
 #include <amnet/kernels/normalize.h>
 #include <amnet/kernels/permute.h>
 #include <amnet/kernels/pool.h>
@@ -111,6 +113,7 @@
 #include <amnet/layers/add.h>
 #include <amnet/layers/angular_margin.h>
 #include <amnet/layers/batch_norm.h>
+#include <amnet/layers/binary_cross_entropy.h>
 #include <amnet/layers/broadcast.h>
 #include <amnet/layers/center_loss.h>
 #include <amnet/layers/combine.h>

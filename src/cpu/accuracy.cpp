@@ -9,11 +9,13 @@ namespace amnet {
 namespace {
 
 /// Whether the label has the largest logit: unless another class has a greater one, one after the
-/// target that is at least as large, or a larger one before it.
+/// target that is at least as large, or a larger one before it. The label has `centres` columns.
 template <class T>
-bool is_best(const T* row, std::int64_t classes, std::int64_t label) {
-  const T target = row[label];
-  return target == target && lane_max(row, label) <= target && lane_max(row + label + 1, classes - label - 1) < target;
+bool is_best(const T* row, std::int64_t columns, std::int64_t centres, std::int64_t label) {
+  const std::int64_t begin = label * centres, end = begin + centres;
+  T target = row[begin];
+  for (std::int64_t k = begin + 1; k < end; ++k) target = row[k] > target ? row[k] : target;
+  return target == target && lane_max(row, begin) <= target && lane_max(row + end, columns - end) < target;
 }
 
 /// Whether fewer than k classes are better than the label.
@@ -38,21 +40,22 @@ void accuracy_forward(Cpu& cpu, const Tensor& logits, const Tensor& labels, cons
   check_accuracy(logits, labels, rule);
   const Tensor& per_class = rule.per_class;
   with_float(logits.dtype(), "accuracy", [&]<class T>() {
-    const auto [samples, classes] = matrix_of(logits);
+    const auto [samples, columns] = matrix_of(logits);
+    const std::int64_t classes = columns / rule.centres;
     const T* in = logits.data<T>().data();
     const std::int64_t* targets = labels.data<std::int64_t>().data();
     const T* weight = elements_or_null<const T>(rule.weights);
     const bool plain = rule.top_k == 1 && !rule.min_is_better;
     enum Verdict : unsigned char { wrong, right, not_counted };
     std::vector<Verdict> verdicts(static_cast<std::size_t>(samples));
-    for_rows(cpu, samples, classes, [&, classes = classes](std::int64_t i) {
-      const T* row = in + i * classes;
+    for_rows(cpu, samples, columns, [&, columns = columns](std::int64_t i) {
+      const T* row = in + i * columns;
       const std::int64_t label = targets[i];
       Verdict& verdict = verdicts[static_cast<std::size_t>(i)];
       if (label == rule.ignore_label || (weight != nullptr && weight[i] == 0)) {
         verdict = not_counted;
       } else {
-        verdict = (plain ? is_best(row, classes, label) : is_among_best(rule, row, classes, label)) ? right : wrong;
+        verdict = (plain ? is_best(row, columns, rule.centres, label) : is_among_best(rule, row, columns, label)) ? right : wrong;
       }
     });
     std::vector<std::int64_t> counted(per_class.defined() ? static_cast<std::size_t>(classes) : 0), hits(counted);

@@ -1,35 +1,13 @@
 #include <amnet/kernels/softmax_cross_entropy.h>
 
-#include <cmath>
-#include <limits>
 #include <vector>
 
-#include "exponential.h"
-#include "kernels/arguments.h"
-#include "lanes.h"
+#include "margin_rows.h"
 
 namespace amnet {
 namespace {
 
-/// What the margin step needs to know about a sample.
-template <class T>
-class Margin {
- public:
-  Margin(const MarginOptions& options, const Tensor& sample_scale)
-      : scale_(static_cast<T>(options.scale)),
-        margin_(static_cast<T>(options.margin)),
-        rule_(options.rule),
-        scales_(sample_scale.defined() ? sample_scale.data<T>().data() : nullptr) {}
-
-  T scale(std::int64_t sample) const { return scales_ != nullptr ? scales_[sample] : scale_; }
-  /// What is subtracted from this target cosine.
-  T of(T cosine) const { return rule_ == MarginRule::always || cosine > margin_ ? margin_ : T{0}; }
-
- private:
-  T scale_, margin_;
-  MarginRule rule_;
-  const T* scales_;
-};
+constexpr std::string_view who = "softmax_cross_entropy";
 
 /// The weight of each row, 0 for one that does not count.
 template <class T>
@@ -64,78 +42,60 @@ double divisor_of(const LossRows& rows, std::int64_t count, const Weights<T>& we
   return std::max(1.0, divisor);
 }
 
-/// A row is processed in the first-level cache one block at a time: z, its exponentials and its
-/// gradient are never stored as a whole row.
-constexpr std::int64_t block_size = 1024;
-
+/// The scale and the norm of each sample.
 template <class T>
-struct Block {
-  std::int64_t begin, length;
-  const T* next;  // the next block's cosines; the last block's own
-  alignas(64) T values[block_size];
-
-  /// Loops take two vectors at a time, so that one does not wait for the other; the last two are
-  /// padded.
-  static constexpr int vectors = 2;
-  static constexpr std::int64_t group = vectors * lanes<T>;
-  std::int64_t filled() const { return (length + group - 1) / group * group; }
-};
-
-/// The z of one sample.
-template <class T>
-class Row {
+class Norms {
  public:
-  Row(const Margin<T>& margin, std::int64_t sample, std::int64_t classes, std::int64_t label, const T* cosines)
-      : classes_(classes),
-        label_(label),
-        scale_(margin.scale(sample)),
-        cosines_(cosines),
-        target_(cosines[label] - margin.of(cosines[label])) {}
+  Norms(const MarginOptions& options, const MarginInputs& inputs)
+      : norms_(elements_or_null<const T>(inputs.norms)),
+        scale_(static_cast<T>(options.scale)),
+        scales_(norms_ != nullptr && !options.form.has_norm_margin()) {}
 
-  T scale() const { return scale_; }
-  /// The label's cosine less the margin, as it was when the row began: a gradient may be written
-  /// over it.
-  T target() const { return target_; }
-
-  /// The label's z, in the block that holds it, else nullptr.
-  T* target_in(Block<T>& block) const {
-    return label_ >= block.begin && label_ < block.begin + block.length ? block.values + (label_ - block.begin) : nullptr;
-  }
-
-  /// Calls body(block, the block's cosines) with z in each block; its last vectors are padded with
-  /// minus infinity.
-  template <class Body>
-  void for_blocks(Body&& body) const {
-    Block<T> block;
-    const T scale = scale_;
-    for (block.begin = 0; block.begin < classes_; block.begin += block_size) {
-      block.length = std::min(block_size, classes_ - block.begin);
-      const T* from = cosines_ + block.begin;
-      block.next = block.begin + block_size < classes_ ? from + block_size : from;
-      for (std::int64_t i = 0; i < block.length; ++i) block.values[i] = scale * from[i];
-      std::fill(block.values + block.length, block.values + block.filled(), -std::numeric_limits<T>::infinity());
-      if (T* const label = target_in(block)) *label = scale_ * target_;
-      body(block, from);
-    }
-  }
+  bool scales() const { return scales_; }
+  T scale(std::int64_t sample) const { return scales_ ? norms_[sample] : scale_; }
+  T norm(std::int64_t sample) const { return norms_ != nullptr ? norms_[sample] : T{0}; }
 
  private:
-  std::int64_t classes_, label_;
+  const T* norms_;
   T scale_;
-  const T* cosines_;
-  T target_;
+  bool scales_;
 };
 
-/// All lanes of a vector put together by a binary tree: a chain over lanes * 4 values took a fifth
-/// of a block's time.
-template <class T, class Join>
-T over_lanes(Vector<T> vector, Join&& join) {
-  T values[lanes<T>];
-  store(values, vector);
-  for (int width = lanes<T> / 2; width > 0; width /= 2) {
-    for (int lane = 0; lane < width; ++lane) values[lane] = join(values[lane], values[lane + width]);
+template <class T>
+MarginStatistics statistics_of(const MarginInputs& inputs) {
+  const auto value_of = [](const Tensor& one) { return one.defined() ? static_cast<double>(one.data<const T>()[0]) : 0; };
+  return {.mean = value_of(inputs.mean), .deviation = value_of(inputs.deviation)};
+}
+
+/// Moves the running statistics by the rows that count: the mean cosine of the targets, or mean and
+/// deviation of the norms (that of a single row is unknown, and left).
+template <class T>
+void move_statistics(const MarginForm& form, const ClassRows<T>& all, const Norms<T>& norms, const Weights<T>& weights,
+                     const MarginInputs& inputs) {
+  if (!form.has_mean() || form.momentum == 0) return;
+  const bool of_norms = form.has_deviation();
+  const auto value_of = [&](std::int64_t i) {
+    return of_norms ? within(static_cast<double>(norms.norm(i)), form.norm_low, form.norm_high)
+                    : within(static_cast<double>(all.row(i).target_cosine()), -1.0, 1.0);
+  };
+  double sum = 0, count = 0, squares = 0;
+  for (std::int64_t i = 0; i < all.rows; ++i) {
+    if (weights.of(i) == 0) continue;
+    sum += value_of(i);
+    ++count;
   }
-  return values[0];
+  if (count == 0) return;
+  const double mean = sum / count;
+  const auto move = [&form](const Tensor& statistic, double of_batch) {
+    T& value = statistic.data<T>()[0];
+    value = static_cast<T>(moved_statistic(static_cast<double>(value), of_batch, form.momentum));
+  };
+  move(inputs.mean, mean);
+  if (!of_norms || count < 2) return;
+  for (std::int64_t i = 0; i < all.rows; ++i) {
+    if (weights.of(i) != 0) squares += (value_of(i) - mean) * (value_of(i) - mean);
+  }
+  move(inputs.deviation, std::sqrt(squares / (count - 1)));
 }
 
 template <class T>
@@ -150,143 +110,144 @@ T largest_of(const Block<T>& block) {
   return over_lanes<T>(larger(first, second), larger);
 }
 
-/// Calls body(v, values, exp(values - shift)) for each vector of a block, the v-th of its group,
-/// and prefetches the next block, so that loads overlap the computation.
-template <class T, class Body>
-void for_exponentials(Block<T>& block, T shift, Body&& body) {
-  for (std::int64_t i = 0; i < block.filled(); i += block.group) {
-#pragma GCC unroll 2
-    for (int v = 0; v < block.vectors; ++v) {
-      const std::int64_t at = i + v * lanes<T>;
-      __builtin_prefetch(block.next + at);
-      body(v, block.values + at, exponential<T>(load(block.values + at) - shift));
-    }
-  }
-}
-
-/// The largest z and the sum of exp(z - largest).
+/// The largest z and the sum of exp(z - largest), of no value the least number and 0.
 template <class T>
 struct Normaliser {
-  T largest = -std::numeric_limits<T>::infinity();
+  T largest = std::numeric_limits<T>::lowest();
   double sum = 0;
 
   void add(Block<T>& block) {
     if (const T next = largest_of(block); next > largest) {
-      sum *= std::exp(static_cast<double>(largest - next));
+      sum *= std::exp(static_cast<double>(largest) - static_cast<double>(next));
       largest = next;
     }
     Vector<T> sums[Block<T>::vectors] = {};
-    for_exponentials(block, largest, [&](int v, T*, Vector<T> exponential) { sums[v] += exponential; });
+    for_vectors(block, [&](int v, const T* values) { sums[v] += exponential<T>(load(values) - largest); });
     sum += static_cast<double>(over_lanes<T>(sums[0] + sums[1], [](T a, T b) { return a + b; }));
   }
 };
 
+/// What stands in the place of the label's z where only the others count.
+template <class T>
+constexpr T nothing = -std::numeric_limits<T>::infinity();
+
 }  // namespace
 
-void margin_logits(Cpu& cpu, const MarginOptions& options, const Tensor& cosines, const Tensor& labels, const Tensor& sample_scale,
+void margin_logits(Cpu& cpu, const MarginOptions& options, const Tensor& cosines, const Tensor& labels, const MarginInputs& inputs,
                    const Tensor& scaled) {
-  check_softmax_cross_entropy(cosines, labels, sample_scale);
-  with_float(cosines.dtype(), "softmax_cross_entropy", [&]<class T>() {
-    const Matrix size = matrix_of(cosines);
-    const Margin<T> margin(options, sample_scale);
-    const T* in = cosines.data<T>().data();
-    const std::int64_t* targets = labels.data<std::int64_t>().data();
-    T* out = scaled.data<T>().data();
-    for_rows(cpu, size.rows, size.columns, [&](std::int64_t i) {
-      const Row<T> row(margin, i, size.columns, targets[i], in + i * size.columns);
-      row.for_blocks(
-          [&](const Block<T>& block, const T*) { std::copy_n(block.values, block.length, out + i * size.columns + block.begin); });
+  check_softmax_cross_entropy(options, cosines, labels, inputs);
+  with_float(cosines.dtype(), who, [&]<class T>() {
+    const ClassRows<T> all(cosines, labels, options.form.centres);
+    const Norms<T> norms(options, inputs);
+    const MarginStatistics statistics = statistics_of<T>(inputs);
+    T* const out = scaled.data<T>().data();
+    for_rows(cpu, all.rows, all.columns(), [&](std::int64_t i) {
+      const ClassRow<T> row = all.row(i);
+      const T scale = norms.scale(i);
+      MarginRow<T> found{};
+      set_margin(found, options, statistics, row.target_cosine(), norms.norm(i));
+      with_negative(options.form, found, [&](auto negative) {
+        row.for_blocks([=](T c) { return scale * negative.value(c); }, scale * found.target,
+                       [&](const Block<T>& block) { std::copy_n(block.values, block.length, out + i * all.classes + block.begin); });
+      });
     });
   });
 }
 
 void softmax_cross_entropy_forward(Cpu& cpu, const MarginOptions& options, const Tensor& logits, const Tensor& labels,
-                                   const Tensor& sample_scale, const Tensor& normalisers, const Tensor& loss, const LossRows& rows) {
-  check_softmax_cross_entropy(logits, labels, sample_scale, rows);
-  with_float(logits.dtype(), "softmax_cross_entropy", [&]<class T>() {
-    const Matrix size = matrix_of(logits);
-    const Margin<T> margin(options, sample_scale);
-    const T* in = logits.data<T>().data();
-    const std::int64_t* targets = labels.data<std::int64_t>().data();
-    T* out = normalisers.data<T>().data();
+                                   const MarginInputs& inputs, const Tensor& row_values, const Tensor& loss, const LossRows& rows) {
+  check_softmax_cross_entropy(options, logits, labels, inputs, rows);
+  check_row_values(row_values, logits, who);
+  with_float(logits.dtype(), who, [&]<class T>() {
+    const ClassRows<T> all(logits, labels, options.form.centres);
+    const Norms<T> norms(options, inputs);
     const Weights<T> weights(rows, labels);
+    move_statistics(options.form, all, norms, weights, inputs);
+    const MarginStatistics statistics = statistics_of<T>(inputs);
+    MarginRow<T>* const out = margin_rows_of<T>(row_values);
     const double largest_loss = rows.probability_floor > 0 ? -std::log(rows.probability_floor) : std::numeric_limits<double>::infinity();
-    std::vector<double> losses(static_cast<std::size_t>(size.rows));
-    for_rows(cpu, size.rows, size.columns, [&](std::int64_t i) {
+    std::vector<double> losses(static_cast<std::size_t>(all.rows));
+    for_rows(cpu, all.rows, all.columns(), [&](std::int64_t i) {
       const T weight = weights.of(i);
-      if (weight == 0) {  // its label may not be a class
-        out[2 * i] = 0;
-        out[2 * i + 1] = 1;
-        return;
-      }
-      const Row<T> row(margin, i, size.columns, targets[i], in + i * size.columns);
-      Normaliser<T> normaliser;
-      T target = 0;
-      row.for_blocks([&](Block<T>& block, const T*) {
-        if (const T* label = row.target_in(block)) target = *label;
-        normaliser.add(block);
+      MarginRow<T>& found = out[i];
+      found = {.largest = 0, .sum = 1, .others = 0, .target = 0, .slope = 0, .by_norm = 0, .threshold = 0, .mean = 0};
+      if (weight == 0) return;  // its label may not be a class
+      const ClassRow<T> row = all.row(i);
+      const T scale = norms.scale(i);
+      set_margin(found, options, statistics, row.target_cosine(), norms.norm(i));
+      const T target = scale * found.target;
+      Normaliser<T> of_others;
+      with_negative(options.form, found, [&](auto negative) {
+        row.for_blocks([=](T c) { return scale * negative.value(c); }, nothing<T>, [&](Block<T>& block) { of_others.add(block); });
       });
-      out[2 * i] = normaliser.largest;
-      out[2 * i + 1] = static_cast<T>(normaliser.sum);
-      const double of_row = std::log(normaliser.sum) + (static_cast<double>(normaliser.largest) - static_cast<double>(target));
-      losses[static_cast<std::size_t>(i)] = static_cast<double>(weight) * (of_row > largest_loss ? largest_loss : of_row);
+      const auto largest = static_cast<double>(target > of_others.largest ? target : of_others.largest);
+      const double below = largest - static_cast<double>(target), others = of_others.sum * std::exp(static_cast<double>(of_others.largest) - largest);
+      found.largest = static_cast<T>(largest);
+      found.others = static_cast<T>(others);
+      found.sum = static_cast<T>(others + std::exp(-below));
+      // log(others + exp(-below)) + below; without the 1 of an easy row, nothing is lost
+      const double of_row = below <= 0 ? std::log1p(others) : std::log(others + std::exp(-below)) + below;
+      const double penalty = NormTerm::of(options.form, static_cast<double>(norms.norm(i))).value;
+      losses[static_cast<std::size_t>(i)] = static_cast<double>(weight) * ((of_row > largest_loss ? largest_loss : of_row) + penalty);
     });
     double sum = 0;
     for (const double each : losses) sum += each;
-    const double divisor = divisor_of(rows, size.rows, weights);
-    loss.data<T>()[0] = static_cast<T>(sum / divisor);
+    const double divisor = divisor_of(rows, all.rows, weights);
+    loss.data<T>()[0] = static_cast<T>(rows.factor * sum / divisor);
     if (rows.divisor.defined()) rows.divisor.data<T>()[0] = static_cast<T>(divisor);
   });
 }
 
 void softmax_cross_entropy_backward(Cpu& cpu, const MarginOptions& options, const Tensor& logits, const Tensor& labels,
-                                    const Tensor& sample_scale, const Tensor& normalisers, const Tensor& dloss, const Gradient& dlogits,
-                                    const Gradient& dsample_scale, const LossRows& rows) {
-  with_float(logits.dtype(), "softmax_cross_entropy", [&]<class T>() {
-    const Matrix size = matrix_of(logits);
-    const Margin<T> margin(options, sample_scale);
-    const T* in = logits.data<T>().data();
-    const std::int64_t* targets = labels.data<std::int64_t>().data();
-    const T* saved = normalisers.data<T>().data();
-    T* out = dlogits ? dlogits.tensor.data<T>().data() : nullptr;
-    T* scale_out = dsample_scale ? dsample_scale.tensor.data<T>().data() : nullptr;
+                                    const MarginInputs& inputs, const Tensor& row_values, const Tensor& dloss, const Gradient& dlogits,
+                                    const Gradient& dnorms, const LossRows& rows) {
+  with_float(logits.dtype(), who, [&]<class T>() {
+    const ClassRows<T> all(logits, labels, options.form.centres);
+    const Norms<T> norms(options, inputs);
     const Weights<T> weights(rows, labels);
-    const T divisor = rows.divisor.defined() ? rows.divisor.data<T>()[0] : static_cast<T>(std::max<std::int64_t>(size.rows, 1));
-    const T share_of_weight = dloss.data<T>()[0] / divisor;
-    for_rows(cpu, size.rows, size.columns, [&](std::int64_t i) {
+    const MarginRow<T>* const saved = margin_rows_of<T>(row_values);
+    T* const out = dlogits ? dlogits.tensor.data<T>().data() : nullptr;
+    T* const norms_out = dnorms ? dnorms.tensor.data<T>().data() : nullptr;
+    const T divisor = rows.divisor.defined() ? rows.divisor.data<T>()[0] : static_cast<T>(std::max<std::int64_t>(all.rows, 1));
+    const T share_of_weight = static_cast<T>(rows.factor) * dloss.data<T>()[0] / divisor;
+    for_rows(cpu, all.rows, all.columns(), [&](std::int64_t i) {
       const T weight = weights.of(i);
       if (weight == 0) {
-        if (out != nullptr && dlogits.write == Write::assign) std::fill_n(out + i * size.columns, size.columns, T{0});
-        if (scale_out != nullptr) put(scale_out[i], T{0}, dsample_scale.write);
+        if (out != nullptr && dlogits.write == Write::assign) std::fill_n(out + i * all.columns(), all.columns(), T{0});
+        if (norms_out != nullptr) put(norms_out[i], T{0}, dnorms.write);
         return;
       }
-      const T share = share_of_weight * weight;
-      const Row<T> row(margin, i, size.columns, targets[i], in + i * size.columns);
-      const T factor = share * row.scale();
+      const ClassRow<T> row = all.row(i);
+      const MarginRow<T> found = saved[i];
+      const T share = share_of_weight * weight, scale = norms.scale(i), factor = share * scale;
+      const bool sums_along = norms_out != nullptr && norms.scales();
+      const T of_target = -(found.others / found.sum);  // p_y - 1
       // sum_j p_j z_j - z_y over the scale: the cosine is offset by the target's, so that nearly
       // equal terms cancel exactly, and the target's own term is zero.
       double along = 0;
-      row.for_blocks([&](Block<T>& block, const T* cosines) {
-        for_exponentials(block, saved[2 * i],
-                         [inverse = 1 / saved[2 * i + 1]](int, T* values, Vector<T> exponential) { store(values, inverse * exponential); });
-        T* const label = row.target_in(block);
-        const T probability = label != nullptr ? *label : T{0};
-        if (scale_out != nullptr) {
-          if (label != nullptr) *label = 0;
-          along += static_cast<double>(lane_sum<T>(block.length, [values = block.values, cosines, target = row.target()](std::int64_t j) {
-            return values[j] * (cosines[j] - target);
-          }));
-        }
-        if (out == nullptr) return;
-        if (label != nullptr) *label = probability - 1;
-        T* const to = out + i * size.columns + block.begin;
-        if (dlogits.write == Write::add) {
-          for (std::int64_t j = 0; j < block.length; ++j) to[j] += factor * block.values[j];
-        } else {
-          for (std::int64_t j = 0; j < block.length; ++j) to[j] = factor * block.values[j];
-        }
+      with_negative(options.form, found, [&](auto negative) {
+        row.for_blocks([=](T c) { return scale * negative.value(c); }, nothing<T>, [&](Block<T>& block) {
+          for_vectors(block, [inverse = 1 / found.sum, largest = found.largest](int, T* values) {
+            store(values, inverse * exponential<T>(load(values) - largest));
+          });
+          if (sums_along) {
+            along += static_cast<double>(
+                lane_sum<T>(block.length, [values = block.values, cosines = block.cosines, negative, target = found.target](std::int64_t j) {
+                  return values[j] * (negative.value(cosines[j]) - target);
+                }));
+          }
+          if (out == nullptr) return;
+          if constexpr (!std::is_same_v<decltype(negative), PlainNegative<T>>) {
+            for (std::int64_t j = 0; j < block.length; ++j) block.values[j] *= negative.slope(block.cosines[j]);
+          }
+          if (T* const label = row.target_in(block)) *label = of_target * found.slope;
+          row.put_gradients(block, factor, out + i * all.columns(), dlogits.write);
+        });
       });
-      if (scale_out != nullptr) put(scale_out[i], share * static_cast<T>(along), dsample_scale.write);
+      if (norms_out == nullptr) return;
+      const T of_margin = norms.scales() ? static_cast<T>(along) : of_target * scale * found.by_norm;
+      const T of_penalty = static_cast<T>(NormTerm::of(options.form, static_cast<double>(norms.norm(i))).slope);
+      put(norms_out[i], share * (of_margin + of_penalty), dnorms.write);
     });
   });
 }

@@ -84,8 +84,9 @@ void check_options(const FaceTraining& options) {
           ".solver.momentum: expected a number below 1 for adam but got {}.", options.solver.momentum);
   require(options.solver.method != SolverMethod::adam || options.solver.beta2 < 1,
           ".solver.beta2: expected a number below 1 for adam but got {}.", options.solver.beta2);
-  in_range(".head.scale", options.head.scale, 1e-6, 1e6);
-  in_range(".head.margin", options.head.margin, 0, 2);
+  HeadOptions head = options.head;
+  head.classes = std::max<std::int64_t>(1, head.classes);  // they may be unknown yet
+  if (options.caffe.solver.empty()) completed(head);
   in_range(".network.width", options.network.width, 1e-3, 16);
   require(options.network.embedding >= 1 && options.network.embedding <= 65536, ".network.embedding: expected 1 to 65536 but got {}.",
           options.network.embedding);

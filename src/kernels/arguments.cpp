@@ -19,19 +19,25 @@ void check_slope(const Tensor& slope, std::int64_t outputs) {
           "[conv2d] expected one slope for each of {} channels, or one in all, but got {}.", outputs, slope.shape());
 }
 
+// (N,K classes)
+void check_class_columns(const Tensor& logits, std::int64_t centres, std::string_view who) {
+  require(logits.rank() == 2 && centres >= 1 && logits.extent(1) % centres == 0,
+          "[{}] expected logits (N,classes), or {} columns for each class, but got {}.", who, centres, logits.shape());
+}
+
 }  // namespace
 
 void check_accuracy(const Tensor& logits, const Tensor& labels, const AccuracyRule& rule) {
-  const auto& [top_k, ignore_label, min_is_better, weights, per_class] = rule;
-  require(logits.rank() == 2, "[accuracy] expected logits (N,classes) but got {}.", logits.shape());
-  const std::int64_t samples = logits.extent(0), classes = logits.extent(1);
+  check_class_columns(logits, rule.centres, "accuracy");
+  const std::int64_t samples = logits.extent(0), classes = logits.extent(1) / rule.centres;
+  const Tensor &weights = rule.weights, &per_class = rule.per_class;
   require(!weights.defined() || (weights.count() == samples && weights.dtype() == logits.dtype()),
           "[accuracy] expected one {} weight for each of {} rows but got {} {}.", name_of(logits.dtype()), samples,
           name_of(weights.dtype()), weights.shape());
   require(!per_class.defined() || (per_class.count() == classes && per_class.dtype() == logits.dtype()),
           "[accuracy] expected room for the {} accuracy of {} classes but got {} {}.", name_of(logits.dtype()), classes,
           name_of(per_class.dtype()), per_class.shape());
-  check_labels(labels, samples, classes, "accuracy", ignore_label);
+  check_labels(labels, samples, classes, "accuracy", rule.ignore_label);
 }
 
 void check_adam(const AdamUpdate& update) {
@@ -188,17 +194,43 @@ void check_softmax(const Tensor& x, const Tensor& other) {
           other.shape());
 }
 
-void check_softmax_cross_entropy(const Tensor& logits, const Tensor& labels, const Tensor& sample_scale, const LossRows& rows) {
-  require(logits.rank() == 2, "[softmax_cross_entropy] expected logits (N,classes) but got {}.", logits.shape());
+void check_softmax_cross_entropy(const MarginOptions& options, const Tensor& logits, const Tensor& labels, const MarginInputs& inputs,
+                                 const LossRows& rows) {
+  constexpr std::string_view who = "softmax_cross_entropy";
+  const MarginForm& form = options.form;
+  check_class_columns(logits, form.centres, who);
   const std::int64_t samples = logits.extent(0);
-  require(!sample_scale.defined() || (sample_scale.count() == samples && sample_scale.dtype() == logits.dtype()),
-          "[softmax_cross_entropy] expected one {} scale for each of {} samples but got {} {}.", name_of(logits.dtype()), samples,
-          name_of(sample_scale.dtype()), sample_scale.shape());
-  const Tensor& weights = rows.weights;
-  require(!weights.defined() || (weights.count() == samples && weights.dtype() == logits.dtype()),
-          "[softmax_cross_entropy] expected one {} weight for each of {} rows but got {} {}.", name_of(logits.dtype()), samples,
-          name_of(weights.dtype()), weights.shape());
-  check_labels(labels, samples, logits.extent(1), "softmax_cross_entropy", rows.ignore_label);
+  const auto check_rows = [&](const Tensor& tensor, std::string_view what) {
+    require(!tensor.defined() || (tensor.count() == samples && tensor.dtype() == logits.dtype()),
+            "[softmax_cross_entropy] expected one {} {} for each of {} rows but got {} {}.", name_of(logits.dtype()), what, samples,
+            name_of(tensor.dtype()), tensor.shape());
+  };
+  check_rows(inputs.norms, "norm");
+  check_rows(rows.weights, "weight");
+  require(inputs.norms.defined() || (!form.has_norm_margin() && form.norm_penalty == NormPenalty::none),
+          "[softmax_cross_entropy] expected the norms of the features, which the margin or the penalty follows from, but got none.");
+  const auto check_running = [&](bool has, const Tensor& value, std::string_view what) {
+    require(!has || (value.defined() && value.count() == 1 && value.dtype() == logits.dtype()),
+            "[softmax_cross_entropy] expected the running {} as one {} but got {} {}.", what, name_of(logits.dtype()),
+            name_of(value.dtype()), value.shape());
+  };
+  check_running(form.has_mean(), inputs.mean, "mean");
+  check_running(form.has_deviation(), inputs.deviation, "deviation");
+  check_labels(labels, samples, logits.extent(1) / form.centres, who, rows.ignore_label);
+}
+
+void check_row_values(const Tensor& row_values, const Tensor& logits, std::string_view who) {
+  require(row_values.count() == logits.extent(0) * margin_row_values && row_values.dtype() == logits.dtype(),
+          "[{}] expected room for {} {} values of each of {} rows but got {} {}.", who, margin_row_values, name_of(logits.dtype()),
+          logits.extent(0), name_of(row_values.dtype()), row_values.shape());
+}
+
+void check_binary_cross_entropy(const BinaryOptions& options, const Tensor& cosines, const Tensor& labels, const Tensor& bias) {
+  constexpr std::string_view who = "binary_cross_entropy";
+  check_class_columns(cosines, options.form.centres, who);
+  require(bias.defined() && bias.count() == 1 && bias.dtype() == cosines.dtype(), "[{}] expected one {} bias but got {} {}.", who,
+          name_of(cosines.dtype()), name_of(bias.dtype()), bias.shape());
+  check_labels(labels, cosines.extent(0), cosines.extent(1) / options.form.centres, who);
 }
 
 }  // namespace amnet

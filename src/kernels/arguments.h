@@ -7,6 +7,7 @@
 
 #include <amnet/kernels/accuracy.h>
 #include <amnet/kernels/adam.h>
+#include <amnet/kernels/binary_cross_entropy.h>
 #include <amnet/kernels/combine.h>
 #include <amnet/kernels/conv2d.h>
 #include <amnet/kernels/image_input.h>
@@ -88,9 +89,16 @@ void check_sgd(const SgdUpdate& update);
 /// x (..., C) and the other side alike.
 void check_softmax(const Tensor& x, const Tensor& other);
 
-/// logits (N,classes), labels i64 (N); sample_scale and the weights of rows: N values of their
-/// dtype, or undefined.
-void check_softmax_cross_entropy(const Tensor& logits, const Tensor& labels, const Tensor& sample_scale, const LossRows& rows = {});
+/// logits (N,K classes), labels i64 (N); norms and the weights of rows: N values of their dtype, or
+/// undefined; running statistics as the form has them.
+void check_softmax_cross_entropy(const MarginOptions& options, const Tensor& logits, const Tensor& labels, const MarginInputs& inputs,
+                                 const LossRows& rows = {});
+
+/// Room for margin_row_values of each row, of the logits' dtype.
+void check_row_values(const Tensor& row_values, const Tensor& logits, std::string_view who);
+
+/// The same for the binary losses: one bias.
+void check_binary_cross_entropy(const BinaryOptions& options, const Tensor& cosines, const Tensor& labels, const Tensor& bias);
 
 /// The elements of an argument that may be undefined; then null.
 template <class T>

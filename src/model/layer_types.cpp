@@ -2,6 +2,7 @@
 #include <amnet/layers/add.h>
 #include <amnet/layers/angular_margin.h>
 #include <amnet/layers/batch_norm.h>
+#include <amnet/layers/binary_cross_entropy.h>
 #include <amnet/layers/broadcast.h>
 #include <amnet/layers/center_loss.h>
 #include <amnet/layers/combine.h>
@@ -57,6 +58,7 @@ std::span<const LayerType> layer_types() {
       layer_type<Add>("add"),
       layer_type<AngularMargin, AngularMarginLayerOptions>("angular_margin"),
       layer_type<BatchNorm, BatchNormOptions>("batch_norm"),
+      layer_type<BinaryCrossEntropy, BinaryCrossEntropyOptions>("binary_cross_entropy"),
       layer_type<Broadcast, BroadcastOptions>("broadcast"),
       layer_type<CenterLoss, CenterLoss::Stated>("center_loss"),
       layer_type<Combine, CombineOptions>("combine"),

@@ -46,12 +46,14 @@ class Writer {
                            {"scale", finite(format.scale, "the role 'image': 'scale'")}});
     }
     for (const MetricRole& metric : roles.metrics) metrics.push_back(json_object({{"name", metric.name}, {"value", metric.value}}));
-    return json_object({{"image", std::move(image)},
-                        {"labels", roles.labels},
-                        {"embedding", roles.embedding},
-                        {"loss", roles.loss},
-                        {"metrics", std::move(metrics)},
-                        {"class_weights", roles.class_weights}});
+    Json written = json_object({{"image", std::move(image)},
+                                {"labels", roles.labels},
+                                {"embedding", roles.embedding},
+                                {"loss", roles.loss},
+                                {"metrics", std::move(metrics)},
+                                {"class_weights", roles.class_weights}});
+    if (roles.centres != 1) written["centres"] = roles.centres;
+    return written;
   }
 };
 
@@ -143,13 +145,17 @@ class Reader {
   }
 
   Roles roles(const Json& json) const {
-    expect_members(json, "the roles", {"image", "labels", "embedding", "loss", "metrics", "class_weights"});
+    expect_members(json, "the roles", {"image", "labels", "embedding", "loss", "metrics", "class_weights"}, "centres");
     Roles roles{.image = {},
                 .labels = text(json_member(json, "labels"), "the role 'labels'"),
                 .embedding = text(json_member(json, "embedding"), "the role 'embedding'"),
                 .loss = text(json_member(json, "loss"), "the role 'loss'"),
                 .metrics = {},
                 .class_weights = text(json_member(json, "class_weights"), "the role 'class_weights'")};
+    if (const auto found = json.find("centres"); found != json.end()) {
+      roles.centres = integer(*found, "the role 'centres'");
+      if (roles.centres < 1) refuse("the role 'centres'", "an integer above 0");
+    }
     if (!json_member(json, "image").is_null()) roles.image = image(json_member(json, "image"));
     for (const Json& each : array(json_member(json, "metrics"), "the role 'metrics'")) {
       expect_members(each, "a metric", {"name", "value"});

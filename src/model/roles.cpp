@@ -54,6 +54,7 @@ Roles roles_within(const Roles& roles, const std::function<bool(const std::strin
                .embedding = kept(roles.embedding),
                .loss = kept(roles.loss),
                .class_weights = kept(roles.class_weights)};
+  if (!within.class_weights.empty()) within.centres = roles.centres;
   if (roles.image && is_there(roles.image->input)) within.image = roles.image;
   std::ranges::copy_if(roles.metrics, std::back_inserter(within.metrics),
                        [&](const MetricRole& metric) { return is_there(owner_of(metric.value)); });

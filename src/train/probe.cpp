@@ -31,7 +31,7 @@ void FeatureProbe::look(const ProbeArgs& args) const {
   const Tensor class_weights = class_weights_of(args.model);
   on(args.device, [&](auto& backend) {
     feature_statistics(backend, plan.value(args.model.embedding()).slice(0, args.samples), class_weights,
-                       plan.value(args.model.labels()).slice(0, args.samples), args.numbers);
+                       plan.value(args.model.labels()).slice(0, args.samples), args.numbers, args.model.roles.centres);
   });
 }
 

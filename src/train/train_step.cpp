@@ -25,7 +25,7 @@ std::vector<std::string> names_of(const Probes& probes, Probe::Moment moment) {
 std::int64_t classes_of(const Model& model) {
   std::int64_t classes = 0;
   model.net.look([&](const std::string& name, const Parameter& parameter) {
-    if (name == model.roles.class_weights) classes = parameter.value.extent(0);
+    if (name == model.roles.class_weights) classes = parameter.value.extent(0) / model.roles.centres;
   });
   for (const NetLayer& layer : model.net.layers()) {
     if (classes > 0 || layer.name != model.roles.loss || layer.inputs.empty()) continue;

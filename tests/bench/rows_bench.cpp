@@ -40,19 +40,19 @@ void add_loss(Bench& bench, std::int64_t classes) {
   const Shape shape{batch, classes};
   const std::string suffix = "_" + std::to_string(classes);
   const auto labels_of = [] { return Tensor::zeros({batch}, DType::i64); };
-  const Shape normaliser_shape{shape[0], 2};
-  add_case(bench, "softmax_cross_entropy/forward" + suffix, {.bytes = 4 * elements(shape)}, [&bench, shape, normaliser_shape, labels_of] {
-    return [&bench, logits = random_tensor(shape), labels = labels_of(), normalisers = Tensor(normaliser_shape, DType::f32),
-            loss = Tensor({1}, DType::f32)] { softmax_cross_entropy_forward(bench.cpu, margin, logits, labels, {}, normalisers, loss); };
+  const Shape row_value_shape{shape[0], margin_row_values};
+  add_case(bench, "softmax_cross_entropy/forward" + suffix, {.bytes = 4 * elements(shape)}, [&bench, shape, row_value_shape, labels_of] {
+    return [&bench, logits = random_tensor(shape), labels = labels_of(), row_values = Tensor(row_value_shape, DType::f32),
+            loss = Tensor({1}, DType::f32)] { softmax_cross_entropy_forward(bench.cpu, margin, logits, labels, {}, row_values, loss); };
   });
-  add_case(bench, "softmax_cross_entropy/backward" + suffix, {.bytes = 8 * elements(shape)}, [&bench, shape, normaliser_shape, labels_of] {
+  add_case(bench, "softmax_cross_entropy/backward" + suffix, {.bytes = 8 * elements(shape)}, [&bench, shape, row_value_shape, labels_of] {
     Tensor dloss({1}, DType::f32);
     dloss.fill(1);
-    Tensor normalisers(normaliser_shape, DType::f32);
-    normalisers.fill(static_cast<double>(shape[1]));  // largest value and sum may be any
-    return [&bench, dloss, normalisers, logits = random_tensor(shape), labels = labels_of(),
+    Tensor row_values(row_value_shape, DType::f32);
+    row_values.fill(static_cast<double>(shape[1]));  // largest value and sum may be any
+    return [&bench, dloss, row_values, logits = random_tensor(shape), labels = labels_of(),
             dlogits = Gradient{Tensor(shape, DType::f32), Write::assign}] {
-      softmax_cross_entropy_backward(bench.cpu, margin, logits, labels, {}, normalisers, dloss, dlogits, {});
+      softmax_cross_entropy_backward(bench.cpu, margin, logits, labels, {}, row_values, dloss, dlogits, {});
     };
   });
   add_case(bench, "softmax_cross_entropy/margin_logits" + suffix, {.bytes = 8 * elements(shape)}, [&bench, shape, labels_of] {

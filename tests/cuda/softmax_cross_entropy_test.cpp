@@ -74,8 +74,8 @@ TEMPLATE_TEST_CASE("softmax_cross_entropy: margin logits", "[gpu]", F32, Bf16) {
       for (const auto& [margin, of_samples] : scalings) {
         const Both labels = labels_of(parity, size), cosines = logits_of(parity, size, labels);
         const Both scales = of_samples ? scales_of(parity, size) : Both{}, out = parity.output(cosines);
-        margin_logits(parity.cpu, margin, cosines.host, labels.host, scales.host, out.host);
-        margin_logits(parity.cuda, margin, cosines.device, labels.device, scales.device, out.device);
+        margin_logits(parity.cpu, margin, cosines.host, labels.host, {scales.host}, out.host);
+        margin_logits(parity.cuda, margin, cosines.device, labels.device, {scales.device}, out.device);
         parity.check_same(out);
       }
     }
@@ -88,10 +88,10 @@ TEMPLATE_TEST_CASE("softmax_cross_entropy: forward", "[gpu]", F32, Bf16) {
       for (const auto& [margin, of_samples] : scalings) {
         const Both labels = labels_of(parity, size), logits = logits_of(parity, size, labels);
         const Both scales = of_samples ? scales_of(parity, size) : Both{};
-        const Both normalisers = parity.output({size.samples, 2}, false), loss = parity.output({1}, false);
-        softmax_cross_entropy_forward(parity.cpu, margin, logits.host, labels.host, scales.host, normalisers.host, loss.host);
-        softmax_cross_entropy_forward(parity.cuda, margin, logits.device, labels.device, scales.device, normalisers.device, loss.device);
-        parity.check_same(normalisers);
+        const Both row_values = parity.output({size.samples, margin_row_values}, false), loss = parity.output({1}, false);
+        softmax_cross_entropy_forward(parity.cpu, margin, logits.host, labels.host, {scales.host}, row_values.host, loss.host);
+        softmax_cross_entropy_forward(parity.cuda, margin, logits.device, labels.device, {scales.device}, row_values.device, loss.device);
+        parity.check_same(row_values);
         parity.check_same(loss);
       }
     }
@@ -102,10 +102,10 @@ TEST_CASE("softmax_cross_entropy: more samples than one round sums", "[gpu]") {
   for_each_machine<F32>("softmax_cross_entropy: more samples than one round sums", [](Parity& parity) {
     const Size size{130, 3};
     const Both labels = labels_of(parity, size), logits = logits_of(parity, size, labels);
-    const Both normalisers = parity.output({size.samples, 2}, false), loss = parity.output({1}, false);
-    softmax_cross_entropy_forward(parity.cpu, {}, logits.host, labels.host, {}, normalisers.host, loss.host);
-    softmax_cross_entropy_forward(parity.cuda, {}, logits.device, labels.device, {}, normalisers.device, loss.device);
-    parity.check_same(normalisers);
+    const Both row_values = parity.output({size.samples, margin_row_values}, false), loss = parity.output({1}, false);
+    softmax_cross_entropy_forward(parity.cpu, {}, logits.host, labels.host, {}, row_values.host, loss.host);
+    softmax_cross_entropy_forward(parity.cuda, {}, logits.device, labels.device, {}, row_values.device, loss.device);
+    parity.check_same(row_values);
     parity.check_same(loss);
   });
 }
@@ -117,10 +117,10 @@ TEST_CASE("softmax_cross_entropy: large logits do not overflow", "[gpu]") {
       const Tensor large = parity.parameter({size.samples, size.classes}).host;
       for (float& value : large.data<float>()) value = factor * (1 + std::abs(value));
       const Both logits = parity.same(large), labels = labels_of(parity, size);
-      const Both normalisers = parity.output({size.samples, 2}, false), loss = parity.output({1}, false);
-      softmax_cross_entropy_forward(parity.cpu, {}, logits.host, labels.host, {}, normalisers.host, loss.host);
-      softmax_cross_entropy_forward(parity.cuda, {}, logits.device, labels.device, {}, normalisers.device, loss.device);
-      parity.check_same(normalisers);
+      const Both row_values = parity.output({size.samples, margin_row_values}, false), loss = parity.output({1}, false);
+      softmax_cross_entropy_forward(parity.cpu, {}, logits.host, labels.host, {}, row_values.host, loss.host);
+      softmax_cross_entropy_forward(parity.cuda, {}, logits.device, labels.device, {}, row_values.device, loss.device);
+      parity.check_same(row_values);
       parity.check_same(loss);
     }
   });
@@ -132,14 +132,14 @@ TEST_CASE("softmax_cross_entropy: a label out of range touches nothing and shows
       const Tensor logits = parity.parameter({2, 6}).device, labels = Tensor::of<std::int64_t>({2}, {3, wrong}).to(Memory::cuda);
       const Tensor scales = Tensor::of<float>({2, 1}, {2.0F, 3.0F}).to(Memory::cuda),
                    dloss = Tensor::of<float>({1}, {1.0F}).to(Memory::cuda);
-      const Tensor normalisers({2, 2}, DType::f32, Memory::cuda), loss({1}, DType::f32, Memory::cuda);
+      const Tensor row_values({2, margin_row_values}, DType::f32, Memory::cuda), loss({1}, DType::f32, Memory::cuda);
       const Tensor dlogits({2, 6}, DType::f32, Memory::cuda), dscales({2, 1}, DType::f32, Memory::cuda);
-      softmax_cross_entropy_forward(parity.cuda, {.margin = 0.2}, logits, labels, scales, normalisers, loss);
+      softmax_cross_entropy_forward(parity.cuda, {.margin = 0.2}, logits, labels, {scales}, row_values, loss);
       CHECK(std::isnan(loss.item()));
-      softmax_cross_entropy_backward(parity.cuda, {.margin = 0.2}, logits, labels, scales, normalisers, dloss, {dlogits, Write::assign},
+      softmax_cross_entropy_backward(parity.cuda, {.margin = 0.2}, logits, labels, {scales}, row_values, dloss, {dlogits, Write::assign},
                                      {dscales, Write::assign});
       check_finite(dlogits);
-      margin_logits(parity.cuda, {.margin = 0.2}, logits, labels, scales, dlogits);
+      margin_logits(parity.cuda, {.margin = 0.2}, logits, labels, {scales}, dlogits);
       check_finite(dlogits);
     }
   });
@@ -155,13 +155,13 @@ TEMPLATE_TEST_CASE("softmax_cross_entropy: backward", "[gpu]", F32, Bf16) {
           const MarginOptions margin = scalings[k++ % 3].margin;
           const Both labels = labels_of(parity, size), logits = logits_of(parity, size, labels);
           const Both scales = write_scale != Write::skip ? scales_of(parity, size) : Both{};
-          const Tensor found({size.samples, 2}, DType::f32), loss({1}, DType::f32);
-          softmax_cross_entropy_forward(parity.cpu, margin, logits.host, labels.host, scales.host, found, loss);
-          const Both normalisers = parity.same(found);
+          const Tensor found({size.samples, margin_row_values}, DType::f32), loss({1}, DType::f32);
+          softmax_cross_entropy_forward(parity.cpu, margin, logits.host, labels.host, {scales.host}, found, loss);
+          const Both row_values = parity.same(found);
           const BothGradients dlogits = parity.gradient(logits, write_logits), dscale = scale_gradient(parity, size, write_scale);
-          softmax_cross_entropy_backward(parity.cpu, margin, logits.host, labels.host, scales.host, normalisers.host, dloss.host,
+          softmax_cross_entropy_backward(parity.cpu, margin, logits.host, labels.host, {scales.host}, row_values.host, dloss.host,
                                          dlogits.host, dscale.host);
-          softmax_cross_entropy_backward(parity.cuda, margin, logits.device, labels.device, scales.device, normalisers.device, dloss.device,
+          softmax_cross_entropy_backward(parity.cuda, margin, logits.device, labels.device, {scales.device}, row_values.device, dloss.device,
                                          dlogits.device, dscale.device);
           parity.check_same(dlogits);
           parity.check_same(dscale);
@@ -178,13 +178,13 @@ TEMPLATE_TEST_CASE("softmax_cross_entropy: backward over the logits themselves",
       for (const Write write_scale : {Write::skip, Write::assign}) {
         const Both labels = labels_of(parity, size), logits = logits_of(parity, size, labels);
         const Both scales = scales_of(parity, size);
-        const Tensor found({size.samples, 2}, DType::f32), loss({1}, DType::f32);
-        softmax_cross_entropy_forward(parity.cpu, some_targets, logits.host, labels.host, scales.host, found, loss);
-        const Both normalisers = parity.same(found);
+        const Tensor found({size.samples, margin_row_values}, DType::f32), loss({1}, DType::f32);
+        softmax_cross_entropy_forward(parity.cpu, some_targets, logits.host, labels.host, {scales.host}, found, loss);
+        const Both row_values = parity.same(found);
         const BothGradients dscale = scale_gradient(parity, size, write_scale);
-        softmax_cross_entropy_backward(parity.cpu, some_targets, logits.host, labels.host, scales.host, normalisers.host, dloss.host,
+        softmax_cross_entropy_backward(parity.cpu, some_targets, logits.host, labels.host, {scales.host}, row_values.host, dloss.host,
                                        {logits.host, Write::assign}, dscale.host);
-        softmax_cross_entropy_backward(parity.cuda, some_targets, logits.device, labels.device, scales.device, normalisers.device,
+        softmax_cross_entropy_backward(parity.cuda, some_targets, logits.device, labels.device, {scales.device}, row_values.device,
                                        dloss.device, {logits.device, Write::assign}, dscale.device);
         parity.check_same(logits);
         parity.check_same(dscale);
@@ -206,7 +206,7 @@ TEST_CASE("softmax_cross_entropy: rows that are not counted, weights, divisors a
           const Tensor some = scales_of(parity, size).host;
           for (std::int64_t i = 2; i < size.samples; i += 5) some.data<float>()[static_cast<std::size_t>(i)] = 0;
           const Both labels = parity.same(marked), weights = weighted ? parity.same(some) : Both{};
-          const Both normalisers = parity.output({size.samples, 2}, false), loss = parity.output({1}, false);
+          const Both row_values = parity.output({size.samples, margin_row_values}, false), loss = parity.output({1}, false);
           const Both divisor = parity.output({1}, false);
           const auto rows = [&](const Tensor& weight, const Tensor& by) {
             return LossRows{.ignore_label = -1,
@@ -217,18 +217,18 @@ TEST_CASE("softmax_cross_entropy: rows that are not counted, weights, divisors a
                             .divisor = by};
           };
           const LossRows host = rows(weights.host, divisor.host), device = rows(weights.device, divisor.device);
-          softmax_cross_entropy_forward(parity.cpu, some_targets, logits.host, labels.host, scales.host, normalisers.host, loss.host, host);
-          softmax_cross_entropy_forward(parity.cuda, some_targets, logits.device, labels.device, scales.device, normalisers.device,
+          softmax_cross_entropy_forward(parity.cpu, some_targets, logits.host, labels.host, {scales.host}, row_values.host, loss.host, host);
+          softmax_cross_entropy_forward(parity.cuda, some_targets, logits.device, labels.device, {scales.device}, row_values.device,
                                         loss.device, device);
           parity.check_same(loss);
           parity.check_same(divisor);
-          // the normalisers of rows that do not count are nobody's
-          normalisers.device.copy_from(normalisers.host);
+          // the row_values of rows that do not count are nobody's
+          row_values.device.copy_from(row_values.host);
           const BothGradients dlogits = parity.gradient(logits, weighted ? Write::add : Write::assign);
           const BothGradients dscale = scale_gradient(parity, size, weighted ? Write::add : Write::assign);
-          softmax_cross_entropy_backward(parity.cpu, some_targets, logits.host, labels.host, scales.host, normalisers.host, dloss.host,
+          softmax_cross_entropy_backward(parity.cpu, some_targets, logits.host, labels.host, {scales.host}, row_values.host, dloss.host,
                                          dlogits.host, dscale.host, host);
-          softmax_cross_entropy_backward(parity.cuda, some_targets, logits.device, labels.device, scales.device, normalisers.device,
+          softmax_cross_entropy_backward(parity.cuda, some_targets, logits.device, labels.device, {scales.device}, row_values.device,
                                          dloss.device, dlogits.device, dscale.device, device);
           parity.check_same(dlogits);
           parity.check_same(dscale);

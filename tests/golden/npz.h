@@ -1,5 +1,5 @@
 // Reads NumPy's .npz to the extent that the golden numbers need: a zip of stored (uncompressed)
-// .npy arrays of float32 in C order.
+// .npy arrays of float32, or of float64 and int64, in C order.
 #pragma once
 
 #include <amnet/core/error.h>
@@ -13,6 +13,8 @@
 #include <sstream>
 #include <string>
 #include <string_view>
+#include <type_traits>
+#include <utility>
 #include <vector>
 
 namespace golden {
@@ -44,32 +46,43 @@ class Npz {
   bool has(const std::string& name) const { return entries_.contains(name); }
 
   Array at(const std::string& name) const {
+    Array array;
+    read(name, "<f4", array.shape, array.values);
+    return array;
+  }
+  /// float64 or int64 ("<f8", "<i8"), with its extents.
+  template <class T>
+  std::pair<std::vector<std::int64_t>, std::vector<T>> at_of(const std::string& name) const {
+    std::pair<std::vector<std::int64_t>, std::vector<T>> array;
+    read(name, std::is_same_v<T, double> ? "<f8" : "<i8", array.first, array.second);
+    return array;
+  }
+
+ private:
+  template <class T>
+  void read(const std::string& name, const std::string& type, std::vector<std::int64_t>& shape, std::vector<T>& values) const {
     expect(has(name), "a member " + name);
     const std::string_view npy = entries_.at(name);
     expect(npy.starts_with("\x93NUMPY\1") && npy.size() >= 10, name + " to be .npy 1.0");
     const std::size_t length = static_cast<unsigned char>(npy[8]) + 256U * static_cast<unsigned char>(npy[9]);
     const std::string header(npy.substr(10, length));
     const std::size_t open = header.find("'shape': (");
-    expect(header.find("'<f4'") != std::string::npos && header.find("'fortran_order': False") != std::string::npos &&
+    expect(header.find("'" + type + "'") != std::string::npos && header.find("'fortran_order': False") != std::string::npos &&
                open != std::string::npos,
-           name + " to be float32 in C order");
-    Array array;
+           name + " to be " + type + " in C order");
     std::istringstream extents(header.substr(open + 10, header.find(')', open) - open - 10));
     std::size_t count = 1;
     for (std::string extent; std::getline(extents, extent, ',');) {
       // "(4,)" ends with nothing
       if (extent.find_first_of("0123456789") == std::string::npos) continue;
-      array.shape.push_back(std::stoll(extent));
-      count *= static_cast<std::size_t>(array.shape.back());
+      shape.push_back(std::stoll(extent));
+      count *= static_cast<std::size_t>(shape.back());
     }
     const std::string_view elements = npy.substr(10 + length);
-    expect(elements.size() == count * sizeof(float), name + " to hold as many values as its shape");
-    array.values.resize(count);
-    std::memcpy(array.values.data(), elements.data(), elements.size());
-    return array;
+    expect(elements.size() == count * sizeof(T), name + " to hold as many values as its shape");
+    values.resize(count);
+    std::memcpy(values.data(), elements.data(), elements.size());
   }
-
- private:
   std::string text(std::size_t offset, std::size_t length) const {
     expect(offset + length <= bytes_.size(), "all of its bytes");
     return bytes_.substr(offset, length);

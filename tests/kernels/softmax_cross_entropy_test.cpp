@@ -37,10 +37,10 @@ Result run(const MarginOptions& options, const Tensor& logits, const Tensor& lab
   const Tensor loss({1}, logits.dtype());
   const Tensor dloss = Tensor({1}, logits.dtype());
   dloss.fill(1);
-  const Tensor normalisers({logits.extent(0), 2}, logits.dtype());
+  const Tensor row_values({logits.extent(0), margin_row_values}, logits.dtype());
   Result result{0, Tensor(logits.shape(), logits.dtype())};
-  softmax_cross_entropy_forward(cpu, options, logits, labels, sample_scale, normalisers, loss);
-  softmax_cross_entropy_backward(cpu, options, logits, labels, sample_scale, normalisers, dloss, {result.gradient, Write::assign}, {});
+  softmax_cross_entropy_forward(cpu, options, logits, labels, {sample_scale}, row_values, loss);
+  softmax_cross_entropy_backward(cpu, options, logits, labels, {sample_scale}, row_values, dloss, {result.gradient, Write::assign}, {});
   result.loss = loss.item();
   return result;
 }
@@ -117,12 +117,12 @@ TEST_CASE("softmax_cross_entropy: a gradient over the logits equals one beside t
     const Tensor cosines = random_values(shape, 1, 0.3).cast(DType::f32), labels = some_labels(shape[0], shape[1]);
     Tensor norms = random_values({shape[0], 1}, 2, 1).cast(DType::f32);
     for (float& value : norms.data<float>()) value += 6;
-    const Tensor normalisers({shape[0], 2}, DType::f32), loss({1}, DType::f32), beside(shape, DType::f32), over = cosines.clone();
+    const Tensor row_values({shape[0], margin_row_values}, DType::f32), loss({1}, DType::f32), beside(shape, DType::f32), over = cosines.clone();
     const Tensor scale_beside(norms.shape(), DType::f32), scale_over(norms.shape(), DType::f32);
-    softmax_cross_entropy_forward(cpu, options, cosines, labels, norms, normalisers, loss);
-    softmax_cross_entropy_backward(cpu, options, cosines, labels, norms, normalisers, dloss, {beside, Write::assign},
+    softmax_cross_entropy_forward(cpu, options, cosines, labels, {norms}, row_values, loss);
+    softmax_cross_entropy_backward(cpu, options, cosines, labels, {norms}, row_values, dloss, {beside, Write::assign},
                                    {scale_beside, Write::assign});
-    softmax_cross_entropy_backward(cpu, options, over, labels, norms, normalisers, dloss, {over, Write::assign},
+    softmax_cross_entropy_backward(cpu, options, over, labels, {norms}, row_values, dloss, {over, Write::assign},
                                    {scale_over, Write::assign});
     CHECK(std::ranges::equal(over.data<float>(), beside.data<float>()));
     CHECK(std::ranges::equal(scale_over.data<float>(), scale_beside.data<float>()));
@@ -155,7 +155,7 @@ TEST_CASE("softmax_cross_entropy: the margin is taken from the target alone, by 
   expect({1.5, 9, -1.5, 9, 9, 0});
   margin_logits(cpu, {.scale = 10, .margin = 0.35, .rule = MarginRule::cos_gt_m}, cosines, labels, {}, scaled);
   expect({1.5, 9, 2, 9, 9, 3.5});
-  margin_logits(cpu, {.scale = 10, .margin = 0.35}, cosines, labels, Tensor::of<double>({3, 1}, {1.0, 2.0, 4.0}), scaled);
+  margin_logits(cpu, {.scale = 10, .margin = 0.35}, cosines, labels, {Tensor::of<double>({3, 1}, {1.0, 2.0, 4.0})}, scaled);
   expect({0.15, 0.9, -0.3, 1.8, 3.6, 0});
 }
 
@@ -175,6 +175,18 @@ TEST_CASE("softmax_cross_entropy: margin 0 equals normalised softmax, and every 
       sum += margin.gradient.data<double>()[at];
     }
     CHECK(sum == Approx(0).margin(1e-13));
+  }
+}
+
+TEST_CASE("softmax_cross_entropy: an easy row keeps all digits of its loss and its gradient", "[softmax_cross_entropy]") {
+  // p_y is 1 - 4e-18 and more, which no double tells from 1.
+  const Tensor logits = Tensor::of<double>({2, 3}, {40, 0, 1, 3, 60, 2});
+  const Result found = run({}, logits, Tensor::of<std::int64_t>({2}, {0, 1}));
+  const double first = std::exp(-40.0) + std::exp(-39.0), second = std::exp(-57.0) + std::exp(-58.0);
+  CHECK(found.loss == Approx((first + second) / 2).epsilon(1e-14));
+  const std::vector<double> expected = {-first, std::exp(-40.0), std::exp(-39.0), std::exp(-57.0), -second, std::exp(-58.0)};
+  for (std::size_t i = 0; i < expected.size(); ++i) {
+    CHECK(found.gradient.data<double>()[i] == Approx(expected[i] / 2).epsilon(1e-14));
   }
 }
 
@@ -201,13 +213,13 @@ TEST_CASE("softmax_cross_entropy: never overflows", "[softmax_cross_entropy]") {
 TEST_CASE("softmax_cross_entropy: a label out of range is refused by name before anything is computed", "[softmax_cross_entropy]") {
   Cpu cpu(1);
   const Tensor logits = Tensor::zeros({3, 5}, DType::f32);
-  const Tensor normalisers({3, 2}, DType::f32);
+  const Tensor row_values({3, margin_row_values}, DType::f32);
   const Tensor loss({1}, DType::f32);
-  normalisers.fill(7);
+  row_values.fill(7);
   for (const std::int64_t bad : {std::int64_t{5}, std::int64_t{-1}, std::numeric_limits<std::int64_t>::max()}) {
     const Tensor labels = Tensor::of<std::int64_t>({3}, {0, bad, 4});
     try {
-      softmax_cross_entropy_forward(cpu, {}, logits, labels, {}, normalisers, loss);
+      softmax_cross_entropy_forward(cpu, {}, logits, labels, {}, row_values, loss);
       FAIL("label " << bad << " was taken");
     } catch (const DataError& error) {
       const std::string message = error.what();
@@ -217,7 +229,7 @@ TEST_CASE("softmax_cross_entropy: a label out of range is refused by name before
       CHECK(message.find("from 0 to 4") != std::string::npos);
     }
   }
-  CHECK(normalisers.data<float>()[0] == 7);
+  CHECK(row_values.data<float>()[0] == 7);
   CHECK_THROWS_AS(check_labels(Tensor({3}, DType::f32), 3, 5, "test"), UsageError);
 }
 
@@ -247,7 +259,7 @@ TEST_CASE("softmax_cross_entropy: the annealed margin follows the reference code
   Device device = Cpu(1);
   const auto loss_at = [&](Phase phase, std::int64_t number) {
     Context context{.device = device, .phase = phase, .step = Step{.number = number}};
-    const std::vector<Tensor> loss{Tensor({1}, DType::f64)}, saved{Tensor({4, 2}, DType::f64)};
+    const std::vector<Tensor> loss{Tensor({1}, DType::f64)}, saved{Tensor({4, margin_row_values}, DType::f64)};
     layer.forward({context, inputs, loss, saved});
     return loss[0].item();
   };
@@ -269,12 +281,12 @@ TEST_CASE("softmax_cross_entropy: rows that are not counted, weights and what th
        {LossNormalization::full, LossNormalization::valid, LossNormalization::batch_size, LossNormalization::none}) {
     for (const bool weighted : {false, true}) {
       INFO(name_of(normalization) << (weighted ? ", weighted" : ""));
-      const Tensor normalisers({rows, 2}, DType::f64), loss({1}, DType::f64), divisor({1}, DType::f64),
+      const Tensor row_values({rows, margin_row_values}, DType::f64), loss({1}, DType::f64), divisor({1}, DType::f64),
           gradient(logits.shape(), DType::f64);
       const LossRows rule{
           .ignore_label = 255, .normalization = normalization, .samples = 10, .weights = weighted ? weights : Tensor(), .divisor = divisor};
-      softmax_cross_entropy_forward(cpu, {.scale = 2}, logits, labels, {}, normalisers, loss, rule);
-      softmax_cross_entropy_backward(cpu, {.scale = 2}, logits, labels, {}, normalisers, dloss, {gradient, Write::assign}, {}, rule);
+      softmax_cross_entropy_forward(cpu, {.scale = 2}, logits, labels, {}, row_values, loss, rule);
+      softmax_cross_entropy_backward(cpu, {.scale = 2}, logits, labels, {}, row_values, dloss, {gradient, Write::assign}, {}, rule);
       double sum = 0, counted = 0;
       std::vector<double> expected(static_cast<std::size_t>(rows * classes));
       for (std::int64_t i = 0; i < rows; ++i) {
@@ -302,22 +314,22 @@ TEST_CASE("softmax_cross_entropy: rows that are not counted, weights and what th
   // Never divided by less than 1, as in Caffe.
   const Tensor small = Tensor::of<double>({2}, {0.25, 0.5}), two = random_values({2, 3}, 7, 1), loss({1}, DType::f64),
                whole({1}, DType::f64);
-  const Tensor found({2, 2}, DType::f64);
+  const Tensor found({2, margin_row_values}, DType::f64);
   softmax_cross_entropy_forward(cpu, {}, two, some_labels(2, 3), {}, found, loss, {.weights = small});
   softmax_cross_entropy_forward(cpu, {}, two, some_labels(2, 3), {}, found, whole,
                                 {.normalization = LossNormalization::none, .weights = small});
   CHECK(loss.item() == whole.item());
-  CHECK_THROWS_AS(softmax_cross_entropy_forward(cpu, {}, logits, labels, {}, Tensor({rows, 2}, DType::f64), loss), DataError);
+  CHECK_THROWS_AS(softmax_cross_entropy_forward(cpu, {}, logits, labels, {}, Tensor({rows, margin_row_values}, DType::f64), loss), DataError);
 }
 
 TEST_CASE("softmax_cross_entropy: a floor of the probability bounds the loss and leaves the gradient", "[softmax_cross_entropy]") {
   const Tensor logits = Tensor::of<float>({2, 2}, {0, 200, 0, 1}), labels = Tensor::of<std::int64_t>({2}, {0, 0});
   Cpu cpu(1);
-  const Tensor loss({1}, DType::f32), normalisers({2, 2}, DType::f32), dloss = Tensor::of<float>({1}, {1}), gradient({2, 2}, DType::f32);
+  const Tensor loss({1}, DType::f32), row_values({2, margin_row_values}, DType::f32), dloss = Tensor::of<float>({1}, {1}), gradient({2, 2}, DType::f32);
   const double floor = std::numeric_limits<float>::min();
-  softmax_cross_entropy_forward(cpu, {}, logits, labels, {}, normalisers, loss, {.probability_floor = floor});
+  softmax_cross_entropy_forward(cpu, {}, logits, labels, {}, row_values, loss, {.probability_floor = floor});
   CHECK(loss.item() == Approx((87.33654 + std::log1p(std::exp(1.0))) / 2));
-  softmax_cross_entropy_backward(cpu, {}, logits, labels, {}, normalisers, dloss, {gradient, Write::assign}, {},
+  softmax_cross_entropy_backward(cpu, {}, logits, labels, {}, row_values, dloss, {gradient, Write::assign}, {},
                                  {.probability_floor = floor});
   CHECK(gradient.data<float>()[0] == Approx(-0.5));
 }
@@ -326,12 +338,12 @@ TEST_CASE("softmax_cross_entropy: an ignored row has no gradient, whatever its l
   Cpu cpu(1);
   const float nan = std::numeric_limits<float>::quiet_NaN();
   const Tensor logits = Tensor::of<float>({2, 2}, {nan, 1, 0, 0}), labels = Tensor::of<std::int64_t>({2}, {-1, 1});
-  const Tensor loss({1}, DType::f32), normalisers({2, 2}, DType::f32), divisor({1}, DType::f32), dloss = Tensor::of<float>({1}, {1});
+  const Tensor loss({1}, DType::f32), row_values({2, margin_row_values}, DType::f32), divisor({1}, DType::f32), dloss = Tensor::of<float>({1}, {1});
   const Tensor scales = Tensor::of<float>({2}, {1, 1}), dlogits({2, 2}, DType::f32), dscales({2}, DType::f32);
   const LossRows rows{.ignore_label = -1, .divisor = divisor};
-  softmax_cross_entropy_forward(cpu, {}, logits, labels, scales, normalisers, loss, rows);
+  softmax_cross_entropy_forward(cpu, {}, logits, labels, {scales}, row_values, loss, rows);
   CHECK(loss.item() == Approx(std::log(2.0)));
-  softmax_cross_entropy_backward(cpu, {}, logits, labels, scales, normalisers, dloss, {dlogits, Write::assign}, {dscales, Write::assign},
+  softmax_cross_entropy_backward(cpu, {}, logits, labels, {scales}, row_values, dloss, {dlogits, Write::assign}, {dscales, Write::assign},
                                  rows);
   CHECK(dlogits.data<float>()[0] == 0);
   CHECK(dlogits.data<float>()[3] == Approx(-0.5));

@@ -22,13 +22,14 @@ struct AccuracyRule {
   std::int64_t top_k = 1;
   std::optional<std::int64_t> ignore_label = {};  ///< rows with this label are not counted
   bool min_is_better = false;                     ///< for distances in the place of logits
+  std::int64_t centres = 1;                       ///< K columns a class, of which the best counts; top_k is 1 then
   /// (N), of the logits' dtype: a row of weight 0 is not counted; other weights do nothing
   Tensor weights = {};
   /// (classes), written: the accuracy over the rows of each label, 0 where there is none
   Tensor per_class = {};
 };
 
-/// logits: (N,classes); labels: i64 (N); accuracy: (1), of the logits' dtype, 0 where no row is
+/// logits: (N,K classes); labels: i64 (N); accuracy: (1), of the logits' dtype, 0 where no row is
 /// counted. Among equal logits the larger index is better, among equal distances the smaller one,
 /// as in Caffe; a label with a NaN, or with minus infinity (of distances: infinity), is wrong.
 /// Throws DataError for a label out of range.

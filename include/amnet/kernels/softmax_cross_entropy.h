@@ -1,20 +1,21 @@
-// Softmax cross-entropy, plain and with an additive margin on the target: for cosines c of sample i
-// with label y,
-//   z_j = s c_j for j != y,  z_y = s (c_y - m),  loss_i = log sum_j exp(z_j) - z_y,  loss = the mean of the loss_i.
-// Wang, Cheng, Liu, Liu, "Additive Margin Softmax" (arXiv 1801.05599), equation 6; with m = 0 and s =
-// 1 it is plain softmax. A sample_scale, the norms of features that are not normalised, takes the
-// place of s, one per sample. The largest z is subtracted before exp, so nothing overflows; sums
-// over the classes and the batch are kept in double. No probability is stored: backward computes
-// them again from the logits, so that a head has one (N,classes) matrix, not three.
+// Softmax cross-entropy, plain and with a margin (kernels/margin.h): with z = s T(c) for the label y
+// of sample i and z = s N(c) for the other classes,
+//   loss_i = log sum_j exp(z_j) - z_y + the penalty on its norm,  loss = the mean of the loss_i.
+// With T(c) = c - m it is equation 6 of Wang, Cheng, Liu, Liu, "Additive Margin Softmax" (arXiv
+// 1801.05599); with m = 0 and s = 1 it is plain softmax. The largest z is subtracted before exp, so
+// nothing overflows; sums over the classes and the batch are kept in double. No probability is
+// stored: backward computes them again from the logits, so that a head has one (N,classes) matrix,
+// not three.
 //
 //   const MarginOptions margin{.scale = 30, .margin = 0.35};
-//   softmax_cross_entropy_forward(cpu, margin, cosines, labels, {}, normalisers, loss);
-//   softmax_cross_entropy_backward(cpu, margin, cosines, labels, {}, normalisers, dloss, {dcosines, Write::assign}, {});
+//   softmax_cross_entropy_forward(cpu, margin, cosines, labels, {}, row_values, loss);
+//   softmax_cross_entropy_backward(cpu, margin, cosines, labels, {}, row_values, dloss, {dcosines, Write::assign}, {});
 #pragma once
 
 #include <amnet/core/device.h>
 #include <amnet/core/gradient.h>
 #include <amnet/kernels/labels.h>
+#include <amnet/kernels/margin.h>
 
 #include <array>
 #include <cstdint>
@@ -22,17 +23,6 @@
 #include <string_view>
 
 namespace amnet {
-
-/// Where the margin is subtracted: from every target (the paper), or from those whose cosine is
-/// above m (the reference code). Under either rule the target's derivative is 1.
-enum class MarginRule : unsigned char { always, cos_gt_m };
-constexpr std::array<std::string_view, 2> names_of(MarginRule) { return {"always", "cos_gt_m"}; }
-
-struct MarginOptions {
-  double scale = 1;   ///< s; not used where a sample_scale is given
-  double margin = 0;  ///< m
-  MarginRule rule = MarginRule::always;
-};
 
 /// What the sum of the losses is divided by, though never by less than 1: the number of rows, that
 /// of the rows that count (the sum of their weights, where there are weights), that of the samples,
@@ -50,36 +40,38 @@ struct LossRows {
   /// loss_i = -log(max(p, floor)) with p the probability of the label; the gradient is that of
   /// -log(p)
   double probability_floor = 0;
+  double factor = 1;     ///< multiplies the loss
   Tensor weights = {};  ///< (N), multiplies each loss; a row of weight 0 does not count. Constants.
   /// (1): what the sum was divided by, written by forward for backward; undefined where that is N
   Tensor divisor = {};
 };
 
-/// scaled (N,classes) = z of the formula above. cosines: (N,classes); labels: i64 (N), in range;
-/// sample_scale: (N,1) or undefined.
-void margin_logits(Cpu& cpu, const MarginOptions& options, const Tensor& cosines, const Tensor& labels, const Tensor& sample_scale,
+/// scaled (N,classes) = z of the formula above. cosines: (N,K classes); labels: i64 (N), in range.
+/// Running statistics are applied as they are.
+void margin_logits(Cpu& cpu, const MarginOptions& options, const Tensor& cosines, const Tensor& labels, const MarginInputs& inputs,
                    const Tensor& scaled);
-void margin_logits(Cuda& cuda, const MarginOptions& options, const Tensor& cosines, const Tensor& labels, const Tensor& sample_scale,
+void margin_logits(Cuda& cuda, const MarginOptions& options, const Tensor& cosines, const Tensor& labels, const MarginInputs& inputs,
                    const Tensor& scaled);
 
-/// loss: (1); normalisers: (N,2), the largest z of each sample and the sum of exp(z - largest), for
-/// the backward pass. Throws DataError for a label out of range, before anything is computed.
-/// Labels on a GPU are checked by the code that copies them there; one that is still out of range
-/// makes the loss NaN.
+/// logits: (N,K classes); loss: (1); row_values: (N,margin_row_values), for the backward pass.
+/// Moves running statistics by the rows that count, and applies them. Throws DataError for a label
+/// out of range, before anything is computed. Labels on a GPU are checked by the code that copies
+/// them there; one that is still out of range makes the loss NaN.
 void softmax_cross_entropy_forward(Cpu& cpu, const MarginOptions& options, const Tensor& logits, const Tensor& labels,
-                                   const Tensor& sample_scale, const Tensor& normalisers, const Tensor& loss, const LossRows& rows = {});
+                                   const MarginInputs& inputs, const Tensor& row_values, const Tensor& loss, const LossRows& rows = {});
 void softmax_cross_entropy_forward(Cuda& cuda, const MarginOptions& options, const Tensor& logits, const Tensor& labels,
-                                   const Tensor& sample_scale, const Tensor& normalisers, const Tensor& loss, const LossRows& rows = {});
+                                   const MarginInputs& inputs, const Tensor& row_values, const Tensor& loss, const LossRows& rows = {});
 
-/// With p_ij = exp(z_ij - largest_i) / sum_i and g_ij = dloss / N (p_ij - [j = y_i]): dlogits = s
-/// g, and dsample_scale_i = sum_j g_ij (c_ij - m [j = y_i, where subtracted]); N is the divisor of
-/// `rows`, and a row's weight multiplies its g. dloss: (1); dlogits: (N,classes), which may be
-/// `logits` itself where it is assigned; dsample_scale: (N,1).
+/// With p_ij = exp(z_ij - largest_i) / sum_i and g_ij = dloss / N (p_ij - [j = y_i]): dlogits = s g
+/// times the derivative of T or N, for K > 1 at the largest of a class's columns and 0 at the
+/// others; dnorms_i = sum_j g_ij dz_ij/dn + dloss / N times the derivative of the penalty. N is the
+/// divisor of `rows`, and a row's weight multiplies its g. dloss: (1); dlogits: (N,K classes), which
+/// may be `logits` itself where it is assigned; dnorms: (N,1).
 void softmax_cross_entropy_backward(Cpu& cpu, const MarginOptions& options, const Tensor& logits, const Tensor& labels,
-                                    const Tensor& sample_scale, const Tensor& normalisers, const Tensor& dloss, const Gradient& dlogits,
-                                    const Gradient& dsample_scale, const LossRows& rows = {});
+                                    const MarginInputs& inputs, const Tensor& row_values, const Tensor& dloss, const Gradient& dlogits,
+                                    const Gradient& dnorms, const LossRows& rows = {});
 void softmax_cross_entropy_backward(Cuda& cuda, const MarginOptions& options, const Tensor& logits, const Tensor& labels,
-                                    const Tensor& sample_scale, const Tensor& normalisers, const Tensor& dloss, const Gradient& dlogits,
-                                    const Gradient& dsample_scale, const LossRows& rows = {});
+                                    const MarginInputs& inputs, const Tensor& row_values, const Tensor& dloss, const Gradient& dlogits,
+                                    const Gradient& dnorms, const LossRows& rows = {});
 
 }  // namespace amnet

@@ -40,8 +40,10 @@ struct Roles {
   std::string embedding = {};  ///< the net's embedding of an image, (N,D)
   std::string loss = {};       ///< of one element
   std::vector<MetricRole> metrics = {};
-  /// the parameter with a row for each class, (classes,D): "classes.weight"
+  /// the parameter with a row for each class, (classes,D), or with `centres` rows side by side:
+  /// "classes.weight"
   std::string class_weights = {};
+  std::int64_t centres = 1;
   friend bool operator==(const Roles&, const Roles&) = default;
 };
 
