@@ -9,7 +9,7 @@ namespace {
 
 // The only table of fields and flags. A field that begins with another field's name
 // (`.input.order`) has its own row.
-constexpr std::array<std::pair<std::string_view, std::string_view>, 59> flags = {{
+constexpr std::array<std::pair<std::string_view, std::string_view>, 62> flags = {{
     {".accumulate", "--accumulate"},
     {".batch", "--batch"},
     {".cache", "--cache"},
@@ -23,6 +23,7 @@ constexpr std::array<std::pair<std::string_view, std::string_view>, 59> flags = 
     {".device", "--device"},
     {".epochs", "--epochs"},
     {".exclude", "--exclude"},
+    {".freeze", "--freeze"},
     {".head.feature_norm", "--feature-norm"},
     {".head.loss", "--loss"},
     {".head.margin", "--margin"},
@@ -39,6 +40,8 @@ constexpr std::array<std::pair<std::string_view, std::string_view>, 59> flags = 
     {".learning_rate", "--lr"},
     {".log_every", "--log-every"},
     {".lr_gamma", "--lr-gamma"},
+    {".lr_least", "--lr-least"},
+    {".lr_mult", "--lr-mult"},
     {".lr_power", "--lr-power"},
     {".lr_step_size", "--lr-step-size"},
     {".lr_steps", "--lr-steps"},

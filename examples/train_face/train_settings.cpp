@@ -8,6 +8,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <charconv>
 #include <functional>
 #include <vector>
 
@@ -19,6 +20,7 @@ namespace {
 struct Words {
   std::string feature_norm, rows, input;
   BadImages bad_images;
+  std::vector<std::string> lr_mult;  // "PATTERN=X"
 };
 
 Words words_of(const FaceTraining& options) {
@@ -30,7 +32,19 @@ Words words_of(const FaceTraining& options) {
   return words;
 }
 
+RateFactor read_rate_factor(const std::string& text) {
+  const std::size_t equals = text.rfind('=');
+  double factor = 0;
+  const char* const begin = text.data() + (equals == std::string::npos ? text.size() : equals + 1);
+  const auto [end, error] = std::from_chars(begin, text.data() + text.size(), factor);
+  require(equals != std::string::npos && equals > 0 && error == std::errc() && end == text.data() + text.size(),
+          "--lr-mult: expected PATTERN=X, such as conv*=0.1, but got '{}'.", text);
+  return {.pattern = text.substr(0, equals), .factor = factor};
+}
+
 void understand(const Words& words, FaceTraining& options) {
+  options.rates.lr_mult.clear();
+  for (const std::string& text : words.lr_mult) options.rates.lr_mult.push_back(read_rate_factor(text));
   options.head.feature_norm = words.feature_norm == "on";
   options.head.rows = words.rows == "in-place" ? RowNorm::in_place : RowNorm::projected;
   read_size_option(words.input, options.input);
@@ -117,6 +131,13 @@ class Parser {
     } else {
       return app_.add_option("--" + name, value, description)->group(group_);
     }
+  }
+
+  // Each flag takes one value, and commas separate values of one flag.
+  void add_list(const std::string& name, std::vector<std::string>& values, const std::string& value, const std::string& description) {
+    keep(name, values);
+    said_if([&values] { return !values.empty(); });
+    app_.add_option("--" + name, values, description)->type_name(value)->delimiter(',')->allow_extra_args(false)->group(group_);
   }
 
   static constexpr const char* own_network = "Network and loss";  // a net of Caffe has its own
@@ -251,23 +272,28 @@ class Parser {
     add("epochs", options_.epochs, "Passes over the data; 0: as --iterations says");
     settings_.back().text = [this] { return options_.epochs > 0 ? toml_text(options_.epochs) : ""; };
     add("lr", options_.learning_rate, "Learning rate");
-    add("schedule", options_.schedule, "How it changes: fixed, step, exp, inv, multistep, poly or sigmoid, as in Caffe");
+    add("schedule", options_.schedule,
+        "How it changes: fixed (a constant rate), step, exp, inv, multistep, poly or sigmoid, as in Caffe, or cosine");
     add("lr-steps", options_.lr_steps, "multistep: when it drops, in steps, or fractions of all steps below 1")->delimiter(',');
     add("lr-gamma", options_.lr_gamma, "What it is multiplied by there (multistep, step) or in every step (exp); inv, sigmoid: gamma");
     add("lr-power", options_.lr_power, "inv and poly: the power");
     said_if([this] { return options_.schedule == SchedulePolicy::inv || options_.schedule == SchedulePolicy::poly; });
     add("lr-step-size", options_.lr_step_size, "step: steps between drops; sigmoid: its middle; below 1 a fraction of all steps");
     said_if([this] { return options_.schedule == SchedulePolicy::step || options_.schedule == SchedulePolicy::sigmoid; });
+    add("lr-least", options_.lr_least, "cosine: the rate at the end of the run");
+    said_if([this] { return options_.schedule == SchedulePolicy::cosine; });
     add("warm-up", options_.warm_up, "Steps over which it climbs to --lr");
-    add("method", options_.solver.method, "sgd (with momentum), nesterov or adam");
-    add("momentum", options_.solver.momentum, "Momentum; beta1 of adam");
-    add("beta2", options_.solver.beta2, "adam: how much of the mean of squares is kept");
-    said_if([this] { return options_.solver.method == SolverMethod::adam; });
-    add("epsilon", options_.solver.epsilon, "adam: added to the root of the mean of squares");
-    said_if([this] { return options_.solver.method == SolverMethod::adam; });
+    add("method", options_.solver.method, "sgd (with momentum), nesterov, adam (Caffe's) or adamw");
+    add("momentum", options_.solver.momentum, "Momentum; beta1 of adam and adamw");
+    add("beta2", options_.solver.beta2, "adam, adamw: how much of the mean of squares is kept");
+    said_if([this] { return moments_of(options_.solver.method) == 2; });
+    add("epsilon", options_.solver.epsilon, "adam, adamw: added to the root of the mean of squares");
+    said_if([this] { return moments_of(options_.solver.method) == 2; });
     add("weight-decay", options_.solver.weight_decay, "Weight decay");
     add("regularization", options_.solver.regularization, "What the decay pulls with: l2 (the weight) or l1 (its sign)");
     add("clip-norm", options_.solver.clip_norm, "Largest norm of all gradients of a step together; longer ones are scaled; 0: any");
+    add_list("freeze", options_.rates.freeze, "PATTERN", "Parameters that stay as they are, by name: conv1_*, fc5.weight; may be repeated");
+    add_list("lr-mult", words_.lr_mult, "PATTERN=X", "Multiplies the learning rate of parameters: conv*=0.1; may be repeated");
   }
 
   void add_run() {
@@ -275,6 +301,9 @@ class Parser {
     add("out", options_.out, "Folder to write the run to");
     add("seed", options_.seed, "Every random draw follows from it")->check(seeds());
     add("log-every", options_.log_every, "Steps between lines of the log");
+    app_.add_flag("--tensorboard", options_.tensorboard, "Write the numbers of the log for TensorBoard, too: to tensorboard/ in --out")
+        ->group(group_);
+    keep("tensorboard", options_.tensorboard);
     add("checkpoint-every", options_.checkpoint_every, "Steps between checkpoints");
     add("keep-checkpoints", options_.keep_checkpoints, "Newest checkpoints kept, besides the best");
     app_.add_option("--resume", options_.resume, "auto: the newest intact checkpoint of --out; or a checkpoint folder")->group(group_);

@@ -202,6 +202,7 @@ void CaffeTests::test_now(TrainRun& run) {
     const double mean = sums[i] / static_cast<double>(std::max<std::int64_t>(1, options_.caffe.test_batches));
     told += fmt::format("{}{} {:.4f}", i == 0 ? "" : ", ", numbers_[i].name, mean);
     row += fmt::format(",{}", mean);
+    run.report("test/" + numbers_[i].name, mean);
   }
   log_.line(
       fmt::format("Test of step {} on {} batches of {}: {}", trainer.step(), options_.caffe.test_batches, options_.caffe.test_batch, told));

@@ -42,6 +42,8 @@ class Observer {
   /// interrupted.
   virtual void catch_up(TrainRun&) {}
   virtual void after_step(TrainRun&) {}
+  /// An observer has found a number of the step that the run is at (TrainRun::report).
+  virtual void reported(const TrainRun&, const std::string& /*name*/, double /*value*/) {}
   /// Whether work remains that a stop interrupted. A run that is stopped then has not reached its
   /// end, even after its last step.
   virtual bool owes(const TrainRun&) const { return false; }
