@@ -1,9 +1,9 @@
 // Frozen parameters, and learning rates of single ones, by name: for fine-tuning, where layers that
 // are trained already stay as they are or learn more slowly than a new head.
 //
-//   const ChosenRates chosen = apply_rates(model.net, {.freeze = {"conv1_*"}, .lr_mult = {{"conv*", 0.1}}});
+//   const ChosenRates chosen = apply_rates(model.net, {.freeze = {"fc1.*"}, .lr_mult = {{"*.bias", 0.5}}});
+//   fmt::print("{}\n", chosen.str());   // "Frozen: 2 of 6 parameters, 48 of 202 values (fc1); another learning rate: 2."
 //   Trainer trainer(device, model, source, {.steps = 1000});   // plans and solvers are made after that
-//   fmt::print("{}\n", chosen.str());   // "Frozen: 3 of 42 parameters, 1856 of 1234567 values (conv1_1, relu1_1); …"
 //
 // A pattern is for the whole name, such as "conv1_1.weight": `*` stands for any number of any
 // characters, and `?` for one.

@@ -3,6 +3,7 @@
 //
 //   RunLog log("runs/a/train.log", print);
 //   TensorBoard board("runs/a", log, {.every = 20});
+//   Checkpoints checkpoints("runs/a", log, {.every = 100});
 //   train(trainer, {&board, &checkpoints});
 //
 // Every process of a run writes a file of its own, which begins with the step from which it goes
