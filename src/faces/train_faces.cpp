@@ -122,7 +122,7 @@ TrainOutcome train_faces(Device& device, const FaceTraining& given, const FaceHo
                             .verifier = verifier,
                             .rates = rates,
                             .device_free = device_free});
-  TensorBoard board(options.out, log, {.every = options.log_every});
+  TensorBoard board(options.out, log);
 
   CaffeStart caffe_start(log, options, caffe, checkpoints);
   std::optional<CaffeTests> caffe_tests;

@@ -90,7 +90,8 @@ void Checkpoints::load_tensors_of(Trainer& trainer, const fs::path& checkpoint, 
   require_same_model(stored_model, model, model_path.string());
   load_tensors(model.net, stored_model, model_path.string());
   const SafetensorsFile momenta = read_safetensors(solver_path);
-  std::vector<std::string> without;  // the files are whole, and the net is the same: these were frozen
+  // the files are whole, and the net is the same: these were frozen
+  std::vector<std::string> without;
   for (Solver::Momentum& momentum : trainer.solver().state()) {
     const Tensor* stored = momenta.find(momentum.name);
     if (stored == nullptr) {

@@ -23,7 +23,8 @@ struct Scalar {
   double value = 0;  ///< stored as a float
 };
 
-/// Each is one record; `time` is in seconds since 1970.
+// Each is one record; `time` is in seconds since 1970.
+
 /// The first of a file: "brain.Event:2".
 std::string version(double time);
 /// SessionLog START: a reader drops what it has of this step and later ones, which come again.

@@ -1,5 +1,5 @@
-// A file that grows by lines or records and only reports what happens: if it cannot be written, that
-// is reported once and has no other effect.
+// A file that grows by lines or records and only reports what happens: if it cannot be written,
+// that is reported once and has no other effect.
 //
 //   LineFile file("runs/a/metrics.csv", [](std::string_view fault) { … });
 //   file.append("20,0.5");

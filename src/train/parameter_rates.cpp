@@ -75,7 +75,8 @@ ChosenRates apply_rates(Net& net, const ParameterRates& rates) {
       if (chosen.frozen_layers.empty() || chosen.frozen_layers.back() != layer) chosen.frozen_layers.push_back(layer);
       return;
     }
-    const auto last = std::find_if(rates.lr_mult.rbegin(), rates.lr_mult.rend(), [&](const RateFactor& one) { return matches(one.pattern, name); });
+    const auto last =
+        std::find_if(rates.lr_mult.rbegin(), rates.lr_mult.rend(), [&](const RateFactor& one) { return matches(one.pattern, name); });
     if (last == rates.lr_mult.rend() || last->factor == 1) return;
     parameter.lr_mult *= last->factor;
     chosen.other_rates += 1;

@@ -66,8 +66,8 @@ void TrainRun::answer_snapshot() {
   if (request_ == TrainRequest::snapshot) request_ = TrainRequest::none;
 }
 
-void TrainRun::report(const std::string& name, double value) const {
-  for (Observer* observer : observers_) observer->reported(*this, name, value);
+void TrainRun::report(const std::vector<Reported>& numbers) const {
+  for (Observer* observer : observers_) observer->reported(*this, numbers);
 }
 
 void TrainRun::show(std::string activity) const {

@@ -166,7 +166,7 @@ double Trainer::latest(std::string_view name) const {
 
 void Trainer::close_interval() {
   meters_.close();
-  clock_.close_interval();
+  clock_.start_interval();
 }
 
 void Trainer::require_finite() {

@@ -49,8 +49,8 @@ TEST_CASE("parameter rates: * is any characters, ? is one, and a pattern is for 
 TEST_CASE("parameter rates: factors multiply a parameter's own, the last pattern applies, and frozen stays frozen", "[parameter_rates]") {
   Model model = small_model();
   CHECK(multipliers_of(model.net).at("fc1.bias") == 2);
-  const ChosenRates chosen = apply_rates(
-      model.net, {.freeze = {"gain.gain", "norm.s*"}, .lr_mult = {{"*", 0.5}, {"fc?.bias", 0.25}, {"fc2.*", 1}, {"gain*", 8}}});
+  const ChosenRates chosen =
+      apply_rates(model.net, {.freeze = {"gain.gain", "norm.s*"}, .lr_mult = {{"*", 0.5}, {"fc?.bias", 0.25}, {"fc2.*", 1}, {"gain*", 8}}});
   const std::map<std::string, double> now = multipliers_of(model.net);
   CHECK(now.at("fc1.weight") == 0.5);
   CHECK(now.at("fc1.bias") == 0.5);  // twice a quarter
@@ -86,7 +86,8 @@ TEST_CASE("parameter rates: frozen layers and their running statistics keep ever
     const bool learns = name.starts_with("fc2.") || name.starts_with("gain.");
     CHECK((after.at(name) == bits) == !learns);
   }
-  for (const Solver::Momentum& momentum : trainer.solver().state()) CHECK((momentum.name.starts_with("fc2") || momentum.name == "gain.gain"));
+  for (const Solver::Momentum& momentum : trainer.solver().state())
+    CHECK((momentum.name.starts_with("fc2") || momentum.name == "gain.gain"));
 
   // With only the parameters frozen the statistics go on.
   SmallTraining other;
@@ -106,10 +107,12 @@ TEST_CASE("parameter rates: a pattern for nothing is refused with the nearest na
     CHECK_THROWS_WITH(apply_rates(model.net, rates), Contains(what));
     CHECK(multipliers_of(model.net) == multipliers_of(small_model().net));
   };
-  refused({.freeze = {"fc1.*", "fc3.weight"}}, ".freeze: 'fc3.weight' is for no parameter of this net; the nearest are fc1.weight, fc2.weight");
+  refused({.freeze = {"fc1.*", "fc3.weight"}},
+          ".freeze: 'fc3.weight' is for no parameter of this net; the nearest are fc1.weight, fc2.weight");
   refused({.freeze = {"fc1"}}, ".freeze: 'fc1' is for no parameter of this net; the nearest are fc1.");
   refused({.freeze = {""}}, ".freeze: ''");
-  refused({.lr_mult = {{"norm.running_*", 2}}}, ".lr_mult: 'norm.running_*'");  // buffers have no rate
+  // buffers have no rate
+  refused({.lr_mult = {{"norm.running_*", 2}}}, ".lr_mult: 'norm.running_*'");
   refused({.lr_mult = {{"fc1.*", 0}}}, "'fc1.*' but got 0; .freeze");
   refused({.lr_mult = {{"fc1.*", -1}}}, "above 0");
   refused({.lr_mult = {{"fc1.*", 1.0 / 0.0}}}, "above 0");

@@ -78,10 +78,11 @@ TEST_CASE("schedule: every policy by hand", "[schedule]") {
 
   const Schedule cosine{.policy = SchedulePolicy::cosine, .base = 8, .max_steps = 12, .least = 2};
   CHECK(cosine.at(0) == 8);
-  CHECK(cosine.at(4) == Approx(6.5));   // 2 + 6 (1 + 1/2) / 2
-  CHECK(cosine.at(6) == Approx(5));     // half way
-  CHECK(cosine.at(8) == Approx(3.5));   // 2 + 6 (1 - 1/2) / 2
-  CHECK(cosine.at(11) == Approx(2 + 3 * (1 - std::cos(std::acos(-1.0) / 12))));  // the last step still falls
+  CHECK(cosine.at(4) == Approx(6.5));  // 2 + 6 (1 + 1/2) / 2
+  CHECK(cosine.at(6) == Approx(5));    // half way
+  CHECK(cosine.at(8) == Approx(3.5));  // 2 + 6 (1 - 1/2) / 2
+  // the last step still falls
+  CHECK(cosine.at(11) == Approx(2 + 3 * (1 - std::cos(std::acos(-1.0) / 12))));
   CHECK(cosine.at(12) == 2);
   CHECK(cosine.at(100) == 2);  // and does not rise again
 }

@@ -15,7 +15,6 @@ class StepClock {
  public:
   /// Adds a step of so many samples that took so many seconds.
   void add_step(double seconds, std::int64_t samples) {
-    begin_interval();
     steps_ += 1;
     samples_ += samples;
     add_rest(seconds);
@@ -23,15 +22,15 @@ class StepClock {
   /// Adds time to steps that are counted already: the wait for a GPU.
   void add_rest(double seconds) {
     all_ += seconds;
-    if (!closed_) interval_ += seconds;
+    interval_ += seconds;
   }
   /// Adds seconds of the next step that were spent waiting for data.
-  void add_wait(double seconds) {
-    begin_interval();
-    wait_ += seconds;
+  void add_wait(double seconds) { wait_ += seconds; }
+  /// After a line of the log.
+  void start_interval() {
+    interval_ = wait_ = 0;
+    samples_ = 0;
   }
-  /// After a line of the log. The numbers can still be read until the next step.
-  void close_interval() { closed_ = true; }
 
   std::int64_t steps() const { return steps_; }
   double seconds_for(std::int64_t steps) const { return steps_ == 0 ? 0 : all_ / static_cast<double>(steps_) * static_cast<double>(steps); }
@@ -40,19 +39,11 @@ class StepClock {
   double wait_share() const { return interval_ > 0 ? wait_ / interval_ : 0; }
 
  private:
-  void begin_interval() {
-    if (!closed_) return;
-    closed_ = false;
-    interval_ = wait_ = 0;
-    samples_ = 0;
-  }
-
   std::int64_t steps_ = 0;
-  std::int64_t samples_ = 0;  // of the interval, as are those below all_
+  std::int64_t samples_ = 0;  // of the interval, as are the two below all_
   double all_ = 0;
   double interval_ = 0;
   double wait_ = 0;
-  bool closed_ = false;
 };
 
 }  // namespace amnet

@@ -58,9 +58,8 @@ class TrainRun {
   std::int64_t best_step() const { return best_step_; }
   void set_best_step(std::int64_t step) { best_step_ = step; }
 
-  /// Passes a number that an observer has found at this step, such as "verification/accuracy_mean",
-  /// to all observers.
-  void report(const std::string& name, double value) const;
+  /// Passes what an observer has found at this step to all observers.
+  void report(const std::vector<Reported>& numbers) const;
 
   /// Reports the current activity to the program.
   void show(std::string activity) const;
