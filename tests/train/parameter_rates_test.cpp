@@ -50,7 +50,7 @@ TEST_CASE("parameter rates: factors multiply a parameter's own, the last pattern
   Model model = small_model();
   CHECK(multipliers_of(model.net).at("fc1.bias") == 2);
   const ChosenRates chosen =
-      apply_rates(model.net, {.freeze = {"gain.gain", "norm.s*"}, .lr_mult = {{"*", 0.5}, {"fc?.bias", 0.25}, {"fc2.*", 1}, {"gain*", 8}}});
+      apply_rates(model.net, {.freeze = {"gain.gain", "norm.s*"}, .lr_mult = {{"*", 0.5}, {"fc?.bias", 0.25}, {"gain*", 8}, {"fc2.*", 1}}});
   const std::map<std::string, double> now = multipliers_of(model.net);
   CHECK(now.at("fc1.weight") == 0.5);
   CHECK(now.at("fc1.bias") == 0.5);  // twice a quarter
