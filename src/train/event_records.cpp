@@ -38,17 +38,17 @@ std::string record(std::string_view message) {
 
 enum class Wire : unsigned char { varint = 0, eight_bytes = 1, bytes = 2, four_bytes = 5 };
 
-std::string varint(std::uint64_t number) {
+std::string as_varint(std::uint64_t number) {
   std::string bytes;
   for (; number >= 0x80; number >>= 7) bytes += static_cast<char>(0x80 | (number & 0x7F));
   return bytes + static_cast<char>(number);
 }
 
-std::string key(int field, Wire wire) { return varint(static_cast<std::uint64_t>(field) << 3 | static_cast<std::uint64_t>(wire)); }
-std::string field(int number, std::int64_t value) { return key(number, Wire::varint) + varint(static_cast<std::uint64_t>(value)); }
+std::string key(int field, Wire wire) { return as_varint(static_cast<std::uint64_t>(field) << 3 | static_cast<std::uint64_t>(wire)); }
+std::string field(int number, std::int64_t value) { return key(number, Wire::varint) + as_varint(static_cast<std::uint64_t>(value)); }
 std::string field(int number, double value) { return key(number, Wire::eight_bytes) + little_endian(std::bit_cast<std::uint64_t>(value)); }
 std::string field(int number, float value) { return key(number, Wire::four_bytes) + little_endian(std::bit_cast<std::uint32_t>(value)); }
-std::string field(int number, std::string_view bytes) { return key(number, Wire::bytes) + varint(bytes.size()) + std::string(bytes); }
+std::string field(int number, std::string_view bytes) { return key(number, Wire::bytes) + as_varint(bytes.size()) + std::string(bytes); }
 
 /// Event: wall_time = 1, step = 2, and one of file_version = 3, summary = 5, session_log = 7.
 std::string event(double time, std::int64_t step, int number, std::string_view content) {

@@ -13,7 +13,7 @@
 namespace amnet {
 namespace {
 
-constexpr std::string_view statistics = ".running_mean";  // of a BatchNorm
+constexpr std::string_view kept_statistics = ".running_mean";  // of a BatchNorm
 
 /// Throws where a pattern is for none of the names.
 void require_match(std::string_view field, const std::string& pattern, const std::vector<std::string>& names) {
@@ -63,7 +63,7 @@ ChosenRates apply_rates(Net& net, const ParameterRates& rates) {
     const bool freeze = std::ranges::any_of(rates.freeze, [&](const std::string& pattern) { return matches(pattern, name); });
     if (freeze) parameter.lr_mult = 0;
     if (parameter.buffer) {
-      chosen.statistics += freeze && name.ends_with(statistics) ? 1 : 0;
+      chosen.statistics += freeze && name.ends_with(kept_statistics) ? 1 : 0;
       return;
     }
     chosen.parameters += 1;
