@@ -29,6 +29,7 @@ Words words_of(const FaceTraining& options) {
   words.rows = options.head.rows == RowNorm::in_place ? "in-place" : "projected";
   words.input = size_text(options.input);
   words.bad_images = options.skip_bad_images ? BadImages::skip : BadImages::fail;
+  for (const auto& [pattern, factor] : options.rates.lr_mult) words.lr_mult.push_back(fmt::format("{}={}", pattern, factor));
   return words;
 }
 
@@ -137,7 +138,8 @@ class Parser {
   void add_list(const std::string& name, std::vector<std::string>& values, const std::string& value, const std::string& description) {
     keep(name, values);
     said_if([&values] { return !values.empty(); });
-    app_.add_option("--" + name, values, description)->type_name(value)->delimiter(',')->allow_extra_args(false)->group(group_);
+    CLI::Option* option = app_.add_option("--" + name, values, description)->type_name(value)->delimiter(',');
+    option->allow_extra_args(false)->default_str("")->group(group_);
   }
 
   static constexpr const char* own_network = "Network and loss";  // a net of Caffe has its own
