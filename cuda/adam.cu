@@ -13,13 +13,13 @@ constexpr std::string_view who = "adam";
 struct Moments {
   static constexpr const char* name = "AdamStep";
   static constexpr int states = 2;  // the means of the slope and of its square
-  float scale, decay, rate, epsilon, keep_mean, new_mean, keep_square, new_square;
+  float scale, decay, rate, epsilon, shrink, keep_mean, new_mean, keep_square, new_square;
 
   AMNET_DEVICE void operator()(float slope, Elements<states>& state, float& value) const {
     auto& [mean, square] = state.of;
     mean = keep_mean * mean + new_mean * slope;
     square = keep_square * square + new_square * (slope * slope);
-    value -= rate * mean / (sqrtf(square) + epsilon);
+    value -= rate * mean / (sqrtf(square) + epsilon) + shrink * value;
   }
 };
 
@@ -38,6 +38,7 @@ void adam_step(Cuda& cuda, std::span<const AdamUpdate> updates, const UpdateTerm
                                        .decay = static_cast<float>(options.weight_decay),
                                        .rate = static_cast<float>(options.learning_rate),
                                        .epsilon = static_cast<float>(options.epsilon),
+                                       .shrink = static_cast<float>(options.shrink),
                                        .keep_mean = static_cast<float>(options.beta1),
                                        .new_mean = static_cast<float>(1 - options.beta1),
                                        .keep_square = static_cast<float>(options.beta2),

@@ -28,3 +28,4 @@ std::string toml_text(int value);
 std::string toml_text(std::uint64_t value);
 std::string toml_text(bool value);
 std::string toml_text(const std::vector<double>& values);
+std::string toml_text(const std::vector<std::string>& values);

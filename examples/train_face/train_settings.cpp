@@ -8,7 +8,10 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <charconv>
 #include <functional>
+#include <optional>
+#include <type_traits>
 #include <vector>
 
 using namespace amnet;
@@ -19,6 +22,7 @@ namespace {
 struct Words {
   std::string feature_norm, rows, input;
   BadImages bad_images;
+  std::vector<std::string> lr_mult;  // "PATTERN=X"
 };
 
 Words words_of(const FaceTraining& options) {
@@ -27,10 +31,23 @@ Words words_of(const FaceTraining& options) {
   words.rows = options.head.rows == RowNorm::in_place ? "in-place" : "projected";
   words.input = size_text(options.input);
   words.bad_images = options.skip_bad_images ? BadImages::skip : BadImages::fail;
+  for (const auto& [pattern, factor] : options.rates.lr_mult) words.lr_mult.push_back(fmt::format("{}={}", pattern, factor));
   return words;
 }
 
+RateFactor read_rate_factor(const std::string& text) {
+  const std::size_t equals = text.rfind('=');
+  double factor = 0;
+  const char* const begin = text.data() + (equals == std::string::npos ? text.size() : equals + 1);
+  const auto [end, error] = std::from_chars(begin, text.data() + text.size(), factor);
+  require(equals != std::string::npos && equals > 0 && error == std::errc() && end == text.data() + text.size(),
+          "--lr-mult: expected PATTERN=X, such as conv*=0.1, but got '{}'.", text);
+  return {.pattern = text.substr(0, equals), .factor = factor};
+}
+
 void understand(const Words& words, FaceTraining& options) {
+  options.rates.lr_mult.clear();
+  for (const std::string& text : words.lr_mult) options.rates.lr_mult.push_back(read_rate_factor(text));
   options.head.feature_norm = words.feature_norm == "on";
   options.head.rows = words.rows == "in-place" ? RowNorm::in_place : RowNorm::projected;
   read_size_option(words.input, options.input);
@@ -56,6 +73,7 @@ class Parser {
       net_sets_size_ = size_text(usual) != size_text(options_.input);
       root_of_net_ = options_.root;
     }
+    preset_loss_ = options_.head.loss;
     words_ = words_of(options_);
     use_our_style(app_,
                   "  train_face train --root faces --preset small --out runs/a\n"
@@ -89,6 +107,7 @@ class Parser {
     // overrides a preset's epochs
     if (given("iterations") && !given("epochs")) options_.epochs = 0;
     require(!given("iterations") || options_.epochs <= 0, "--iterations, --epochs: give one of the two.");
+    complete_head();
     std::vector<std::string> notes = complete_caffe();
     check_options(options_);
     if (!options_.caffe.solver.empty() && !given("input") && !net_sets_size_ && options_.pack.empty()) take_size_of_first_image(options_);
@@ -116,6 +135,42 @@ class Parser {
       return add_named(app_, "--" + name, value, description)->group(group_);
     } else {
       return app_.add_option("--" + name, value, description)->group(group_);
+    }
+  }
+
+  // Each flag takes one value, and commas separate values of one flag.
+  void add_list(const std::string& name, std::vector<std::string>& values, const std::string& value, const std::string& description) {
+    keep(name, values);
+    said_if([&values] { return !values.empty(); });
+    CLI::Option* option = app_.add_option("--" + name, values, description)->type_name(value)->delimiter(',');
+    option->allow_extra_args(false)->default_str("")->group(group_);
+  }
+
+  // A parameter that a loss may have: what is not given is not set.
+  template <class T>
+  CLI::Option* add(const std::string& name, std::optional<T>& value, const std::string& description) {
+    const std::string flag = "--" + name;
+    settings_.push_back({group_, name, [&value]() -> std::string {
+                           if (!value) return "";
+                           if constexpr (NamedEnum<T>) {
+                             return toml_text(std::string(name_of(*value)));
+                           } else if constexpr (std::is_same_v<T, bool>) {
+                             return toml_text(std::string(*value ? "on" : "off"));
+                           } else {
+                             return toml_text(*value);
+                           }
+                         }});
+    if constexpr (NamedEnum<T>) {
+      const auto names = names_of(T());
+      return app_.add_option_function<std::string>(flag, [&value](const std::string& text) { value = *find_named<T>(text); }, description)
+          ->check(CLI::IsMember(std::vector<std::string>(names.begin(), names.end())))
+          ->group(group_);
+    } else if constexpr (std::is_same_v<T, bool>) {
+      return app_.add_option_function<std::string>(flag, [&value](const std::string& text) { value = text == "on"; }, description)
+          ->check(CLI::IsMember({"on", "off"}))
+          ->group(group_);
+    } else {
+      return app_.add_option_function<T>(flag, [&value](const T& number) { value = number; }, description)->group(group_);
     }
   }
 
@@ -198,6 +253,22 @@ class Parser {
     return notes;
   }
 
+  // A preset's parameters are those of its own loss. All parameters are then set, so that the
+  // configuration file holds them.
+  void complete_head() {
+    if (!options_.caffe.solver.empty()) return;
+    HeadOptions& head = options_.head;
+    if (head.loss != preset_loss_) {
+      if (!given("scale")) head.scale.reset();
+      if (!given("margin")) head.margin.reset();
+      if (!given("margin-rule")) head.margin_rule.reset();
+    }
+    const std::int64_t classes = head.classes;
+    head.classes = std::max<std::int64_t>(1, classes);  // they may be unknown yet
+    head = completed(head);
+    head.classes = classes;
+  }
+
   void add_data() {
     group_ = "Data";
     add("root", options_.root, "Folder of the images: one sub-folder per person, or what the list's paths start from");
@@ -232,10 +303,31 @@ class Parser {
     add("depth", options_.network.depth, "Layers")->check(depths());
     add("width", options_.network.width, "Multiplies the channels 64, 128, 256, 512");
     add("embedding", options_.network.embedding, "Size of the embedding");
-    add("loss", options_.head.loss, "amsoftmax, softmax or normface");
-    add("scale", options_.head.scale, "s, multiplies the cosines");
-    add("margin", options_.head.margin, "m, subtracted from the target cosine");
-    add("margin-rule", options_.head.margin_rule, "always (the paper) or cos_gt_m (the reference code: only where cos > m)");
+    add("loss", options_.head.loss, "The loss (docs/losses.md); it has these parameters of its own values, and refuses those of others");
+    HeadOptions& head = options_.head;
+    add("scale", head.scale, "s, multiplies the cosines (amsoftmax, normface: 30; sphereface2: 40; sphereface_r: 60; others: 64)");
+    add("margin", head.margin, "m: amsoftmax 0.35, combined 0.2, sphereface2, adaface 0.4; radians: arcface, curricularface 0.5");
+    add("margin-rule", head.margin_rule, "Targets with a margin: always; cos_gt_m (the reference code) or cos_gt_0, where cos > m or 0");
+    add("angle", head.angle, "combined: m2 of cos(m1 a + m2) - m, radians (0.3)");
+    add("multiplier", head.multiplier, "m1: combined (1), sphereface (4), sphereface_r (1.4)");
+    add("past-pi", head.past_pi, "How a target's logit goes on beyond 180 degrees (mirrored; adaface: clipped)");
+    add("margin-gradient", head.gradient, "full, straight_through, or reference (sphereface)");
+    add("centres", head.centres, "Centres of each class (1): amsoftmax, arcface, combined, curricularface");
+    add("learned-scale", head.learned_scale, "normface: on (learned from --scale) or off (fixed)");
+    add("sphereface-r", head.version, "sphereface_r: margin on the target (v1) or on the others (v2)");
+    add("anneal-base", head.anneal_base, "sphereface: lambda is the larger of --anneal-least (5) and");
+    add("anneal-gamma", head.anneal_gamma, "base / (1 + gamma step), 1000 and 0.12");
+    add("anneal-least", head.anneal_least, "its least value");
+    add("norm-low", head.norm_low, "magface (10), adaface (0.001): smaller norms of features count as this");
+    add("norm-high", head.norm_high, "magface (110), adaface (100): larger ones count as this");
+    add("margin-low", head.margin_low, "magface: margin at --norm-low, radians (0.45)");
+    add("margin-high", head.margin_high, "magface: margin at --norm-high, radians (0.8)");
+    add("norm-penalty", head.norm_penalty, "magface: weight of the term that enlarges norms (35)");
+    add("concentration", head.concentration, "adaface: h (0.333)");
+    add("statistics-momentum", head.statistics_momentum, "adaface, curricularface: share of a batch in running values (0.01)");
+    add("sharpness", head.sharpness, "sphereface2: t (3)");
+    add("balance", head.balance, "sphereface2: weight of the target (0.7)");
+    add("loss-weight", head.loss_weight, "sphereface_r, sphereface2: multiplies the loss (1)");
     add("feature-norm", words_.feature_norm, "on, or off: cosines times the feature's norm, margin annealed")
         ->check(CLI::IsMember({"on", "off"}));
     add("weight-norm", words_.rows, "Class weights: projected (true gradient) or in-place (the reference code's rule)")
@@ -251,23 +343,28 @@ class Parser {
     add("epochs", options_.epochs, "Passes over the data; 0: as --iterations says");
     settings_.back().text = [this] { return options_.epochs > 0 ? toml_text(options_.epochs) : ""; };
     add("lr", options_.learning_rate, "Learning rate");
-    add("schedule", options_.schedule, "How it changes: fixed, step, exp, inv, multistep, poly or sigmoid, as in Caffe");
+    add("schedule", options_.schedule,
+        "How it changes: fixed (a constant rate), step, exp, inv, multistep, poly or sigmoid, as in Caffe, or cosine");
     add("lr-steps", options_.lr_steps, "multistep: when it drops, in steps, or fractions of all steps below 1")->delimiter(',');
     add("lr-gamma", options_.lr_gamma, "What it is multiplied by there (multistep, step) or in every step (exp); inv, sigmoid: gamma");
     add("lr-power", options_.lr_power, "inv and poly: the power");
     said_if([this] { return options_.schedule == SchedulePolicy::inv || options_.schedule == SchedulePolicy::poly; });
     add("lr-step-size", options_.lr_step_size, "step: steps between drops; sigmoid: its middle; below 1 a fraction of all steps");
     said_if([this] { return options_.schedule == SchedulePolicy::step || options_.schedule == SchedulePolicy::sigmoid; });
+    add("lr-least", options_.lr_least, "cosine: the rate at the end of the run");
+    said_if([this] { return options_.schedule == SchedulePolicy::cosine; });
     add("warm-up", options_.warm_up, "Steps over which it climbs to --lr");
-    add("method", options_.solver.method, "sgd (with momentum), nesterov or adam");
-    add("momentum", options_.solver.momentum, "Momentum; beta1 of adam");
-    add("beta2", options_.solver.beta2, "adam: how much of the mean of squares is kept");
-    said_if([this] { return options_.solver.method == SolverMethod::adam; });
-    add("epsilon", options_.solver.epsilon, "adam: added to the root of the mean of squares");
-    said_if([this] { return options_.solver.method == SolverMethod::adam; });
+    add("method", options_.solver.method, "sgd (with momentum), nesterov, adam (Caffe's) or adamw");
+    add("momentum", options_.solver.momentum, "Momentum; beta1 of adam and adamw");
+    add("beta2", options_.solver.beta2, "adam, adamw: how much of the mean of squares is kept");
+    said_if([this] { return moments_of(options_.solver.method) == 2; });
+    add("epsilon", options_.solver.epsilon, "adam, adamw: added to the root of the mean of squares");
+    said_if([this] { return moments_of(options_.solver.method) == 2; });
     add("weight-decay", options_.solver.weight_decay, "Weight decay");
     add("regularization", options_.solver.regularization, "What the decay pulls with: l2 (the weight) or l1 (its sign)");
     add("clip-norm", options_.solver.clip_norm, "Largest norm of all gradients of a step together; longer ones are scaled; 0: any");
+    add_list("freeze", options_.rates.freeze, "PATTERN", "Parameters that stay as they are, by name: conv1_*, fc5.weight; may be repeated");
+    add_list("lr-mult", words_.lr_mult, "PATTERN=X", "Multiplies the learning rate of parameters: conv*=0.1; may be repeated");
   }
 
   void add_run() {
@@ -275,6 +372,9 @@ class Parser {
     add("out", options_.out, "Folder to write the run to");
     add("seed", options_.seed, "Every random draw follows from it")->check(seeds());
     add("log-every", options_.log_every, "Steps between lines of the log");
+    app_.add_flag("--tensorboard", options_.tensorboard, "Write the numbers of the log for TensorBoard, too: to tensorboard/ in --out")
+        ->group(group_);
+    keep("tensorboard", options_.tensorboard);
     add("checkpoint-every", options_.checkpoint_every, "Steps between checkpoints");
     add("keep-checkpoints", options_.keep_checkpoints, "Newest checkpoints kept, besides the best");
     app_.add_option("--resume", options_.resume, "auto: the newest intact checkpoint of --out; or a checkpoint folder")->group(group_);
@@ -311,6 +411,7 @@ class Parser {
   ComputeOptions compute_;
   Words words_;
   std::string config_, preset_, group_;
+  LossKind preset_loss_ = {};
   bool net_sets_size_ = false;         // of its images
   std::filesystem::path root_of_net_;  // of Caffe: where the net's own list begins
   std::vector<Setting> settings_;

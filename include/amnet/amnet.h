@@ -174,6 +174,7 @@
 #include <amnet/train/health_observer.h>
 #include <amnet/train/meters.h>
 #include <amnet/train/observer.h>
+#include <amnet/train/parameter_rates.h>
 #include <amnet/train/probe.h>
 #include <amnet/train/run_log.h>
 #include <amnet/train/schedule.h>
@@ -182,6 +183,7 @@
 #include <amnet/train/step_log.h>
 #include <amnet/train/table_file.h>
 #include <amnet/train/tensor_source.h>
+#include <amnet/train/tensorboard.h>
 #include <amnet/train/train_run.h>
 #include <amnet/train/train_step.h>
 #include <amnet/train/trainer.h>

@@ -1,5 +1,5 @@
 #include "prototxt_mistakes.h"
-#include "nearest_names.h"
+#include "core/nearest_names.h"
 #include "upgrade.h"
 
 #include <amnet/core/error.h>

@@ -12,7 +12,11 @@ using caffe::Fields;
 Schedule schedule_of(Fields& solver, std::int64_t steps) {
   const std::string policy = solver.text("lr_policy", "fixed");
   const std::optional<SchedulePolicy> known = find_named<SchedulePolicy>(policy);
-  if (!known) solver.refuse(fmt::format("its lr_policy is '{}'; amnet knows {}.", policy, one_of(names_of(SchedulePolicy()))));
+  const auto names = names_of(SchedulePolicy());
+  const std::span of_caffe = std::span(names).first(names.size() - 1);  // cosine is not one
+  if (!known || *known == SchedulePolicy::cosine) {
+    solver.refuse(fmt::format("its lr_policy is '{}'; amnet knows {}.", policy, one_of(of_caffe)));
+  }
   Schedule schedule{.policy = *known, .base = solver.number("base_lr", 0), .max_steps = steps};
   schedule.gamma = solver.number("gamma", 0);
   schedule.power = solver.number("power", 0);

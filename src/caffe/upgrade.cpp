@@ -1,5 +1,5 @@
 #include "upgrade.h"
-#include "nearest_names.h"
+#include "core/nearest_names.h"
 
 #include <amnet/core/error.h>
 

@@ -1,5 +1,5 @@
 #include "caffe/caffe.pb.h"
-#include "nearest_names.h"
+#include "core/nearest_names.h"
 #include "upgrade.h"
 #include "whole_file.h"
 #include "wire.h"
@@ -203,7 +203,7 @@ CaffeLayerBlobs read_layer(const Source& source, Bytes message, bool is_v1, std:
     }
   }
   for (std::size_t i = 0; i < blobs.size(); ++i) {
-    layer.blobs.push_back(read_blob(source, blobs[i], fmt::format("{}: layer '{}', blob {}", source.name, caffe::shown(layer.name), i)));
+    layer.blobs.push_back(read_blob(source, blobs[i], fmt::format("{}: layer '{}', blob {}", source.name, shown(layer.name), i)));
   }
   return layer;
 }
@@ -228,7 +228,7 @@ CaffeWeights read_caffemodel(const std::filesystem::path& path) {
     CaffeLayerBlobs layer = read_layer(source, field->bytes, is_v1, blobs);
     blobs += layer.blobs.size();
     require<DataError>(names.insert(layer.name).second, "{}: expected a name for each layer but two are named '{}'; rename one of them.",
-                       source.name, caffe::shown(layer.name));
+                       source.name, shown(layer.name));
     weights.layers.push_back(std::move(layer));
   }
   require<DataError>(!weights.layers.empty(), "{}: expected a caffemodel but it has no layer; the file is another one, or damaged.",

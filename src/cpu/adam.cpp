@@ -19,7 +19,7 @@ void step(Cpu& cpu, const AdamUpdate& update, const UpdateTerms& terms) {
   const T rate = static_cast<T>(options.learning_rate), epsilon = static_cast<T>(options.epsilon);
   const T keep_mean = static_cast<T>(options.beta1), keep_square = static_cast<T>(options.beta2);
   const T new_mean = static_cast<T>(1 - options.beta1), new_square = static_cast<T>(1 - options.beta2);
-  const T decay = static_cast<T>(options.weight_decay);
+  const T decay = static_cast<T>(options.weight_decay), shrink = static_cast<T>(options.shrink);
   const T scale = static_cast<T>(options.gradient_scale * clip_of(terms));
   for_elements(cpu, update.value.count(), [=](std::int64_t i) {
     const T slope = slope_of<regularization>(gradients[i], values[i], scale, decay);
@@ -27,7 +27,8 @@ void step(Cpu& cpu, const AdamUpdate& update, const UpdateTerms& terms) {
     const T square = keep_square * squares[i] + new_square * (slope * slope);
     means[i] = mean;
     squares[i] = square;
-    values[i] -= rate * mean / (std::sqrt(square) + epsilon);
+    // one rounding of the sum: 1 - shrink, as a factor, would lose digits of a small shrink
+    values[i] -= rate * mean / (std::sqrt(square) + epsilon) + shrink * values[i];
   });
 }
 

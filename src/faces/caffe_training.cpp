@@ -198,14 +198,17 @@ void CaffeTests::test_now(TrainRun& run) {
     }
   }
   std::string told, row = std::to_string(trainer.step());
+  std::vector<Reported> reported;
   for (std::size_t i = 0; i < numbers_.size(); ++i) {
     const double mean = sums[i] / static_cast<double>(std::max<std::int64_t>(1, options_.caffe.test_batches));
     told += fmt::format("{}{} {:.4f}", i == 0 ? "" : ", ", numbers_[i].name, mean);
     row += fmt::format(",{}", mean);
+    reported.push_back({"test/" + numbers_[i].name, mean});
   }
   log_.line(
       fmt::format("Test of step {} on {} batches of {}: {}", trainer.step(), options_.caffe.test_batches, options_.caffe.test_batch, told));
   table_->append(row);
+  run.report(reported);
   tested_step_ = trainer.step();
 }
 

@@ -59,6 +59,7 @@ void FaceOpening::start(TrainRun& run) {
                            .device = device,
                            .device_forecast = on_device,
                            .device_free = run_.device_free});
+  if (!options.rates.empty()) log_.line(run_.rates.str());
   for (const std::string& note : run_.hooks.notes) log_.line(note);
   if (const auto& resumed = run_.checkpoints.resumed()) {
     const fs::path stored = resumed->directory / "config.toml";

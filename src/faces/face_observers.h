@@ -29,6 +29,7 @@ class FaceOpening final : public Observer {
     const FaceSource& source;
     const Checkpoints& checkpoints;
     std::optional<Verifier>& verifier;
+    const ChosenRates& rates;
     std::size_t device_free = 0;  // of a GPU's memory, before the run took any
   };
 

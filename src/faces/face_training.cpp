@@ -73,6 +73,9 @@ void check_options(const FaceTraining& options) {
   // Of sigmoid a negative gamma lets the rate fall.
   in_range(".lr_gamma", options.lr_gamma, options.schedule == SchedulePolicy::sigmoid ? -1 : 0, 1);
   in_range(".lr_power", options.lr_power, 0, 100);
+  in_range(".lr_least", options.lr_least, 0, 1e38);
+  require(options.schedule != SchedulePolicy::cosine || options.lr_least <= options.learning_rate,
+          ".lr_least: expected at most .learning_rate, {}, but got {}.", options.learning_rate, options.lr_least);
   require(options.lr_step_size > 0 && options.lr_step_size <= 1e9,
           ".lr_step_size: expected steps, or a fraction of all steps below 1, but got {}.", options.lr_step_size);
   in_range(".solver.momentum", options.solver.momentum, 0, 1);
@@ -80,10 +83,13 @@ void check_options(const FaceTraining& options) {
   in_range(".solver.clip_norm", options.solver.clip_norm, 0, 1e38);
   in_range(".solver.beta2", options.solver.beta2, 0, 1);
   in_range(".solver.epsilon", options.solver.epsilon, 0, 1);
-  require(options.solver.method != SolverMethod::adam || options.solver.momentum < 1,
-          ".solver.momentum: expected a number below 1 for adam but got {}.", options.solver.momentum);
-  require(options.solver.method != SolverMethod::adam || options.solver.beta2 < 1,
-          ".solver.beta2: expected a number below 1 for adam but got {}.", options.solver.beta2);
+  const bool is_adam = moments_of(options.solver.method) == 2;
+  require(!is_adam || options.solver.momentum < 1, ".solver.momentum: expected a number below 1 for {} but got {}.",
+          name_of(options.solver.method), options.solver.momentum);
+  require(!is_adam || options.solver.beta2 < 1, ".solver.beta2: expected a number below 1 for {} but got {}.",
+          name_of(options.solver.method), options.solver.beta2);
+  require(options.solver.method != SolverMethod::adamw || options.solver.regularization == Regularization::l2,
+          ".solver.regularization: adamw shrinks the weights themselves, which is l2, but got {}.", name_of(options.solver.regularization));
   HeadOptions head = options.head;
   head.classes = std::max<std::int64_t>(1, head.classes);  // they may be unknown yet
   if (options.caffe.solver.empty()) completed(head);
@@ -122,7 +128,8 @@ Schedule schedule_of(const FaceTraining& options, std::int64_t steps) {
                     .warm_up = options.warm_up,
                     .power = options.lr_power,
                     .step_size = std::max<std::int64_t>(1, whole(options.lr_step_size)),
-                    .max_steps = steps};
+                    .max_steps = steps,
+                    .least = options.lr_least};
   for (const double step : options.lr_steps) schedule.steps.push_back(whole(step));
   std::ranges::sort(schedule.steps);
   return schedule;

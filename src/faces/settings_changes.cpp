@@ -18,7 +18,8 @@ std::vector<std::string> changed_settings(std::string_view before, std::string_v
     }
     // The list may come from elsewhere: Trainer::restore compares its paths and labels with those
     // of the checkpoint.
-    for (const char* without_effect : {"out", "root", "train-list", "pack", "val-root", "val-pack", "threads", "workers", "cache"}) {
+    for (const char* without_effect :
+         {"out", "root", "train-list", "pack", "val-root", "val-pack", "threads", "workers", "cache", "tensorboard"}) {
       settings.erase(without_effect);
     }
     return settings;

@@ -4,6 +4,7 @@
 #include <amnet/train/health_observer.h>
 #include <amnet/train/probe.h>
 #include <amnet/train/step_log.h>
+#include <amnet/train/tensorboard.h>
 
 #include "caffe_training.h"
 #include "face_observers.h"
@@ -100,6 +101,7 @@ TrainOutcome train_faces(Device& device, const FaceTraining& given, const FaceHo
     caffe.model = face_model(options, list.classes(), activation_dtype(device));
   }
   Model& model = caffe.model;
+  const ChosenRates rates = apply_rates(model.net, options.rates);
   const std::shared_ptr<FolderLock> lock = hooks.lock ? hooks.lock : std::make_shared<FolderLock>(options.out);
   RunLog log(options.out / "train.log", hooks.log, hooks.wording);
 
@@ -113,9 +115,14 @@ TrainOutcome train_faces(Device& device, const FaceTraining& given, const FaceHo
                         options.log_every);
   ImageCacheFiller cache(log, source);
   FaceReport report(options.out);
-  FaceOpening opening(
-      log,
-      {.options = options, .hooks = hooks, .source = source, .checkpoints = checkpoints, .verifier = verifier, .device_free = device_free});
+  FaceOpening opening(log, {.options = options,
+                            .hooks = hooks,
+                            .source = source,
+                            .checkpoints = checkpoints,
+                            .verifier = verifier,
+                            .rates = rates,
+                            .device_free = device_free});
+  TensorBoard board(options.out, log);
 
   CaffeStart caffe_start(log, options, caffe, checkpoints);
   std::optional<CaffeTests> caffe_tests;
@@ -125,6 +132,7 @@ TrainOutcome train_faces(Device& device, const FaceTraining& given, const FaceHo
 
   std::vector<Observer*> observers = {&opening, &step_log, &health};
   if (has_caffe) observers.insert(observers.begin() + 1, &caffe_start);
+  if (options.tensorboard) observers.push_back(&board);
   if (caffe_tests) observers.push_back(&*caffe_tests);
   if (verifier) observers.push_back(&*verifier);
   if (options.cache == ImageCache::device) observers.push_back(&cache);

@@ -120,6 +120,10 @@ void Verifier::verify_now(TrainRun& run) {
                           .tar_at_far_1 = result.accept_rates.at(0).tar,
                           .tar_at_far_01 = result.accept_rates.at(1).tar};
   table_->append(line_of(row));
+  run.report({{"verification/accuracy_mean", row.accuracy_mean},
+              {"verification/accuracy_std", row.accuracy_std},
+              {"verification/tar_at_far_1_percent", row.tar_at_far_1},
+              {"verification/tar_at_far_0.1_percent", row.tar_at_far_01}});
   last_ = row;
   verified_step_ = step;
   if (row.accuracy_mean > best_accuracy_) {

@@ -30,7 +30,7 @@ void Checkpoints::open(TrainRun& run) {
   const std::vector<std::string> lacks =
       probe_run_directory(folder_, (1 + static_cast<std::uint64_t>(moments_of(run.trainer().options().solver.method))) *
                                        run.trainer().model().net.parameter_bytes());
-  if (resumed_) load(run, resumed_->directory);
+  if (resumed_) load(run, resumed_->directory, notes);
   log_.cut_after(run.trainer().step());
   for (const std::string& note : notes) log_.line(note);
   if (!lock.held()) log_.line(lock.missing());
@@ -64,7 +64,7 @@ bool Checkpoints::in_folder(const fs::path& checkpoint) const {
   return fs::weakly_canonical(checkpoint).parent_path() == fs::weakly_canonical(folder_);
 }
 
-void Checkpoints::load(TrainRun& run, const fs::path& checkpoint) {
+void Checkpoints::load(TrainRun& run, const fs::path& checkpoint, std::vector<std::string>& notes) {
   for (const KeptText& text : options_.texts) {
     std::error_code unreadable;
     const fs::path stored = checkpoint / text.name;
@@ -73,7 +73,7 @@ void Checkpoints::load(TrainRun& run, const fs::path& checkpoint) {
   }
   const fs::path state = checkpoint / "state.json";
   run.restore(read_file(state), state.string());
-  load_tensors_of(run.trainer(), checkpoint);
+  load_tensors_of(run.trainer(), checkpoint, notes);
   stored_ = run.state();
   last_ = checkpoint;
   if (!in_folder(checkpoint)) return;
@@ -83,21 +83,26 @@ void Checkpoints::load(TrainRun& run, const fs::path& checkpoint) {
   if (run.best_step() > 0 && fs::exists(folder_ / checkpoint_name(run.best_step()), unreadable)) point("best", run.best_step());
 }
 
-void Checkpoints::load_tensors_of(Trainer& trainer, const fs::path& checkpoint) {
+void Checkpoints::load_tensors_of(Trainer& trainer, const fs::path& checkpoint, std::vector<std::string>& notes) {
   const fs::path model_path = checkpoint / "model.safetensors", solver_path = checkpoint / "solver.safetensors";
   Model& model = trainer.model();
   const SafetensorsFile stored_model = read_safetensors(model_path);
   require_same_model(stored_model, model, model_path.string());
   load_tensors(model.net, stored_model, model_path.string());
   const SafetensorsFile momenta = read_safetensors(solver_path);
+  // the files are whole, and the net is the same: these were frozen
+  std::vector<std::string> without;
   for (Solver::Momentum& momentum : trainer.solver().state()) {
     const Tensor* stored = momenta.find(momentum.name);
-    require<DataError>(stored != nullptr, "{}: the momentum of '{}' is missing; resume from another checkpoint.", solver_path.string(),
-                       momentum.name);
+    if (stored == nullptr) {
+      without.push_back(momentum.name);
+      continue;
+    }
     require<DataError>(stored->shape() == momentum.value.shape(), "{}: the momentum of '{}' is {} but this network needs {}.",
                        solver_path.string(), momentum.name, stored->shape(), momentum.value.shape());
     momentum.value.copy_from(*stored);
   }
+  if (!without.empty()) notes.push_back(fmt::format("Frozen until now, so that its momentum starts at zero: {}", joined(without, ", ")));
 }
 
 // Saves the work that was interrupted and is done now: the state then differs from that of the

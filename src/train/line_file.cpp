@@ -38,12 +38,13 @@ int append_whole(int descriptor, std::string_view bytes) {
 
 }  // namespace
 
-void LineFile::append(std::string_view line) {
+bool LineFile::append_bytes(std::string_view bytes) {
   constexpr mode_t readable_by_all = 0666;  // the umask removes bits
   const int descriptor = ::open(path_.c_str(), O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC, readable_by_all);
-  int error = descriptor < 0 ? errno : append_whole(descriptor, std::string(line) + "\n");
+  int error = descriptor < 0 ? errno : append_whole(descriptor, bytes);
   if (descriptor >= 0 && ::close(descriptor) != 0 && error == 0 && errno != EINTR) error = errno;
   if (error != 0) fault(std::generic_category().message(error));
+  return error == 0;
 }
 
 bool LineFile::rewrite(const std::function<std::string(const std::string& content)>& edit) {

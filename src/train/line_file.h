@@ -1,5 +1,5 @@
-// A text file that grows by lines and only reports what happens: if it cannot be written, that is
-// reported once and has no other effect.
+// A file that grows by lines or records and only reports what happens: if it cannot be written,
+// that is reported once and has no other effect.
 //
 //   LineFile file("runs/a/metrics.csv", [](std::string_view fault) { … });
 //   file.append("20,0.5");
@@ -23,7 +23,9 @@ class LineFile {
 
   /// Appends a line, whole or not at all; it is in the file when this returns. Every call tries
   /// again, so that lines are written again when there is room.
-  void append(std::string_view line);
+  void append(std::string_view line) { append_bytes(std::string(line) + "\n"); }
+  /// The same for bytes that are no line; false where that failed.
+  bool append_bytes(std::string_view bytes);
   /// Replaces the content by what `edit` makes of it ("" where there is no file). False where that
   /// failed; anything but a regular file stays unchanged.
   bool rewrite(const std::function<std::string(const std::string& content)>& edit);

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <numbers>
 
 namespace amnet {
 namespace {
@@ -24,6 +25,14 @@ double rate_of(const Schedule& schedule, std::int64_t iteration) {
       require_at_least_1(schedule, ".max_steps", schedule.max_steps);
       return schedule.base * std::pow(std::max(0.0, 1 - i / static_cast<double>(schedule.max_steps)), schedule.power);
     case SchedulePolicy::sigmoid: return schedule.base / (1 + std::exp(-schedule.gamma * (i - static_cast<double>(schedule.step_size))));
+    case SchedulePolicy::cosine: {
+      require_at_least_1(schedule, ".max_steps", schedule.max_steps);
+      // a warm-up that takes the whole training leaves no step to fall in
+      const std::int64_t behind = std::max<std::int64_t>(0, iteration - schedule.warm_up);
+      const std::int64_t length = std::max<std::int64_t>(1, schedule.max_steps - schedule.warm_up);
+      const double done = std::min(1.0, static_cast<double>(behind) / static_cast<double>(length));
+      return schedule.least + (schedule.base - schedule.least) * (1 + std::cos(std::numbers::pi * done)) / 2;
+    }
   }
   return schedule.base;
 }

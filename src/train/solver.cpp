@@ -1,3 +1,4 @@
+#include <amnet/core/named.h>
 #include <amnet/kernels/adam.h>
 #include <amnet/kernels/clip_factor.h>
 #include <amnet/kernels/sgd.h>
@@ -16,13 +17,15 @@ SolverOptions checked(SolverOptions options) {
   in_range(".momentum", options.momentum, 0);
   in_range(".weight_decay", options.weight_decay, 0);
   in_range(".clip_norm", options.clip_norm, 0);
-  if (options.method != SolverMethod::adam) return options;
+  if (moments_of(options.method) == 1) return options;
   in_range(".epsilon", options.epsilon, 0);
-  const auto below_one = [](std::string_view field, double value) {
-    require(value >= 0 && value < 1, "[solver] expected {} of Adam from 0 to below 1 but got {}.", field, value);
+  const auto below_one = [&](std::string_view field, double value) {
+    require(value >= 0 && value < 1, "[solver] expected {} of {} from 0 to below 1 but got {}.", field, name_of(options.method), value);
   };
   below_one(".momentum", options.momentum);
   below_one(".beta2", options.beta2);
+  require(options.method != SolverMethod::adamw || options.regularization == Regularization::l2,
+          "[solver] adamw shrinks the weights themselves, which is .regularization l2, but got {}.", name_of(options.regularization));
   return options;
 }
 
@@ -62,19 +65,21 @@ void Solver::step(Device& device, Plan& plan, double learning_rate, double gradi
   const UpdateTerms shared = terms(device, plan, halted);
   std::vector<SgdUpdate> sgd;
   std::vector<AdamUpdate> adam;
-  const double corrected =
-      options_.method == SolverMethod::adam ? learning_rate * adam_correction(options_.momentum, options_.beta2, done + 1) : learning_rate;
+  const bool is_adam = moments_of(options_.method) == 2, is_adamw = options_.method == SolverMethod::adamw;
+  const double correction = is_adam ? adam_correction(options_.momentum, options_.beta2, done + 1) : 1;
+  const double epsilon = is_adamw ? options_.epsilon * adamw_root(options_.beta2, done + 1) : options_.epsilon;
   plan.visit([&](const std::string& name, Parameter& parameter, const Tensor& gradient) {
     const auto found = places_.find(name);
     require(found != places_.end(), "[solver] '{}' has no momentum: it was frozen, or not there, when the solver was made.", name);
     const std::size_t place = found->second;
-    const double rate = corrected * parameter.lr_mult, decay = options_.weight_decay * parameter.decay_mult;
-    if (options_.method == SolverMethod::adam) {
-      adam.push_back({.options = {.learning_rate = rate,
+    const double rate = learning_rate * parameter.lr_mult, decay = options_.weight_decay * parameter.decay_mult;
+    if (is_adam) {
+      adam.push_back({.options = {.learning_rate = rate * correction,
                                   .beta1 = options_.momentum,
                                   .beta2 = options_.beta2,
-                                  .epsilon = options_.epsilon,
-                                  .weight_decay = decay,
+                                  .epsilon = epsilon,
+                                  .weight_decay = is_adamw ? 0 : decay,
+                                  .shrink = is_adamw ? rate * decay : 0,
                                   .gradient_scale = gradient_scale},
                       .gradient = gradient,
                       .mean = state_[place].value,
@@ -92,7 +97,8 @@ void Solver::step(Device& device, Plan& plan, double learning_rate, double gradi
     switch (options_.method) {
       case SolverMethod::sgd: return sgd_step(backend, sgd, shared);
       case SolverMethod::nesterov: return nesterov_step(backend, sgd, shared);
-      case SolverMethod::adam: return adam_step(backend, adam, shared);
+      case SolverMethod::adam:
+      case SolverMethod::adamw: return adam_step(backend, adam, shared);
     }
   });
 }

@@ -22,6 +22,19 @@ std::vector<std::string> columns_of(const std::vector<std::string>& numbers) {
   return columns;
 }
 
+std::vector<Reported> numbers_of(const Trainer& trainer) {
+  std::vector<Reported> numbers = {{"train/epoch", trainer.epoch()},
+                                   {"train/learning_rate", trainer.learning_rate()},
+                                   {"train/samples_per_second", trainer.clock().samples_per_second()},
+                                   {"train/wait_fraction", trainer.clock().wait_share()}};
+  for (const std::string& name : trainer.meters().names()) numbers.push_back({"train/" + name, trainer.meters()[name]});
+  for (const auto& probe : trainer.options().probes) {
+    if (probe->moment() != Probe::Moment::before_update) continue;
+    for (const std::string& name : probe->names()) numbers.push_back({"train/" + name, trainer.latest(name)});
+  }
+  return numbers;
+}
+
 }  // namespace
 
 bool log_is_due(const Trainer& trainer, std::int64_t every) { return trainer.step() % every == 0 || trainer.is_last(); }
@@ -61,6 +74,7 @@ void StepLog::after_step(TrainRun& run) {
                         clock.samples_per_second(), options_.words(last_), trainer.learning_rate(), trainer.epoch(), trainer.step(),
                         trainer.options().steps, 100 * clock.wait_share(),
                         duration_text(clock.seconds_for(trainer.options().steps - trainer.step()))));
+  run.report(numbers_of(trainer));
   trainer.close_interval();
   if (!told_refusal_ && !trainer.refusal().empty()) {
     log_.line(fmt::format("Steps are launched kernel by kernel, which takes longer: {}", trainer.refusal()));

@@ -66,6 +66,10 @@ void TrainRun::answer_snapshot() {
   if (request_ == TrainRequest::snapshot) request_ = TrainRequest::none;
 }
 
+void TrainRun::report(const std::vector<Reported>& numbers) const {
+  for (Observer* observer : observers_) observer->reported(*this, numbers);
+}
+
 void TrainRun::show(std::string activity) const {
   if (!hooks_.progress) return;
   hooks_.progress({.step = trainer_.step(),

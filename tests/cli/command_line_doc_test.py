@@ -217,7 +217,7 @@ class Page(CliTest):
         of_run, of_checkpoint = tables("Files of a run")
         listed = [code(row[0])[0] for row in of_run]
         found = {re.sub(r"step_\d{8}", "step_NNNNNNNN/", name) for name in os.listdir(path("model"))}
-        self.assertEqual(found, set(listed) - {"non_finite_batch.json", "faces/", "test.csv"})
+        self.assertEqual(found, set(listed) - {"non_finite_batch.json", "faces/", "test.csv", "tensorboard/"})
         run(*train_arguments("infinite", "--lr", 1e30, "--iterations", 50))
         self.assertIn("non_finite_batch.json", os.listdir(path("infinite")))
         self.assertEqual(set(os.listdir(path("model/last"))), {code(row[0])[0] for row in of_checkpoint})

@@ -185,6 +185,8 @@ class Recipe(Train):
             ("inv", ["--lr-gamma", 1, "--lr-power", 2], [0.01, 0.0025, 0.01 / 9, 0.000625]),
             ("poly", ["--lr-power", 2], [0.01, 0.005625, 0.0025, 0.000625]),
             ("sigmoid", ["--lr-step-size", 2, "--lr-gamma=-1"], [0.01 / (1 + math.exp(i - 2)) for i in range(4)]),
+            ("cosine", [], [0.005 * (1 + math.cos(math.pi * i / 4)) for i in range(4)]),
+            ("cosine", ["--warm-up", 2, "--lr-least", 0.002], [0.005, 0.01, 0.01, 0.006]),
         ]:
             with self.subTest(schedule=schedule):
                 self.train(f"schedule-{schedule}", "--iterations", 4, "--schedule", schedule, *flags)
@@ -192,9 +194,10 @@ class Recipe(Train):
                     self.assertAlmostEqual(found, wanted, places=8)
 
     def test_methods(self):
-        kept = {method: set(model(f"{self.solved(method)}/last/solver.safetensors")[1]) for method in ["sgd", "nesterov", "adam"]}
+        kept = {method: set(model(f"{self.solved(method)}/last/solver.safetensors")[1]) for method in ["sgd", "nesterov", "adam", "adamw"]}
         self.assertEqual(kept["sgd"], kept["nesterov"])
         self.assertEqual(kept["adam"], kept["sgd"] | {f"{name}.square" for name in kept["sgd"]})
+        self.assertEqual(kept["adam"], kept["adamw"])
         self.assert_differs("solver-sgd", "solver-nesterov")
         # The first step of Adam has the length of the rate, whatever the gradient is.
         def moved(*flags):
@@ -208,6 +211,14 @@ class Recipe(Train):
         self.assertAlmostEqual(moved("--beta2", 0.5), 0.001, delta=1e-5)
         self.assertLess(moved("--epsilon", 1), 1e-4)
         self.assert_differs("solver-adam", self.solved("adam", "--beta2", 0.5))
+
+    def test_the_decay_of_adamw_does_not_depend_on_the_gradient(self):
+        free, decayed = (model(newest(self.solved("adamw", "--iterations", 1, "--weight-decay", decay)))[1] for decay in [0, 0.5])
+        self.train("adamw-start", "--lr", 0, "--iterations", 1)
+        start = model(newest("adamw-start"))[1]["fc5.weight"][1]
+        for w, a, b in zip(start, free["fc5.weight"][1], decayed["fc5.weight"][1]):
+            self.assertAlmostEqual(a - b, 0.001 * 0.5 * w, delta=1e-7)
+        self.refused_training(2, ["--method", "adamw", "--regularization", "l1"], "--regularization", "l2")
 
     def solved(self, method, *flags):
         out = "-".join(["solver", method, *(str(flag) for flag in flags)])

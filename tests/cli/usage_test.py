@@ -93,8 +93,11 @@ class Usage(CliTest):
             "--warm-up": ["-1"],
             "--lr-power": ["-1", "nan"],
             "--lr-step-size": ["0", "-1", "nan"],
-            "--schedule": ["cosine", ""],
-            "--method": ["adamw", ""],
+            "--schedule": ["constant", ""],
+            "--lr-least": ["-1", "nan"],
+            "--method": ["adamax", ""],
+            "--freeze": ["fc7.*", "fc5", ""],
+            "--lr-mult": ["fc5.*", "fc5.*=", "fc5.*=x", "fc5.*=0", "fc5.*=-1", "fc5.*=nan", "=2", "fc7.*=2", ""],
             "--regularization": ["l3"],
             "--clip-norm": ["-1", "nan"],
             "--beta2": ["-1", "1.5", "nan"],
@@ -212,7 +215,8 @@ class Config(CliTest):
         keys = set(re.findall(r"^([a-z0-9-]+) = ", read("every/config.toml"), re.MULTILINE))
         silent = {"config", "resume", "verbose", "preset", "epochs", "exclude", "pack", "val-pairs", "val-root", "val-pack", "init-from",  # not given
                   "net", "snapshot", "solver", "test-list", "weights",  # of a net of Caffe
-                  "lr-power", "lr-step-size", "beta2", "epsilon"}  # fmt: skip  # without effect
+                  "freeze", "lr-mult",  # of no parameter
+                  "lr-power", "lr-step-size", "lr-least", "beta2", "epsilon"}  # fmt: skip  # without effect
         self.assertEqual({flag[2:] for flag in flags_of(self.ok("train", "--help").out)} - silent, keys)
 
     def test_presets_and_what_overrides_them(self):

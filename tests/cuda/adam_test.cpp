@@ -29,6 +29,7 @@ struct Parameters {
                               .beta2 = 1 - 0.1 / (1 + k),
                               .epsilon = 0.01 * (1 + k),
                               .weight_decay = 1e-3 * k,
+                              .shrink = 2e-3 * k,
                               .gradient_scale = 1 - 1e-3 * k};
     const Both gradient = drawn(0);
     means.push_back(drawn(0));

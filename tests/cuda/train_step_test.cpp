@@ -69,7 +69,7 @@ double norm_of(const Plan& plan) {
 
 TEST_CASE("train step: every method, and clipped gradients, go as on the CPU", "[gpu]") {
   for_each_machine<F32>("train step: every method, and clipped gradients", [](Parity& parity) {
-    for (const SolverMethod method : {SolverMethod::sgd, SolverMethod::nesterov, SolverMethod::adam}) {
+    for (const SolverMethod method : {SolverMethod::sgd, SolverMethod::nesterov, SolverMethod::adam, SolverMethod::adamw}) {
       for (const double clip_norm : {0.0, 0.01}) {
         INFO(name_of(method) << ", clip_norm " << clip_norm);
         TraineeForm form = small();

@@ -58,6 +58,7 @@ FLAGS = {
     "--cpus": "Docker's",
     "--install": "CMake's",
     "--prefix": "CMake's",
+    "--logdir": "TensorBoard's",
 }
 NAMES = {
     "std::*": "the standard library",
@@ -67,6 +68,9 @@ NAMES = {
     "ReLU": "a layer's name in prose",
     "WebP": "an image format",
     "NumPy": "another library",
+    "PyTorch": "another library",
+    "AdamW": "a method of a paper",
+    "SessionLog": "a message of TensorBoard's",
     "OpenCV": "another library",
     "LeCun": "an author",
     "InnerProduct": "Caffe's",

@@ -101,6 +101,15 @@ TEST_CASE("train options: every policy of the schedule gets what it needs from t
   options.lr_power = 2;
   CHECK(schedule_of(options, 1000).at(500) == Approx(0.1));
   CHECK(schedule_of(options, 1000).at(1000) == 0);
+  options.schedule = SchedulePolicy::cosine;
+  options.lr_least = 0.1;
+  options.warm_up = 200;
+  CHECK_NOTHROW(check_options(options));
+  CHECK(schedule_of(options, 1000).at(199) == 0.4);
+  CHECK(schedule_of(options, 1000).at(200) == 0.4);
+  CHECK(schedule_of(options, 1000).at(600) == Approx(0.25));
+  CHECK(schedule_of(options, 1000).at(1000) == 0.1);
+  options.warm_up = 0;
   options.schedule = SchedulePolicy::step;
   options.lr_step_size = 0.25;
   options.lr_gamma = 0.5;
@@ -149,11 +158,19 @@ TEST_CASE("train options: what is out of range is refused by the name of its fla
       {".lr_steps", [](FaceTraining& o) { o.lr_steps = {nan}; }},
       {".lr_gamma", [](FaceTraining& o) { o.lr_gamma = -0.5; }},
       {".lr_power", [](FaceTraining& o) { o.lr_power = nan; }},
+      {".lr_least", [](FaceTraining& o) { o.lr_least = -1; }},
+      {".lr_least",
+       [](FaceTraining& o) {
+         o.schedule = SchedulePolicy::cosine;
+         o.lr_least = 2 * o.learning_rate;
+       }},
       {".lr_step_size", [](FaceTraining& o) { o.lr_step_size = 0; }},
       {".lr_step_size", [](FaceTraining& o) { o.lr_step_size = nan; }},
       {".solver.momentum", [](FaceTraining& o) { o.solver.momentum = -0.5; }},
       {".solver.momentum", [](FaceTraining& o) { o.solver = {.method = SolverMethod::adam, .momentum = 1}; }},
       {".solver.beta2", [](FaceTraining& o) { o.solver = {.method = SolverMethod::adam, .beta2 = 1}; }},
+      {".solver.momentum", [](FaceTraining& o) { o.solver = {.method = SolverMethod::adamw, .momentum = 1}; }},
+      {".solver.regularization", [](FaceTraining& o) { o.solver = {.method = SolverMethod::adamw, .regularization = Regularization::l1}; }},
       {".solver.epsilon", [](FaceTraining& o) { o.solver.epsilon = -1; }},
       {".solver.clip_norm", [](FaceTraining& o) { o.solver.clip_norm = -1; }},
       {".solver.weight_decay", [](FaceTraining& o) { o.solver.weight_decay = -1; }},

@@ -10,6 +10,9 @@ TEST_CASE("settings: those that change what is learned are told, others not", "[
   const std::string then = "# Data\nworkers = 1\ncache = \"none\"\n# Recipe\nlr = 0.1\nwarm-up = 0\n";
   CHECK(changed_settings(then, then).empty());
   CHECK(changed_settings(then, "workers = 8\ncache = \"device\"\nlr = 0.1\nwarm-up = 0\n").empty());
+  CHECK(changed_settings(then, then + "tensorboard = true\n").empty());
+  CHECK(changed_settings(then + "freeze = [\"a\"]\n", then) ==
+        std::vector<std::string>{"Setting changed since the checkpoint: freeze is not set, was [\"a\"]"});
   CHECK(changed_settings(then, "lr = 0.2\n") ==
         std::vector<std::string>{"Setting changed since the checkpoint: lr = 0.2, was 0.1",
                                  "Setting changed since the checkpoint: warm-up is not set, was 0"});

@@ -22,18 +22,18 @@ ROOT = Path(__file__).resolve().parents[2]
 CORPUS = ROOT / "tests/fuzz/corpus"
 SECONDS, MEMORY_MB, BLOCK_MB = 1, 256, 64
 
-TEXT = ["caffe_file", "nearest_names", "prototxt", "prototxt_mistakes", "upgrade"]
+TEXT = [f"src/caffe/{name}.cpp" for name in ["caffe_file", "prototxt", "prototxt_mistakes", "upgrade"]] + ["src/core/nearest_names.cpp"]
 BINARY = ["caffe_file", "weights", "whole_file", "wire"]
 # The files of each reader, without what many parts of the library use.
 READERS = {
     "caffemodel": [f"src/caffe/{name}.cpp" for name in BINARY],
     "face_list": ["src/faces/face_list.cpp", "src/faces/list_builder.h", "src/faces/exclusions.h"],
     "mean_binaryproto": [f"src/caffe/{name}.cpp" for name in BINARY],
-    "net_prototxt": [f"src/caffe/{name}.cpp" for name in TEXT],
+    "net_prototxt": TEXT,
     "npy": ["src/io/npy.cpp"],
     "pairs": ["src/faces/pairs.cpp"],
     "safetensors": ["src/io/safetensors.cpp", "src/io/safetensors_header.cpp"],
-    "solver_prototxt": [f"src/caffe/{name}.cpp" for name in TEXT],
+    "solver_prototxt": TEXT,
     "solverstate": [f"src/caffe/{name}.cpp" for name in BINARY],
 }
 

@@ -43,6 +43,37 @@ TEST_CASE("adam: the correction makes the first step as long as the rate", "[ada
   }
 }
 
+// Three steps of torch.optim.AdamW's rule at lr 0.1, betas (0.5, 0.75), eps 0.5, weight_decay 2,
+// from w = 2 and with the gradients 8, 8, -4, by hand.
+TEST_CASE("adam: AdamW by hand", "[adam]") {
+  CHECK(adamw_root(0.75, 1) == Approx(0.5));
+  CHECK(adamw_root(0.75, 2) == Approx(std::sqrt(0.4375)));
+  Cpu cpu(1);
+  const Tensor gradient = Tensor::of<double>({1}, {8.0}), mean = Tensor::zeros({1}, DType::f64), square = Tensor::zeros({1}, DType::f64),
+               value = Tensor::of<double>({1}, {2.0});
+  const auto step = [&](std::int64_t t, double slope) {
+    gradient.fill(slope);
+    const AdamOptions options{.learning_rate = 0.1 * adam_correction(0.5, 0.75, t),
+                              .beta1 = 0.5,
+                              .beta2 = 0.75,
+                              .epsilon = 0.5 * adamw_root(0.75, t),
+                              .shrink = 0.1 * 2};
+    adam_step(cpu, std::array{AdamUpdate{options, gradient, mean, square, value}});
+  };
+  step(1, 8);  // m = 4, v = 16; corrected 8 and 64: w = 2 * 0.8 - 0.1 * 8 / (8 + 0.5)
+  CHECK(mean.item() == 4);
+  CHECK(square.item() == 16);
+  CHECK(value.item() == Approx(1.6 - 0.8 / 8.5).epsilon(1e-14));
+  const double first = value.item();
+  step(2, 8);  // m = 6, v = 28; corrected 8 and 64 again
+  CHECK(value.item() == Approx(first * 0.8 - 0.8 / 8.5).epsilon(1e-14));
+  const double second = value.item();
+  step(3, -4);  // m = 1, v = 25; corrected 8/7 and 1600/37
+  CHECK(mean.item() == 1);
+  CHECK(square.item() == 25);
+  CHECK(value.item() == Approx(second * 0.8 - 0.1 * (8.0 / 7) / (std::sqrt(1600.0 / 37) + 0.5)).epsilon(1e-14));
+}
+
 TEST_CASE("adam: shared terms, every parameter by its own options, and a raised flag", "[adam]") {
   Cpu cpu(2);
   std::vector<AdamUpdate> updates;

@@ -75,6 +75,38 @@ TEST_CASE("schedule: every policy by hand", "[schedule]") {
   CHECK(sigmoid.at(4) == 4);
   CHECK(sigmoid.at(0) == Approx(8 / (1 + std::exp(-2.0))));
   CHECK(sigmoid.at(8) == Approx(8 / (1 + std::exp(2.0))));
+
+  const Schedule cosine{.policy = SchedulePolicy::cosine, .base = 8, .max_steps = 12, .least = 2};
+  CHECK(cosine.at(0) == 8);
+  CHECK(cosine.at(4) == Approx(6.5));  // 2 + 6 (1 + 1/2) / 2
+  CHECK(cosine.at(6) == Approx(5));    // half way
+  CHECK(cosine.at(8) == Approx(3.5));  // 2 + 6 (1 - 1/2) / 2
+  // the last step still falls
+  CHECK(cosine.at(11) == Approx(2 + 3 * (1 - std::cos(std::acos(-1.0) / 12))));
+  CHECK(cosine.at(12) == 2);
+  CHECK(cosine.at(100) == 2);  // and does not rise again
+}
+
+TEST_CASE("schedule: cosine begins behind the warm-up, at its whole rate", "[schedule]") {
+  const Schedule cosine{.policy = SchedulePolicy::cosine, .base = 8, .warm_up = 4, .max_steps = 12};
+  CHECK(cosine.at(0) == 2);  // base / warm_up
+  CHECK(cosine.at(1) == 4);
+  CHECK(cosine.at(3) == 8);  // the warm-up's last
+  CHECK(cosine.at(4) == 8);  // t = 0
+  CHECK(cosine.at(8) == Approx(4));
+  CHECK(cosine.at(11) == Approx(4 * (1 - std::cos(std::acos(-1.0) / 8))));
+  CHECK(cosine.at(12) == Approx(0).margin(1e-15));
+  // The warm-up goes to the policy's rate, whatever the least is.
+  const Schedule high{.policy = SchedulePolicy::cosine, .base = 8, .warm_up = 4, .max_steps = 12, .least = 6};
+  CHECK(high.at(0) == 2);
+  CHECK(high.at(4) == 8);
+  CHECK(high.at(8) == Approx(7));
+  // A warm-up of all steps, or of more, ends at base and has no step to fall in.
+  for (const std::int64_t warm_up : {12, 24}) {
+    const Schedule rising{.policy = SchedulePolicy::cosine, .base = 24, .warm_up = warm_up, .max_steps = 12};
+    CHECK(rising.at(0) == Approx(24.0 / static_cast<double>(warm_up)));
+    CHECK(rising.at(11) == Approx(24.0 * 12 / static_cast<double>(warm_up)));
+  }
 }
 
 TEST_CASE("schedule: a warm-up rises to what the policy says", "[schedule]") {
@@ -82,6 +114,16 @@ TEST_CASE("schedule: a warm-up rises to what the policy says", "[schedule]") {
   CHECK(poly.at(0) == 4);
   CHECK(poly.at(1) == 6);
   CHECK(poly.at(2) == 4);
+  CHECK(poly.at(3) == 2);  // the last step: base / max_steps
+  CHECK(poly.at(4) == 0);
+  const Schedule step{.policy = SchedulePolicy::step, .base = 8, .gamma = 0.5, .warm_up = 4, .step_size = 2};
+  CHECK(step.at(1) == 4);  // 2/4 of 8
+  CHECK(step.at(2) == 3);  // its clock has run since the first step: 3/4 of 4
+  CHECK(step.at(4) == 2);
+  const Schedule fixed{.policy = SchedulePolicy::fixed, .base = 8, .warm_up = 4};
+  CHECK(fixed.at(0) == 2);
+  CHECK(fixed.at(3) == 8);
+  CHECK(fixed.at(4) == 8);
 }
 
 TEST_CASE("schedule: drops are counted as Caffe's current_step", "[schedule]") {
@@ -97,7 +139,8 @@ TEST_CASE("schedule: drops are counted as Caffe's current_step", "[schedule]") {
 }
 
 TEST_CASE("schedule: a policy without what it needs is refused by name", "[schedule]") {
-  const Schedule step{.policy = SchedulePolicy::step}, poly{.policy = SchedulePolicy::poly};
+  const Schedule step{.policy = SchedulePolicy::step}, poly{.policy = SchedulePolicy::poly}, cosine{.policy = SchedulePolicy::cosine};
   CHECK_THROWS_WITH(step.at(0), Catch::Matchers::Contains(".step_size") && Catch::Matchers::Contains("step but got 0"));
   CHECK_THROWS_WITH(poly.at(0), Catch::Matchers::Contains(".max_steps") && Catch::Matchers::Contains("poly but got 0"));
+  CHECK_THROWS_WITH(cosine.at(0), Catch::Matchers::Contains(".max_steps") && Catch::Matchers::Contains("cosine but got 0"));
 }

@@ -139,7 +139,7 @@ TEST_CASE("solver: momentum that is brought back continues as if it had not stop
 
 namespace {
 
-/// A plain loop over Caffe's rules, in the order clip, average, decay, method.
+/// A plain loop over Caffe's rules, in the order clip, average, decay, method; and AdamW.
 struct Reference {
   SolverOptions options;
   struct One {
@@ -167,13 +167,22 @@ struct Reference {
       for (std::size_t i = 0; i < each.value.size(); ++i) {
         double &w = each.value[i], &m = each.first[i], &v = each.second[i];
         const double pull = options.regularization == Regularization::l1 ? (w > 0 ? 1 : w < 0 ? -1 : 0) : w;
-        const double g = clip * gradients[i] * scale + options.weight_decay * each.decay_mult * pull;
+        const bool is_adamw = options.method == SolverMethod::adamw;
+        const double decay = options.weight_decay * each.decay_mult;
+        const double g = clip * gradients[i] * scale + (is_adamw ? 0 : decay * pull);
         const double lr = rate * each.lr_mult, before = m;
         if (options.method == SolverMethod::adam) {
           const auto t = static_cast<double>(number + 1);
           m = options.momentum * m + (1 - options.momentum) * g;
           v = options.beta2 * v + (1 - options.beta2) * g * g;
           w -= lr * std::sqrt(1 - std::pow(options.beta2, t)) / (1 - std::pow(options.momentum, t)) * m / (std::sqrt(v) + options.epsilon);
+        } else if (is_adamw) {  // in the order of torch.optim.AdamW
+          const auto t = static_cast<double>(number + 1);
+          w *= 1 - lr * decay;
+          m = options.momentum * m + (1 - options.momentum) * g;
+          v = options.beta2 * v + (1 - options.beta2) * g * g;
+          const double mean = m / (1 - std::pow(options.momentum, t)), square = v / (1 - std::pow(options.beta2, t));
+          w -= lr * mean / (std::sqrt(square) + options.epsilon);
         } else {
           m = options.momentum * m + lr * g;
           w -= options.method == SolverMethod::nesterov ? (1 + options.momentum) * m - options.momentum * before : m;
@@ -187,8 +196,9 @@ struct Reference {
 
 TEST_CASE("solver: every method, clipped or not, equals a plain loop over the reference code's rule", "[solver]") {
   Device device = Cpu(2);
-  for (const SolverMethod method : {SolverMethod::sgd, SolverMethod::nesterov, SolverMethod::adam}) {
+  for (const SolverMethod method : {SolverMethod::sgd, SolverMethod::nesterov, SolverMethod::adam, SolverMethod::adamw}) {
     for (const Regularization regularization : {Regularization::l2, Regularization::l1}) {
+      if (method == SolverMethod::adamw && regularization == Regularization::l1) continue;
       for (const double clip_norm : {0.0, 3.0, 1e3}) {
         SmallNet model;
         const SolverOptions options{.method = method,
@@ -245,6 +255,19 @@ TEST_CASE("solver: Adam keeps all means and then all squares, and goes on from t
   });
 }
 
+TEST_CASE("solver: the decay of AdamW is the same share of a weight whatever its gradient is", "[solver]") {
+  Device device = Cpu(1);
+  SmallNet model;
+  const double before = model.parameter("a.weight").value.data<double>()[0];
+  Solver solver(model.net, {.method = SolverMethod::adamw, .weight_decay = 0.5});
+  CHECK(solver.state().size() == 10);  // means and squares of five parameters
+  model.plan->visit([](const std::string&, Parameter&, const Tensor& gradient) { gradient.fill(0); });
+  solver.step(device, *model.plan, 0.1);
+  // rate 0.1, lr_mult 0.5, decay 0.5, decay_mult 3
+  CHECK(model.parameter("a.weight").value.data<double>()[0] == Approx(before * (1 - 0.1 * 0.5 * 0.5 * 3)).epsilon(1e-14));
+  CHECK(model.parameter("a.bias").value.data<double>()[0] == 0.3);  // decay_mult 0
+}
+
 TEST_CASE("solver: options out of range are refused by name", "[solver]") {
   SmallNet model;
   const auto refused = [&](const SolverOptions& options, const char* field) {
@@ -258,5 +281,8 @@ TEST_CASE("solver: options out of range are refused by name", "[solver]") {
   refused({.method = SolverMethod::adam, .momentum = 1}, ".momentum");
   refused({.method = SolverMethod::adam, .beta2 = 1}, ".beta2");
   refused({.method = SolverMethod::adam, .epsilon = -1}, ".epsilon");
+  refused({.method = SolverMethod::adamw, .momentum = 1}, ".momentum of adamw");
+  refused({.method = SolverMethod::adamw, .beta2 = 1}, ".beta2 of adamw");
+  refused({.method = SolverMethod::adamw, .regularization = Regularization::l1}, ".regularization l2, but got l1");
   CHECK_NOTHROW(Solver(model.net, {.momentum = 1}));
 }

@@ -170,7 +170,7 @@ TEST_CASE("checkpoints: a run of Adam with a schedule goes on to the same bytes,
                           .solver = {.method = method, .clip_norm = 0.5},
                           .seed = 3};
   };
-  for (const SolverMethod method : {SolverMethod::adam, SolverMethod::nesterov}) {
+  for (const SolverMethod method : {SolverMethod::adam, SolverMethod::adamw, SolverMethod::nesterov}) {
     const std::filesystem::path here = folder.path() / name_of(method);
     InFolder whole(here / "whole", options_of(method));
     CHECK(!whole.run());
@@ -178,7 +178,7 @@ TEST_CASE("checkpoints: a run of Adam with a schedule goes on to the same bytes,
       InFolder part(here / "parts", options_of(method));
       CHECK(part.run(stop));
     }
-    for (const SolverMethod other : {SolverMethod::sgd, SolverMethod::nesterov, SolverMethod::adam}) {
+    for (const SolverMethod other : {SolverMethod::sgd, SolverMethod::nesterov, SolverMethod::adam, SolverMethod::adamw}) {
       if (other == method) continue;
       InFolder changed(here / "parts", options_of(other));
       CHECK_THROWS_WITH(changed.run(), Contains(fmt::format("started with the solver {} but now it is {}; give .solver.method as before",
@@ -191,7 +191,7 @@ TEST_CASE("checkpoints: a run of Adam with a schedule goes on to the same bytes,
       CHECK(bytes_of(here / "whole/last" / file) == bytes_of(here / "parts/last" / file));
     }
     CHECK((read_safetensors(here / "whole/last/solver.safetensors").find("fc1.weight.square") != nullptr) ==
-          (method == SolverMethod::adam));
+          (method != SolverMethod::nesterov));
   }
   // A run of SGD says nothing of its method, as before there was another.
   InFolder plain(folder.path() / "plain", options_of(SolverMethod::sgd));

@@ -15,6 +15,7 @@
 #include <amnet/faces/heads.h>
 #include <amnet/faces/sphere_face.h>
 #include <amnet/faces/verification.h>
+#include <amnet/train/parameter_rates.h>
 #include <amnet/train/schedule.h>
 #include <amnet/train/solver.h>
 
@@ -92,14 +93,17 @@ struct FaceTraining {
   std::vector<double> lr_steps = {16.0 / 30, 24.0 / 30, 28.0 / 30};
   double lr_gamma = 0.1;
   double lr_power = 1;        ///< of inv, and of poly, which reaches 0 at the end of the run
+  double lr_least = 0;        ///< of cosine, which reaches it at the end of the run
   double lr_step_size = 0.5;  ///< of step and sigmoid: steps, or below 1 a fraction of all steps
   std::int64_t warm_up = 0;
   SolverOptions solver = {};
+  ParameterRates rates = {};  ///< of single parameters, by name
 
   // the run
   std::filesystem::path out = {};
   std::uint64_t seed = 1;
   std::int64_t log_every = 20;
+  bool tensorboard = false;  ///< also writes the numbers of the log as event files of TensorBoard
   std::int64_t checkpoint_every = 1000;
   int keep_checkpoints = 3;
   /// "": a new run; "auto": the newest intact checkpoint of `out`, if any; else a checkpoint

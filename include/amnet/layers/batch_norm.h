@@ -35,7 +35,8 @@ struct BatchNormOptions {
 
 /// Input and output (..., C). Parameters "scale" and "shift" (C); buffers "running_mean" and
 /// "running_variance" (C), and "weight_of_past" (1): the weight of all batches they are the mean
-/// of, 0 before the first.
+/// of, 0 before the first. Where "running_mean" is frozen (its lr_mult is 0), training uses the
+/// running statistics and leaves them alone, as with `stored_statistics`.
 class BatchNorm final : public Layer {
  public:
   explicit BatchNorm(BatchNormOptions options = {}) : options_(options) {
@@ -113,7 +114,9 @@ class BatchNorm final : public Layer {
     require(shape.rank() >= 2, "[batch_norm] expected an input (N, ..., C) but got {}.", shape);
     return {shape[shape.rank() - 1]};
   }
-  bool stored(const Context& context) const { return options_.stored_statistics || context.phase == Phase::test; }
+  bool stored(const Context& context) const {
+    return options_.stored_statistics || running_mean_.lr_mult == 0 || context.phase == Phase::test;
+  }
   const Tensor& mean(const Context& context, std::span<const Tensor> saved) const {
     return stored(context) ? running_mean_.value : saved[0];
   }

@@ -137,7 +137,8 @@ struct Parameter {
   Filler filler;          ///< how initialise() draws the value
   double lr_mult = 1;     ///< multiplies the learning rate; 0 freezes: no gradient is computed
   double decay_mult = 1;  ///< multiplies the weight decay
-  bool buffer = false;    ///< not learned: lr_mult and decay_mult do not apply
+  /// not learned: no gradient and no decay; lr_mult 0 keeps the running statistics of a BatchNorm
+  bool buffer = false;
   ParameterLayout layout = ParameterLayout::plain;
   /// Raised by the code that causes a write to the value: what was prepared from it is then known
   /// to be out of date. The work that writes does not raise it; it may be a recording that the host

@@ -63,8 +63,8 @@ class Checkpoints final : public Observer {
 
  private:
   std::optional<FoundCheckpoint> find(std::vector<std::string>& notes) const;
-  void load(TrainRun& run, const std::filesystem::path& checkpoint);
-  void load_tensors_of(Trainer& trainer, const std::filesystem::path& checkpoint);
+  void load(TrainRun& run, const std::filesystem::path& checkpoint, std::vector<std::string>& notes);
+  void load_tensors_of(Trainer& trainer, const std::filesystem::path& checkpoint, std::vector<std::string>& notes);
   void save(TrainRun& run);
   bool holds(const TrainRun& run) const;
   bool in_folder(const std::filesystem::path& checkpoint) const;

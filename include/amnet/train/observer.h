@@ -13,6 +13,7 @@
 
 #include <cstdint>
 #include <exception>
+#include <span>
 #include <string>
 
 namespace amnet {
@@ -25,6 +26,12 @@ enum class TrainRequest : unsigned char {
   none,
   snapshot,  ///< write a checkpoint and continue
   stop       ///< write a checkpoint and end
+};
+
+/// A number that an observer has found, for others to show: "verification/accuracy_mean".
+struct Reported {
+  std::string name;
+  double value = 0;
 };
 
 /// Observers are called in the order in which a run has them, but at the end, and after an error,
@@ -42,6 +49,8 @@ class Observer {
   /// interrupted.
   virtual void catch_up(TrainRun&) {}
   virtual void after_step(TrainRun&) {}
+  /// An observer has found numbers of the step that the run is at (TrainRun::report).
+  virtual void reported(const TrainRun&, std::span<const Reported>) {}
   /// Whether work remains that a stop interrupted. A run that is stopped then has not reached its
   /// end, even after its last step.
   virtual bool owes(const TrainRun&) const { return false; }

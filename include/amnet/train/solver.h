@@ -5,6 +5,11 @@
 // rate is folded into the momentum: V = momentum V + lr lr_mult (g + decay decay_mult w), w = w -
 // V.
 //
+// Adam is Caffe's: the decay is in the gradient, and epsilon is added to the uncorrected root.
+// AdamW is Loshchilov and Hutter's (arXiv 1711.05101, algorithm 2) as in PyTorch's
+// torch.optim.AdamW: the gradient has no decay, the weight shrinks by lr lr_mult decay decay_mult
+// of itself, and epsilon is added to the corrected root.
+//
 //   Solver solver(net, {.momentum = 0.9, .weight_decay = 5e-4});
 //   solver.step(device, plan, schedule.at(iteration));
 #pragma once
@@ -21,24 +26,24 @@
 
 namespace amnet {
 
-enum class SolverMethod : unsigned char { sgd, nesterov, adam };
-constexpr std::array<std::string_view, 3> names_of(SolverMethod) { return {"sgd", "nesterov", "adam"}; }
+enum class SolverMethod : unsigned char { sgd, nesterov, adam, adamw };
+constexpr std::array<std::string_view, 4> names_of(SolverMethod) { return {"sgd", "nesterov", "adam", "adamw"}; }
 
 struct SolverOptions {
   SolverMethod method = SolverMethod::sgd;
-  double momentum = 0.9;  ///< beta1 of Adam, then below 1
+  double momentum = 0.9;  ///< beta1 of Adam and AdamW, then below 1
   double weight_decay = 5e-4;
-  /// what weight_decay multiplies: w, or its sign
+  /// what weight_decay multiplies: w, or its sign, which AdamW does not have
   Regularization regularization = Regularization::l2;
   /// The largest norm of all gradients of a step together, the sums over its micro-batches; longer
   /// ones are scaled down to it. 0: any.
   double clip_norm = 0;
-  double beta2 = 0.999;   ///< of Adam (Caffe's momentum2)
-  double epsilon = 1e-8;  ///< of Adam (Caffe's delta)
+  double beta2 = 0.999;   ///< of Adam (Caffe's momentum2) and AdamW
+  double epsilon = 1e-8;  ///< of Adam (Caffe's delta) and AdamW
 };
 
-/// The tensors that a method keeps for each parameter: 1, of Adam 2.
-constexpr int moments_of(SolverMethod method) { return method == SolverMethod::adam ? 2 : 1; }
+/// The tensors that a method keeps for each parameter: 1, of Adam and AdamW 2.
+constexpr int moments_of(SolverMethod method) { return method == SolverMethod::adam || method == SolverMethod::adamw ? 2 : 1; }
 
 class Solver {
  public:

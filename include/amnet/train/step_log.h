@@ -29,7 +29,9 @@ struct StepLogOptions {
 };
 
 /// metrics.csv has the columns step, epoch, the trainer's numbers ("loss", the metrics, those of
-/// probes after the forward pass), learning_rate, samples_per_second, wait_fraction.
+/// probes after the forward pass), learning_rate, samples_per_second, wait_fraction. These, and the
+/// numbers of probes of whole steps, are reported under their names behind "train/"
+/// (TrainRun::report).
 class StepLog final : public Observer {
  public:
   /// Writes into `folder`, which is made where it is missing. The log must outlive this.

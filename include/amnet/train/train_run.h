@@ -58,6 +58,9 @@ class TrainRun {
   std::int64_t best_step() const { return best_step_; }
   void set_best_step(std::int64_t step) { best_step_ = step; }
 
+  /// Passes what an observer has found at this step to all observers.
+  void report(const std::vector<Reported>& numbers) const;
+
   /// Reports the current activity to the program.
   void show(std::string activity) const;
   /// Reports work on so many images before the first step; false where a stop was requested

@@ -77,6 +77,12 @@ EXAMPLE("train/observer.h") {
   CHECK(trainer.is_last());
 }
 
+EXAMPLE("train/parameter_rates.h") {
+  auto [points, labels, device, model, source] = Points();
+#include "example_of/train/parameter_rates.h"
+  CHECK(chosen.str() == "Frozen: 2 of 6 parameters, 48 of 202 values (fc1); another learning rate: 2.");
+}
+
 EXAMPLE("train/probe.h") {
   auto [points, labels, device, model, source] = Points();
 #include "example_of/train/probe.h"
@@ -134,6 +140,14 @@ EXAMPLE("train/tensor_source.h") {
   auto [points, labels, device, model, other] = Points();
 #include "example_of/train/tensor_source.h"
   CHECK(source.epoch() == 300);
+}
+
+EXAMPLE("train/tensorboard.h") {
+  auto [points, labels, device, model, source] = Points();
+  Trainer trainer(device, model, source, {.steps = 40});
+  std::filesystem::create_directories("runs/a");
+#include "example_of/train/tensorboard.h"
+  CHECK(!std::filesystem::is_empty("runs/a/tensorboard"));  // of the log's steps 20 and 40
 }
 
 EXAMPLE("train/train_run.h") {

@@ -6,7 +6,7 @@
 #include <string_view>
 #include <vector>
 
-namespace amnet::caffe {
+namespace amnet {
 
 /// A name of a file, which may be damaged and so have any length and any bytes: on one line, cut
 /// off with "…" behind `longest` bytes.
@@ -15,4 +15,4 @@ std::string shown(std::string_view name, std::size_t longest = 80);
 /// "a, b, c and others": the names, those that are most like `written` first, at most a dozen.
 std::string nearest_names(std::string_view written, std::vector<std::string> names);
 
-}  // namespace amnet::caffe
+}  // namespace amnet

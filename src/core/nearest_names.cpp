@@ -1,4 +1,4 @@
-#include "nearest_names.h"
+#include "core/nearest_names.h"
 #include "core/edit_distance.h"
 
 #include <amnet/core/text.h>
@@ -6,7 +6,7 @@
 #include <algorithm>
 #include <utility>
 
-namespace amnet::caffe {
+namespace amnet {
 namespace {
 
 /// Smaller for names that are more alike: first those that are a part of each other.
@@ -37,4 +37,4 @@ std::string nearest_names(std::string_view written, std::vector<std::string> nam
   return joined(nearest, ", ") + (all ? "" : " and others");
 }
 
-}  // namespace amnet::caffe
+}  // namespace amnet
