@@ -13,10 +13,14 @@ TEST_CASE("feature_statistics: forward - F32", "[gpu]") {
       for (std::int64_t n = 0; n < samples; ++n) labels.data<std::int64_t>()[static_cast<std::size_t>(n)] = n * 5 % 7;
       const Both classes = parity.same(labels);
       const Tensor wanted({2}, DType::f64), found({2}, DType::f64, Memory::cuda);
-      feature_statistics(parity.cpu, features.host, weights.host, classes.host, wanted);
-      feature_statistics(parity.cuda, features.device, weights.device, classes.device, found);
-      const Tensor fetched = found.to(Memory::host);
-      for (const std::size_t i : {0U, 1U}) CHECK(fetched.data<double>()[i] == Approx(wanted.data<double>()[i]).epsilon(1e-12));
+      const Both centres = parity.parameter({21, size});  // three of each class
+      for (const std::int64_t of_class : {1, 3}) {
+        const Both& rows = of_class == 1 ? weights : centres;
+        feature_statistics(parity.cpu, features.host, rows.host, classes.host, wanted, of_class);
+        feature_statistics(parity.cuda, features.device, rows.device, classes.device, found, of_class);
+        const Tensor fetched = found.to(Memory::host);
+        for (const std::size_t i : {0U, 1U}) CHECK(fetched.data<double>()[i] == Approx(wanted.data<double>()[i]).epsilon(1e-12));
+      }
     }
   });
 }

@@ -1,6 +1,7 @@
 #include <amnet/kernels/softmax_cross_entropy.h>
 
 #include <cmath>
+#include <vector>
 
 #include "catch.h"
 #include "parity.h"
@@ -233,6 +234,94 @@ TEST_CASE("softmax_cross_entropy: rows that are not counted, weights, divisors a
           parity.check_same(dlogits);
           parity.check_same(dscale);
         }
+      }
+    }
+  });
+}
+
+namespace {
+
+struct Form {
+  MarginOptions margin;
+  bool norms;
+};
+/// One of each rule of the family.
+const std::vector<Form>& forms() {
+  using M = MarginOptions;
+  static const std::vector<Form> all = {
+      {M{.scale = 8, .form = {.angle = 0.5}}, false},
+      {M{.scale = 8, .rule = MarginRule::cos_gt_0, .form = {.angle = 0.5, .past_pi = PastPi::linear}}, false},
+      {M{.scale = 8, .form = {.angle = 0.5, .past_pi = PastPi::none, .gradient = MarginGradient::straight_through}}, false},
+      {M{.scale = 8, .margin = 0.2, .form = {.multiplier = 0.9, .angle = 0.3, .past_pi = PastPi::cosine}}, false},
+      {M{.form = {.multiplier = 4, .blend = 5}}, true},
+      {M{.scale = 8, .form = {.multiplier = 1.5, .past_pi = PastPi::clipped, .cosine_limit = 0.05}}, false},
+      {M{.scale = 8, .form = {.multiplier = 1.4, .negatives = NegativeRule::divided}}, false},
+      {M{.form = {.multiplier = 1.2, .norm_penalty = NormPenalty::distance, .penalty = 0.3, .norm_target = 4}}, true},
+      {M{.scale = 8, .form = {.angle = 0.5, .negatives = NegativeRule::curricular, .momentum = 0.3}}, false},
+      {M{.scale = 8, .form = {.angle = 0.5, .negatives = NegativeRule::filtered, .filter = 0.3}}, false},
+      {M{.scale = 8, .form = {.norm_margin = NormMargin::magface, .norm_low = 1.5, .norm_high = 3, .norm_penalty = NormPenalty::magface, .penalty = 2}},
+       true},
+      {M{.scale = 8, .margin = 0.4, .form = {.past_pi = PastPi::clipped, .norm_margin = NormMargin::adaface, .momentum = 0.3}}, true},
+      {M{.scale = 8, .form = {.angle = 0.5, .centres = 3}}, false},
+      {M{.scale = 8, .form = {.angle = 0.5, .negatives = NegativeRule::curricular, .centres = 2}}, false},
+  };
+  return all;
+}
+
+/// Cosines in (-1, 1), those of targets small.
+Both cosines_of(Parity& parity, const Size& size, std::int64_t centres, const Both& labels) {
+  const Tensor cosines = parity.parameter({size.samples, size.classes * centres}).host;
+  for (float& value : cosines.data<float>()) value = std::tanh(value);
+  for (std::int64_t i = 0; i < size.samples; ++i) {
+    const std::int64_t label = labels.host.data<std::int64_t>()[static_cast<std::size_t>(i)];
+    for (std::int64_t k = 0; k < centres; ++k) {
+      cosines.data<float>()[static_cast<std::size_t>((i * size.classes + label) * centres + k)] =
+          -0.3F + 0.4F * static_cast<float>(i % 3) - 0.1F * static_cast<float>(k);
+    }
+  }
+  return parity.same(cosines);
+}
+
+}  // namespace
+
+TEST_CASE("softmax_cross_entropy: every rule of the margin family", "[gpu]") {
+  for_each_machine<F32>("softmax_cross_entropy: every rule of the margin family", [](Parity& parity) {
+    const Both dloss = parity.same(Tensor::of<float>({1}, {0.7F}));
+    for (const auto& [margin, has_norms] : forms()) {
+      for (const Size& size : {Size{1, 2}, Size{6, 7}, Size{2, 1100}, Size{1, 9000}}) {
+        const MarginForm& form = margin.form;
+        const Both labels = labels_of(parity, size), cosines = cosines_of(parity, size, form.centres, labels);
+        const Both norms = has_norms ? scales_of(parity, size) : Both{};
+        const auto running = [&](bool has, float value) { return has ? parity.same(Tensor::of<float>({1}, {value})) : Both{}; };
+        const Both mean = running(form.has_mean(), 0.7F), deviation = running(form.has_deviation(), 0.9F);
+        const MarginInputs host{.norms = norms.host, .mean = mean.host, .deviation = deviation.host},
+            device{.norms = norms.device, .mean = mean.device, .deviation = deviation.device};
+        const Both rows = parity.output({size.samples, margin_row_values}, false), loss = parity.output({1}, false);
+        softmax_cross_entropy_forward(parity.cpu, margin, cosines.host, labels.host, host, rows.host, loss.host);
+        softmax_cross_entropy_forward(parity.cuda, margin, cosines.device, labels.device, device, rows.device, loss.device);
+        parity.check_same(rows);
+        parity.check_same(loss);
+        if (form.has_mean()) parity.check_same(mean);
+        if (form.has_deviation()) parity.check_same(deviation);
+        const Both z = parity.output({size.samples, size.classes}, false);
+        margin_logits(parity.cpu, margin, cosines.host, labels.host, host, z.host);
+        margin_logits(parity.cuda, margin, cosines.device, labels.device, device, z.device);
+        parity.check_same(z);
+        for (const Write write : {Write::add, Write::assign}) {
+          const BothGradients dcosines = parity.gradient(cosines, write);
+          const BothGradients dnorms = has_norms ? scale_gradient(parity, size, write) : BothGradients{};
+          softmax_cross_entropy_backward(parity.cpu, margin, cosines.host, labels.host, host, rows.host, dloss.host, dcosines.host, dnorms.host,
+                                         {.factor = 2});
+          softmax_cross_entropy_backward(parity.cuda, margin, cosines.device, labels.device, device, rows.device, dloss.device,
+                                         dcosines.device, dnorms.device, {.factor = 2});
+          parity.check_same(dcosines);
+          if (has_norms && form.norm_margin != NormMargin::adaface) parity.check_same(dnorms);
+        }
+        softmax_cross_entropy_backward(parity.cpu, margin, cosines.host, labels.host, host, rows.host, dloss.host,
+                                       {cosines.host, Write::assign}, {});
+        softmax_cross_entropy_backward(parity.cuda, margin, cosines.device, labels.device, device, rows.device, dloss.device,
+                                       {cosines.device, Write::assign}, {});
+        parity.check_same(cosines);
       }
     }
   });

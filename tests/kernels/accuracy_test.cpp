@@ -48,6 +48,19 @@ TEST_CASE("accuracy: the k best classes, of logits and of distances", "[accuracy
   CHECK(of({nan, 1, 2, 3}, 1, 3, false));
 }
 
+TEST_CASE("accuracy: of several centres the best counts", "[accuracy]") {
+  Cpu cpu(1);
+  const Tensor accuracy({1}, DType::f32), logits = Tensor::of<float>({3, 4}, {1, 7, 3, 6, 7, 1, 7, 2, 5, 5, 4, 4});
+  const auto of = [&](std::initializer_list<std::int64_t> labels) {
+    accuracy_forward(cpu, logits, Tensor::of<std::int64_t>({3}, labels), accuracy, {.centres = 2});
+    return accuracy.item();
+  };
+  CHECK(of({0, 1, 0}) == 1);  // the second by a tie
+  CHECK(of({1, 0, 1}) == 0);
+  CHECK_THROWS_AS(of({0, 2, 0}), DataError);
+  CHECK_THROWS_AS(accuracy_forward(cpu, logits, Tensor::of<std::int64_t>({3}, {0, 0, 0}), accuracy, {.centres = 3}), UsageError);
+}
+
 TEST_CASE("accuracy: rows that are not counted, and the accuracy of each class", "[accuracy]") {
   Cpu cpu(2);
   // 2, 0, 1, 2, 2, 0

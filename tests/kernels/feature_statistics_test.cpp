@@ -19,3 +19,13 @@ TEST_CASE("feature statistics: cosine to the own class and feature norm, by hand
   feature_statistics(cpu, features, weights, unlearned, found);
   CHECK(found.data<double>()[0] == 0);
 }
+
+TEST_CASE("feature statistics: of several centres the closest counts", "[feature_statistics]") {
+  Cpu cpu(1);
+  const Tensor features = Tensor::of<float>({2, 2}, {3, 4, 1, 0});
+  const Tensor weights = Tensor::of<float>({4, 2}, {2, 0, 0, 5, -1, 0, 0, -1});
+  const Tensor found({2}, DType::f64);
+  feature_statistics(cpu, features, weights, Tensor::of<std::int64_t>({2}, {0, 1}), found, 2);
+  CHECK(found.data<double>()[0] == Approx((0.8 + 0) / 2));
+  CHECK(found.data<double>()[1] == Approx(3));
+}

@@ -5,6 +5,7 @@
 #include <amnet/layers/add.h>
 #include <amnet/layers/angular_margin.h>
 #include <amnet/layers/batch_norm.h>
+#include <amnet/layers/binary_cross_entropy.h>
 #include <amnet/layers/broadcast.h>
 #include <amnet/layers/center_loss.h>
 #include <amnet/layers/combine.h>
@@ -150,6 +151,31 @@ TEST_CASE("net description: every layer type comes back with all its options", "
                            .normalization = LossNormalization::batch_size,
                            .sample_weights = true,
                            .probability_floor = std::numeric_limits<float>::min()}));
+  add(BinaryCrossEntropy({.scale = 20, .margin = 0.1, .sharpness = 2, .balance = 0.6, .form = {.angle = 0.1}, .factor = 3, .bias = odd}));
+  add(SoftmaxCrossEntropy({.form = {.multiplier = 2,
+                                    .angle = 0.1,
+                                    .past_pi = PastPi::clipped,
+                                    .least_angle = 0.01,
+                                    .most_angle = 3,
+                                    .cosine_limit = 0.02,
+                                    .blend = 2,
+                                    .gradient = MarginGradient::straight_through,
+                                    .negatives = NegativeRule::filtered,
+                                    .filter = 0.4,
+                                    .norm_low = 1,
+                                    .norm_high = 50,
+                                    .margin_low = 0.1,
+                                    .margin_high = 0.2,
+                                    .concentration = 0.5,
+                                    .norm_penalty = NormPenalty::distance,
+                                    .penalty = 2,
+                                    .norm_target = 3,
+                                    .momentum = 0.2,
+                                    .centres = 2},
+                           .blend = BlendSchedule{.base = 1, .gamma = 2, .power = 3, .least = 4, .first_step = 5},
+                           .growth = MultiplierGrowth{.by = 0.1, .after = {3, 4}},
+                           .factor = 7}));
+  add(SoftmaxCrossEntropy({.form = {.norm_margin = NormMargin::adaface}}));
   add(SoftmaxCrossEntropy({.scale = 64, .margin = 0.1, .rule = MarginRule::cos_gt_m, .sample_scale = true}));
   add(SoftmaxCrossEntropy(
       {.schedule = MarginSchedule{.base = 0.1, .gamma = -5e-5, .power = 2, .min = -0.4, .max = 1, .first_step = 1LL << 60}}));
