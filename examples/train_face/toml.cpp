@@ -180,8 +180,20 @@ std::string toml_text(int value) { return std::to_string(value); }
 std::string toml_text(std::uint64_t value) { return std::to_string(value); }
 std::string toml_text(bool value) { return value ? "true" : "false"; }
 
-std::string toml_text(const std::vector<double>& values) {
+namespace {
+
+template <class T>
+std::string array_text(const std::vector<T>& values) {
   std::vector<std::string> texts;
-  for (const double value : values) texts.push_back(toml_text(value));
+  for (const T& value : values) texts.push_back(toml_text(value));
   return "[" + joined(texts, ", ") + "]";
+}
+
+}  // namespace
+
+std::string toml_text(const std::vector<double>& values) { return array_text(values); }
+
+std::string toml_text(const std::vector<std::filesystem::path>& values) {
+  if (values.empty()) return "";
+  return values.size() == 1 ? toml_text(values.front()) : array_text(values);
 }
