@@ -25,6 +25,12 @@ bool is_grey(const FaceList& list) {
   return true;
 }
 
+/// What the paths of the tests start from.
+fs::path test_root_of(const FaceTraining& options) {
+  if (!options.caffe.test_root.empty()) return options.caffe.test_root;
+  return options.root.empty() ? fs::path() : options.root.front();
+}
+
 /// The channels of a layer that reads a database, and so does not say: those of the weights, which
 /// a run that goes on no longer needs, or of the images.
 std::int64_t channels_for(const CaffeNet& net, const FaceTraining& options, const FaceList& list) {
@@ -133,8 +139,7 @@ void CaffeStart::take_snapshot(Trainer& trainer) {
 CaffeTests::CaffeTests(RunLog& log, const FaceTraining& options, const FaceList& training, DType dtype)
     : log_(log),
       options_(options),
-      list_(read_face_list(options.caffe.test_list, options.caffe.test_root.empty() ? options.root.front() : options.caffe.test_root,
-                           {.classes = training.classes()})),
+      list_(read_face_list(options.caffe.test_list, test_root_of(options), {.classes = training.classes()})),
       caffe_(caffe_model(options, list_, Phase::test, dtype)) {
   const Roles& roles = caffe_.model.roles;
   numbers_ = roles.metrics;

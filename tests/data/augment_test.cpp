@@ -42,7 +42,8 @@ void check_bytes(const Image& image, double most, Expected&& expected) {
   }
 }
 
-/// One pixel along a line of `from` that becomes `to` long: a weighted mean of value(j), in doubles.
+/// One pixel along a line of `from` that becomes `to` long: a weighted mean of value(j), in
+/// doubles.
 template <class Value>
 double tent_mean(std::int64_t from, std::int64_t to, std::int64_t i, Value&& value) {
   const double step = static_cast<double>(from) / static_cast<double>(to), reach = std::max(1.0, step);
@@ -192,9 +193,10 @@ TEST_CASE("augment: brightness, contrast and saturation follow their formula", "
     for (std::int64_t y = 0; y < 23; ++y) {
       for (std::int64_t x = 0; x < 19; ++x) mean += luma(y, x) / (23 * 19);
     }
-    for (const AugmentationDraw& draw : {AugmentationDraw{.brightness = 1.4, .contrast = 0.6, .saturation = 1.4},
-                                         AugmentationDraw{.brightness = 0.6, .contrast = 1.4, .saturation = 0.6},
-                                         AugmentationDraw{.brightness = 0.7}, AugmentationDraw{.contrast = 1.3}, AugmentationDraw{.saturation = 0}}) {
+    for (const AugmentationDraw& draw :
+         {AugmentationDraw{.brightness = 1.4, .contrast = 0.6, .saturation = 1.4},
+          AugmentationDraw{.brightness = 0.6, .contrast = 1.4, .saturation = 0.6}, AugmentationDraw{.brightness = 0.7},
+          AugmentationDraw{.contrast = 1.3}, AugmentationDraw{.saturation = 0}}) {
       check_bytes(augmented(image, draw, order), 1, [&](auto y, auto x, auto c) {
         const double coloured = draw.saturation * byte_of(image, y, x, c) + (1 - draw.saturation) * luma(y, x);
         return std::clamp(draw.brightness * (draw.contrast * coloured + (1 - draw.contrast) * mean), 0.0, 255.0);
@@ -224,7 +226,8 @@ TEST_CASE("augment: a lower resolution is a tent filter down and one up", "[augm
     check_bytes(other, 1, [&](auto y, auto x, auto c) { return twin(image, h, w, y, x, c); });
   }
   const Image small = resized(image, 9, 7);
-  check_bytes(augmented(image, {.small_height = 9, .small_width = 7}), 1, [&](auto y, auto x, auto c) { return twin(small, 28, 21, y, x, c); });
+  check_bytes(augmented(image, {.small_height = 9, .small_width = 7}), 1,
+              [&](auto y, auto x, auto c) { return twin(small, 28, 21, y, x, c); });
   // weights 3, 3, 1 of 7
   const Image four{.height = 1, .width = 4, .pixels = {70, 0, 7, 70, 0, 7, 70, 7, 0, 0, 0, 0}};
   CHECK(resized(four, 1, 2).pixels == std::vector<std::uint8_t>{70, 1, 6, 40, 3, 1});

@@ -42,7 +42,7 @@ struct CaffeTraining {
   std::filesystem::path weights = {};    ///< a caffemodel that a new run starts from
   std::filesystem::path snapshot = {};   ///< a solverstate that a new run goes on from
   std::filesystem::path test_list = {};  ///< lines `path label`, of the net's tests; empty: none
-  std::filesystem::path test_root = {};  ///< what its paths start from; empty: the root of the run
+  std::filesystem::path test_root = {};  ///< what its paths start from; empty: the first root
   CaffeEngine engine = CaffeEngine::gpu;
   std::int64_t test_every = 0;    ///< steps between tests; 0: none
   std::int64_t test_batches = 0;  ///< of each test
