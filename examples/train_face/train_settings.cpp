@@ -117,7 +117,7 @@ class Parser {
       return add_named(app_, "--" + name, value, description)->group(group_);
     } else if constexpr (std::same_as<T, std::vector<std::filesystem::path>>) {
       // each flag has one value
-      return app_.add_option("--" + name, value, description)->group(group_)->allow_extra_args(false);
+      return app_.add_option("--" + name, value, description)->group(group_)->allow_extra_args(false)->default_str("");
     } else {
       return app_.add_option("--" + name, value, description)->group(group_);
     }

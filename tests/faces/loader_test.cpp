@@ -133,6 +133,13 @@ TEST_CASE("sampler: balanced people come equally often, and all images of each b
     REQUIRE(most->size() - least->size() <= 1);
   }
   for (const auto& epoch : epochs) CHECK(epoch == std::vector<std::size_t>(5, 20));
+  std::set<std::vector<std::int64_t>> turns;
+  for (std::int64_t turn = 0; turn < 20; ++turn) {
+    std::vector<std::int64_t> order;
+    for (std::int64_t n = 5 * turn; n < 5 * turn + 5; ++n) order.push_back(people[static_cast<std::size_t>(sampler.at(n).image)]);
+    turns.insert(order);
+  }
+  CHECK(turns.size() > 15);  // of the 120 orders of five
   const std::vector<std::size_t> images = {1, 2, 7, 30, 60};
   for (std::size_t person = 0; person < 5; ++person) {
     for (std::size_t first = 0; first + images[person] <= 140; first += images[person]) {
