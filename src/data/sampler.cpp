@@ -12,7 +12,7 @@ namespace {
 
 /// Fisher and Yates, in Durstenfeld's form (CACM algorithm 235, 1964), with the draws from `first`
 /// on.
-void shuffle(std::span<std::uint32_t> order, const Random& random, std::uint64_t first = 0) {
+void permute(std::span<std::uint32_t> order, const Random& random, std::uint64_t first = 0) {
   for (std::size_t i = order.size(); i > 1; --i) std::swap(order[i - 1], order[random.below(first + i, i)]);
 }
 
@@ -51,7 +51,7 @@ Sample Sampler::shuffled(std::int64_t epoch, std::int64_t position) {
   if (epoch != epoch_) {
     order_.resize(static_cast<std::size_t>(options_.images));
     std::iota(order_.begin(), order_.end(), 0U);
-    shuffle(order_, Random(options_.seed, stream_of("order"), static_cast<std::uint64_t>(epoch)));
+    permute(order_, Random(options_.seed, stream_of("order"), static_cast<std::uint64_t>(epoch)));
     epoch_ = epoch;
   }
   return {.image = order_[static_cast<std::size_t>(position)], .round = epoch, .mirror = false};
@@ -60,7 +60,7 @@ Sample Sampler::shuffled(std::int64_t epoch, std::int64_t position) {
 Sample Sampler::balanced(std::int64_t turn, std::int64_t place) {
   if (turn != epoch_) {
     std::iota(turn_.begin(), turn_.end(), 0U);
-    shuffle(turn_, Random(options_.seed, stream_of("turn"), static_cast<std::uint64_t>(turn)));
+    permute(turn_, Random(options_.seed, stream_of("turn"), static_cast<std::uint64_t>(turn)));
     epoch_ = turn;
   }
   Person& person = people_[turn_[static_cast<std::size_t>(place)]];
@@ -68,7 +68,7 @@ Sample Sampler::balanced(std::int64_t turn, std::int64_t place) {
   const std::int64_t round = turn / person.images;
   if (round != person.round) {
     std::ranges::sort(images);
-    shuffle(images, Random(options_.seed, stream_of("images of a person"), static_cast<std::uint64_t>(round)), person.first);
+    permute(images, Random(options_.seed, stream_of("images of a person"), static_cast<std::uint64_t>(round)), person.first);
     person.round = round;
   }
   return {.image = images[static_cast<std::size_t>(turn % person.images)], .round = round, .mirror = false};
