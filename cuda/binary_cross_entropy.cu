@@ -12,6 +12,7 @@ namespace amnet {
 namespace {
 
 constexpr std::string_view who = "binary_cross_entropy";
+constexpr float not_a_number = std::numeric_limits<float>::quiet_NaN();
 
 /// The cosines of a batch, and what turns them into z.
 struct Cosines {
@@ -98,7 +99,7 @@ struct MeanBinaryLoss {
     for (std::int64_t row = thread.index(); row < cosines.rows.number; row += threads) {
       double others = 0;
       for (int part = 0; part < parts; ++part) others += negatives[row * parts + part];
-      const float own = cosines.rows.label_of(row) < 0 ? std::numeric_limits<float>::quiet_NaN() : soft_plus(-terms.of_target(targets[row].target));
+      const float own = cosines.rows.label_of(row) < 0 ? not_a_number : soft_plus(-terms.of_target(targets[row].target));
       losses += balance * static_cast<double>(own) + (1 - balance) * others;
     }
     losses = block_sum(thread, losses, thread.shared<Shared>().sums);

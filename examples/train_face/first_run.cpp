@@ -73,8 +73,8 @@ void draw_faces(const fs::path& faces, std::uint64_t seed, int threads, Progress
 FaceTraining recipe(const fs::path& out, const fs::path& faces, std::uint64_t seed) {
   FaceTraining options;
   apply_preset(options, "small");
-  options.root = faces / "train";
-  options.train_list = faces / "train" / "list.txt";
+  options.root = {faces / "train"};
+  options.train_list = {faces / "train" / "list.txt"};
   options.val_pairs = faces / "pairs.txt";
   options.val_root = faces / "test";
   options.val_every = 0;  // measured before and after, with the same work on every machine

@@ -9,8 +9,9 @@ namespace {
 
 // The only table of fields and flags. A field that begins with another field's name
 // (`.input.order`) has its own row.
-constexpr std::array<std::pair<std::string_view, std::string_view>, 82> flags = {{
+constexpr std::array<std::pair<std::string_view, std::string_view>, 84> flags = {{
     {".accumulate", "--accumulate"},
+    {".augment", "--augment"},
     {".batch", "--batch"},
     {".cache", "--cache"},
     {".caffe.net", "--net"},
@@ -76,6 +77,7 @@ constexpr std::array<std::pair<std::string_view, std::string_view>, 82> flags = 
     {".relabel", "--relabel"},
     {".resume", "--resume"},
     {".root", "--root"},
+    {".sampling", "--sampling"},
     {".schedule", "--schedule"},
     {".seed", "--seed"},
     {".solver.beta2", "--beta2"},

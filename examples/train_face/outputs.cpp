@@ -1,6 +1,7 @@
 #include "outputs.h"
 
 #include <amnet/core/error.h>
+#include <amnet/faces/train_report.h>
 #include <amnet/io/checkpoint.h>
 #include <amnet/io/durable_file.h>
 #include <amnet/report/html.h>
@@ -187,12 +188,12 @@ bool is_our_drawing(const fs::path& path) { return !file_number(path) || is_draw
 
 bool is_our_list(const fs::path& path) { return is_like(first_line_of(path), "id_9/id_9_9.jpg 9"); }
 
-bool is_our_label_table(const fs::path& path) { return !file_number(path) || first_line_of(path) == "label,label_in_list"; }
+bool is_our_label_table(const fs::path& path) { return !file_number(path) || first_line_of(path).starts_with("label,label_in_list"); }
 
 const std::vector<std::string>& run_files() {
-  static const std::vector<std::string> names = {"train.log",        "metrics.csv", "validation.csv",        "config.toml",
-                                                 "environment.json", "report.html", "non_finite_batch.json", "labels.csv",
-                                                 "test.csv"};
+  static const std::vector<std::string> names = {"train.log",        "metrics.csv",  "validation.csv",        "config.toml",
+                                                 "environment.json", "report.html",  "non_finite_batch.json", "labels.csv",
+                                                 "test.csv",         "augmented.jpg"};
   return names;
 }
 
@@ -202,6 +203,7 @@ bool is_of_a_run(const fs::path& path) {
   const std::string name = path.filename().string();
   if (name == "train.log") return is_like(first_line_of(path), "0000-00-00 00:00:00 ");
   if (name == "report.html") return is_our_page(path);
+  if (name == "augmented.jpg") return is_augmentation_sheet(beginning_of(path, 4096));
   if (name == "config.toml") return is_written_config(path);
   if (name == "environment.json") return beginning_of(path, 4096).find("\"memory_forecast_bytes\"") != std::string::npos;
   if (name == "non_finite_batch.json") return beginning_of(path, 4096).find("\"first_non_finite\"") != std::string::npos;

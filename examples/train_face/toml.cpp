@@ -193,3 +193,8 @@ std::string array_text(const std::vector<T>& values) {
 
 std::string toml_text(const std::vector<double>& values) { return array_text(values); }
 std::string toml_text(const std::vector<std::string>& values) { return array_text(values); }
+
+std::string toml_text(const std::vector<std::filesystem::path>& values) {
+  if (values.empty()) return "";
+  return values.size() == 1 ? toml_text(values.front()) : array_text(values);
+}

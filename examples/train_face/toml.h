@@ -29,3 +29,5 @@ std::string toml_text(std::uint64_t value);
 std::string toml_text(bool value);
 std::string toml_text(const std::vector<double>& values);
 std::string toml_text(const std::vector<std::string>& values);
+/// An array, but of one path that alone.
+std::string toml_text(const std::vector<std::filesystem::path>& values);

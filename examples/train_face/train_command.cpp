@@ -21,7 +21,7 @@ void try_outputs(const TrainSettings& settings) {
   const FaceTraining& options = settings.options;
   const auto nothing = [](std::int64_t) { return std::string(); };
   Outputs outputs;
-  outputs.reads("--train-list", options.train_list);
+  for (const std::filesystem::path& list : options.train_list) outputs.reads("--train-list", list);
   outputs.reads("--pack", options.pack);
   outputs.reads("--exclude", options.exclude);
   outputs.reads("--val-pairs", options.val_pairs);
@@ -33,7 +33,7 @@ void try_outputs(const TrainSettings& settings) {
   outputs.reads("--weights", options.caffe.weights);
   outputs.reads("--snapshot", options.caffe.snapshot);
   outputs.reads("--test-list", options.caffe.test_list);
-  outputs.reads_images("--root", options.root, 0, nothing);
+  for (const std::filesystem::path& root : options.root) outputs.reads_images("--root", root, 0, nothing);
   outputs.reads_images("--val-root", options.val_root, 0, nothing);
   outputs.writes_into("--out", options.out, run_files(), is_of_a_run);
 }
@@ -41,12 +41,12 @@ void try_outputs(const TrainSettings& settings) {
 // This does no harm in this run, which does not read from a folder that it writes.
 void tell_if_below_images(const FaceTraining& options) {
   std::error_code error;
-  if (!options.train_list.empty() || !std::filesystem::is_directory(options.root, error)) return;
-  const std::filesystem::path root = std::filesystem::weakly_canonical(options.root, error);
+  if (!options.train_list.empty() || options.root.empty() || !std::filesystem::is_directory(options.root.front(), error)) return;
+  const std::filesystem::path root = std::filesystem::weakly_canonical(options.root.front(), error);
   const std::filesystem::path below = std::filesystem::weakly_canonical(options.out, error).lexically_relative(root);
   if (error || below.empty() || below.native().starts_with('.')) return;
   tell(fmt::format("--out: {} is in the folder of the images; a later run on {} will take {} for a person, unless it is given a list.",
-                   options.out.string(), options.root.string(), below.begin()->string()));
+                   options.out.string(), options.root.front().string(), below.begin()->string()));
 }
 
 }  // namespace

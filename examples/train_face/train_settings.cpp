@@ -9,6 +9,7 @@
 
 #include <algorithm>
 #include <charconv>
+#include <concepts>
 #include <functional>
 #include <optional>
 #include <type_traits>
@@ -133,6 +134,9 @@ class Parser {
     keep(name, value);
     if constexpr (NamedEnum<T>) {
       return add_named(app_, "--" + name, value, description)->group(group_);
+    } else if constexpr (std::same_as<T, std::vector<std::filesystem::path>>) {
+      // each flag has one value
+      return app_.add_option("--" + name, value, description)->group(group_)->allow_extra_args(false)->default_str("");
     } else {
       return app_.add_option("--" + name, value, description)->group(group_);
     }
@@ -197,12 +201,25 @@ class Parser {
   // A path may contain bytes that TOML cannot represent: then a comment states it, since the file
   // has no other name.
   void keep(const std::string& name, std::filesystem::path& value) {
-    const auto text = [&value] { return amnet::is_valid_utf8(value.native()) ? toml_text(value) : ""; };
-    const auto comment = [name, &value] {
-      return amnet::is_valid_utf8(value.native())
-                 ? ""
-                 : fmt::format("# {0} is not UTF-8, as TOML must be: {1} with each byte X as \\xX; give --{0} beside --config\n", name,
-                               escaped_bytes(value.native()));
+    keep_paths(name, [&value] { return std::vector{value}; });
+  }
+  void keep(const std::string& name, std::vector<std::filesystem::path>& value) {
+    keep_paths(name, [&value] { return value; });
+  }
+  void keep_paths(const std::string& name, std::function<std::vector<std::filesystem::path>()> paths) {
+    const auto strange = [paths] {
+      std::string bytes;
+      for (const std::filesystem::path& path : paths()) {
+        if (!amnet::is_valid_utf8(path.native())) bytes += (bytes.empty() ? "" : ", ") + escaped_bytes(path.native());
+      }
+      return bytes;
+    };
+    const auto text = [paths, strange] { return strange().empty() ? toml_text(paths()) : ""; };
+    const auto comment = [name, strange] {
+      const std::string bytes = strange();
+      return bytes.empty() ? ""
+                           : fmt::format("# {0} is not UTF-8, as TOML must be: {1} with each byte X as \\xX; give --{0} beside --config\n",
+                                         name, bytes);
     };
     settings_.push_back({group_, name, text, comment});
   }
@@ -238,10 +255,10 @@ class Parser {
     if (!options_.pack.empty()) {
       if (!given("root")) options_.root.clear();
       if (!given("train-list")) options_.train_list.clear();
-    } else if (given("root") && !given("train-list") && !std::filesystem::exists(options_.train_list, unreadable)) {
-      if (!options_.train_list.empty())
-        notes.push_back(fmt::format("The net's list {} is not on this machine: the people are the sub-folders of {}",
-                                    options_.train_list.string(), options_.root.string()));
+    } else if (given("root") && !given("train-list") && !options_.train_list.empty() &&
+               !std::filesystem::exists(options_.train_list.front(), unreadable)) {
+      notes.push_back(fmt::format("The net's list {} is not on this machine: the people are the sub-folders of {}",
+                                  options_.train_list.front().string(), options_.root.front().string()));
       options_.train_list.clear();
     }
     if (options_.root != root_of_net_) options_.caffe.test_root.clear();
@@ -271,8 +288,9 @@ class Parser {
 
   void add_data() {
     group_ = "Data";
-    add("root", options_.root, "Folder of the images: one sub-folder per person, or what the list's paths start from");
-    add("train-list", options_.train_list, "Lines `path label`");
+    add("root", options_.root,
+        "Folder of the images: one sub-folder per person, or what the paths of the lists start from: one for all, or one for each");
+    add("train-list", options_.train_list, "Lines `path label`; given again: a further list, of other people");
     add("pack", options_.pack, "Packed file (train_face pack), instead of --root and --train-list");
     add("exclude", options_.exclude, "File of names of people to leave out");
     add("classes", options_.classes, "Number of people; 0: the largest label + 1");
@@ -284,7 +302,9 @@ class Parser {
     add("channel-order", options_.input.order, "bgr (the reference code's) or rgb");
     add("mean", options_.input.mean, "Subtracted from every pixel in [0,255]");
     add("pixel-scale", options_.input.scale, "Multiplies what is left of it; 0.0078125 is 1/128");
+    add("sampling", options_.sampling, "shuffle: each image once an epoch; balanced: each person equally often");
     add("mirror", options_.mirror, "Mirror half of the images");
+    add("augment", options_.augment, "Change the images anew in every epoch: light (place, colour) or strong (also grey, blur, erased)");
     add("workers", options_.workers, "Decoding threads; by default those the process may use, at most 8");
     add("cache", options_.cache, "device: all images are decoded once, into the memory of the GPU that trains; none: in every epoch");
   }
@@ -412,13 +432,18 @@ class Parser {
   Words words_;
   std::string config_, preset_, group_;
   LossKind preset_loss_ = {};
-  bool net_sets_size_ = false;         // of its images
-  std::filesystem::path root_of_net_;  // of Caffe: where the net's own list begins
+  bool net_sets_size_ = false;                      // of its images
+  std::vector<std::filesystem::path> root_of_net_;  // of Caffe: where the net's own list begins
   std::vector<Setting> settings_;
   CLI::App app_{"Trains on a folder or a list of aligned faces.", "train_face train"};
 };
 
-std::string as_argument(const TomlEntry& entry) { return fmt::format("--{}={}", entry.key, joined(entry.values, ",")); }
+// An array is given as the flag again and again.
+Arguments as_arguments(const TomlEntry& entry) {
+  Arguments arguments;
+  for (const std::string& value : entry.values) arguments.push_back(fmt::format("--{}={}", entry.key, value));
+  return arguments;
+}
 
 // `exclude = ""` sets nothing.
 bool is_empty(const TomlEntry& entry) { return entry.values.size() == 1 && entry.values.front().empty(); }
@@ -445,7 +470,7 @@ std::vector<TomlEntry> read_config(const Parser& command_line) {
     with_line(command_line.config(), entry, [&] {
       require(command_line.has(entry.key), "there is no setting `{}`; train_face train --help lists them.", entry.key);
       require(!entry.values.empty(), "`{}` needs a value.", entry.key);
-      if (!is_empty(entry)) Parser().parse({as_argument(entry)});
+      if (!is_empty(entry)) Parser().parse(as_arguments(entry));
     });
   }
   std::erase_if(entries, [&](const TomlEntry& entry) { return is_empty(entry) || overridden(entry.key, command_line); });
@@ -460,7 +485,10 @@ std::optional<TrainSettings> read_train_settings(const Arguments& arguments) {
   std::vector<TomlEntry> entries;
   if (!command_line.config().empty()) entries = read_config(command_line);
   Arguments all;
-  for (const TomlEntry& entry : entries) all.push_back(as_argument(entry));
+  for (const TomlEntry& entry : entries) {
+    const Arguments of_entry = as_arguments(entry);
+    all.insert(all.end(), of_entry.begin(), of_entry.end());
+  }
   all.insert(all.end(), arguments.begin(), arguments.end());
 
   Parser preset;

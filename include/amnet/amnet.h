@@ -24,6 +24,7 @@
 #include <amnet/core/shape.h>
 #include <amnet/core/tensor.h>
 #include <amnet/core/text.h>
+#include <amnet/data/augment.h>
 #include <amnet/data/image.h>
 #include <amnet/data/image_names.h>
 #include <amnet/data/image_source.h>

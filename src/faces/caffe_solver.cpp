@@ -112,8 +112,9 @@ void apply_caffe_solver(FaceTraining& options, const fs::path& solver, const fs:
     options.input.width = images.rules.resize->width;
   }
   options.mirror = images.rules.mirror;
-  options.train_list = images.list;
-  options.root = images.root;
+  const auto named = [](const fs::path& path) { return path.empty() ? std::vector<fs::path>() : std::vector{path}; };
+  options.train_list = named(images.list);
+  options.root = named(images.root);
   if (const CaffeLayer* test = data_layer(layers, "TEST")) {
     const ImageLayer of_test = images_of(layers, *test);
     const bool same = of_test.mean() == images.mean() && of_test.rules.scale == images.rules.scale;
@@ -131,7 +132,7 @@ void take_size_of_first_image(FaceTraining& options) {
   const FaceList list = read_training_set(options);
   std::vector<std::byte> buffer;
   const std::string name = list.where(0);
-  const Image image = decode_image(list.images().read(list.path(0), name, buffer), options.input.order, name);
+  const Image image = decode_image(list.images(0).read(list.path(0), name, buffer), options.input.order, name);
   options.input.height = image.height;
   options.input.width = image.width;
 }

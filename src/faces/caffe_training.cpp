@@ -18,11 +18,17 @@ namespace fs = std::filesystem;
 /// Whether all pixels of the list's first image are grey.
 bool is_grey(const FaceList& list) {
   std::vector<std::byte> buffer;
-  const Image image = decode_image(list.images().read(list.path(0), list.path(0), buffer), ChannelOrder::bgr, list.path(0));
+  const Image image = decode_image(list.images(0).read(list.path(0), list.path(0), buffer), ChannelOrder::bgr, list.path(0));
   for (std::size_t i = 0; i + 2 < image.pixels.size(); i += 3) {
     if (image.pixels[i] != image.pixels[i + 1] || image.pixels[i] != image.pixels[i + 2]) return false;
   }
   return true;
+}
+
+/// What the paths of the tests start from.
+fs::path test_root_of(const FaceTraining& options) {
+  if (!options.caffe.test_root.empty()) return options.caffe.test_root;
+  return options.root.empty() ? fs::path() : options.root.front();
 }
 
 /// The channels of a layer that reads a database, and so does not say: those of the weights, which
@@ -133,8 +139,7 @@ void CaffeStart::take_snapshot(Trainer& trainer) {
 CaffeTests::CaffeTests(RunLog& log, const FaceTraining& options, const FaceList& training, DType dtype)
     : log_(log),
       options_(options),
-      list_(read_face_list(options.caffe.test_list, options.caffe.test_root.empty() ? options.root : options.caffe.test_root,
-                           {.classes = training.classes()})),
+      list_(read_face_list(options.caffe.test_list, test_root_of(options), {.classes = training.classes()})),
       caffe_(caffe_model(options, list_, Phase::test, dtype)) {
   const Roles& roles = caffe_.model.roles;
   numbers_ = roles.metrics;

@@ -26,7 +26,7 @@ Look look_at(const FaceList& list, std::int64_t i, const ImageFormat& format, st
   Look look;
   Problem problem = Problem::unreadable;
   try {
-    const std::span<const std::byte> file = list.images().read(list.path(i), where, buffer);
+    const std::span<const std::byte> file = list.images(i).read(list.path(i), where, buffer);
     look.hash = content_hash(file);
     problem = Problem::damaged;
     const Image image = decode_image(file, format.order, where);

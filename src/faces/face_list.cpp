@@ -10,6 +10,7 @@
 #include <fstream>
 #include <limits>
 #include <system_error>
+#include <unordered_map>
 
 namespace amnet {
 namespace {
@@ -69,7 +70,7 @@ void reserve_for(std::ifstream& in, FaceList& list, std::vector<char>& buffer) {
 FaceList::FaceList(std::filesystem::path root, std::string source) : FaceList(image_folder(std::move(root)), std::move(source)) {}
 
 FaceList::FaceList(std::shared_ptr<const ImageSource> images, std::string source)
-    : images_(std::move(images)), source_(std::move(source)) {}
+    : parts_{{.images = std::move(images), .source = std::move(source)}} {}
 
 void FaceList::add(std::string_view path, std::int64_t label, std::int64_t line) {
   require(label >= 0 && label < max_classes, "[face list] expected a label from 0 to 2^31-1 but got {}.", label);
@@ -95,6 +96,35 @@ void FaceList::reserve(std::size_t images, std::size_t path_bytes) {
   named.lines.reserve(images);
 }
 
+void FaceList::join(const FaceList& other) {
+  require(classes_ + other.classes_ <= max_classes, "[face list] expected at most 2^31 people in all but got {}.",
+          classes_ + other.classes_);
+  const auto old_labels_of = [](const FaceList& list) {
+    std::vector<std::int64_t> labels = list.old_labels_;
+    for (std::int64_t label = std::ssize(labels); label < list.classes_; ++label) labels.push_back(label);
+    return labels;
+  };
+  old_labels_ = old_labels_of(*this);
+  const std::vector<std::int64_t> more = old_labels_of(other);
+  old_labels_.insert(old_labels_.end(), more.begin(), more.end());
+  for (Part part : other.parts_) {
+    part.first_image += size();
+    part.first_label += classes_;
+    parts_.push_back(std::move(part));
+  }
+  Images& named = to_change();
+  const std::uint64_t paths_end = named.paths.size();
+  named.paths += other.named_->paths;
+  for (const std::uint64_t end : other.named_->ends) named.ends.push_back(paths_end + end);
+  for (const std::int32_t label : other.named_->labels) named.labels.push_back(static_cast<std::int32_t>(classes_ + label));
+  named.lines.insert(named.lines.end(), other.named_->lines.begin(), other.named_->lines.end());
+  classes_ += other.classes_;
+}
+
+const FaceList::Part& FaceList::part_of(std::int64_t i) const {
+  return *std::prev(std::ranges::upper_bound(parts_, i, {}, &Part::first_image));
+}
+
 std::size_t FaceList::bytes() const {
   return old_labels_.size() * sizeof(std::int64_t) + named_->paths.size() +
          static_cast<std::size_t>(size()) * (sizeof(std::uint64_t) + sizeof(std::int32_t) + sizeof(std::uint32_t));
@@ -106,11 +136,11 @@ std::string_view FaceList::path(std::int64_t i) const {
   return std::string_view(named_->paths).substr(begin, named_->ends[at] - begin);
 }
 
-std::filesystem::path FaceList::file(std::int64_t i) const { return root() / path(i); }
+std::filesystem::path FaceList::file(std::int64_t i) const { return images(i).place() / path(i); }
 
 std::string FaceList::where(std::int64_t i) const {
   const std::string name = file(i).string();
-  return line(i) == 0 ? name : fmt::format("{}:{}: {}", source_, line(i), name);
+  return line(i) == 0 ? name : fmt::format("{}:{}: {}", source(i), line(i), name);
 }
 
 void FaceList::set_classes(std::int64_t classes) {
@@ -142,14 +172,16 @@ std::string_view FaceList::identity_of(std::string_view path) {
   return folder.substr(folder.rfind('/') + 1);
 }
 
-FaceList read_face_list(const std::filesystem::path& list_file, const std::filesystem::path& root, const ListOptions& options) {
+namespace {
+
+FaceList read_list(const std::filesystem::path& list_file, const std::filesystem::path& root, bool relabel, Exclusions& exclusions) {
   require_image_folder(root);
   const std::string source = list_file.string();
   std::error_code error;
   std::ifstream in(list_file, std::ios::binary);
   require<DataError>(std::filesystem::is_regular_file(list_file, error) && in.good(), "the list {} cannot be read; check its path{}.",
                      source, path_hint(source));
-  ListBuilder builder(FaceList(root, source), options);
+  ListBuilder builder(FaceList(root, source), relabel, exclusions);
   // a longer line is not a path: this limits the memory that a hostile file can use
   std::vector<char> buffer(std::size_t{1} << 16);
   reserve_for(in, builder.list(), buffer);
@@ -165,16 +197,75 @@ FaceList read_face_list(const std::filesystem::path& list_file, const std::files
     if (number == 1 && line.starts_with("\xEF\xBB\xBF")) line.remove_prefix(3);
     const auto last = line.find_last_not_of(" \t\r");
     if (last == std::string_view::npos) continue;
-    const Entry entry = parse_line(line.substr(0, last + 1), source, number, options.relabel);
+    const Entry entry = parse_line(line.substr(0, last + 1), source, number, relabel);
     builder.add(entry.path, entry.label, number);
   }
   return builder.finish("the list " + source);
 }
 
+/// The folders of people, and in which image each was found: refuses one that two lists have.
+class PeopleFolders {
+ public:
+  void add(const FaceList& list) {
+    std::error_code unreadable;
+    const std::filesystem::path root = std::filesystem::weakly_canonical(list.images(0).place(), unreadable);
+    std::string_view before;
+    std::unordered_map<std::string, std::string> found;
+    for (std::int64_t i = 0; i < list.size(); ++i) {
+      const std::string_view path = list.path(i), folder = path.substr(0, std::min(path.rfind('/'), path.size()));
+      // images without a folder have only their labels
+      if (folder == before || folder == path) continue;
+      before = folder;
+      std::string whole = (root / folder).lexically_normal().string();
+      const auto other = found_.find(whole);
+      require<DataError>(other == found_.end(),
+                         "{}: the person of this folder is also that of {} but people of different lists are different people; keep the "
+                         "folder in one of the lists.",
+                         list.where(i), other == found_.end() ? "" : other->second);
+      found.try_emplace(std::move(whole), list.where(i));
+    }
+    found_.merge(found);
+  }
+
+ private:
+  std::unordered_map<std::string, std::string> found_;
+};
+
+}  // namespace
+
+FaceList read_face_lists(const std::vector<std::filesystem::path>& list_files, const std::vector<std::filesystem::path>& roots,
+                         const ListOptions& options) {
+  require(!list_files.empty() && (roots.size() == 1 || roots.size() == list_files.size()),
+          "[face list] expected one root for all lists or one for each but got {} for {} lists.", roots.size(), list_files.size());
+  Exclusions exclusions(options.exclude);
+  PeopleFolders folders;
+  FaceList joined;
+  for (std::size_t i = 0; i < list_files.size(); ++i) {
+    FaceList list = read_list(list_files[i], roots[roots.size() == 1 ? 0 : i], options.relabel, exclusions);
+    if (list_files.size() > 1) folders.add(list);
+    if (i == 0) {
+      joined = std::move(list);
+    } else {
+      joined.join(list);
+    }
+  }
+  exclusions.report(joined.notes());
+  if (options.classes != 0) joined.set_classes(options.classes);
+  return joined;
+}
+
+FaceList read_face_list(const std::filesystem::path& list_file, const std::filesystem::path& root, const ListOptions& options) {
+  return read_face_lists({list_file}, {root}, options);
+}
+
 std::string label_table(const FaceList& list) {
   if (list.old_labels().empty()) return {};
-  std::string table = "label,label_in_list\n";
-  for (std::size_t i = 0; i < list.old_labels().size(); ++i) table += fmt::format("{},{}\n", i, list.old_labels()[i]);
+  const bool is_joined = list.parts().size() > 1;
+  std::string table = is_joined ? "label,label_in_list,list\n" : "label,label_in_list\n";
+  for (std::size_t part = 0, i = 0; i < list.old_labels().size(); ++i) {
+    while (part + 1 < list.parts().size() && list.parts()[part + 1].first_label <= static_cast<std::int64_t>(i)) ++part;
+    table += fmt::format("{},{}{}\n", i, list.old_labels()[i], is_joined ? fmt::format(",{}", part + 1) : "");
+  }
   return table;
 }
 

@@ -76,11 +76,20 @@ void FaceOpening::write_files(std::int64_t step) {
   // a run has this file even if it does not verify
   if (!run_.verifier) TableFile(out / "validation.csv", validation_columns(), step);
   const FaceList& list = run_.source.list();
+  fs::remove(out / "augmented.jpg");  // of the settings before a resume
+  if (run_.options.augment != Augment::none) {
+    const std::vector<std::byte> sheet = augmentation_sheet(list, run_.options);
+    if (!sheet.empty()) write_durably(out / "augmented.jpg", std::string_view(reinterpret_cast<const char*>(sheet.data()), sheet.size()));
+  }
   if (!run_.hooks.config.empty()) write_durably(out / "config.toml", run_.hooks.config);
   if (const std::string labels = label_table(list); !labels.empty()) {
     write_durably(out / "labels.csv", labels);
-    log_.line(fmt::format("The labels {} to {} of the list are 0 to {} here; labels.csv has them all", list.old_labels().front(),
-                          list.old_labels().back(), list.old_labels().size() - 1));
+    if (list.parts().size() > 1) {
+      log_.line("Of each label labels.csv has the list that it comes from, and its number there");
+    } else {
+      log_.line(fmt::format("The labels {} to {} of the list are 0 to {} here; labels.csv has them all", list.old_labels().front(),
+                            list.old_labels().back(), list.old_labels().size() - 1));
+    }
   }
 }
 

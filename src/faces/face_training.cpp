@@ -45,11 +45,21 @@ void check_options(const FaceTraining& options) {
             value);
   };
   require(!options.root.empty() || !options.pack.empty(), ".root, .pack: name the folder or the packed file that holds the images.");
+  require(std::ranges::none_of(options.root, &std::filesystem::path::empty), ".root: expected the name of a folder but got an empty one.");
+  require(std::ranges::none_of(options.train_list, &std::filesystem::path::empty),
+          ".train_list: expected the name of a list but got an empty one.");
+  require(options.root.size() <= 1 || options.root.size() == options.train_list.size(),
+          ".root: expected one folder, or one for each list (.train_list), but got {} folders for {}.", options.root.size(),
+          options.train_list.size() == 1 ? "one list" : fmt::format("{} lists", options.train_list.size()));
   require(options.pack.empty() || (options.root.empty() && options.train_list.empty()),
           ".pack: a packed file holds its list and its images; leave out .root and .train_list.");
   require(!options.relabel || !options.pack.empty() || !options.train_list.empty(),
           ".relabel: is for the labels of .train_list or .pack; the people of a folder are numbered from 0 on as it is.");
   require(!options.out.empty(), ".out: name the folder to write the run to.");
+  require(options.cache == ImageCache::none || options.augment == Augment::none,
+          ".cache: device holds the images as they were decoded but .augment {} changes their pixels in every epoch; leave one of the two "
+          "out.",
+          name_of(options.augment));
   in_range(".input.mean", options.input.mean, 0, 255);
   in_range(".input.scale", options.input.scale, 1e-6, 1e3);
   check_image_format(options.input);

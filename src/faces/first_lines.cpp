@@ -8,10 +8,30 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+
 namespace amnet {
 namespace {
 
+/// "faces", "faces, more": the folders or the packed file, each once.
+std::string places_of(const FaceList& list) {
+  std::vector<std::string> places;
+  for (const FaceList::Part& part : list.parts()) {
+    const std::string place = part.images->place().string();
+    if (std::ranges::find(places, place) == places.end()) places.push_back(place);
+  }
+  return joined(places, ", ");
+}
+
 void write_data_notes(RunLog& log, const FaceList& list) {
+  for (std::size_t i = 0; list.parts().size() > 1 && i < list.parts().size(); ++i) {
+    const FaceList::Part& part = list.parts()[i];
+    const bool is_last = i + 1 == list.parts().size();
+    const std::int64_t images = is_last ? list.size() : list.parts()[i + 1].first_image;
+    const std::int64_t labels = is_last ? list.classes() : list.parts()[i + 1].first_label;
+    log.line(fmt::format("List {}, {}: {} images under {}, labels {} to {}", i + 1, part.source, images - part.first_image,
+                         part.images->place().string(), part.first_label, labels - 1));
+  }
   for (const std::string& sentence : sentences_of(list.notes())) log.line(sentence);
   if (const UnusedLabels unused = unused_labels(list); unused.count > 0) {
     log.line(fmt::format("Labels that no image has: {}, the first {}; does the list count from 1, or is .classes too large?", unused.count,
@@ -28,7 +48,7 @@ void write_first_lines(RunLog& log, const FirstLines& run) {
   log.line(fmt::format("amnet {} ({}), {}, {}, {}{}", build.version, build.commit, build.compiler, build.simd, description_of(run.device),
                        cpu == nullptr ? "" : fmt::format(", convolutions {}", name_of(cpu->convolution()))));
   log.line(fmt::format("Data: {} images of {} people under {}, {} {}, mean {:g}{}, seed {}", run.list.size(), run.list.classes(),
-                       run.list.root().string(), size_text(options.input), name_of(options.input.order), options.input.mean,
+                       places_of(run.list), size_text(options.input), name_of(options.input.order), options.input.mean,
                        options.input.scale == ImageFormat{}.scale ? "" : fmt::format(", pixel scale {:g}", options.input.scale),
                        options.seed));
   write_data_notes(log, run.list);
@@ -38,6 +58,9 @@ void write_first_lines(RunLog& log, const FirstLines& run) {
           : fmt::format("{}, {} layers", options.caffe.net.string(), run.net.layers().size());
   log.line(fmt::format("Network: {}, {} parameters; effective batch {}; {} steps", network, run.net.parameter_count(),
                        options.batch * options.accumulate, run.steps));
+  if (options.augment != Augment::none || options.sampling != Sampling::shuffle) {
+    log.line(fmt::format("Images: augment {}, sampling {}", name_of(options.augment), name_of(options.sampling)));
+  }
   log.line(run.memory.str());
   if (run.device_forecast) log.line(run.device_forecast->str(run.device_free));
   Json environment = json_object({{"version", build.version},

@@ -79,8 +79,9 @@ class Relabelling {
 
 class ListBuilder {
  public:
-  ListBuilder(FaceList list, const ListOptions& options) : list_(std::move(list)), exclusions_(options.exclude), classes_(options.classes) {
-    if (options.relabel) relabelling_.emplace();
+  /// The exclusions must outlive it.
+  ListBuilder(FaceList list, bool relabel, Exclusions& exclusions) : list_(std::move(list)), exclusions_(exclusions) {
+    if (relabel) relabelling_.emplace();
   }
 
   FaceList& list() { return list_; }
@@ -97,14 +98,12 @@ class ListBuilder {
   /// The list, in which a label that lost all its images is removed: higher labels move down, in
   /// order. Throws DataError "<name> names no image ..." when nothing is left.
   FaceList finish(std::string_view name) {
-    exclusions_.report(list_.notes());
     require<DataError>(!list_.empty(), "{} names no image{}.", name, excluded_labels_.empty() ? "" : " that is not excluded");
     if (relabelling_) {
       relabelling_->finish(list_);
     } else {
       close_gaps();
     }
-    if (classes_ != 0) list_.set_classes(classes_);
     return std::move(list_);
   }
 
@@ -118,8 +117,7 @@ class ListBuilder {
   }
 
   FaceList list_;
-  Exclusions exclusions_;
-  std::int64_t classes_;
+  Exclusions& exclusions_;
   std::optional<Relabelling> relabelling_;
   LabelSet excluded_labels_;
 };

@@ -1,4 +1,3 @@
-#include <amnet/data/sampler.h>
 #include <amnet/faces/loader.h>
 
 #include "data/pipeline.h"
@@ -23,16 +22,28 @@ struct BatchPlan {
   std::vector<Sample> samples;
 };
 
-/// Decodes image `image`, or with skip the next good one after it, and returns which.
-std::int64_t decode_or_replace(const FaceList& list, std::int64_t image, const ImageFormat& format, BadImages policy,
-                               std::span<std::uint8_t> pixels, std::vector<std::byte>& buffer, std::vector<BadImage>& bad) {
+/// How the images of a batch are made.
+struct Reading {
+  ImageFormat format;
+  BadImages bad_images;
+  Augmentation augmentation = {};
+  std::uint64_t seed = 0;  // of the augmentation
+};
+
+struct Face {
+  std::int64_t index;  // in the list
+  Image image;
+};
+
+/// Decodes image `image`, or with skip the next good one after it.
+Face decode_or_replace(const FaceList& list, std::int64_t image, const Reading& reading, std::vector<std::byte>& buffer,
+                       std::vector<BadImage>& bad) {
   for (std::int64_t tried = 0; tried < list.size(); ++tried) {
     const std::int64_t candidate = (image + tried) % list.size();
     try {
-      read_face(list, candidate, format, pixels, buffer);
-      return candidate;
+      return {candidate, read_face(list, candidate, reading.format, buffer)};
     } catch (const DataError& error) {
-      if (policy == BadImages::fail) throw;
+      if (reading.bad_images == BadImages::fail) throw;
       bad.push_back({candidate, error.what()});
     }
   }
@@ -56,20 +67,21 @@ void put_sample(FaceBatch& batch, std::size_t n, std::int64_t image, bool mirror
   batch.labels.data<std::int64_t>()[n] = list.label(image);
 }
 
-Decoded decode_batch(const FaceList& list, const ImageFormat& format, BadImages policy, const BatchPlan& plan,
-                     const std::stop_token& stop) {
+Decoded decode_batch(const FaceList& list, const Reading& reading, const BatchPlan& plan, const std::stop_token& stop) {
   Decoded decoded{.batch = empty_batch(plan), .bad = {}};
   FaceBatch& batch = decoded.batch;
-  batch.pixels = Tensor({batch.labels.extent(0), format.height, format.width, 3}, DType::u8);
+  batch.pixels = Tensor({batch.labels.extent(0), reading.format.height, reading.format.width, 3}, DType::u8);
   const auto image_bytes = static_cast<std::size_t>(batch.pixels.shape().count_from(1));
   const auto pixels = batch.pixels.data<std::uint8_t>();
-  for (const Sample& sample : plan.samples) list.images().prefetch(list.path(sample.image));
+  for (const Sample& sample : plan.samples) list.images(sample.image).prefetch(list.path(sample.image));
   std::vector<std::byte> buffer;
   for (std::size_t n = 0; n < plan.samples.size() && !stop.stop_requested(); ++n) {
     const Sample& sample = plan.samples[n];
-    const std::int64_t image =
-        decode_or_replace(list, sample.image, format, policy, pixels.subspan(n * image_bytes, image_bytes), buffer, decoded.bad);
-    put_sample(batch, n, image, sample.mirror, list);
+    Face face = decode_or_replace(list, sample.image, reading, buffer, decoded.bad);
+    const AugmentationKey key{.seed = reading.seed, .round = sample.round, .image = sample.image};
+    augment(face.image, reading.format.order, draw_augmentation(reading.augmentation, key, face.image));
+    std::ranges::copy(face.image.pixels, pixels.subspan(n * image_bytes, image_bytes).begin());
+    put_sample(batch, n, face.index, sample.mirror, list);
   }
   return decoded;
 }
@@ -84,8 +96,18 @@ Decoded name_batch(const FaceList& list, const std::vector<std::int64_t>& stand_
   return named;
 }
 
+/// Of each image its person, for a balanced order.
+std::vector<std::int64_t> people_of(const FaceList& list, Sampling sampling) {
+  std::vector<std::int64_t> people;
+  if (sampling == Sampling::shuffle) return people;
+  people.reserve(static_cast<std::size_t>(list.size()));
+  for (std::int64_t i = 0; i < list.size(); ++i) people.push_back(list.label(i));
+  return people;
+}
+
 void check_options(const LoaderOptions& options) {
   check_image_format(options.format);
+  check_augmentation(options.augmentation);
   require(options.batch >= 1 && options.batch <= 1 << 20, "[loader] expected a batch from 1 to {} but got {}.", 1 << 20, options.batch);
   require(options.queue <= 1 << 16, "[loader] expected a queue of at most {} batches but got {}.", 1 << 16, options.queue);
   require(options.first_sample >= 0, "[loader] expected a first sample >= 0 but got {}.", options.first_sample);
@@ -99,7 +121,11 @@ struct Loader::State {
   State(FaceList faces, const LoaderOptions& given)
       : options(given),
         list(std::move(faces)),
-        sampler({.images = list.size(), .seed = options.seed, .shuffle = options.shuffle, .mirror = options.mirror}),
+        sampler({.images = list.size(),
+                 .seed = options.seed,
+                 .shuffle = options.shuffle,
+                 .mirror = options.mirror,
+                 .people = people_of(list, options.sampling)}),
         pipeline(options.workers, options.queue, -1, [this](std::int64_t number) { return plan(number); }) {}
 
   Pipeline<Decoded>::Job plan(std::int64_t number) {
@@ -107,7 +133,7 @@ struct Loader::State {
     for (std::int64_t n = 0; n < options.batch; ++n) plan.samples.push_back(sampler.at(plan.first_sample + n));
     return [this, plan = std::move(plan)](const std::stop_token& stop) {
       if (options.stand_ins) return name_batch(list, *options.stand_ins, plan);
-      return decode_batch(list, options.format, options.bad_images, plan, stop);
+      return decode_batch(list, {options.format, options.bad_images, options.augmentation, options.seed}, plan, stop);
     };
   }
 
@@ -135,6 +161,8 @@ Loader::Loader(FaceList list, const LoaderOptions& options) {
   require(!list.empty(), "[loader] expected at least one image but the list is empty.");
   require(!options.stand_ins || static_cast<std::int64_t>(options.stand_ins->size()) == list.size(),
           "[loader] expected a stand-in for each of {} images but got {}.", list.size(), options.stand_ins ? options.stand_ins->size() : 0);
+  require(!options.stand_ins || options.augmentation == Augmentation(),
+          "[loader] expected no augmentation of images that are held elsewhere, whose pixels stay the same; leave one of the two out.");
   state_ = std::make_unique<State>(std::move(list), options);
 }
 Loader::~Loader() = default;
@@ -165,9 +193,10 @@ void for_each_batch(const FaceList& list, const ReadOptions& options, const std:
   Pipeline<Decoded> pipeline(options.workers, options.workers + 1, batches, [&](std::int64_t number) {
     BatchPlan plan{.first_sample = number * options.batch, .samples = {}};
     const std::int64_t end = std::min(list.size(), plan.first_sample + options.batch);
-    for (std::int64_t image = plan.first_sample; image < end; ++image) plan.samples.push_back({image, false});
+    for (std::int64_t image = plan.first_sample; image < end; ++image)
+      plan.samples.push_back({.image = image, .round = 0, .mirror = false});
     return [&, plan = std::move(plan)](const std::stop_token& stop) {
-      return decode_batch(list, options.format, options.bad_images, plan, stop);
+      return decode_batch(list, {options.format, options.bad_images}, plan, stop);
     };
   });
   // an image is found again where it could have replaced another

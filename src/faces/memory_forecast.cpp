@@ -68,7 +68,10 @@ MemoryForecast forecast_memory(const Net& net, const Plan& plan, Device& device,
 std::size_t list_bytes(const FaceList& list, const FaceTraining& options) {
   const std::size_t order = sizeof(std::uint32_t);  // by sampler.h
   const std::size_t stand_in = options.cache == ImageCache::none ? 0 : sizeof(std::int64_t);
-  return list.bytes() + static_cast<std::size_t>(list.size()) * (order + stand_in);
+  // balanced: of each person 20 bytes there, and at first of each image its person
+  const bool balanced = options.sampling == Sampling::balanced;
+  const std::size_t people = balanced ? static_cast<std::size_t>(list.classes()) * 20 : 0;
+  return list.bytes() + static_cast<std::size_t>(list.size()) * (order + stand_in + (balanced ? sizeof(std::int64_t) : 0)) + people;
 }
 
 std::size_t report_bytes(std::int64_t rows) {

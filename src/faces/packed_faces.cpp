@@ -218,7 +218,8 @@ void PackedFaces::prefetch(std::string_view path) const {
 
 FaceList list_packed(std::shared_ptr<const PackedFaces> pack, const ListOptions& options) {
   const PackedFaces& faces = *pack;
-  ListBuilder builder(FaceList(std::move(pack)), options);
+  Exclusions exclusions(options.exclude);
+  ListBuilder builder(FaceList(std::move(pack)), options.relabel, exclusions);
   std::size_t path_bytes = 0;
   for (std::int64_t i = 0; i < faces.size(); ++i) path_bytes += faces.path(i).size();
   builder.list().reserve(static_cast<std::size_t>(faces.size()), path_bytes);
@@ -226,7 +227,10 @@ FaceList list_packed(std::shared_ptr<const PackedFaces> pack, const ListOptions&
   if (!options.relabel && !builder.list().empty())
     // also those that lost their images when they were packed
     builder.list().set_classes(faces.classes());
-  return builder.finish("the packed file " + faces.place().string());
+  FaceList list = builder.finish("the packed file " + faces.place().string());
+  exclusions.report(list.notes());
+  if (options.classes != 0) list.set_classes(options.classes);
+  return list;
 }
 
 }  // namespace amnet

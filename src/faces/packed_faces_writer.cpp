@@ -22,7 +22,7 @@ Checked check_image(const FaceList& list, std::int64_t i, const ImageFormat& for
   const std::string where = list.where(i);
   try {
     std::vector<std::byte> buffer;
-    const std::span<const std::byte> file = list.images().read(list.path(i), where, buffer);
+    const std::span<const std::byte> file = list.images(i).read(list.path(i), where, buffer);
     require_size(decode_image(file, format.order, where), format, where);
     if (file.data() != buffer.data()) buffer.assign(file.begin(), file.end());
     return {std::move(buffer), {}};

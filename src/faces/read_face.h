@@ -4,8 +4,6 @@
 #include <amnet/data/image.h>
 #include <amnet/faces/face_list.h>
 
-#include <algorithm>
-
 namespace amnet {
 
 /// Throws DataError naming the list line unless the image is of the format's size.
@@ -16,14 +14,13 @@ inline void require_size(const Image& image, const ImageFormat& format, std::str
                      where, image.height, image.width, size_text(format));
 }
 
-/// Writes image `i` of the list into `pixels` (height, width, 3). `buffer` is the file's, to be
-/// used again. Throws DataError naming the list line.
-inline void read_face(const FaceList& list, std::int64_t i, const ImageFormat& format, std::span<std::uint8_t> pixels,
-                      std::vector<std::byte>& buffer) {
+/// Image `i` of the list. `buffer` is the file's, to be used again. Throws DataError naming the
+/// list line.
+inline Image read_face(const FaceList& list, std::int64_t i, const ImageFormat& format, std::vector<std::byte>& buffer) {
   const std::string where = list.where(i);
-  const Image image = decode_image(list.images().read(list.path(i), where, buffer), format.order, where);
+  Image image = decode_image(list.images(i).read(list.path(i), where, buffer), format.order, where);
   require_size(image, format, where);
-  std::ranges::copy(image.pixels, pixels.begin());
+  return image;
 }
 
 }  // namespace amnet

@@ -6,6 +6,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <span>
 #include <utility>
 
 namespace amnet {
@@ -117,9 +118,16 @@ std::string train_report(const fs::path& run, const TrainReportOptions& options)
   report.add_key_figures(figures);
   report.add_heading("How training went");
   add_training_curves(report, run);
+  std::error_code unreadable;
+  if (const fs::path sheet = run / "augmented.jpg"; fs::is_regular_file(sheet, unreadable)) {
+    const std::string jpeg = read_file(sheet);
+    report.add_heading("Training images");
+    report.add_image(std::as_bytes(std::span(jpeg)), "image/jpeg", "Images of people before and after augmentation",
+                     "At the left the image as it is in the training set; then what the net is given when it comes for the first time, the "
+                     "second, and so on.");
+  }
   report.add_heading("Settings");
   const fs::path config = run / "config.toml";
-  std::error_code unreadable;
   report.add_code(fs::is_regular_file(config, unreadable) ? read_file(config) : "The caller kept no configuration.");
   return report.str();
 }

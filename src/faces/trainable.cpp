@@ -1,3 +1,4 @@
+#include <amnet/core/text.h>
 #include <amnet/faces/trainable.h>
 
 #include "folder_hint.h"
@@ -10,14 +11,18 @@
 namespace amnet {
 namespace {
 
+const std::filesystem::path& place_of(const FaceList& list) { return list.parts().front().images->place(); }
+
 bool is_folder(const FaceList& list) {
   std::error_code unreadable;
-  return list.source().empty() && std::filesystem::is_directory(list.root(), unreadable);
+  return list.parts().front().source.empty() && std::filesystem::is_directory(place_of(list), unreadable);
 }
 
 std::string name_of(const FaceList& list) {
-  if (!list.source().empty()) return "the list " + list.source();
-  return (is_folder(list) ? "the folder " : "the packed file ") + list.root().string();
+  if (list.parts().front().source.empty()) return (is_folder(list) ? "the folder " : "the packed file ") + place_of(list).string();
+  std::vector<std::string> sources;
+  for (const FaceList::Part& part : list.parts()) sources.push_back(part.source);
+  return (sources.size() == 1 ? "the list " : "the lists ") + joined(sources, ", ");
 }
 
 bool has_two_people(const FaceList& list) {
@@ -34,7 +39,7 @@ std::string one_person(const FaceList& list) {
                                  name_of(list), list.size() == 1 ? "one image" : fmt::format("{} images", list.size()), who);
   if (list.notes().excluded_identities > 0) {
     what += fmt::format("; {} others are excluded", list.notes().excluded_identities);
-  } else if (const std::string hint = is_folder(list) ? folder_hint(list.root()) : ""; !hint.empty()) {
+  } else if (const std::string hint = is_folder(list) ? folder_hint(place_of(list)) : ""; !hint.empty()) {
     what += "; " + hint;
   } else {
     what += is_folder(list) ? "; put the images of each person into a sub-folder of its own" : "; give each person a label of its own";
@@ -48,7 +53,7 @@ std::string largest_label(const FaceList& list) {
   for (std::int64_t i = 1; i < list.size(); ++i) {
     if (list.label(i) > list.label(largest)) largest = i;
   }
-  if (list.line(largest) > 0) return fmt::format("label {} in {}:{}", list.label(largest), list.source(), list.line(largest));
+  if (list.line(largest) > 0) return fmt::format("label {} in {}:{}", list.label(largest), list.source(largest), list.line(largest));
   return fmt::format("label {} in {}", list.label(largest), name_of(list));
 }
 

@@ -13,9 +13,9 @@ FaceList read_training_set(const FaceTraining& options) {
   if (!options.pack.empty()) {
     list = list_packed(std::make_shared<PackedFaces>(options.pack), list_options);
   } else if (options.train_list.empty()) {
-    list = list_folder(options.root, list_options);
+    list = list_folder(options.root.front(), list_options);
   } else {
-    list = read_face_list(options.train_list, options.root, list_options);
+    list = read_face_lists(options.train_list, options.root, list_options);
   }
   const std::string reason = why_not_trainable(list, {.classes = options.classes, .embedding = options.network.embedding});
   require<DataError>(reason.empty(), "{}", reason);

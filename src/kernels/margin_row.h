@@ -91,7 +91,7 @@ class TargetRule {
     const double sine = std::sin(phi_), slope = form_.multiplier * sine / divisor_;
     switch (form_.past_pi) {
       case PastPi::mirrored: {
-        const double passed = std::floor(phi_ / pi), sign = std::fmod(passed, 2) == 0 ? 1 : -1;
+        const double passed = std::floor(phi_ / pi), sign = std::floor(passed / 2) * 2 == passed ? 1 : -1;
         turn(sign * std::cos(phi_) - 2 * passed - margin_, sign * slope, -sign * sine);
         return;
       }

@@ -1,6 +1,7 @@
 // How fast images become a batch: on faces drawn in memory, and on the real ones of ../shared where
 // it exists. All figures are images a second of one core unless a benchmark names its workers; the
 // goal is 5,000 for decoding, mirroring and normalising a 112x96 JPEG.
+#include <amnet/data/augment.h>
 #include <amnet/data/image.h>
 #include <amnet/faces/loader.h>
 #include <amnet/faces/packed_faces.h>
@@ -88,6 +89,20 @@ void decode(benchmark::State& state, const Faces& (*faces)()) {
   state.SetItemsProcessed(state.iterations());
 }
 
+/// Of decoded images: what a loader's thread does for each beside decoding it.
+void augment_decoded(benchmark::State& state, const Faces& (*faces)(), Augment set) {
+  std::vector<Image> images;
+  for (const auto& file : faces().files) images.push_back(decode_image(file, ChannelOrder::bgr, "face"));
+  const Augmentation augmentation = augmentation_of(set);
+  std::int64_t n = 0;
+  for (auto _ : state) {
+    Image image = images[static_cast<std::size_t>(n) % images.size()];
+    augment(image, ChannelOrder::bgr, draw_augmentation(augmentation, {.seed = 1, .round = 0, .image = n++}, image));
+    benchmark::DoNotOptimize(image.pixels.data());
+  }
+  state.SetItemsProcessed(state.iterations());
+}
+
 /// One batch per iteration, every second image mirrored.
 void decode_mirror_normalise(benchmark::State& state, const Faces& (*faces)()) {
   const auto& files = faces().files;
@@ -130,7 +145,7 @@ void load(benchmark::State& state, const Faces& (*faces)(), FaceList Faces::*sou
 }
 
 void open_pack(benchmark::State& state, const Faces& (*faces)()) {
-  const fs::path file = faces().pack.root();
+  const fs::path file = faces().pack.images(0).place();
   for (auto _ : state) benchmark::DoNotOptimize(list_packed(std::make_shared<PackedFaces>(file)));
   state.SetItemsProcessed(state.iterations() * faces().pack.size());
 }
@@ -140,6 +155,8 @@ void register_for(const std::string& name, const Faces& (*faces)()) {
     return benchmark::RegisterBenchmark(("data/" + what + "/" + name).c_str(), function, arguments...);
   };
   add("decode", decode, faces);
+  add("augment_light", augment_decoded, faces, Augment::light);
+  add("augment_strong", augment_decoded, faces, Augment::strong);
   add("decode_mirror_normalise", decode_mirror_normalise, faces);
   for (const auto& [what, source] : {std::pair{"load_from_folder", &Faces::folder}, std::pair{"load_from_pack", &Faces::pack}}) {
     // The workers' time is not counted in this thread's time.

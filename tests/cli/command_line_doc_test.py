@@ -72,7 +72,7 @@ class Page(CliTest):
     def setUpClass(cls):
         faces()
         pairs()
-        cls().train("model", *["--val-pairs", "pairs.txt", "--val-root", "faces"])
+        cls().train("model", "--val-pairs", "pairs.txt", "--val-root", "faces", "--augment", "light")
         write("net.prototxt", NET)
         write("net.caffemodel", CAFFEMODEL)
 

@@ -99,6 +99,53 @@ class Labels(CliTest):
         self.ok(*more)
         self.assertEqual(environment("relabelled")["classes"], 12)
 
+    def test_several_lists(self):
+        write("first.txt", "".join(f"{image_of(i, j)} {i}\n" for i in range(7) for j in range(6)))
+        write("second.txt", "".join(f"{image_of(i, j)} {i - 7}\n" for i in range(7, 12) for j in range(6)))
+        write("both.txt", "".join(f"{image_of(i, j)} {i}\n" for i in range(12) for j in range(6)))
+        lists = ["--train-list", "first.txt", "--train-list", "second.txt"]
+        self.train("joined", *lists)
+        self.train("both", "--train-list", "both.txt")
+        self.assert_same("joined", "both")
+        table = "label,label_in_list,list\n" + "".join(f"{i},{i - 7 * (i >= 7)},{1 + (i >= 7)}\n" for i in range(12))
+        self.assertEqual(read("joined/labels.csv"), table)
+        self.assertEqual(read("joined/last/labels.csv"), table)
+        log = read("joined/train.log")
+        self.assertIn("Data: 72 images of 12 people under faces,", log)
+        self.assertIn("List 1, first.txt: 42 images under faces, labels 0 to 6\n", log)
+        self.assertIn("List 2, second.txt: 30 images under faces, labels 7 to 11\n", log)
+        self.assertIn('train-list = ["first.txt", "second.txt"]\n', read("joined/config.toml"))
+        self.assertIn('root = "faces"\n', read("joined/config.toml"))
+        # from the file, with a list that has a comma in its name
+        write("first, of all.txt", read("first.txt"))
+        write("lists.toml", read("joined/config.toml").replace("first.txt", "first, of all.txt"))
+        self.ok("train", "--config", "lists.toml", "--out", "configured")
+        self.assert_same("joined", "configured")
+        self.ok("train", "--config", "joined/config.toml", "--out", "overridden", "--train-list", "both.txt")
+        self.assert_same("joined", "overridden")
+
+        os.symlink(path("faces"), path("elsewhere"))
+        self.train("rooted", *lists, "--root", "faces", "--root", "elsewhere")
+        self.assert_same("joined", "rooted")
+        self.assertIn("under faces, elsewhere,", read("rooted/train.log"))
+        self.assertIn('root = ["faces", "elsewhere"]\n', read("rooted/config.toml"))
+
+        # others than before are not resumed
+        for other in [["--train-list", "second.txt", "--train-list", "first.txt"], ["--train-list", "first.txt"]]:
+            self.refused(2, train_arguments("joined", *other, "--iterations", 5, "--resume", "auto"), "list")
+        self.ok(*train_arguments("joined", *lists, "--iterations", 5, "--resume", "auto"))
+
+    def test_several_lists_that_do_not_fit(self):
+        write("one.txt", f"{image_of(0, 0)} 0\n{image_of(1, 0)} 1\n")
+        write("two.txt", f"{image_of(2, 0)} 0\n{image_of(1, 1)} 1\n")
+        self.refused_training(3, ["--train-list", "one.txt", "--train-list", "two.txt"], "two.txt:2: faces/id_00001/id_00001_0002.jpg",
+                              "one.txt:2: faces/id_00001/id_00001_0001.jpg", "different people")  # fmt: skip
+        self.refused_training(2, ["--root", "faces", "--root", "faces"], "--root", "2 folders", "one list")
+        self.refused_training(2, ["--root", "faces", "--root", "faces"], "--root", "0 lists", without=["--train-list"])
+        self.refused_training(3, ["--train-list", "one.txt", "--train-list", "absent.txt"], "absent.txt")
+        write("dates-2.txt", f"{image_of(2, 0)} 20190001\n{image_of(3, 0)} 20190002\n")
+        self.refused_training(3, ["--train-list", "one.txt", "--train-list", "dates-2.txt"], "dates-2.txt:2", "--relabel")
+
     def test_relabel_takes_any_whole_number(self):
         values = [-5, 0, 7, 2**31, 2**62 + 1]
         write("wide.txt", "".join(f"{image_of(i, j)} {values[i]}\n" for i in range(5) for j in range(6)))

@@ -142,6 +142,16 @@ class Kills(Resume):
                 self.resume(out, *more)
                 self.assert_as_if_never_stopped(out)
 
+    def test_killed_and_resumed_with_augmentation_and_balanced_people(self):
+        flags = ["--augment", "strong", "--sampling", "balanced"]
+        self.train("augmented", *RUN, *flags)
+        out = self.fresh("killed-augmented")
+        self.stop(out, 51, signal.SIGKILL, *flags, code=137)
+        self.resume(out, *flags, "--workers", 4)
+        self.assert_same(out, "augmented")
+        self.assertEqual(table(out), table("augmented"))
+        self.assertEqual(sha(f"{out}/augmented.jpg"), sha("augmented/augmented.jpg"))
+
     def test_killed_between_a_checkpoint_and_the_links_to_it(self):
         out = self.fresh("links")
         shutil.copytree(path("whole"), path(out), symlinks=True)

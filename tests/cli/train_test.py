@@ -77,6 +77,42 @@ class Data(Train):
         self.assert_same("even-true", "even-false", ["model.safetensors"])
 
 
+    def test_augment(self):
+        self.train("as-before", "--augment", "none")
+        self.assert_same("base", "as-before")
+        self.assertFalse(os.path.exists(path("base/augmented.jpg")))
+        self.assertNotIn("Training images", read("base/report.html"))
+        self.assertIn('\naugment = "none"\n', read("base/config.toml"))
+        for augment in ["light", "strong"]:
+            self.train(augment, "--augment", augment)
+            self.train(f"{augment}-workers", "--augment", augment, "--workers", 4)
+            self.assert_same(augment, f"{augment}-workers")
+            self.assert_differs(augment, "base")
+            self.assertTrue(read(f"{augment}/augmented.jpg", "rb").startswith(b"\xff\xd8\xff"))
+            self.assertIn("Training images", read(f"{augment}/report.html"))
+            self.assertIn("data:image/jpeg;base64,", read(f"{augment}/report.html"))
+            self.assertIn(f"Images: augment {augment}, sampling shuffle", read(f"{augment}/train.log"))
+        self.assert_differs("light", "strong")
+        again = train_arguments("light", "--augment", "none", "--iterations", 4, "--resume", "auto")
+        self.assertIn('Setting changed since the checkpoint: augment = "none", was "light"', self.ok(*again).err)
+        self.assertFalse(os.path.exists(path("light/augmented.jpg")))
+        self.refused_training(2, ["--augment", "strong", "--cache", "device"], "--cache", "--augment strong")
+        self.refused_training(2, ["--augment", "wild"], "--augment", "light")
+        write("taken/augmented.jpg", "a picture of mine")
+        self.refused(2, train_arguments("taken", "--augment", "light"), "augmented.jpg", "was not written by this command")
+
+    def test_sampling(self):
+        self.train("shuffled", "--sampling", "shuffle")
+        self.assert_same("base", "shuffled")
+        self.train("balanced", "--sampling", "balanced")
+        self.train("balanced-workers", "--sampling", "balanced", "--workers", 4)
+        self.assert_same("balanced", "balanced-workers")
+        self.assert_differs("balanced", "base")
+        self.assertIn('\nsampling = "balanced"\n', read("balanced/config.toml"))
+        again = train_arguments("balanced", "--iterations", 4, "--resume", "auto")
+        self.assertIn('Setting changed since the checkpoint: sampling = "shuffle", was "balanced"', self.ok(*again).err)
+        self.refused_training(2, ["--sampling", "fair"], "--sampling", "balanced")
+
     def test_cache(self):
         # The effect of a cache is tested where a GPU, or an emulated one, is available
         # (tests/cuda/trainer_test.cpp).

@@ -38,7 +38,7 @@ void write_faces(const TemporaryFolder& folder) {
 
 FaceTraining options_of(const TemporaryFolder& faces, const TemporaryFolder& runs, const std::string& out) {
   FaceTraining options;
-  options.root = faces.path();
+  options.root = {faces.path()};
   options.val_root = faces.path();
   options.val_pairs = faces.path() / "pairs.txt";
   options.val_every = 3;

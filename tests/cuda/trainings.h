@@ -28,7 +28,7 @@ struct Trainings {
 
   FaceTraining options(const std::string& name, std::int64_t batch = 4) const {
     FaceTraining options;
-    options.root = folder.path() / "faces";
+    options.root = {folder.path() / "faces"};
     options.out = folder.path() / name;
     options.input = {.height = height, .width = width};
     options.network = {.depth = 4, .width = 0.0625, .embedding = 16};

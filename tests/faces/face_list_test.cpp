@@ -122,6 +122,61 @@ TEST_CASE("face_list: labels nobody has are counted and the first named", "[face
   CHECK((many.count == 2147483647 && many.first.size() == 10));
 }
 
+TEST_CASE("face_list: several lists are one, with other people in each", "[face_list]") {
+  const TemporaryFolder folder;
+  const auto a = folder.write("a.txt", "ann/1.jpg 0\nann/2.jpg 0\nben/1.jpg 2\n");
+  const auto b = folder.write("b.txt", "\ncid/1.jpg 1\ndan/1.jpg 0\n");
+  const auto c = folder.write("c.txt", "ann/1.jpg 0\n");
+  std::filesystem::create_directories(folder.path() / "other");
+  const std::filesystem::path root = folder.path(), other = root / "other";
+  const FaceList list = read_face_lists({a, b, c}, {root, root, other});
+  REQUIRE((list.size() == 6 && list.classes() == 6 && list.parts().size() == 3));
+  std::vector<std::int64_t> labels;
+  for (std::int64_t i = 0; i < 6; ++i) labels.push_back(list.label(i));
+  CHECK(labels == std::vector<std::int64_t>{0, 0, 2, 4, 3, 5});
+  CHECK(list.where(1) == a.string() + ":2: " + (root / "ann/2.jpg").string());
+  CHECK(list.where(3) == b.string() + ":2: " + (root / "cid/1.jpg").string());
+  CHECK(list.where(5) == c.string() + ":1: " + (other / "ann/1.jpg").string());
+  CHECK((list.path(5) == "ann/1.jpg" && list.images(5).place() == other && list.images(4).place() == root));
+  CHECK(label_table(list) == "label,label_in_list,list\n0,0,1\n1,1,1\n2,2,1\n3,0,2\n4,1,2\n5,0,3\n");
+  const UnusedLabels unused = unused_labels(list);
+  CHECK((unused.count == 1 && unused.first == std::vector<std::int64_t>{1}));
+
+  const FaceList renumbered = read_face_lists({a, b}, {root}, {.relabel = true});
+  CHECK(label_table(renumbered) == "label,label_in_list,list\n0,0,1\n1,2,1\n2,0,2\n3,1,2\n");
+  CHECK(read_face_lists({a, b}, {root}, {.classes = 7}).classes() == 7);
+  CHECK_THROWS_WITH(read_face_lists({a, b}, {root}, {.classes = 4}), Catch::StartsWith(b.string() + ":2: "));
+  // a list of its own is as it was
+  CHECK((label_table(read_face_lists({a}, {root})).empty() && read_face_lists({a}, {root}).classes() == 3));
+  CHECK_THROWS_AS(read_face_lists({a, b, c}, {root, root}), UsageError);
+  CHECK_THROWS_AS(read_face_lists({}, {root}), UsageError);
+}
+
+TEST_CASE("face_list: a name to exclude may be in one of the lists alone", "[face_list]") {
+  const TemporaryFolder folder;
+  const auto a = folder.write("a.txt", "ann/1.jpg 0\nben/1.jpg 1\n"), b = folder.write("b.txt", "cid/1.jpg 0\ndan/1.jpg 1\n");
+  const FaceList list = read_face_lists({a, b}, {folder.path()}, {.exclude = folder.write("out.txt", "ben\ncid\neve\n")});
+  CHECK((list.size() == 2 && list.classes() == 2 && list.label(1) == 1));
+  CHECK((list.notes().excluded_images == 2 && list.notes().excluded_identities == 2));
+  CHECK(list.notes().unmatched_exclusions.examples == std::vector<std::string>{"eve"});
+}
+
+TEST_CASE("face_list: a person's folder in two lists is refused", "[face_list]") {
+  const TemporaryFolder folder;
+  const auto a = folder.write("a.txt", "train/ann/1.jpg 0\ntrain/ben/1.jpg 1\n");
+  const auto b = folder.write("b.txt", "cid/1.jpg 0\nann/2.jpg 1\n");
+  std::filesystem::create_directories(folder.path() / "train");
+  const std::filesystem::path root = folder.path();
+  CHECK_THROWS_WITH(read_face_lists({a, b}, {root, root / "train"}),
+                    b.string() + ":2: " + (root / "train/ann/2.jpg").string() + ": the person of this folder is also that of " +
+                        a.string() + ":1: " + (root / "train/ann/1.jpg").string() +
+                        " but people of different lists are different people; keep the folder in one of the lists.");
+  CHECK_THROWS_AS(read_face_lists({a, a}, {root}), DataError);
+  // images without a folder have only their labels
+  const auto flat = folder.write("flat.txt", "1.jpg 0\n"), more = folder.write("more.txt", "2.jpg 0\n");
+  CHECK(read_face_lists({flat, more}, {root}).classes() == 2);
+}
+
 TEST_CASE("face_list: excluded identities leave no class behind", "[face_list]") {
   const TemporaryFolder folder;
   const auto names = folder.write("names.txt",

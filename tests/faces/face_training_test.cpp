@@ -17,7 +17,7 @@ namespace {
 
 FaceTraining usable() {
   FaceTraining options;
-  options.root = "faces";
+  options.root = {"faces"};
   options.out = "runs/a";
   return options;
 }
@@ -188,9 +188,28 @@ TEST_CASE("train options: what is out of range is refused by the name of its fla
       {".val_root, .val_pack", [](FaceTraining& o) { o.val_pairs = "pairs.txt", o.val_root = "faces", o.val_pack = "faces.pack"; }},
       {".root, .pack", [](FaceTraining& o) { o.root.clear(); }},
       {".pack", [](FaceTraining& o) { o.pack = "faces.pack"; }},
-      {".pack", [](FaceTraining& o) { o.root.clear(), o.pack = "faces.pack", o.train_list = "list.txt"; }},
+      {".root: expected the name of a folder", [](FaceTraining& o) { o.root = {""}; }},
+      {".train_list",
+       [](FaceTraining& o) {
+         o.train_list = {"a.txt", ""};
+       }},
+      {".root: expected one folder, or one for each list (.train_list), but got 2 folders for 0 lists.",
+       [](FaceTraining& o) {
+         o.root = {"a", "b"};
+       }},
+      {".root: expected one folder, or one for each list (.train_list), but got 2 folders for one list.",
+       [](FaceTraining& o) {
+         o.root = {"a", "b"}, o.train_list = {"a.txt"};
+       }},
+      {".cache: device holds", [](FaceTraining& o) { o.cache = ImageCache::device, o.augment = Augment::light; }},
+      {".pack", [](FaceTraining& o) { o.root.clear(), o.pack = "faces.pack", o.train_list = {"list.txt"}; }},
   };
   CHECK_NOTHROW(check_options(usable()));
+  FaceTraining several = usable();
+  several.train_list = {"a.txt", "b.txt"};
+  CHECK_NOTHROW(check_options(several));
+  several.root = {"a", "b"};
+  CHECK_NOTHROW(check_options(several));
   for (const Case& each : cases) {
     FaceTraining options = usable();
     each.change(options);

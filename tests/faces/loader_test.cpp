@@ -4,7 +4,9 @@
 #include "catch.h"
 #include "data/test_images.h"
 
+#include <algorithm>
 #include <chrono>
+#include <cmath>
 #include <set>
 #include <thread>
 
@@ -99,6 +101,86 @@ TEST_CASE("sampler: all first places are equally likely", "[sampler]") {
   CHECK(chi_squared < 24.3);  // 7 degrees of freedom, 0.1 %
 }
 
+namespace {
+
+/// People with these numbers of images, whose images are not together.
+std::vector<std::int64_t> mixed_people(const std::vector<int>& images) {
+  std::vector<std::int64_t> people;
+  for (int round = 0; round < *std::ranges::max_element(images); ++round) {
+    for (std::size_t person = 0; person < images.size(); ++person) {
+      if (round < images[person]) people.push_back(10 * static_cast<std::int64_t>(person));
+    }
+  }
+  return people;
+}
+
+}  // namespace
+
+TEST_CASE("sampler: balanced people come equally often, and all images of each before one again", "[sampler]") {
+  const std::vector<std::int64_t> people = mixed_people({1, 2, 7, 30, 60});  // 100 images
+  Sampler sampler({.images = 100, .seed = 5, .people = people});
+  std::vector<std::vector<std::int64_t>> drawn(5);  // of each person
+  std::vector<std::vector<std::size_t>> epochs;
+  for (std::int64_t s = 0; s < 700; ++s) {
+    const Sample sample = sampler.at(s);
+    const auto person = static_cast<std::size_t>(people[static_cast<std::size_t>(sample.image)] / 10);
+    if (s % 100 == 0) epochs.emplace_back(5);
+    ++epochs.back()[person];
+    CHECK(sample.round == std::ranges::count(drawn[person], sample.image));
+    drawn[person].push_back(sample.image);
+    const auto counts = [&](const auto& a, const auto& b) { return a.size() < b.size(); };
+    const auto [least, most] = std::ranges::minmax_element(drawn, counts);
+    REQUIRE(most->size() - least->size() <= 1);
+  }
+  for (const auto& epoch : epochs) CHECK(epoch == std::vector<std::size_t>(5, 20));
+  std::set<std::vector<std::int64_t>> turns;
+  for (std::int64_t turn = 0; turn < 20; ++turn) {
+    std::vector<std::int64_t> order;
+    for (std::int64_t n = 5 * turn; n < 5 * turn + 5; ++n) order.push_back(people[static_cast<std::size_t>(sampler.at(n).image)]);
+    turns.insert(order);
+  }
+  CHECK(turns.size() > 15);  // of the 120 orders of five
+  const std::vector<std::size_t> images = {1, 2, 7, 30, 60};
+  for (std::size_t person = 0; person < 5; ++person) {
+    for (std::size_t first = 0; first + images[person] <= 140; first += images[person]) {
+      const auto begin = drawn[person].begin() + static_cast<std::ptrdiff_t>(first);
+      const std::set<std::int64_t> round(begin, begin + static_cast<std::ptrdiff_t>(images[person]));
+      REQUIRE(round.size() == images[person]);
+    }
+  }
+  const auto round_of = [&](std::ptrdiff_t round) {
+    return std::vector(drawn[3].begin() + 30 * round, drawn[3].begin() + 30 * (round + 1));
+  };
+  CHECK(round_of(0) != round_of(1));
+  // where the people do not divide the epoch, they are less than two away from the mean in it
+  Sampler uneven({.images = 11, .seed = 1, .people = mixed_people({1, 4, 6})});
+  for (std::int64_t epoch = 0; epoch < 30; ++epoch) {
+    std::vector<int> counts(11);
+    for (std::int64_t n = 0; n < 11; ++n) ++counts[static_cast<std::size_t>(uneven.at(epoch * 11 + n).image)];
+    CHECK(std::abs(counts[0] - 11.0 / 3) < 2);  // the person of one image
+  }
+}
+
+TEST_CASE("sampler: a balanced sample is a function of seed and number", "[sampler]") {
+  const std::vector<std::int64_t> people = mixed_people({3, 1, 9, 9});
+  Sampler forward({.images = 22, .seed = 9, .people = people});
+  std::vector<Sample> samples;
+  for (std::int64_t s = 0; s < 300; ++s) samples.push_back(forward.at(s));
+  Sampler backward({.images = 22, .seed = 9, .people = people});
+  Sampler other({.images = 22, .seed = 10, .people = people});
+  int same = 0;
+  for (std::int64_t s = 299; s >= 0; --s) {
+    const Sample& expected = samples[static_cast<std::size_t>(s)];
+    const Sample sample = backward.at(s);
+    REQUIRE((sample.image == expected.image && sample.round == expected.round && sample.mirror == expected.mirror));
+    REQUIRE(sample.mirror == is_mirrored(9, sample.round, sample.image));
+    same += other.at(s).image == expected.image ? 1 : 0;
+  }
+  CHECK(same < 80);
+  CHECK_THROWS_WITH(Sampler({.images = 21, .people = people}), "[sampler] expected the person of each of 21 images but got 22.");
+  CHECK_THROWS_AS(Sampler({.images = 22, .shuffle = false, .people = people}), UsageError);
+}
+
 TEST_CASE("loader: a batch holds the images, labels and flags it says", "[loader]") {
   const TemporaryFolder folder;
   const FaceList list = write_faces(folder, 13);
@@ -151,6 +233,48 @@ TEST_CASE("loader: the bytes do not depend on the number of workers, also across
     Loader loader(list, options);
     for (const std::size_t end = b + 6; b < end; ++b) REQUIRE(all_bytes(loader.next()) == expected[b]);
   }
+}
+
+TEST_CASE("loader: augmented and balanced batches do not depend on the workers either, also across resumes", "[loader]") {
+  const TemporaryFolder folder;
+  const FaceList list = write_faces(folder, 13);
+  LoaderOptions options = options_for(1);
+  options.augmentation = augmentation_of(Augment::strong);
+  options.sampling = Sampling::balanced;
+  std::vector<std::vector<std::uint8_t>> expected;
+  Loader first(list, options);
+  Sampler sampler({.images = 13, .seed = 7, .people = {0, 0, 0, 1, 1, 1, 2, 2, 2, 3, 3, 3, 4}});
+  int changed = 0;
+  for (std::int64_t b = 0; b < 26; ++b) {
+    const FaceBatch batch = first.next();
+    expected.push_back(all_bytes(batch));
+    for (std::int64_t n = 0; n < 5; ++n) {
+      const Sample sample = sampler.at(b * 5 + n);
+      REQUIRE(batch.indices[static_cast<std::size_t>(n)] == sample.image);
+      Image image = read_image(list.file(sample.image), ChannelOrder::bgr);
+      const std::vector<std::uint8_t> before = image.pixels;
+      augment(image, ChannelOrder::bgr,
+              draw_augmentation(options.augmentation, {.seed = 7, .round = sample.round, .image = sample.image}, image));
+      const auto pixels = batch.pixels.slice(n, n + 1).data<std::uint8_t>();
+      REQUIRE(std::equal(pixels.begin(), pixels.end(), image.pixels.begin()));
+      changed += image.pixels != before ? 1 : 0;
+    }
+  }
+  CHECK(changed > 100);
+  for (const int workers : {4, 1}) {
+    options.workers = workers;
+    options.first_sample = 0;
+    Loader whole(list, options);
+    for (const auto& bytes : expected) REQUIRE(all_bytes(whole.next()) == bytes);
+    options.first_sample = 7 * 5;
+    Loader resumed(list, options);
+    for (std::size_t b = 7; b < expected.size(); ++b) REQUIRE(all_bytes(resumed.next()) == expected[b]);
+  }
+  options.augmentation.rotation = 90;
+  CHECK_THROWS_AS(Loader(list, options), UsageError);
+  options.augmentation = augmentation_of(Augment::light);
+  options.stand_ins = std::make_shared<std::vector<std::int64_t>>(13);
+  CHECK_THROWS_AS(Loader(list, options), UsageError);
 }
 
 TEST_CASE("loader: a batch may be larger than the set", "[loader]") {

@@ -55,7 +55,7 @@ std::string refusal(const std::filesystem::path& file) {
 
 Bytes file_bytes(const FaceList& list, std::int64_t i) {
   Bytes buffer;
-  const auto bytes = list.images().read(list.path(i), list.where(i), buffer);
+  const auto bytes = list.images(i).read(list.path(i), list.where(i), buffer);
   return {bytes.begin(), bytes.end()};
 }
 
@@ -411,8 +411,8 @@ TEST_CASE("packed faces: files that are no packs are named", "[packed]") {
   CHECK(refusal(folder.write("mark.pack", "AMNETPAK")).find("truncated") != std::string::npos);
   const FaceList pack = open_list(folder.write("faces.pack", packed_bytes(write_faces(folder, 3))));
   Bytes buffer;
-  CHECK_THROWS_AS(pack.images().read("p10/99.jpg", "x", buffer), DataError);
-  pack.images().prefetch("p10/99.jpg");
+  CHECK_THROWS_AS(pack.images(0).read("p10/99.jpg", "x", buffer), DataError);
+  pack.images(0).prefetch("p10/99.jpg");
 }
 
 TEST_CASE("packed faces: the real faces give the batches of their folder", "[packed]") {

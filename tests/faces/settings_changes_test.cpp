@@ -16,4 +16,9 @@ TEST_CASE("settings: those that change what is learned are told, others not", "[
   CHECK(changed_settings(then, "lr = 0.2\n") ==
         std::vector<std::string>{"Setting changed since the checkpoint: lr = 0.2, was 0.1",
                                  "Setting changed since the checkpoint: warm-up is not set, was 0"});
+  // older configurations, and those with several lists
+  CHECK(changed_settings(then, then + "sampling = \"shuffle\"\naugment = \"none\"\ntrain-list = [\"a.txt\", \"b.txt\"]\n").empty());
+  CHECK(changed_settings(then, then + "sampling = \"balanced\"\naugment = \"light\"\n") ==
+        std::vector<std::string>{"Setting changed since the checkpoint: augment = \"light\", was \"none\"",
+                                 "Setting changed since the checkpoint: sampling = \"balanced\", was \"shuffle\""});
 }

@@ -24,6 +24,14 @@ namespace amnet {
 /// Copies of a list share its images until one of them is changed.
 class FaceList {
  public:
+  /// One of the lists that were joined to this one, in their order.
+  struct Part {
+    std::shared_ptr<const ImageSource> images;  // where they lie
+    // the list file; empty for a folder or a packed file
+    std::string source;
+    std::int64_t first_image = 0, first_label = 0;
+  };
+
   /// An empty list of images under `root`; `source` names the list file in messages.
   explicit FaceList(std::filesystem::path root = {}, std::string source = {});
   /// The same of images that lie elsewhere, such as in a packed file.
@@ -33,6 +41,8 @@ class FaceList {
   void add(std::string_view path, std::int64_t label = 0, std::int64_t line = 0);
   /// Reserves room for so many images, whose paths have so many bytes in total.
   void reserve(std::size_t images, std::size_t path_bytes);
+  /// Appends the images of another list. Its people are others: its labels move up by classes().
+  void join(const FaceList& other);
   /// The memory of the images, for a forecast.
   std::size_t bytes() const;
 
@@ -59,14 +69,16 @@ class FaceList {
   /// Renumbers the labels: label i becomes `places[i]`, which is a label of the list as it was
   /// read, `old_labels[places[i]]`.
   void relabel(const std::vector<std::int32_t>& places, std::vector<std::int64_t> old_labels);
-  /// Of each class the label it had where the list was read, ascending; empty unless it was
-  /// relabelled.
+  /// Of each class the label it had in the list that it was read from; empty unless it was
+  /// relabelled or joined.
   const std::vector<std::int64_t>& old_labels() const { return old_labels_; }
 
-  /// Where the images lie, and the folder or packed file that is.
-  const ImageSource& images() const { return *images_; }
-  const std::filesystem::path& root() const { return images_->place(); }
-  const std::string& source() const { return source_; }
+  /// One unless lists were joined.
+  const std::vector<Part>& parts() const { return parts_; }
+  /// Where image i lies.
+  const ImageSource& images(std::int64_t i) const { return *part_of(i).images; }
+  /// The list file that names image i; empty for a folder or a packed file.
+  const std::string& source(std::int64_t i) const { return part_of(i).source; }
   const ListNotes& notes() const { return notes_; }
   ListNotes& notes() { return notes_; }
 
@@ -82,9 +94,9 @@ class FaceList {
     std::vector<std::uint32_t> lines;  // (size)
   };
   Images& to_change();  // owned by this list alone from now on
+  const Part& part_of(std::int64_t i) const;
 
-  std::shared_ptr<const ImageSource> images_;
-  std::string source_;
+  std::vector<Part> parts_;
   std::shared_ptr<Images> named_ = std::make_shared<Images>();
   std::int64_t classes_ = 0;
   std::vector<std::int64_t> old_labels_;  // (classes) or none
@@ -108,6 +120,13 @@ struct ListOptions {
 /// stay; see unused_labels.
 FaceList read_face_list(const std::filesystem::path& list_file, const std::filesystem::path& root, const ListOptions& options = {});
 
+/// Reads several lists as one. People of different lists are different people: the labels of each
+/// list are numbered after those of the lists before it. `roots` has one folder for all lists, or
+/// one for each, in their order; `options.classes` is the number of all people together. Throws as
+/// read_face_list does, and DataError for a person's folder with images in two lists.
+FaceList read_face_lists(const std::vector<std::filesystem::path>& list_files, const std::vector<std::filesystem::path>& roots,
+                         const ListOptions& options = {});
+
 /// Lists the images, by their names (image_names.h), of every sub-folder of `root`. Identities are
 /// the sub-folders that hold an image and are not excluded, sorted by name (as bytes); the label is
 /// the position in that order. What else lies there is in the notes. Throws DataError.
@@ -121,8 +140,9 @@ struct UnusedLabels {
 };
 UnusedLabels unused_labels(const FaceList& list);
 
-/// The table of a list that was relabelled as lines `label,label_in_list` under that header; empty
-/// for another list.
+/// The table of a list that was relabelled, as lines `label,label_in_list` under that header, or
+/// joined, as lines `label,label_in_list,list` with the lists counted from 1; empty for another
+/// list.
 std::string label_table(const FaceList& list);
 
 }  // namespace amnet

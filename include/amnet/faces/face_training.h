@@ -2,7 +2,7 @@
 // `train_face train` fills them in; a program can do the same. The defaults are those of the
 // command line; `apply_preset` sets a whole recipe.
 //
-//   FaceTraining options{.root = "faces", .out = "runs/a"};
+//   FaceTraining options{.root = {"faces"}, .out = "runs/a"};
 //   apply_preset(options, "small");
 //   options.network.width = 0.25;
 //   check_options(options);
@@ -12,6 +12,8 @@
 #include <amnet/caffe/import.h>
 #include <amnet/core/image_format.h>
 #include <amnet/core/processors.h>
+#include <amnet/data/augment.h>
+#include <amnet/data/sampler.h>
 #include <amnet/faces/heads.h>
 #include <amnet/faces/sphere_face.h>
 #include <amnet/faces/verification.h>
@@ -41,7 +43,7 @@ struct CaffeTraining {
   std::filesystem::path weights = {};    ///< a caffemodel that a new run starts from
   std::filesystem::path snapshot = {};   ///< a solverstate that a new run goes on from
   std::filesystem::path test_list = {};  ///< lines `path label`, of the net's tests; empty: none
-  std::filesystem::path test_root = {};  ///< what its paths start from; empty: the root of the run
+  std::filesystem::path test_root = {};  ///< what its paths start from; empty: the first root
   CaffeEngine engine = CaffeEngine::gpu;
   std::int64_t test_every = 0;    ///< steps between tests; 0: none
   std::int64_t test_batches = 0;  ///< of each test
@@ -54,9 +56,12 @@ struct CaffeTraining {
 
 struct FaceTraining {
   // data
-  /// folder the list's paths start from, or one sub-folder per identity
-  std::filesystem::path root = {};
-  std::filesystem::path train_list = {};  ///< `path label` lines; empty: the sub-folders of root
+  /// folder the lists' paths start from, one for all or one for each; or one sub-folder per
+  /// identity
+  std::vector<std::filesystem::path> root = {};
+  /// `path label` lines; the people of several lists are different people; none: the sub-folders of
+  /// root
+  std::vector<std::filesystem::path> train_list = {};
   /// a packed file (faces/packed_faces.h) instead of root and train_list
   std::filesystem::path pack = {};
   std::filesystem::path exclude = {};  ///< names of identities to leave out; empty: none
@@ -65,7 +70,9 @@ struct FaceTraining {
   /// number the labels of the list or pack from 0 on, in their order
   bool relabel = false;
   ImageFormat input = {};
+  Sampling sampling = Sampling::shuffle;
   bool mirror = true;
+  Augment augment = Augment::none;
   int workers = default_workers();  ///< decoding threads; no effect on the bytes of a batch
   ImageCache cache = ImageCache::none;
 

@@ -1,6 +1,6 @@
 // Batches of face images, decoded by threads while the model computes. The bytes of a batch are a
 // function of (list, seed, sample number) alone, not of the number of workers; the device turns
-// bytes into numbers (image_input). There is no augmentation beyond the mirror flag here.
+// bytes into numbers and mirrors (image_input).
 //
 //   Loader loader(list, {.batch = 256, .seed = 1, .workers = 4, .first_sample = 512});   // after two batches
 //   for (int step = 2; step < 4; ++step) {
@@ -12,6 +12,8 @@
 #include <amnet/core/image_format.h>
 #include <amnet/core/processors.h>
 #include <amnet/core/tensor.h>
+#include <amnet/data/augment.h>
+#include <amnet/data/sampler.h>
 #include <amnet/faces/face_list.h>
 
 #include <cstdint>
@@ -48,7 +50,9 @@ struct LoaderOptions {
   ImageFormat format = {};
   std::uint64_t seed = 0;
   bool shuffle = true;
+  Sampling sampling = Sampling::shuffle;  // balanced: the labels are the people
   bool mirror = true;
+  Augmentation augmentation = {};
   int workers = default_workers();
   int queue = 4;                  // batches that are decoded ahead
   std::int64_t first_sample = 0;  // where to continue after a resume
@@ -59,12 +63,13 @@ struct LoaderOptions {
   std::function<void(const BadImage&)> on_bad_image = {};
   /// Where all pixels are already held elsewhere: for each image of the list the one that replaces
   /// it, itself unless it is bad (see for_each_batch). Batches are the same, but without pixels,
-  /// and no file is read.
+  /// and no file is read. Not with augmentation, which changes the pixels each time.
   std::shared_ptr<const std::vector<std::int64_t>> stand_ins = {};
 };
 
 /// Batches of one size without end: they continue over the end of an epoch, in which each good
-/// image comes exactly once (see BadImages::skip for the exception). Destroying a loader stops its
+/// image comes exactly once (see BadImages::skip for the exception, and Sampler for balanced
+/// people). Destroying a loader stops its
 /// threads at once, also with a full queue.
 class Loader {
  public:

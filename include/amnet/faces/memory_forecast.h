@@ -43,7 +43,7 @@ MemoryForecast forecast_memory(const Net& net, const Plan& plan, Device& device,
 std::size_t program_bytes();
 
 /// The images of a training set, and what is kept for each of them: its place in the order of an
-/// epoch, and its stand-in with a cache.
+/// epoch, its stand-in with a cache, and its person where these are balanced.
 std::size_t list_bytes(const FaceList& list, const FaceTraining& options);
 
 /// What drawing the curves of so many lines of metrics takes at the end of a run.

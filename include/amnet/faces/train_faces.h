@@ -3,7 +3,7 @@
 // also be combined in other ways: faces/face_source.h, faces/heads.h, faces/verifier.h,
 // train/train_run.h.
 //
-//   FaceTraining options{.root = "faces", .network = {.depth = 4, .width = 0.25}, .batch = 8, .iterations = 10, .out = "runs/a"};
+//   FaceTraining options{.root = {"faces"}, .network = {.depth = 4, .width = 0.25}, .batch = 8, .iterations = 10, .out = "runs/a"};
 //   Device device = Cpu();
 //   const TrainOutcome outcome = train_faces(device, options, {.log = [](std::string_view line) { fmt::print("{}\n", line); }});
 //   fmt::print("loss {} after {} steps\n", outcome.meters["loss"], outcome.step);
@@ -50,15 +50,16 @@ struct TrainOutcome {
 
 /// Runs (or resumes) the training that `options` describe on `device` and writes `options.out`:
 /// train.log, metrics.csv, validation.csv, environment.json, config.toml, report.html, step_*/ and
-/// the links `last` and `best`. Throws UsageError, DataError, FileError (also where another process
-/// writes to that folder); MemoryError where a GPU's memory is not enough, with the largest batch
-/// that fits; NonFiniteError at the step whose loss is not finite, naming the first layer with such
-/// a value, after writing the batch's images to non_finite_batch.json and without writing a
-/// checkpoint. The log ends with the reason. Any other error after which the state of a complete
-/// step exists (a picture, a full disk, a verification) writes a checkpoint of it first. A stop
-/// request takes effect after the current step, and also during a verification; a verification that
-/// it interrupts is done first after a resume. It also ends the check of the verification's
-/// pictures and the filling of a cache, before the first step.
+/// the links `last` and `best`; with augmentation also augmented.jpg, examples of it. Throws
+/// UsageError, DataError, FileError (also where another process writes to that folder); MemoryError
+/// where a GPU's memory is not enough, with the largest batch that fits; NonFiniteError at the step
+/// whose loss is not finite, naming the first layer with such a value, after writing the batch's
+/// images to non_finite_batch.json and without writing a checkpoint. The log ends with the reason.
+/// Any other error after which the state of a complete step exists (a picture, a full disk, a
+/// verification) writes a checkpoint of it first. A stop request takes effect after the current
+/// step, and also during a verification; a verification that it interrupts is done first after a
+/// resume. It also ends the check of the verification's pictures and the filling of a cache, before
+/// the first step.
 TrainOutcome train_faces(Device& device, const FaceTraining& options, const FaceHooks& hooks = {});
 
 }  // namespace amnet

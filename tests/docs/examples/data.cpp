@@ -18,6 +18,12 @@ EXAMPLE("data/image.h") {
   CHECK((image.height == 8 && image.width == 6));
 }
 
+EXAMPLE("data/augment.h") {
+  Image image{.height = 8, .width = 6, .pixels = std::vector<std::uint8_t>(8 * 6 * 3, 100)};
+#include "example_of/data/augment.h"
+  CHECK(image.pixels.size() == 8 * 6 * 3);
+}
+
 EXAMPLE("data/image_names.h") {
 #include "example_of/data/image_names.h"
   CHECK(kind_of_name("01.JPG") == NameKind::image);

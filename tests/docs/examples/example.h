@@ -75,7 +75,7 @@ layer { name: "fc5" type: "InnerProduct" bottom: "gap" top: "fc5" inner_product_
 inline void make_run(const fs::path& folder) {
   draw_faces("drawn");
   amnet::Device device = amnet::Cpu(1);
-  amnet::train_faces(device, {.root = "drawn", .network = small_network, .batch = 4, .iterations = 2, .out = folder});
+  amnet::train_faces(device, {.root = {"drawn"}, .network = small_network, .batch = 4, .iterations = 2, .out = folder});
 }
 
 inline void print(std::string_view line) { fmt::print("{}\n", line); }
