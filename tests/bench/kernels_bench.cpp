@@ -80,6 +80,7 @@ int run(int count, char** arguments) {
   add_fully_connected(bench);
   add_elementwise(bench);
   add_rows(bench);
+  add_heads(bench);
   benchmark::RunSpecifiedBenchmarks();
   benchmark::Shutdown();
   return 0;

@@ -57,5 +57,7 @@ void add_convolutions(Bench& bench);
 void add_fully_connected(Bench& bench);
 void add_elementwise(Bench& bench);
 void add_rows(Bench& bench);
+/// Whole heads, by their losses.
+void add_heads(Bench& bench);
 
 }  // namespace amnet::bench

@@ -288,7 +288,7 @@ TEST_CASE("softmax_cross_entropy: every rule of the margin family", "[gpu]") {
   for_each_machine<F32>("softmax_cross_entropy: every rule of the margin family", [](Parity& parity) {
     const Both dloss = parity.same(Tensor::of<float>({1}, {0.7F}));
     for (const auto& [margin, has_norms] : forms()) {
-      for (const Size& size : {Size{1, 2}, Size{6, 7}, Size{2, 1100}, Size{1, 9000}}) {
+      for (const Size& size : {Size{1, 2}, Size{6, 7}, Size{70, 3}, Size{2, 1100}, Size{1, 9000}}) {
         const MarginForm& form = margin.form;
         const Both labels = labels_of(parity, size), cosines = cosines_of(parity, size, form.centres, labels);
         const Both norms = has_norms ? scales_of(parity, size) : Both{};

@@ -28,6 +28,23 @@ EXAMPLE("kernels/adam.h") {
   CHECK(weight.item() == Approx(0.99).epsilon(1e-4));
 }
 
+EXAMPLE("kernels/binary_cross_entropy.h") {
+  Cpu cpu(1);
+  const Tensor cosines = Tensor::of<float>({1, 2}, {0.5, 0.4F}), labels = Tensor::of<std::int64_t>({1}, {0});
+  const Tensor bias = Tensor::zeros({1}, DType::f32), row_values({1, margin_row_values}, DType::f32), loss({1}, DType::f32);
+  const Tensor dloss = Tensor::of<float>({1}, {1}), dcosines({1, 2}, DType::f32);
+#include "example_of/kernels/binary_cross_entropy.h"
+  const auto g = [](double c) { return 2 * std::pow((c + 1) / 2, 3) - 1; };
+  const double own = std::log1p(std::exp(-40 * (g(0.5) - 0.4))), other = std::log1p(std::exp(40 * (g(0.4) + 0.4)));
+  CHECK(loss.item() == Approx((0.7 * own + 0.3 * other) / 40));
+}
+
+EXAMPLE("kernels/margin.h") {
+#include "example_of/kernels/margin.h"
+  for (const MarginOptions& one : {am_softmax, arcface, curricularface, adaface}) check_margin(one, "example");
+  CHECK(curricularface.form.has_mean());
+}
+
 EXAMPLE("kernels/add.h") {
   Cpu cpu(1);
   const Tensor x0 = drawn({2, 3}, 1), x1 = drawn({2, 3}, 2), x2 = drawn({2, 3}, 3), dy = drawn({2, 3}, 4);
@@ -298,7 +315,7 @@ EXAMPLE("kernels/sgd.h") {
 EXAMPLE("kernels/softmax_cross_entropy.h") {
   Cpu cpu(1);
   const Tensor cosines = Tensor::of<float>({1, 2}, {0.5, 0.4F}), labels = Tensor::of<std::int64_t>({1}, {0});
-  const Tensor normalisers({1, 2}, DType::f32), loss({1}, DType::f32), dloss = Tensor::of<float>({1}, {1}), dcosines({1, 2}, DType::f32);
+  const Tensor row_values({1, margin_row_values}, DType::f32), loss({1}, DType::f32), dloss = Tensor::of<float>({1}, {1}), dcosines({1, 2}, DType::f32);
 #include "example_of/kernels/softmax_cross_entropy.h"
   CHECK(loss.item() == Approx(std::log1p(std::exp(30 * (0.4 - 0.15)))));
 }

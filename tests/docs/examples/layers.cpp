@@ -52,6 +52,12 @@ EXAMPLE("layers/contrastive_loss.h") {
   CHECK(net.spec(loss).shape == net.spec(of_flags).shape);
 }
 
+EXAMPLE("layers/binary_cross_entropy.h") {
+  auto [net, image, conv, other, feature, cosines, labels, norm] = Inputs();
+#include "example_of/layers/binary_cross_entropy.h"
+  CHECK(net.spec(loss).shape == Shape{1});
+}
+
 EXAMPLE("layers/conv2d.h") {
   auto [net, image, input, other, feature, logits, labels, norm] = Inputs();
 #include "example_of/layers/conv2d.h"
