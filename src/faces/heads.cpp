@@ -34,7 +34,7 @@ struct Own {
 };
 
 template <class T>
-Row row(std::string_view name, std::optional<T> HeadOptions::*member, std::vector<Own<T>> own, double low = 0, double high = 0) {
+Row parameter_row(std::string_view name, std::optional<T> HeadOptions::*member, std::vector<Own<T>> own, double low = 0, double high = 0) {
   const auto complete = [member, own](HeadOptions& options) {
     for (const Own<T>& one : own) {
       if (one.loss == options.loss && !(options.*member).has_value()) options.*member = one.value;
@@ -63,42 +63,42 @@ std::vector<Own<T>> all_alike(std::initializer_list<LossKind> losses, T value) {
 
 // The values are those of the papers, or of the authors' code where the paper has none
 // (docs/losses.md).
-const std::vector<Row>& rows() {
+const std::vector<Row>& parameter_rows() {
   using Options = HeadOptions;
-  constexpr double pi = std::numbers::pi;
+  constexpr double half_turn = std::numbers::pi;
   static const std::vector<Row> table = {
-      row<double>("scale", &Options::scale,
+      parameter_row<double>("scale", &Options::scale,
                   {{amsoftmax, 30}, {normface, 30}, {arcface, 64}, {combined, 64}, {sphereface_r, 60}, {sphereface2, 40},
                    {curricularface, 64}, {magface, 64}, {adaface, 64}},
                   1e-6, 1e6),
-      row<double>("margin", &Options::margin,
+      parameter_row<double>("margin", &Options::margin,
                   {{amsoftmax, 0.35}, {arcface, 0.5}, {combined, 0.2}, {sphereface2, 0.4}, {curricularface, 0.5}, {adaface, 0.4}}, 0, 2),
-      row<double>("angle", &Options::angle, {{combined, 0.3}}, 0, pi),
-      row<double>("multiplier", &Options::multiplier, {{combined, 1}, {sphereface, 4}, {sphereface_r, 1.4}}, 1e-3, 10),
-      row<MarginRule>("margin_rule", &Options::margin_rule,
+      parameter_row<double>("angle", &Options::angle, {{combined, 0.3}}, 0, half_turn),
+      parameter_row<double>("multiplier", &Options::multiplier, {{combined, 1}, {sphereface, 4}, {sphereface_r, 1.4}}, 1e-3, 10),
+      parameter_row<MarginRule>("margin_rule", &Options::margin_rule,
                       all_alike({amsoftmax, arcface, combined, curricularface, magface}, MarginRule::always)),
-      row<PastPi>("past_pi", &Options::past_pi,
+      parameter_row<PastPi>("past_pi", &Options::past_pi,
                   {{arcface, PastPi::mirrored}, {combined, PastPi::mirrored}, {curricularface, PastPi::mirrored},
                    {magface, PastPi::mirrored}, {adaface, PastPi::clipped}}),
-      row<HeadGradient>("gradient", &Options::gradient,
+      parameter_row<HeadGradient>("gradient", &Options::gradient,
                         all_alike({arcface, combined, sphereface, sphereface_r, sphereface2, curricularface, magface, adaface},
                                   HeadGradient::full)),
-      row<std::int64_t>("centres", &Options::centres, all_alike({amsoftmax, arcface, combined, curricularface}, std::int64_t{1}), 1, 100),
-      row<bool>("learned_scale", &Options::learned_scale, {{normface, true}}),
-      row<SphereFaceR>("version", &Options::version, {{sphereface_r, SphereFaceR::v2}}),
-      row<double>("anneal_base", &Options::anneal_base, {{sphereface, 1000}}, 0, 1e9),
-      row<double>("anneal_gamma", &Options::anneal_gamma, {{sphereface, 0.12}}, 0, 1e6),
-      row<double>("anneal_least", &Options::anneal_least, {{sphereface, 5}}, 0, 1e9),
-      row<double>("norm_low", &Options::norm_low, {{magface, 10}, {adaface, 0.001}}, 1e-9, 1e9),
-      row<double>("norm_high", &Options::norm_high, {{magface, 110}, {adaface, 100}}, 1e-9, 1e9),
-      row<double>("margin_low", &Options::margin_low, {{magface, 0.45}}, 0, pi),
-      row<double>("margin_high", &Options::margin_high, {{magface, 0.8}}, 0, pi),
-      row<double>("norm_penalty", &Options::norm_penalty, {{magface, 35}}, 0, 1e9),
-      row<double>("concentration", &Options::concentration, {{adaface, 0.333}}, 0, 1e3),
-      row<double>("statistics_momentum", &Options::statistics_momentum, all_alike({curricularface, adaface}, 0.01), 0, 1),
-      row<double>("sharpness", &Options::sharpness, {{sphereface2, 3}}, 1e-3, 100),
-      row<double>("balance", &Options::balance, {{sphereface2, 0.7}}, 1e-6, 1 - 1e-6),
-      row<double>("loss_weight", &Options::loss_weight, all_alike({sphereface_r, sphereface2}, 1.0), 1e-9, 1e9),
+      parameter_row<std::int64_t>("centres", &Options::centres, all_alike({amsoftmax, arcface, combined, curricularface}, std::int64_t{1}), 1, 100),
+      parameter_row<bool>("learned_scale", &Options::learned_scale, {{normface, true}}),
+      parameter_row<SphereFaceR>("version", &Options::version, {{sphereface_r, SphereFaceR::v2}}),
+      parameter_row<double>("anneal_base", &Options::anneal_base, {{sphereface, 1000}}, 0, 1e9),
+      parameter_row<double>("anneal_gamma", &Options::anneal_gamma, {{sphereface, 0.12}}, 0, 1e6),
+      parameter_row<double>("anneal_least", &Options::anneal_least, {{sphereface, 5}}, 0, 1e9),
+      parameter_row<double>("norm_low", &Options::norm_low, {{magface, 10}, {adaface, 0.001}}, 1e-9, 1e9),
+      parameter_row<double>("norm_high", &Options::norm_high, {{magface, 110}, {adaface, 100}}, 1e-9, 1e9),
+      parameter_row<double>("margin_low", &Options::margin_low, {{magface, 0.45}}, 0, half_turn),
+      parameter_row<double>("margin_high", &Options::margin_high, {{magface, 0.8}}, 0, half_turn),
+      parameter_row<double>("norm_penalty", &Options::norm_penalty, {{magface, 35}}, 0, 1e9),
+      parameter_row<double>("concentration", &Options::concentration, {{adaface, 0.333}}, 0, 1e3),
+      parameter_row<double>("statistics_momentum", &Options::statistics_momentum, all_alike({curricularface, adaface}, 0.01), 0, 1),
+      parameter_row<double>("sharpness", &Options::sharpness, {{sphereface2, 3}}, 1e-3, 100),
+      parameter_row<double>("balance", &Options::balance, {{sphereface2, 0.7}}, 1e-6, 1 - 1e-6),
+      parameter_row<double>("loss_weight", &Options::loss_weight, all_alike({sphereface_r, sphereface2}, 1.0), 1e-9, 1e9),
   };
   return table;
 }
@@ -182,7 +182,7 @@ Value cosine_logits(Net& net, Value features, const HeadOptions& head) {
 std::span<const LossParameter> loss_parameters() {
   static const std::vector<LossParameter> parameters = [] {
     std::vector<LossParameter> all;
-    for (const Row& row : rows()) all.push_back(row.parameter);
+    for (const Row& row : parameter_rows()) all.push_back(row.parameter);
     return all;
   }();
   return parameters;
@@ -194,7 +194,7 @@ HeadOptions completed(const HeadOptions& options) {
   require(options.feature_norm || options.loss == amsoftmax, ".head.feature_norm: only the loss amsoftmax can be without it, and it is {}.",
           name_of(options.loss));
   HeadOptions head = options;
-  for (const Row& row : rows()) {
+  for (const Row& row : parameter_rows()) {
     const auto& [name, losses] = row.parameter;
     require(!row.given(options) || std::ranges::find(losses, options.loss) != losses.end(),
             ".head.{}: is a parameter of {} and not of the loss {}; leave it out, or take another .head.loss.", name,

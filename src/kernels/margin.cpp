@@ -10,18 +10,18 @@ namespace amnet {
 namespace {
 
 void check_form(const MarginForm& form, std::string_view who) {
-  constexpr double pi = std::numbers::pi;
+  constexpr double half_turn = std::numbers::pi;
   require(std::isfinite(form.multiplier) && form.multiplier > 0 && form.multiplier <= 100,
           "[{}] expected a multiplier in (0, 100] but got {}.", who, form.multiplier);
-  require(std::isfinite(form.angle) && std::abs(form.angle) <= pi, "[{}] expected an angle from -pi to pi but got {}.", who, form.angle);
-  require(form.least_angle >= 0 && form.least_angle < form.most_angle && form.most_angle <= pi,
+  require(std::isfinite(form.angle) && std::abs(form.angle) <= half_turn, "[{}] expected an angle from -pi to pi but got {}.", who, form.angle);
+  require(form.least_angle >= 0 && form.least_angle < form.most_angle && form.most_angle <= half_turn,
           "[{}] expected 0 <= least_angle < most_angle <= pi but got {} and {}.", who, form.least_angle, form.most_angle);
   require(form.cosine_limit >= 0 && form.cosine_limit < 1, "[{}] expected a cosine_limit in [0, 1) but got {}.", who, form.cosine_limit);
   require(std::isfinite(form.blend) && form.blend >= 0, "[{}] expected a blend >= 0 but got {}.", who, form.blend);
   require(std::isfinite(form.filter), "[{}] expected a finite filter but got {}.", who, form.filter);
   require(form.norm_low > 0 && form.norm_low < form.norm_high && std::isfinite(form.norm_high),
           "[{}] expected 0 < norm_low < norm_high but got {} and {}.", who, form.norm_low, form.norm_high);
-  require(form.margin_low >= 0 && form.margin_low <= form.margin_high && form.margin_high <= pi,
+  require(form.margin_low >= 0 && form.margin_low <= form.margin_high && form.margin_high <= half_turn,
           "[{}] expected 0 <= margin_low <= margin_high <= pi but got {} and {}.", who, form.margin_low, form.margin_high);
   require(std::isfinite(form.concentration) && form.concentration >= 0, "[{}] expected a concentration >= 0 but got {}.", who,
           form.concentration);

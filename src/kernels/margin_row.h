@@ -85,21 +85,21 @@ class TargetRule {
 
   /// value_, slope_ and by_angle_ = d value / d m2.
   AMNET_HOST_DEVICE void set(MarginRule rule) {
-    constexpr double pi = 3.14159265358979323846;
+    constexpr double half_turn = 3.14159265358979323846;
     const bool applies = rule == MarginRule::always || c_ > (rule == MarginRule::cos_gt_m ? margin_ : 0);
     if (!applies || form_.negatives == NegativeRule::divided) return turn(c_, 1, 0);
     const double sine = std::sin(phi_), slope = form_.multiplier * sine / divisor_;
     switch (form_.past_pi) {
       case PastPi::mirrored: {
-        const double passed = std::floor(phi_ / pi), sign = std::floor(passed / 2) * 2 == passed ? 1 : -1;
+        const double passed = std::floor(phi_ / half_turn), sign = std::floor(passed / 2) * 2 == passed ? 1 : -1;
         turn(sign * std::cos(phi_) - 2 * passed - margin_, sign * slope, -sign * sine);
         return;
       }
       case PastPi::linear:
-        if (phi_ > pi) return turn(c_ - angle_ * std::sin(angle_) - margin_, 1, -std::sin(angle_) - angle_ * std::cos(angle_));
+        if (phi_ > half_turn) return turn(c_ - angle_ * std::sin(angle_) - margin_, 1, -std::sin(angle_) - angle_ * std::cos(angle_));
         break;
       case PastPi::cosine:
-        if (phi_ > pi) return turn(c_ - margin_, 1, 0);
+        if (phi_ > half_turn) return turn(c_ - margin_, 1, 0);
         break;
       case PastPi::clipped:
         if (phi_ < form_.least_angle || phi_ > form_.most_angle)

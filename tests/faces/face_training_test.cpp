@@ -176,7 +176,7 @@ TEST_CASE("train options: what is out of range is refused by the name of its fla
       {".solver.weight_decay", [](FaceTraining& o) { o.solver.weight_decay = -1; }},
       {".head.scale", [](FaceTraining& o) { o.head.scale = 0; }},
       {".head.margin", [](FaceTraining& o) { o.head.margin = -0.1; }},
-      {".head.margin", [](FaceTraining& o) { o.head.margin = nan; }},
+      {".head.margin", [](FaceTraining& o) { o.head.margin = double{nan}; }},
       {".network.width", [](FaceTraining& o) { o.network.width = 0; }},
       {".network.embedding", [](FaceTraining& o) { o.network.embedding = 0; }},
       {"[sphere_face]", [](FaceTraining& o) { o.network.depth = 21; }},

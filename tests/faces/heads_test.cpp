@@ -172,7 +172,7 @@ TEST_CASE("heads: the loss that every loss starts from", "[heads]") {
     double value;
   };
   constexpr std::int64_t batch = 64, classes = 10516;
-  for (const auto& [kind, expected] :
+  for (const Start& start :
        {Start{LossKind::amsoftmax, 20.7}, Start{LossKind::softmax, 9.8}, Start{LossKind::normface, 10.2}, Start{LossKind::arcface, 43.9},
         Start{LossKind::combined, 44.9}, Start{LossKind::sphereface, 9.9}, Start{LossKind::sphereface_r, 36.7},
         Start{LossKind::sphereface2, 0.76}, Start{LossKind::curricularface, 40.1}, Start{LossKind::magface, 45.2},
@@ -180,21 +180,21 @@ TEST_CASE("heads: the loss that every loss starts from", "[heads]") {
     Net net;
     const Value features = net.input("features", {1, 512});
     const Value labels = net.input("labels", {1}, DType::i64);
-    const Head head = add_head(net, features, labels, {.loss = kind, .classes = classes});
+    const Head head = add_head(net, features, labels, {.loss = start.loss, .classes = classes});
     net.initialise(1);
     Plan plan(net, {.batch = batch, .loss = head.loss});
     const Random random(7);
     std::uint64_t i = 0;
     net.visit([&](const std::string& name, Parameter& parameter) {
-      if (name != "fc6.weight" || kind == LossKind::softmax) return;  // whose weights keep their filler
+      if (name != "fc6.weight" || start.loss == LossKind::softmax) return;  // whose weights keep their filler
       for (float& value : parameter.value.data<float>()) value = static_cast<float>(random.normal(i++));
     });
     for (float& value : plan.value(features).data<float>()) value = static_cast<float>(random.normal(i++));
     for (std::int64_t& label : plan.value(labels).data<std::int64_t>()) label = static_cast<std::int64_t>(random.below(i++, classes));
     Device device = Cpu(2);
     plan.forward(device);
-    INFO(name_of(kind));
-    CHECK(plan.value(head.loss).item() == Approx(expected).margin(0.05 * expected));
+    INFO(name_of(start.loss));
+    CHECK(plan.value(head.loss).item() == Approx(start.value).margin(0.05 * start.value));
   }
 }
 
