@@ -25,10 +25,15 @@ std::vector<std::string> changed_settings(std::string_view before, std::string_v
     return settings;
   };
   std::map<std::string, std::string> then = settings_of(before), wanted = settings_of(now);
+  // Older configurations hold these parameters whatever their loss was; without effect, as the
+  // present ones do not hold them.
+  for (const char* of_losses : {"scale", "margin", "margin-rule"}) {
+    if (!wanted.contains(of_losses)) then.erase(of_losses);
+  }
   // Configurations older than these settings had exactly these values.
   for (const auto& [key, value] :
        {std::pair("pixel-scale", "0.0078125"), std::pair("relabel", "false"), std::pair("schedule", "\"multistep\""),
-        std::pair("method", "\"sgd\""), std::pair("regularization", "\"l2\""), std::pair("clip-norm", "0"),
+        std::pair("method", "\"sgd\""), std::pair("regularization", "\"l2\""), std::pair("centres", "1"), std::pair("learned-scale", "\"on\""), std::pair("clip-norm", "0"),
         std::pair("augment", "\"none\""), std::pair("sampling", "\"shuffle\"")}) {
     if (wanted.contains(key)) then.try_emplace(key, value);
   }

@@ -11,12 +11,12 @@ LOSSES = {
     "amsoftmax": ["--margin", 0.5, "--centres", 2],
     "arcface": ["--scale", 30, "--centres", 3, "--past-pi", "linear"],
     "combined": ["--scale", 30, "--multiplier", 0.9, "--angle", 0.4, "--margin", 0.15],
-    "sphereface": ["--multiplier", 3, "--anneal-base", 100],
+    "sphereface": ["--multiplier", 3, "--anneal-base", 100, "--anneal-gamma", 0.2, "--anneal-least", 2],
     "sphereface_r": ["--scale", 30, "--sphereface-r", "v1", "--margin-gradient", "straight_through"],
-    "sphereface2": ["--loss-weight", 50],
+    "sphereface2": ["--loss-weight", 50, "--sharpness", 2, "--balance", 0.6],
     "curricularface": ["--scale", 30],
-    "magface": ["--scale", 30, "--norm-low", 1],
-    "adaface": ["--scale", 30],
+    "magface": ["--scale", 30, "--norm-low", 1, "--norm-high", 100, "--margin-low", 0.4, "--margin-high", 0.7, "--norm-penalty", 20],
+    "adaface": ["--scale", 30, "--concentration", 0.5, "--statistics-momentum", 0.1],
 }
 RUN = ["--iterations", 8, "--checkpoint-every", 4, "--lr", 0.003]
 

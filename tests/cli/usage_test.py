@@ -28,7 +28,7 @@ class Help(CliTest):
 
     def test_defaults_that_scripts_rely_on(self):
         text = self.ok("train", "--help").out
-        for flag, default in {"scale": "30", "margin": "0.35", "margin-rule": "always", "feature-norm": "on", "depth": "20", "width": "1",
+        for flag, default in {"feature-norm": "on", "depth": "20", "width": "1",
                               "input": "112x96", "batch": "256", "lr": "0.1", "loss": "amsoftmax", "bad-images": "fail",
                               "iterations": "30000"}.items():  # fmt: skip
             self.assertRegex(text, rf"(?m)^\s+--{flag} .*(=| \[){re.escape(default)}[\s\]]")  # CLI11 2.1 and 2.4
@@ -107,7 +107,11 @@ class Usage(CliTest):
             "--depth": ["18", "0", "-4"],
             "--width": ["0", "-1", "nan", "17"],
             "--embedding": ["0", "65537"],
-            "--loss": ["arcface", ""],
+            "--loss": ["cosine", ""],
+            "--angle": ["-1", "4", "nan"],
+            "--centres": ["0", "-1", "1.5"],
+            "--past-pi": ["never"],
+            "--margin-gradient": ["none"],
             "--scale": ["0", "nan", "-30"],
             "--margin": ["-0.1", "3", "nan"],
             "--margin-rule": ["sometimes"],
@@ -216,8 +220,13 @@ class Config(CliTest):
         silent = {"config", "resume", "verbose", "preset", "epochs", "exclude", "pack", "val-pairs", "val-root", "val-pack", "init-from",  # not given
                   "net", "snapshot", "solver", "test-list", "weights",  # of a net of Caffe
                   "freeze", "lr-mult",  # of no parameter
+                  "angle", "anneal-base", "anneal-gamma", "anneal-least", "balance", "concentration", "learned-scale", "loss-weight",
+                  "margin-gradient", "margin-high", "margin-low", "multiplier", "norm-high", "norm-low", "norm-penalty", "past-pi",
+                  "sharpness", "sphereface-r", "statistics-momentum",  # of other losses
                   "lr-power", "lr-step-size", "lr-least", "beta2", "epsilon"}  # fmt: skip  # without effect
         self.assertEqual({flag[2:] for flag in flags_of(self.ok("train", "--help").out)} - silent, keys)
+        for line in ["scale = 30", "margin = 0.35", 'margin-rule = "always"', "centres = 1"]:  # the loss's own values
+            self.assertIn(f"\n{line}\n", read("every/config.toml"))
 
     def test_presets_and_what_overrides_them(self):
         def recipe(out, *flags):

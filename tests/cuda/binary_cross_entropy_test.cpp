@@ -16,8 +16,8 @@ struct Size {
 
 }  // namespace
 
-TEST_CASE("binary_cross_entropy: loss, z and gradients", "[gpu]") {
-  for_each_machine<F32>("binary_cross_entropy: loss, z and gradients", [](Parity& parity) {
+TEMPLATE_TEST_CASE("binary_cross_entropy: loss, z and gradients", "[gpu]", F32, Bf16) {
+  for_each_machine<TestType>("binary_cross_entropy: loss, z and gradients", [](Parity& parity) {
     using B = BinaryOptions;
     const std::vector<BinaryOptions> all = {
         B{.scale = 8, .margin = 0.4},

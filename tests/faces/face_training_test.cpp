@@ -47,7 +47,8 @@ TEST_CASE("train options: the amsoftmax preset is the reference code's recipe", 
 }
 
 TEST_CASE("train options: without a preset the head is the paper's, and the small preset warms up", "[train_options]") {
-  CHECK(FaceTraining().head.margin_rule == MarginRule::always);
+  CHECK(!FaceTraining().head.margin_rule);
+  CHECK(completed({.classes = 2}).margin_rule == MarginRule::always);
   CHECK(FaceTraining().head.rows == RowNorm::projected);
   FaceTraining small = usable();
   apply_preset(small, "small");

@@ -71,7 +71,8 @@ std::vector<Tensor> inputs_of(const MarginForm& form, bool norms, const Sizes& s
       }
     }
     double& norm = of_features.data<double>()[static_cast<std::size_t>(i)];
-    do norm = random.uniform(drawn++, 2, 130);
+    // norms that scale the cosines are no larger than a scale that differences of the loss can follow
+    do norm = random.uniform(drawn++, 2, form.has_norm_margin() ? 130 : 12);
     while (std::abs(norm - form.norm_low) < 0.5 || std::abs(norm - form.norm_high) < 0.5 || std::abs(norm - form.norm_target) < 0.5);
   }
   std::vector<Tensor> inputs = {cosines, labels};
@@ -110,7 +111,7 @@ std::vector<Rule> softmax_rules() {
       {"sphereface_r v1", S{.scale = 8, .form = {.multiplier = 1.5, .past_pi = PastPi::clipped}}},
       {"sphereface_r v2", S{.scale = 8, .form = {.multiplier = 1.4, .negatives = NegativeRule::divided}, .factor = 3}},
       {"sphereface_r, soft norms", S{.sample_scale = true,
-                                     .form = {.multiplier = 1.2, .norm_penalty = NormPenalty::distance, .penalty = 0.3, .norm_target = 30}}},
+                                     .form = {.multiplier = 1.2, .norm_penalty = NormPenalty::distance, .penalty = 0.3, .norm_target = 6}}},
       {"sphereface_r, growing", S{.scale = 8, .growth = MultiplierGrowth{.by = 0.2, .after = {0, 3}}}},
       {"curricularface", S{.scale = 8, .form = {.angle = 0.5, .negatives = NegativeRule::curricular, .momentum = 0}}},
       {"filtered", S{.scale = 8, .form = {.angle = 0.5, .negatives = NegativeRule::filtered, .filter = 0.3}}},

@@ -230,6 +230,7 @@ Net net_of_every_type(DType dtype) {
   const Value unit = net.add("unit", Normalize({.norm_output = true}), {features});
   const Value logits = net.add("classes", FullyConnected(3, {.with_bias = false, .row_norm = RowNorm::projected}), {unit});
   net.add("loss", SoftmaxCrossEntropy({.margin = 0.1, .sample_scale = true}), {logits, labels, net.output(unit, 1)});
+  net.add("binary", BinaryCrossEntropy(), {logits, labels});
   net.add("right", Accuracy(), {logits, labels});
   add_caffes_types(net, data, features, logits, labels);
   std::uint64_t seed = 1;

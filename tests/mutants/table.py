@@ -419,7 +419,7 @@ MUTANTS = [
     Mutant("cuda_centres_first_wins", "cuda/class_rows.h", "best = of_class[k] > of_class[best] ? k : best;", "best = best;",
            "softmax_cross_entropy: every rule of the margin family"),
     Mutant("cuda_binary_bias_of_negatives", "cuda/binary_cross_entropy.cu", "if (group.holds(e)) sum += dz;",
-           "if (group.holds(e) && !is_target) sum += dz;", "binary_cross_entropy: loss, z and gradients"),
+           "if (group.holds(e) && !is_target) sum += dz;", "binary_cross_entropy: loss, z and gradients - F32"),
     Mutant("cuda_sgd_momentum_of_slope", "cuda/sgd.cu",
            "keep * velocity + rate",
            "keep * slope + rate",
