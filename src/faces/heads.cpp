@@ -87,7 +87,7 @@ const std::vector<Row>& rows() {
       row<bool>("learned_scale", &Options::learned_scale, {{normface, true}}),
       row<SphereFaceR>("version", &Options::version, {{sphereface_r, SphereFaceR::v2}}),
       row<double>("anneal_base", &Options::anneal_base, {{sphereface, 1000}}, 0, 1e9),
-      row<double>("anneal_gamma", &Options::anneal_gamma, {{sphereface, 0.12}}, 0, 1e6),
+      row<double>("anneal_gamma", &Options::anneal_gamma, {{sphereface, 0.12}, {amsoftmax, 5e-5}}, 0, 1e6),
       row<double>("anneal_least", &Options::anneal_least, {{sphereface, 5}}, 0, 1e9),
       row<double>("norm_low", &Options::norm_low, {{magface, 10}, {adaface, 0.001}}, 1e-9, 1e9),
       row<double>("norm_high", &Options::norm_high, {{magface, 110}, {adaface, 100}}, 1e-9, 1e9),
@@ -202,6 +202,11 @@ HeadOptions completed(const HeadOptions& options) {
     row.check(options);
     row.complete(head);
   }
+  if (head.loss == amsoftmax && head.feature_norm) {
+    require(!options.anneal_gamma,
+            ".head.anneal_gamma: with .head.feature_norm amsoftmax has its whole margin from the first step; leave one of the two out.");
+    head.anneal_gamma.reset();
+  }
   require(!head.norm_low || *head.norm_low < *head.norm_high, ".head.norm_low, .head.norm_high: expected the first below the second but got {} and {}.",
           head.norm_low.value_or(0), head.norm_high.value_or(0));
   require(!head.margin_low || *head.margin_low <= *head.margin_high,
@@ -233,13 +238,12 @@ Head add_head(Net& net, Value features, Value labels, const HeadOptions& options
     added.loss = net.add("loss", SoftmaxCrossEntropy(), {added.logits, labels});
   } else {
     SoftmaxCrossEntropyOptions loss = softmax_of(head);
-    // The reference code's face_train_test_wo_fn.prototxt: the margin grows by 5e-5 a step up to its
-    // full size.
+    // The schedule of the reference code's face_train_test_wo_fn.prototxt, where gamma is 5e-5.
     if (!head.feature_norm) {
       loss.sample_scale = true;
       loss.scale = 1;
       loss.margin = 0;
-      loss.schedule = MarginSchedule{.base = 0, .gamma = -5e-5, .power = 1, .min = -*head.margin, .max = 0};
+      loss.schedule = MarginSchedule{.base = 0, .gamma = -*head.anneal_gamma, .power = 1, .min = -*head.margin, .max = 0};
     }
     const bool reads_norms = loss.sample_scale || loss.form.has_norm_margin() || loss.form.norm_penalty != NormPenalty::none;
     const Value unit = net.add("norm1", Normalize({.epsilon = head.epsilon, .norm_output = reads_norms}), {features});

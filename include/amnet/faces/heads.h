@@ -67,7 +67,9 @@ struct HeadOptions {
   std::optional<bool> learned_scale = {};         ///< of normface
   std::optional<SphereFaceR> version = {};        ///< of sphereface_r
   std::optional<double> anneal_base = {};         ///< of sphereface: lambda = max(least,
-  std::optional<double> anneal_gamma = {};        ///< base / (1 + gamma t))
+  /// base / (1 + gamma t)); without feature_norm what the margin grows by in a step, up to its full
+  /// size
+  std::optional<double> anneal_gamma = {};
   std::optional<double> anneal_least = {};
   std::optional<double> norm_low = {};            ///< norms within [low, high] (magface, adaface)
   std::optional<double> norm_high = {};
