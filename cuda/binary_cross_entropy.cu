@@ -1,5 +1,5 @@
-// A row of cosines is read once in each direction, by several blocks where rows are few; sums of the
-// blocks are combined in their order.
+// A row of cosines is read once in each direction, by several blocks where rows are few; sums of
+// the blocks are combined in their order.
 #include <amnet/kernels/binary_cross_entropy.h>
 
 #include "class_rows.h"
@@ -130,7 +130,8 @@ struct DifferentiateBinary {
     const MarginRow<float> found = targets[row];
     const Rule negative = Rule::of(cosines.options.form, found);
     const BinaryTerms<float> terms = cosines.terms();
-    const float share = static_cast<float>(cosines.options.factor / cosines.options.scale) * *dloss / static_cast<float>(cosines.rows.number);
+    const float share =
+        static_cast<float>(cosines.options.factor / cosines.options.scale) * *dloss / static_cast<float>(cosines.rows.number);
     const float of_others = share * static_cast<float>(1 - cosines.options.balance);
     const float of_own = -share * static_cast<float>(cosines.options.balance) * sigmoid_of(-terms.of_target(found.target));
     float sum = 0;
@@ -217,8 +218,8 @@ void binary_logits(Cuda& cuda, const BinaryOptions& options, const Tensor& matri
   });
 }
 
-void binary_cross_entropy_forward(Cuda& cuda, const BinaryOptions& options, const Tensor& matrix, const Tensor& labels,
-                                  const Tensor& bias, const Tensor& row_values, const Tensor& loss) {
+void binary_cross_entropy_forward(Cuda& cuda, const BinaryOptions& options, const Tensor& matrix, const Tensor& labels, const Tensor& bias,
+                                  const Tensor& row_values, const Tensor& loss) {
   const Cosines cosines = cosines_of(options, matrix, labels, bias);
   check_row_values(row_values, matrix, who);
   MarginRow<float>* const targets = margin_rows_of(row_values, who);
@@ -230,9 +231,8 @@ void binary_cross_entropy_forward(Cuda& cuda, const BinaryOptions& options, cons
   launch(cuda, 1, MeanBinaryLoss{cosines, targets, sums, parts.parts, elements<float>(loss, who)});
 }
 
-void binary_cross_entropy_backward(Cuda& cuda, const BinaryOptions& options, const Tensor& matrix, const Tensor& labels,
-                                   const Tensor& bias, const Tensor& row_values, const Tensor& dloss, const Gradient& dcosines,
-                                   const Gradient& dbias) {
+void binary_cross_entropy_backward(Cuda& cuda, const BinaryOptions& options, const Tensor& matrix, const Tensor& labels, const Tensor& bias,
+                                   const Tensor& row_values, const Tensor& dloss, const Gradient& dcosines, const Gradient& dbias) {
   if (!dcosines && !dbias) return;
   const Cosines cosines = cosines_of(options, matrix, labels, bias);
   const RowParts parts(cuda, cosines.rows, false, {matrix, dcosines ? dcosines.tensor : matrix});

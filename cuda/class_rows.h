@@ -107,8 +107,8 @@ struct ClassRows {
       values[e] = group.holds(e) ? of_class[best_centre(of_class)] : 0;
     }
   }
-  /// Writes each class's value to its largest centre of `to` (number, classes * centres), and 0 to its
-  /// others. `to` may be the cosines.
+  /// Writes each class's value to its largest centre of `to` (number, classes * centres), and 0 to
+  /// its others. `to` may be the cosines.
   AMNET_DEVICE void store(std::int64_t i, const RowParts::Group& group, const float (&values)[RowParts::group], float* to,
                           Write write) const {
     float* const out = to + i * classes * centres;

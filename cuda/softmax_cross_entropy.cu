@@ -63,8 +63,11 @@ struct SetTargets {
   AMNET_DEVICE void move(const Thread& thread) const {
     Shared& shared = thread.shared<Shared>();
     const double momentum = logits.margin.form.momentum;
-    const double count = sum(thread, [](std::int64_t) { return 1.0; }, shared.counts);
-    const double of_batch = sum(thread, [this](std::int64_t i) { return value_of(i); }, shared.sums) / (count > 0 ? count : 1);
+    const double count = sum(
+        thread, [](std::int64_t) { return 1.0; }, shared.counts);
+    const double of_batch = sum(
+                                thread, [this](std::int64_t i) { return value_of(i); }, shared.sums) /
+                            (count > 0 ? count : 1);
     thread.barrier();
     const double squares = sum(
         thread,

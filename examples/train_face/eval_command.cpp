@@ -24,7 +24,7 @@ namespace fs = std::filesystem;
 namespace {
 
 struct EvalOptions {
-  fs::path model, pairs, root, pack, json, report;
+  fs::path model, pairs, root, pack, json, report, scores;
   Protocol protocol = Protocol::amsoftmax;
   BadImages bad_images = BadImages::fail;
   std::string input = "112x96";
@@ -58,6 +58,17 @@ void print_result(const Verification& result) {
   }
 }
 
+// A line for each pair of the list, with empty fields where it could not be used.
+std::string scores_table(const Verification& result, const Pairs& pairs) {
+  const auto text_of = [](double value) { return std::isnan(value) ? std::string() : fmt::format("{}", value); };
+  std::string table = "pair,fold,same,score,correct\n";
+  for (std::size_t i = 0; i < pairs.pairs.size(); ++i) {
+    table += fmt::format("{},{},{:d},{},{}\n", i + 1, pairs.pairs[i].fold + 1, pairs.pairs[i].same, text_of(result.scores[i]),
+                         text_of(result.correct[i]));
+  }
+  return table;
+}
+
 void try_outputs(const EvalOptions& options, const Pairs& pairs) {
   Outputs outputs;
   outputs.reads("--model", options.model);
@@ -71,6 +82,7 @@ void try_outputs(const EvalOptions& options, const Pairs& pairs) {
   } else {
     outputs.writes("--report", options.report);
   }
+  outputs.writes("--scores", options.scores);
 }
 
 }  // namespace
@@ -93,6 +105,7 @@ int eval_command(Arguments arguments) {
   begin_group(app, "Results");
   app.add_option("--json", options.json, "File for the numbers; the HTML report is written beside it");
   app.add_option("--report", options.report, "File for the HTML report (default: the --json file with .html)");
+  app.add_option("--scores", options.scores, "CSV file for each pair's score, and whether it was judged correctly");
   add_compute_options(app, options.compute);
   add_workers(app, options.workers);
   if (!parse_arguments(app, std::move(arguments))) return 0;
@@ -137,6 +150,7 @@ int eval_command(Arguments arguments) {
   stop_if_asked();  // before the first of its outputs: writes all or none
   print_result(result);
   if (!options.json.empty()) write_durably(options.json, verification_json(result) + "\n");
+  if (!options.scores.empty()) write_durably(options.scores, scores_table(result, pairs));
   if (!options.report.empty()) {
     const std::string what = options.raw_pixels ? "raw pixels" : options.model.string();
     write_durably(options.report, verification_report(result, pairs, what + " on " + options.pairs.string()));

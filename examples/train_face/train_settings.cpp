@@ -166,15 +166,22 @@ class Parser {
                          }});
     if constexpr (NamedEnum<T>) {
       const auto names = names_of(T());
-      return app_.add_option_function<std::string>(flag, [&value](const std::string& text) { value = *find_named<T>(text); }, description)
+      return app_
+          .add_option_function<std::string>(
+              flag, [&value](const std::string& text) { value = *find_named<T>(text); }, description)
           ->check(CLI::IsMember(std::vector<std::string>(names.begin(), names.end())))
           ->group(group_);
     } else if constexpr (std::is_same_v<T, bool>) {
-      return app_.add_option_function<std::string>(flag, [&value](const std::string& text) { value = text == "on"; }, description)
+      return app_
+          .add_option_function<std::string>(
+              flag, [&value](const std::string& text) { value = text == "on"; }, description)
           ->check(CLI::IsMember({"on", "off"}))
           ->group(group_);
     } else {
-      return app_.add_option_function<T>(flag, [&value](const T& number) { value = number; }, description)->group(group_);
+      return app_
+          .add_option_function<T>(
+              flag, [&value](const T& number) { value = number; }, description)
+          ->group(group_);
     }
   }
 
@@ -336,7 +343,8 @@ class Parser {
     add("learned-scale", head.learned_scale, "normface: on (learned from --scale) or off (fixed)");
     add("sphereface-r", head.version, "sphereface_r: margin on the target (v1) or on the others (v2)");
     add("anneal-base", head.anneal_base, "sphereface: lambda is the larger of --anneal-least (5) and");
-    add("anneal-gamma", head.anneal_gamma, "base / (1 + gamma step), 1000 and 0.12");
+    add("anneal-gamma", head.anneal_gamma,
+        "base / (1 + gamma step), 1000 and 0.12; with --feature-norm off: growth of the margin in a step (5e-5)");
     add("anneal-least", head.anneal_least, "its least value");
     add("norm-low", head.norm_low, "magface (10), adaface (0.001): smaller norms of features count as this");
     add("norm-high", head.norm_high, "magface (110), adaface (100): larger ones count as this");

@@ -105,19 +105,19 @@ void binary_cross_entropy_forward(Cpu& cpu, const BinaryOptions& options, const 
     });
     double sum = 0;
     for (const double each : losses) sum += each;
-    loss.data<T>()[0] = static_cast<T>(options.factor / options.scale * sum / static_cast<double>(std::max<std::int64_t>(1, batch.rows.rows)));
+    loss.data<T>()[0] =
+        static_cast<T>(options.factor / options.scale * sum / static_cast<double>(std::max<std::int64_t>(1, batch.rows.rows)));
   });
 }
 
-void binary_cross_entropy_backward(Cpu& cpu, const BinaryOptions& options, const Tensor& cosines, const Tensor& labels,
-                                   const Tensor& bias, const Tensor& row_values, const Tensor& dloss, const Gradient& dcosines,
-                                   const Gradient& dbias) {
+void binary_cross_entropy_backward(Cpu& cpu, const BinaryOptions& options, const Tensor& cosines, const Tensor& labels, const Tensor& bias,
+                                   const Tensor& row_values, const Tensor& dloss, const Gradient& dcosines, const Gradient& dbias) {
   with_float(cosines.dtype(), who, [&]<class T>() {
     const Batch<T> batch(options, cosines, labels, bias);
     const MarginRow<T>* const saved = margin_rows_of<T>(row_values);
     T* const out = dcosines ? dcosines.tensor.data<T>().data() : nullptr;
-    const T share = static_cast<T>(options.factor / options.scale) * dloss.data<T>()[0] /
-                    static_cast<T>(std::max<std::int64_t>(1, batch.rows.rows));
+    const T share =
+        static_cast<T>(options.factor / options.scale) * dloss.data<T>()[0] / static_cast<T>(std::max<std::int64_t>(1, batch.rows.rows));
     const T of_others = share * static_cast<T>(1 - options.balance), of_own = share * static_cast<T>(options.balance);
     std::vector<double> sums(static_cast<std::size_t>(batch.rows.rows));
     for_rows(cpu, batch.rows.rows, batch.rows.columns(), [&](std::int64_t i) {

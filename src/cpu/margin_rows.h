@@ -101,8 +101,8 @@ class ClassRow {
     }
   }
 
-  /// Writes factor * value of each of the block's classes to the gradients of its columns: to that of
-  /// the largest of its centres, and 0 to the others. They may be written over the cosines.
+  /// Writes factor * value of each of the block's classes to the gradients of its columns: to that
+  /// of the largest of its centres, and 0 to the others. They may be written over the cosines.
   void put_gradients(const Block<T>& block, T factor, T* row, Write write) const {
     T* const to = row + block.begin * centres_;
     if (centres_ > 1) {

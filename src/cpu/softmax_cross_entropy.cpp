@@ -181,7 +181,8 @@ void softmax_cross_entropy_forward(Cpu& cpu, const MarginOptions& options, const
         row.for_blocks([=](T c) { return scale * negative.value(c); }, nothing<T>, [&](Block<T>& block) { of_others.add(block); });
       });
       const auto largest = static_cast<double>(target > of_others.largest ? target : of_others.largest);
-      const double below = largest - static_cast<double>(target), others = of_others.sum * std::exp(static_cast<double>(of_others.largest) - largest);
+      const double below = largest - static_cast<double>(target),
+                   others = of_others.sum * std::exp(static_cast<double>(of_others.largest) - largest);
       found.largest = static_cast<T>(largest);
       found.others = static_cast<T>(others);
       found.sum = static_cast<T>(others + std::exp(-below));
@@ -226,23 +227,23 @@ void softmax_cross_entropy_backward(Cpu& cpu, const MarginOptions& options, cons
       // equal terms cancel exactly, and the target's own term is zero.
       double along = 0;
       with_negative(options.form, found, [&](auto negative) {
-        row.for_blocks([=](T c) { return scale * negative.value(c); }, nothing<T>, [&](Block<T>& block) {
-          for_vectors(block, [inverse = 1 / found.sum, largest = found.largest](int, T* values) {
-            store(values, inverse * exponential<T>(load(values) - largest));
-          });
-          if (sums_along) {
-            along += static_cast<double>(
-                lane_sum<T>(block.length, [values = block.values, cosines = block.cosines, negative, target = found.target](std::int64_t j) {
-                  return values[j] * (negative.value(cosines[j]) - target);
-                }));
-          }
-          if (out == nullptr) return;
-          if constexpr (!std::is_same_v<decltype(negative), PlainNegative<T>>) {
-            for (std::int64_t j = 0; j < block.length; ++j) block.values[j] *= negative.slope(block.cosines[j]);
-          }
-          if (T* const label = row.target_in(block)) *label = of_target * found.slope;
-          row.put_gradients(block, factor, out + i * all.columns(), dlogits.write);
-        });
+        row.for_blocks([=](T c) { return scale * negative.value(c); }, nothing<T>,
+                       [&](Block<T>& block) {
+                         for_vectors(block, [inverse = 1 / found.sum, largest = found.largest](int, T* values) {
+                           store(values, inverse * exponential<T>(load(values) - largest));
+                         });
+                         if (sums_along) {
+                           along += static_cast<double>(lane_sum<T>(
+                               block.length, [values = block.values, cosines = block.cosines, negative, target = found.target](
+                                                 std::int64_t j) { return values[j] * (negative.value(cosines[j]) - target); }));
+                         }
+                         if (out == nullptr) return;
+                         if constexpr (!std::is_same_v<decltype(negative), PlainNegative<T>>) {
+                           for (std::int64_t j = 0; j < block.length; ++j) block.values[j] *= negative.slope(block.cosines[j]);
+                         }
+                         if (T* const label = row.target_in(block)) *label = of_target * found.slope;
+                         row.put_gradients(block, factor, out + i * all.columns(), dlogits.write);
+                       });
       });
       if (norms_out == nullptr) return;
       const T of_margin = norms.scales() ? static_cast<T>(along) : of_target * scale * found.by_norm;

@@ -68,26 +68,38 @@ const std::vector<Row>& parameter_rows() {
   constexpr double half_turn = std::numbers::pi;
   static const std::vector<Row> table = {
       parameter_row<double>("scale", &Options::scale,
-                  {{amsoftmax, 30}, {normface, 30}, {arcface, 64}, {combined, 64}, {sphereface_r, 60}, {sphereface2, 40},
-                   {curricularface, 64}, {magface, 64}, {adaface, 64}},
-                  1e-6, 1e6),
+                            {{amsoftmax, 30},
+                             {normface, 30},
+                             {arcface, 64},
+                             {combined, 64},
+                             {sphereface_r, 60},
+                             {sphereface2, 40},
+                             {curricularface, 64},
+                             {magface, 64},
+                             {adaface, 64}},
+                            1e-6, 1e6),
       parameter_row<double>("margin", &Options::margin,
-                  {{amsoftmax, 0.35}, {arcface, 0.5}, {combined, 0.2}, {sphereface2, 0.4}, {curricularface, 0.5}, {adaface, 0.4}}, 0, 2),
+                            {{amsoftmax, 0.35}, {arcface, 0.5}, {combined, 0.2}, {sphereface2, 0.4}, {curricularface, 0.5}, {adaface, 0.4}},
+                            0, 2),
       parameter_row<double>("angle", &Options::angle, {{combined, 0.3}}, 0, half_turn),
       parameter_row<double>("multiplier", &Options::multiplier, {{combined, 1}, {sphereface, 4}, {sphereface_r, 1.4}}, 1e-3, 10),
       parameter_row<MarginRule>("margin_rule", &Options::margin_rule,
-                      all_alike({amsoftmax, arcface, combined, curricularface, magface}, MarginRule::always)),
+                                all_alike({amsoftmax, arcface, combined, curricularface, magface}, MarginRule::always)),
       parameter_row<PastPi>("past_pi", &Options::past_pi,
-                  {{arcface, PastPi::mirrored}, {combined, PastPi::mirrored}, {curricularface, PastPi::mirrored},
-                   {magface, PastPi::mirrored}, {adaface, PastPi::clipped}}),
-      parameter_row<HeadGradient>("gradient", &Options::gradient,
-                        all_alike({arcface, combined, sphereface, sphereface_r, sphereface2, curricularface, magface, adaface},
-                                  HeadGradient::full)),
-      parameter_row<std::int64_t>("centres", &Options::centres, all_alike({amsoftmax, arcface, combined, curricularface}, std::int64_t{1}), 1, 100),
+                            {{arcface, PastPi::mirrored},
+                             {combined, PastPi::mirrored},
+                             {curricularface, PastPi::mirrored},
+                             {magface, PastPi::mirrored},
+                             {adaface, PastPi::clipped}}),
+      parameter_row<HeadGradient>(
+          "gradient", &Options::gradient,
+          all_alike({arcface, combined, sphereface, sphereface_r, sphereface2, curricularface, magface, adaface}, HeadGradient::full)),
+      parameter_row<std::int64_t>("centres", &Options::centres, all_alike({amsoftmax, arcface, combined, curricularface}, std::int64_t{1}),
+                                  1, 100),
       parameter_row<bool>("learned_scale", &Options::learned_scale, {{normface, true}}),
       parameter_row<SphereFaceR>("version", &Options::version, {{sphereface_r, SphereFaceR::v2}}),
       parameter_row<double>("anneal_base", &Options::anneal_base, {{sphereface, 1000}}, 0, 1e9),
-      parameter_row<double>("anneal_gamma", &Options::anneal_gamma, {{sphereface, 0.12}}, 0, 1e6),
+      parameter_row<double>("anneal_gamma", &Options::anneal_gamma, {{sphereface, 0.12}, {amsoftmax, 5e-5}}, 0, 1e6),
       parameter_row<double>("anneal_least", &Options::anneal_least, {{sphereface, 5}}, 0, 1e9),
       parameter_row<double>("norm_low", &Options::norm_low, {{magface, 10}, {adaface, 0.001}}, 1e-9, 1e9),
       parameter_row<double>("norm_high", &Options::norm_high, {{magface, 110}, {adaface, 100}}, 1e-9, 1e9),
@@ -161,8 +173,8 @@ SoftmaxCrossEntropyOptions softmax_of(const HeadOptions& head) {
   return loss;
 }
 
-/// The bias with which the targets' and the others' losses have the same weight where every angle is
-/// a right one: SphereFace2, section 3.3, as OpenSphere computes it.
+/// The bias with which the targets' and the others' losses have the same weight where every angle
+/// is a right one: SphereFace2, section 3.3, as OpenSphere computes it.
 double starting_bias(const HeadOptions& head) {
   const double of_right_angle = 2 * std::pow(0.5, *head.sharpness) - 1;
   const double own = *head.scale * (of_right_angle - *head.margin), others = *head.scale * (of_right_angle + *head.margin);
@@ -171,10 +183,9 @@ double starting_bias(const HeadOptions& head) {
 }
 
 Value cosine_logits(Net& net, Value features, const HeadOptions& head) {
-  return net.add("fc6",
-                 FullyConnected(head.classes * head.centres.value_or(1),
-                                {.with_bias = false, .row_norm = head.rows, .epsilon = head.epsilon}),
-                 {features});
+  return net.add(
+      "fc6", FullyConnected(head.classes * head.centres.value_or(1), {.with_bias = false, .row_norm = head.rows, .epsilon = head.epsilon}),
+      {features});
 }
 
 }  // namespace
@@ -197,13 +208,19 @@ HeadOptions completed(const HeadOptions& options) {
   for (const Row& row : parameter_rows()) {
     const auto& [name, losses] = row.parameter;
     require(!row.given(options) || std::ranges::find(losses, options.loss) != losses.end(),
-            ".head.{}: is a parameter of {} and not of the loss {}; leave it out, or take another .head.loss.", name,
-            text_of(losses), name_of(options.loss));
+            ".head.{}: is a parameter of {} and not of the loss {}; leave it out, or take another .head.loss.", name, text_of(losses),
+            name_of(options.loss));
     row.check(options);
     row.complete(head);
   }
-  require(!head.norm_low || *head.norm_low < *head.norm_high, ".head.norm_low, .head.norm_high: expected the first below the second but got {} and {}.",
-          head.norm_low.value_or(0), head.norm_high.value_or(0));
+  if (head.loss == amsoftmax && head.feature_norm) {
+    require(!options.anneal_gamma,
+            ".head.anneal_gamma: with .head.feature_norm amsoftmax has its whole margin from the first step; leave one of the two out.");
+    head.anneal_gamma.reset();
+  }
+  require(!head.norm_low || *head.norm_low < *head.norm_high,
+          ".head.norm_low, .head.norm_high: expected the first below the second but got {} and {}.", head.norm_low.value_or(0),
+          head.norm_high.value_or(0));
   require(!head.margin_low || *head.margin_low <= *head.margin_high,
           ".head.margin_low, .head.margin_high: expected the first not above the second but got {} and {}.", head.margin_low.value_or(0),
           head.margin_high.value_or(0));
@@ -233,13 +250,12 @@ Head add_head(Net& net, Value features, Value labels, const HeadOptions& options
     added.loss = net.add("loss", SoftmaxCrossEntropy(), {added.logits, labels});
   } else {
     SoftmaxCrossEntropyOptions loss = softmax_of(head);
-    // The reference code's face_train_test_wo_fn.prototxt: the margin grows by 5e-5 a step up to its
-    // full size.
+    // The schedule of the reference code's face_train_test_wo_fn.prototxt, where gamma is 5e-5.
     if (!head.feature_norm) {
       loss.sample_scale = true;
       loss.scale = 1;
       loss.margin = 0;
-      loss.schedule = MarginSchedule{.base = 0, .gamma = -5e-5, .power = 1, .min = -*head.margin, .max = 0};
+      loss.schedule = MarginSchedule{.base = 0, .gamma = -*head.anneal_gamma, .power = 1, .min = -*head.margin, .max = 0};
     }
     const bool reads_norms = loss.sample_scale || loss.form.has_norm_margin() || loss.form.norm_penalty != NormPenalty::none;
     const Value unit = net.add("norm1", Normalize({.epsilon = head.epsilon, .norm_output = reads_norms}), {features});

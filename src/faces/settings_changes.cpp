@@ -33,7 +33,8 @@ std::vector<std::string> changed_settings(std::string_view before, std::string_v
   // Configurations older than these settings had exactly these values.
   for (const auto& [key, value] :
        {std::pair("pixel-scale", "0.0078125"), std::pair("relabel", "false"), std::pair("schedule", "\"multistep\""),
-        std::pair("method", "\"sgd\""), std::pair("regularization", "\"l2\""), std::pair("centres", "1"), std::pair("learned-scale", "\"on\""), std::pair("clip-norm", "0"),
+        std::pair("method", "\"sgd\""), std::pair("regularization", "\"l2\""), std::pair("centres", "1"),
+        std::pair("anneal-gamma", "5e-05"), std::pair("learned-scale", "\"on\""), std::pair("clip-norm", "0"),
         std::pair("augment", "\"none\""), std::pair("sampling", "\"shuffle\"")}) {
     if (wanted.contains(key)) then.try_emplace(key, value);
   }

@@ -13,7 +13,8 @@ void check_form(const MarginForm& form, std::string_view who) {
   constexpr double half_turn = std::numbers::pi;
   require(std::isfinite(form.multiplier) && form.multiplier > 0 && form.multiplier <= 100,
           "[{}] expected a multiplier in (0, 100] but got {}.", who, form.multiplier);
-  require(std::isfinite(form.angle) && std::abs(form.angle) <= half_turn, "[{}] expected an angle from -pi to pi but got {}.", who, form.angle);
+  require(std::isfinite(form.angle) && std::abs(form.angle) <= half_turn, "[{}] expected an angle from -pi to pi but got {}.", who,
+          form.angle);
   require(form.least_angle >= 0 && form.least_angle < form.most_angle && form.most_angle <= half_turn,
           "[{}] expected 0 <= least_angle < most_angle <= pi but got {} and {}.", who, form.least_angle, form.most_angle);
   require(form.cosine_limit >= 0 && form.cosine_limit < 1, "[{}] expected a cosine_limit in [0, 1) but got {}.", who, form.cosine_limit);

@@ -13,8 +13,9 @@ namespace amnet {
 /// What forward finds of a row, and backward needs besides the row's cosines.
 template <class T>
 struct MarginRow {
-  T largest, sum;   ///< the largest z, and the sum of exp(z - largest)
-  T others;         ///< that sum without the target: 1 - p_y = others / sum, exact for an easy row too
+  T largest, sum;  ///< the largest z, and the sum of exp(z - largest)
+  /// that sum without the target: 1 - p_y = others / sum, exact for an easy row too
+  T others;
   T target, slope;  ///< T(c) and dT/dc
   T by_norm;        ///< dT/dn
   T threshold;      ///< of the negatives: cos(a_y + m2), or the filter
@@ -37,8 +38,8 @@ AMNET_HOST_DEVICE inline double moved_statistic(double before, double of_batch, 
   return momentum * of_batch + (1 - momentum) * before;
 }
 
-/// T of one target. Angles and their sines are exact to the rounding of c: a = atan2(sin a, c), with
-/// sin a = sqrt((1 - c) (1 + c)).
+/// T of one target. Angles and their sines are exact to the rounding of c: a = atan2(sin a, c),
+/// with sin a = sqrt((1 - c) (1 + c)).
 class TargetRule {
  public:
   /// `smallest`: of the sine that slopes are divided by, the square root of the rounding of c:

@@ -15,8 +15,6 @@ namespace {
 constexpr std::array<std::string_view, 6> light = {"#1f6fb4", "#d2571f", "#23896b", "#8a55a6", "#a67c00", "#5c6670"};
 constexpr std::array<std::string_view, 6> dark = {"#62aef0", "#f3905f", "#5cc8a6", "#c79be4", "#dfbc52", "#a7b1bc"};
 constexpr std::string_view paper = R"(class="paper" fill="#ffffff")";
-constexpr std::string_view ink = R"(class="ink" fill="#1c2127")";
-constexpr std::string_view muted = R"(class="muted" fill="#5f6873")";
 constexpr std::string_view grid = R"(class="grid" stroke="#e6e9ec")";
 constexpr std::string_view axis = R"(class="axis" stroke="#aab2bb")";
 constexpr std::string_view halo = R"(class="halo" fill="none" stroke="#ffffff" stroke-width="4" stroke-linejoin="round")";
@@ -34,11 +32,6 @@ std::string style_sheet() {
 /// About how wide a text stands at 12 units; characters are counted, not bytes.
 double width_of(std::string_view text) {
   return 6.6 * static_cast<double>(std::count_if(text.begin(), text.end(), [](char c) { return (c & 0xC0) != 0x80; }));
-}
-
-std::string text_at(double x, double y, std::string_view anchor, std::string_view paint, std::string_view text,
-                    std::string_view more = "") {
-  return fmt::format(R"(<text x="{:.1f}" y="{:.1f}" text-anchor="{}" {} {}>{}</text>)", x, y, anchor, paint, more, escaped(text));
 }
 
 std::string line_from(double x1, double y1, double x2, double y2, std::string_view paint) {
@@ -71,14 +64,21 @@ std::string fill_of(int color) {
   return fmt::format(R"(class="f{}" fill="{}")", i, light[i]);
 }
 
-Frame::Frame(const FrameText& text, const Ruler& x, const Ruler& y, const std::vector<LegendEntry>& legend, int width, int height)
-    : x_(x), y_(y), width_(std::max(width, 200)), height_(std::max(height, 160)) {
-  const std::string title = escaped(text.title), description = escaped(text.description);
-  head_ = fmt::format(
+std::string drawing_head(std::string_view title, std::string_view description, int width, int height) {
+  return fmt::format(
       R"(<svg xmlns="http://www.w3.org/2000/svg" class="amnet-figure" role="img" aria-label="{0}" viewBox="0 0 {2} {3}" width="{2}" height="{3}")"
       R"( font-family="system-ui, -apple-system, 'Segoe UI', Roboto, 'Helvetica Neue', Arial, sans-serif" font-size="12"><title>{0}</title>)"
       R"(<desc>{1}</desc>{4}<rect width="{2}" height="{3}" {5}/>)",
-      title, description, width_, height_, style_sheet(), paper);
+      escaped(title), escaped(description), width, height, style_sheet(), paper);
+}
+
+std::string text_at(double x, double y, std::string_view anchor, std::string_view paint, std::string_view text, std::string_view more) {
+  return fmt::format(R"(<text x="{:.1f}" y="{:.1f}" text-anchor="{}" {} {}>{}</text>)", x, y, anchor, paint, more, escaped(text));
+}
+
+Frame::Frame(const FrameText& text, const Ruler& x, const Ruler& y, const std::vector<LegendEntry>& legend, int width, int height)
+    : x_(x), y_(y), width_(std::max(width, 200)), height_(std::max(height, 160)) {
+  head_ = drawing_head(text.title, text.description, width_, height_);
   top_ = 12;
   if (!text.title.empty()) {
     around_ += text_at(2, top_ + 8, "start", ink, text.title, R"(font-size="15" font-weight="600")");

@@ -28,6 +28,15 @@ struct FrameText {
 std::string stroke_of(int color);
 std::string fill_of(int color);
 
+/// The beginning of a drawing, up to its background; it ends with "</svg>".
+std::string drawing_head(std::string_view title, std::string_view description, int width, int height);
+
+/// Paints of texts, for text_at.
+inline constexpr std::string_view ink = R"(class="ink" fill="#1c2127")";
+inline constexpr std::string_view muted = R"(class="muted" fill="#5f6873")";
+/// `anchor`: start, middle or end; `more`: further attributes.
+std::string text_at(double x, double y, std::string_view anchor, std::string_view paint, std::string_view text, std::string_view more = "");
+
 class Frame {
  public:
   Frame(const FrameText& text, const Ruler& x, const Ruler& y, const std::vector<LegendEntry>& legend, int width, int height);

@@ -15,7 +15,8 @@ namespace {
 /// A head between features that are parameters, so that their gradient is computed, and its loss.
 struct TrainedHead {
   explicit TrainedHead(const HeadOptions& options, Device on) : device(std::move(on)) {
-    const Value features = net.add("features", ParameterLayer({.extents = {batch, embedding}, .value = {.filler = Filler::gaussian(1)}}), {});
+    const Value features =
+        net.add("features", ParameterLayer({.extents = {batch, embedding}, .value = {.filler = Filler::gaussian(1)}}), {});
     const Value labels = net.fixed_input("labels", {batch}, DType::i64);
     const Head head = add_head(net, features, labels, options);
     net.initialise(1);
@@ -37,11 +38,11 @@ struct TrainedHead {
 void add_head_case(Bench& bench, const std::string& name, HeadOptions options, std::int64_t classes) {
   options.classes = classes;
   const std::int64_t columns = classes * options.centres.value_or(1);
-  // the class weights are read for the cosines and for both gradients, and their gradient is written
+  // the class weights are read for the cosines and for both gradients, and their gradient is
+  // written
   const Cost cost{.bytes = 4.0 * 4 * static_cast<double>(columns * embedding)};
-  add_case(bench, "head/" + name + "_" + std::to_string(classes), cost, [&bench, options] {
-    return [head = std::make_shared<TrainedHead>(options, bench.cpu)] { head->step(); };
-  });
+  add_case(bench, "head/" + name + "_" + std::to_string(classes), cost,
+           [&bench, options] { return [head = std::make_shared<TrainedHead>(options, bench.cpu)] { head->step(); }; });
 }
 
 }  // namespace
@@ -54,7 +55,8 @@ void add_heads(Bench& bench) {
     }
   }
   for (const std::int64_t centres : {2, 3}) {
-    add_head_case(bench, "arcface_" + std::to_string(centres) + "_centres", {.loss = LossKind::arcface, .centres = centres}, head_classes[0]);
+    add_head_case(bench, "arcface_" + std::to_string(centres) + "_centres", {.loss = LossKind::arcface, .centres = centres},
+                  head_classes[0]);
   }
 }
 

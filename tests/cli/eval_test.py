@@ -55,6 +55,18 @@ class Eval(Evaluation):
         self.assertGreaterEqual(read("out.html").count("<svg"), 2, "ROC and histogram")
         self.assertIn("report: out.html", result.out)
 
+    def test_scores_of_the_pairs_add_up_to_the_accuracy(self):
+        folds = self.evaluate("--scores", "scores.csv")["folds"]
+        lines = read("scores.csv").splitlines()
+        self.assertEqual(lines[0], "pair,fold,same,score,correct")
+        rows = [line.split(",") for line in lines[1:]]
+        self.assertEqual([row[0] for row in rows], [str(i + 1) for i in range(len(rows))])
+        for number, accuracy in enumerate(folds, 1):
+            correct = [row[4] == "1" for row in rows if row[1] == str(number)]
+            self.assertAlmostEqual(100 * sum(correct) / len(correct), accuracy)
+        self.assertEqual({row[2] for row in rows}, {"0", "1"})
+        self.assertTrue(all(-1 <= float(row[3]) <= 1 for row in rows))
+
     def test_report_at_another_place_or_not_at_all(self):
         self.ok("eval", "--model", "run", "--pairs", "pairs.txt", "--root", "faces", "--report", "elsewhere.html")
         self.assertIn("<svg", read("elsewhere.html"))

@@ -33,7 +33,8 @@ TEMPLATE_TEST_CASE("binary_cross_entropy: loss, z and gradients", "[gpu]", F32, 
         const Tensor random = parity.parameter({size.samples, size.classes * centres}).host;
         for (float& value : random.data<float>()) value = std::tanh(value);
         Tensor targets({size.samples}, DType::i64);
-        for (std::int64_t i = 0; i < size.samples; ++i) targets.data<std::int64_t>()[static_cast<std::size_t>(i)] = (i * 5 + 3) % size.classes;
+        for (std::int64_t i = 0; i < size.samples; ++i)
+          targets.data<std::int64_t>()[static_cast<std::size_t>(i)] = (i * 5 + 3) % size.classes;
         const Both cosines = parity.same(random), labels = parity.same(targets);
         const Both rows = parity.output({size.samples, margin_row_values}, false), loss = parity.output({1}, false);
         binary_cross_entropy_forward(parity.cpu, options, cosines.host, labels.host, bias.host, rows.host, loss.host);

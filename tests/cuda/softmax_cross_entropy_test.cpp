@@ -162,8 +162,8 @@ TEMPLATE_TEST_CASE("softmax_cross_entropy: backward", "[gpu]", F32, Bf16) {
           const BothGradients dlogits = parity.gradient(logits, write_logits), dscale = scale_gradient(parity, size, write_scale);
           softmax_cross_entropy_backward(parity.cpu, margin, logits.host, labels.host, {scales.host}, row_values.host, dloss.host,
                                          dlogits.host, dscale.host);
-          softmax_cross_entropy_backward(parity.cuda, margin, logits.device, labels.device, {scales.device}, row_values.device, dloss.device,
-                                         dlogits.device, dscale.device);
+          softmax_cross_entropy_backward(parity.cuda, margin, logits.device, labels.device, {scales.device}, row_values.device,
+                                         dloss.device, dlogits.device, dscale.device);
           parity.check_same(dlogits);
           parity.check_same(dscale);
         }
@@ -218,7 +218,8 @@ TEST_CASE("softmax_cross_entropy: rows that are not counted, weights, divisors a
                             .divisor = by};
           };
           const LossRows host = rows(weights.host, divisor.host), device = rows(weights.device, divisor.device);
-          softmax_cross_entropy_forward(parity.cpu, some_targets, logits.host, labels.host, {scales.host}, row_values.host, loss.host, host);
+          softmax_cross_entropy_forward(parity.cpu, some_targets, logits.host, labels.host, {scales.host}, row_values.host, loss.host,
+                                        host);
           softmax_cross_entropy_forward(parity.cuda, some_targets, logits.device, labels.device, {scales.device}, row_values.device,
                                         loss.device, device);
           parity.check_same(loss);
@@ -259,7 +260,8 @@ const std::vector<Form>& forms() {
       {M{.form = {.multiplier = 1.2, .norm_penalty = NormPenalty::distance, .penalty = 0.3, .norm_target = 4}}, true},
       {M{.scale = 8, .form = {.angle = 0.5, .negatives = NegativeRule::curricular, .momentum = 0.3}}, false},
       {M{.scale = 8, .form = {.angle = 0.5, .negatives = NegativeRule::filtered, .filter = 0.3}}, false},
-      {M{.scale = 8, .form = {.norm_margin = NormMargin::magface, .norm_low = 1.5, .norm_high = 3, .norm_penalty = NormPenalty::magface, .penalty = 2}},
+      {M{.scale = 8,
+         .form = {.norm_margin = NormMargin::magface, .norm_low = 1.5, .norm_high = 3, .norm_penalty = NormPenalty::magface, .penalty = 2}},
        true},
       {M{.scale = 8, .margin = 0.4, .form = {.past_pi = PastPi::clipped, .norm_margin = NormMargin::adaface, .momentum = 0.3}}, true},
       {M{.scale = 8, .form = {.angle = 0.5, .centres = 3}}, false},
@@ -310,8 +312,8 @@ TEST_CASE("softmax_cross_entropy: every rule of the margin family", "[gpu]") {
         for (const Write write : {Write::add, Write::assign}) {
           const BothGradients dcosines = parity.gradient(cosines, write);
           const BothGradients dnorms = has_norms ? scale_gradient(parity, size, write) : BothGradients{};
-          softmax_cross_entropy_backward(parity.cpu, margin, cosines.host, labels.host, host, rows.host, dloss.host, dcosines.host, dnorms.host,
-                                         {.factor = 2});
+          softmax_cross_entropy_backward(parity.cpu, margin, cosines.host, labels.host, host, rows.host, dloss.host, dcosines.host,
+                                         dnorms.host, {.factor = 2});
           softmax_cross_entropy_backward(parity.cuda, margin, cosines.device, labels.device, device, rows.device, dloss.device,
                                          dcosines.device, dnorms.device, {.factor = 2});
           parity.check_same(dcosines);

@@ -127,8 +127,9 @@ TEST_CASE("gradcheck: the heads of the margin family", "[gradcheck][heads]") {
   check_head({.loss = LossKind::sphereface2, .scale = 8});
   check_head({.loss = LossKind::curricularface, .scale = 8, .statistics_momentum = 0});
   check_head({.loss = LossKind::magface, .scale = 8, .norm_low = 0.5, .norm_high = 20});
-  // AdaFace's gradient does not pass through the norm, and so is not the derivative by the features:
-  // the cosines' part is checked in margin_gradcheck_test.cpp, the whole against published numbers.
+  // AdaFace's gradient does not pass through the norm, and so is not the derivative by the
+  // features: the cosines' part is checked in margin_gradcheck_test.cpp, the whole against
+  // published numbers.
 }
 
 TEST_CASE("heads: another loss's parameter is refused by name", "[heads]") {
@@ -172,11 +173,10 @@ TEST_CASE("heads: the loss that every loss starts from", "[heads]") {
     double value;
   };
   constexpr std::int64_t batch = 64, classes = 10516;
-  for (const Start& start :
-       {Start{LossKind::amsoftmax, 20.7}, Start{LossKind::softmax, 9.8}, Start{LossKind::normface, 10.2}, Start{LossKind::arcface, 43.9},
-        Start{LossKind::combined, 44.9}, Start{LossKind::sphereface, 9.9}, Start{LossKind::sphereface_r, 36.7},
-        Start{LossKind::sphereface2, 0.76}, Start{LossKind::curricularface, 40.1}, Start{LossKind::magface, 45.2},
-        Start{LossKind::adaface, 38.8}}) {
+  for (const Start& start : {Start{LossKind::amsoftmax, 20.7}, Start{LossKind::softmax, 9.8}, Start{LossKind::normface, 10.2},
+                             Start{LossKind::arcface, 43.9}, Start{LossKind::combined, 44.9}, Start{LossKind::sphereface, 9.9},
+                             Start{LossKind::sphereface_r, 36.7}, Start{LossKind::sphereface2, 0.76}, Start{LossKind::curricularface, 40.1},
+                             Start{LossKind::magface, 45.2}, Start{LossKind::adaface, 38.8}}) {
     Net net;
     const Value features = net.input("features", {1, 512});
     const Value labels = net.input("labels", {1}, DType::i64);
@@ -186,7 +186,8 @@ TEST_CASE("heads: the loss that every loss starts from", "[heads]") {
     const Random random(7);
     std::uint64_t i = 0;
     net.visit([&](const std::string& name, Parameter& parameter) {
-      if (name != "fc6.weight" || start.loss == LossKind::softmax) return;  // whose weights keep their filler
+      // whose weights keep their filler
+      if (name != "fc6.weight" || start.loss == LossKind::softmax) return;
       for (float& value : parameter.value.data<float>()) value = static_cast<float>(random.normal(i++));
     });
     for (float& value : plan.value(features).data<float>()) value = static_cast<float>(random.normal(i++));

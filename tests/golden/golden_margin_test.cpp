@@ -85,9 +85,7 @@ MarginForm magface(const Parameters& p, PastPi past_pi) {
           .penalty = p("lambda_g")};
 }
 
-MarginForm adaface(const Parameters& p) {
-  return {.norm_margin = NormMargin::adaface, .concentration = p("h"), .momentum = p("t_alpha")};
-}
+MarginForm adaface(const Parameters& p) { return {.norm_margin = NormMargin::adaface, .concentration = p("h"), .momentum = p("t_alpha")}; }
 
 /// SphereFace-R: v0 is SphereFace's margin, v1 ends at pi, v2 has it on the negatives.
 MarginForm sphereface_r(const std::string& version, double multiplier) {
@@ -187,9 +185,8 @@ const std::vector<Known>& known_cases() {
       {"sphereface_opensphere", opensphere([](P p) { return S{.scale = p("s"), .form = sphereface_r("v0", p("m"))}; })},
       {"sphereface_evolve",
        plain([](P p) { return S{.sample_scale = true, .form = {.multiplier = p("m")}, .blend = BlendSchedule{.least = 5}}; })},
-      {"spherefacer_H", opensphere([](P p) {
-         return S{.scale = p("s"), .form = sphereface_r(p.text("magn_type"), p("m")), .factor = p("lw") / p("s")};
-       })},
+      {"spherefacer_H",
+       opensphere([](P p) { return S{.scale = p("s"), .form = sphereface_r(p.text("magn_type"), p("m")), .factor = p("lw") / p("s")}; })},
       {"spherefacer_N", grown_sphereface_r(false)},
       {"spherefacer_S", grown_sphereface_r(true)},
       {"sphereface2_v0", sphereface2(true)},
@@ -268,8 +265,8 @@ class Head {
     const Tensor cosines = plan_->value(cosines_), z({cosines.extent(0), classes}, DType::f64);
     if (loss_.binary) {
       const BinaryCrossEntropyOptions& of = *loss_.binary;
-      binary_logits(cpu, {.scale = of.scale, .margin = of.margin, .sharpness = of.sharpness, .balance = of.balance, .form = of.form}, cosines,
-                    plan_->value(labels_), parameter("loss.bias"), z);
+      binary_logits(cpu, {.scale = of.scale, .margin = of.margin, .sharpness = of.sharpness, .balance = of.balance, .form = of.form},
+                    cosines, plan_->value(labels_), parameter("loss.bias"), z);
       return z;
     }
     const SoftmaxCrossEntropyOptions& of = loss_.softmax;
@@ -294,9 +291,10 @@ class Head {
   std::int64_t step_ = 0;
 };
 
-/// How far each row's gradient can be off in the published code, relative to the row: it subtracts 1
-/// from p_y in double, and what is left of an easy row has the rounding of p_y. Four roundings: those
-/// of the sum, its logarithm, the exponential and the difference. amnet has 1 - p_y from the others.
+/// How far each row's gradient can be off in the published code, relative to the row: it subtracts
+/// 1 from p_y in double, and what is left of an easy row has the rounding of p_y. Four roundings:
+/// those of the sum, its logarithm, the exponential and the difference. amnet has 1 - p_y from the
+/// others.
 std::vector<double> rounding_of_rows(const std::vector<double>& logits, const std::vector<std::int64_t>& labels, std::size_t classes) {
   std::vector<double> rounding;
   for (std::size_t i = 0; i < labels.size(); ++i) {
@@ -313,8 +311,8 @@ std::vector<double> rounding_of_rows(const std::vector<double>& logits, const st
 
 class Comparison {
  public:
-  /// The largest deviation of a row, relative to the largest magnitude of that row. `allowed`: what a
-  /// row may deviate beside the bar.
+  /// The largest deviation of a row, relative to the largest magnitude of that row. `allowed`: what
+  /// a row may deviate beside the bar.
   void rows(const std::string& what, const std::vector<double>& expected, std::span<const double> actual, std::size_t columns,
             const std::vector<double>& allowed = {}) {
     INFO(what);
@@ -385,12 +383,14 @@ void run_case(const Npz& file, const std::string& name, const Loss& loss, const 
     comparison.rows(key("loss"), numbers("loss"), {&value, 1}, 1);
     const auto after = [&](const std::string& state, const std::string& buffer) {
       if (file.has(key("state_after_" + state)))
-        comparison.rows(key("state_after_" + state), numbers("state_after_" + state), head->parameter("loss." + buffer).data<const double>(), 1);
+        comparison.rows(key("state_after_" + state), numbers("state_after_" + state),
+                        head->parameter("loss." + buffer).data<const double>(), 1);
     };
     after("t", "mean");
     after("batch_mean", "mean");
     after("batch_std", "deviation");
-    if (file.has(key("W_after"))) comparison.rows(key("W_after"), numbers("W_after"), head->parameter("fc.weight").data<const double>(), size);
+    if (file.has(key("W_after")))
+      comparison.rows(key("W_after"), numbers("W_after"), head->parameter("fc.weight").data<const double>(), size);
     head->backward();
     const std::vector<double> rounding = loss.binary ? std::vector<double>() : rounding_of_rows(numbers("logits"), labels, classes);
     comparison.rows(key("dx"), numbers("dx"), head->gradient("x.value").data<const double>(), size, rounding);

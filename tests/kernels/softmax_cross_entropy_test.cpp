@@ -117,7 +117,8 @@ TEST_CASE("softmax_cross_entropy: a gradient over the logits equals one beside t
     const Tensor cosines = random_values(shape, 1, 0.3).cast(DType::f32), labels = some_labels(shape[0], shape[1]);
     Tensor norms = random_values({shape[0], 1}, 2, 1).cast(DType::f32);
     for (float& value : norms.data<float>()) value += 6;
-    const Tensor row_values({shape[0], margin_row_values}, DType::f32), loss({1}, DType::f32), beside(shape, DType::f32), over = cosines.clone();
+    const Tensor row_values({shape[0], margin_row_values}, DType::f32), loss({1}, DType::f32), beside(shape, DType::f32),
+        over = cosines.clone();
     const Tensor scale_beside(norms.shape(), DType::f32), scale_over(norms.shape(), DType::f32);
     softmax_cross_entropy_forward(cpu, options, cosines, labels, {norms}, row_values, loss);
     softmax_cross_entropy_backward(cpu, options, cosines, labels, {norms}, row_values, dloss, {beside, Write::assign},
@@ -319,13 +320,15 @@ TEST_CASE("softmax_cross_entropy: rows that are not counted, weights and what th
   softmax_cross_entropy_forward(cpu, {}, two, some_labels(2, 3), {}, found, whole,
                                 {.normalization = LossNormalization::none, .weights = small});
   CHECK(loss.item() == whole.item());
-  CHECK_THROWS_AS(softmax_cross_entropy_forward(cpu, {}, logits, labels, {}, Tensor({rows, margin_row_values}, DType::f64), loss), DataError);
+  CHECK_THROWS_AS(softmax_cross_entropy_forward(cpu, {}, logits, labels, {}, Tensor({rows, margin_row_values}, DType::f64), loss),
+                  DataError);
 }
 
 TEST_CASE("softmax_cross_entropy: a floor of the probability bounds the loss and leaves the gradient", "[softmax_cross_entropy]") {
   const Tensor logits = Tensor::of<float>({2, 2}, {0, 200, 0, 1}), labels = Tensor::of<std::int64_t>({2}, {0, 0});
   Cpu cpu(1);
-  const Tensor loss({1}, DType::f32), row_values({2, margin_row_values}, DType::f32), dloss = Tensor::of<float>({1}, {1}), gradient({2, 2}, DType::f32);
+  const Tensor loss({1}, DType::f32), row_values({2, margin_row_values}, DType::f32), dloss = Tensor::of<float>({1}, {1}),
+                                                                                      gradient({2, 2}, DType::f32);
   const double floor = std::numeric_limits<float>::min();
   softmax_cross_entropy_forward(cpu, {}, logits, labels, {}, row_values, loss, {.probability_floor = floor});
   CHECK(loss.item() == Approx((87.33654 + std::log1p(std::exp(1.0))) / 2));
@@ -338,7 +341,8 @@ TEST_CASE("softmax_cross_entropy: an ignored row has no gradient, whatever its l
   Cpu cpu(1);
   const float nan = std::numeric_limits<float>::quiet_NaN();
   const Tensor logits = Tensor::of<float>({2, 2}, {nan, 1, 0, 0}), labels = Tensor::of<std::int64_t>({2}, {-1, 1});
-  const Tensor loss({1}, DType::f32), row_values({2, margin_row_values}, DType::f32), divisor({1}, DType::f32), dloss = Tensor::of<float>({1}, {1});
+  const Tensor loss({1}, DType::f32), row_values({2, margin_row_values}, DType::f32), divisor({1}, DType::f32),
+      dloss = Tensor::of<float>({1}, {1});
   const Tensor scales = Tensor::of<float>({2}, {1, 1}), dlogits({2, 2}, DType::f32), dscales({2}, DType::f32);
   const LossRows rows{.ignore_label = -1, .divisor = divisor};
   softmax_cross_entropy_forward(cpu, {}, logits, labels, {scales}, row_values, loss, rows);

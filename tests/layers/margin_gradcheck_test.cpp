@@ -71,7 +71,8 @@ std::vector<Tensor> inputs_of(const MarginForm& form, bool norms, const Sizes& s
       }
     }
     double& norm = of_features.data<double>()[static_cast<std::size_t>(i)];
-    // norms that scale the cosines are no larger than a scale that differences of the loss can follow
+    // norms that scale the cosines are no larger than a scale that differences of the loss can
+    // follow
     do norm = random.uniform(drawn++, 2, form.has_norm_margin() ? 130 : 12);
     while (std::abs(norm - form.norm_low) < 0.5 || std::abs(norm - form.norm_high) < 0.5 || std::abs(norm - form.norm_target) < 0.5);
   }
@@ -88,11 +89,8 @@ struct Rule {
 
 std::vector<Rule> softmax_rules() {
   using S = SoftmaxCrossEntropyOptions;
-  const MarginForm magface{.norm_margin = NormMargin::magface,
-                           .norm_low = 10,
-                           .norm_high = 110,
-                           .norm_penalty = NormPenalty::magface,
-                           .penalty = 35};
+  const MarginForm magface{
+      .norm_margin = NormMargin::magface, .norm_low = 10, .norm_high = 110, .norm_penalty = NormPenalty::magface, .penalty = 35};
   MarginForm magface_linear = magface;
   magface_linear.past_pi = PastPi::linear;
   std::vector<Rule> rules = {
@@ -110,8 +108,8 @@ std::vector<Rule> softmax_rules() {
       {"sphereface, annealed", S{.scale = 8, .form = {.multiplier = 3}, .blend = BlendSchedule{}}},
       {"sphereface_r v1", S{.scale = 8, .form = {.multiplier = 1.5, .past_pi = PastPi::clipped}}},
       {"sphereface_r v2", S{.scale = 8, .form = {.multiplier = 1.4, .negatives = NegativeRule::divided}, .factor = 3}},
-      {"sphereface_r, soft norms", S{.sample_scale = true,
-                                     .form = {.multiplier = 1.2, .norm_penalty = NormPenalty::distance, .penalty = 0.3, .norm_target = 6}}},
+      {"sphereface_r, soft norms",
+       S{.sample_scale = true, .form = {.multiplier = 1.2, .norm_penalty = NormPenalty::distance, .penalty = 0.3, .norm_target = 6}}},
       {"sphereface_r, growing", S{.scale = 8, .growth = MultiplierGrowth{.by = 0.2, .after = {0, 3}}}},
       {"curricularface", S{.scale = 8, .form = {.angle = 0.5, .negatives = NegativeRule::curricular, .momentum = 0}}},
       {"filtered", S{.scale = 8, .form = {.angle = 0.5, .negatives = NegativeRule::filtered, .filter = 0.3}}},
@@ -149,7 +147,8 @@ Outcome outcome(L layer, const std::vector<Tensor>& inputs) {
   const std::vector<Tensor> slopes = {slope};
   std::vector<Gradient> gradients = {{Tensor(inputs[0].shape(), DType::f64), Write::assign}};
   gradients.resize(inputs.size());
-  layer.backward({.context = context, .inputs = inputs, .outputs = {}, .saved = saved, .output_gradients = slopes, .input_gradients = gradients});
+  layer.backward(
+      {.context = context, .inputs = inputs, .outputs = {}, .saved = saved, .output_gradients = slopes, .input_gradients = gradients});
   return {outputs[0].item(), gradients[0].tensor};
 }
 
@@ -232,7 +231,8 @@ TEST_CASE("margin: a loss that is a special case of another has its numbers", "[
   check_alike(of({.scale = 30, .form = {.multiplier = 1, .angle = 0.5}}, inputs), arcface, 0);
   for (const int m : {2, 3, 4}) {
     for (double a = 0.02; a < pi; a += 0.05) {
-      CHECK(target_logit({.form = {.multiplier = static_cast<double>(m)}}, a) == Approx(SphereAngle<double>::of(m, std::cos(a)).psi).epsilon(1e-12));
+      CHECK(target_logit({.form = {.multiplier = static_cast<double>(m)}}, a) ==
+            Approx(SphereAngle<double>::of(m, std::cos(a)).psi).epsilon(1e-12));
     }
   }
   // one centre, and a second one that is a copy

@@ -6,6 +6,7 @@
 #include <amnet/layers/add.h>
 #include <amnet/layers/angular_margin.h>
 #include <amnet/layers/batch_norm.h>
+#include <amnet/layers/binary_cross_entropy.h>
 #include <amnet/layers/broadcast.h>
 #include <amnet/layers/center_loss.h>
 #include <amnet/layers/combine.h>

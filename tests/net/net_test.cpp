@@ -75,8 +75,9 @@ void check_that_the_layer_is_named() {
 }  // namespace
 
 TEST_CASE("net: the gradients of a whole network with residual sums are those of its loss", "[net][gradcheck]") {
-  for (const HeadOptions& head : {HeadOptions{.classes = 5, .scale = 4, .margin = 0.2}, HeadOptions{.loss = LossKind::softmax, .classes = 5},
-                                  HeadOptions{.loss = LossKind::normface, .classes = 5, .scale = 4}}) {
+  for (const HeadOptions& head :
+       {HeadOptions{.classes = 5, .scale = 4, .margin = 0.2}, HeadOptions{.loss = LossKind::softmax, .classes = 5},
+        HeadOptions{.loss = LossKind::normface, .classes = 5, .scale = 4}}) {
     FaceNet face(DType::f64, head);
     face.loss();
     face.backward();

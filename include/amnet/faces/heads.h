@@ -35,7 +35,7 @@ enum class LossKind : unsigned char {
   adaface          ///< the margin follows from the norm's place in the batch (arXiv 2204.00964)
 };
 constexpr std::array<std::string_view, 11> names_of(LossKind) {
-  return {"amsoftmax", "softmax",     "normface",    "arcface",        "combined", "sphereface",
+  return {"amsoftmax",    "softmax",     "normface",       "arcface", "combined", "sphereface",
           "sphereface_r", "sphereface2", "curricularface", "magface", "adaface"};
 }
 
@@ -58,27 +58,30 @@ struct HeadOptions {
   /// m: of amsoftmax and combined (m3) and sphereface2 subtracted from the cosine, of arcface and
   /// curricularface added to the angle (radians), of adaface in both
   std::optional<double> margin = {};
-  std::optional<double> angle = {};               ///< m2 of combined, radians
-  std::optional<double> multiplier = {};          ///< m1 of combined, sphereface and sphereface_r
-  std::optional<MarginRule> margin_rule = {};     ///< which targets have the margin
-  std::optional<PastPi> past_pi = {};             ///< how the target's logit goes on beyond pi
-  std::optional<HeadGradient> gradient = {};      ///< of the margin
-  std::optional<std::int64_t> centres = {};       ///< K of sub-centre losses
-  std::optional<bool> learned_scale = {};         ///< of normface
-  std::optional<SphereFaceR> version = {};        ///< of sphereface_r
-  std::optional<double> anneal_base = {};         ///< of sphereface: lambda = max(least,
-  std::optional<double> anneal_gamma = {};        ///< base / (1 + gamma t))
+  std::optional<double> angle = {};            ///< m2 of combined, radians
+  std::optional<double> multiplier = {};       ///< m1 of combined, sphereface and sphereface_r
+  std::optional<MarginRule> margin_rule = {};  ///< which targets have the margin
+  std::optional<PastPi> past_pi = {};          ///< how the target's logit goes on beyond pi
+  std::optional<HeadGradient> gradient = {};   ///< of the margin
+  std::optional<std::int64_t> centres = {};    ///< K of sub-centre losses
+  std::optional<bool> learned_scale = {};      ///< of normface
+  std::optional<SphereFaceR> version = {};     ///< of sphereface_r
+  std::optional<double> anneal_base = {};      ///< of sphereface: lambda = max(least,
+  /// base / (1 + gamma t)); without feature_norm what the margin grows by in a step, up to its full
+  /// size
+  std::optional<double> anneal_gamma = {};
   std::optional<double> anneal_least = {};
-  std::optional<double> norm_low = {};            ///< norms within [low, high] (magface, adaface)
+  std::optional<double> norm_low = {};  ///< norms within [low, high] (magface, adaface)
   std::optional<double> norm_high = {};
-  std::optional<double> margin_low = {};          ///< radians, at these norms (magface)
+  std::optional<double> margin_low = {};  ///< radians, at these norms (magface)
   std::optional<double> margin_high = {};
-  std::optional<double> norm_penalty = {};        ///< lambda_g of magface
-  std::optional<double> concentration = {};       ///< h of adaface
+  std::optional<double> norm_penalty = {};         ///< lambda_g of magface
+  std::optional<double> concentration = {};        ///< h of adaface
   std::optional<double> statistics_momentum = {};  ///< share of the batch in running statistics
-  std::optional<double> sharpness = {};           ///< t of sphereface2
-  std::optional<double> balance = {};             ///< alpha of sphereface2
-  std::optional<double> loss_weight = {};         ///< multiplies the loss of sphereface_r, sphereface2
+  std::optional<double> sharpness = {};            ///< t of sphereface2
+  std::optional<double> balance = {};              ///< alpha of sphereface2
+  /// multiplies the loss of sphereface_r, sphereface2
+  std::optional<double> loss_weight = {};
   /// amsoftmax only: off, cosines are multiplied by the feature's norm, and the margin is annealed
   bool feature_norm = true;
   RowNorm rows = RowNorm::projected;  ///< in_place is the reference code's rule
@@ -94,14 +97,14 @@ struct LossParameter {
 };
 std::span<const LossParameter> loss_parameters();
 
-/// The options with the loss's own value for each of its parameters that is not set. Throws UsageError
-/// for a value out of range, and for a parameter that the loss does not have.
+/// The options with the loss's own value for each of its parameters that is not set. Throws
+/// UsageError for a value out of range, and for a parameter that the loss does not have.
 HeadOptions completed(const HeadOptions& options);
 
 struct Head {
   Value loss;  ///< (1)
-  /// (N,K classes): cosines without margin and scale; for normface scaled ones, for plain softmax the
-  /// logits
+  /// (N,K classes): cosines without margin and scale; for normface scaled ones, for plain softmax
+  /// the logits
   Value logits;
   /// (1): fraction of samples whose largest logit, without margin, is their label's
   Value accuracy;

@@ -22,7 +22,8 @@ struct AccuracyRule {
   std::int64_t top_k = 1;
   std::optional<std::int64_t> ignore_label = {};  ///< rows with this label are not counted
   bool min_is_better = false;                     ///< for distances in the place of logits
-  std::int64_t centres = 1;                       ///< K columns a class, of which the best counts; top_k is 1 then
+  /// K columns a class, of which the best counts; top_k is 1 then
+  std::int64_t centres = 1;
   /// (N), of the logits' dtype: a row of weight 0 is not counted; other weights do nothing
   Tensor weights = {};
   /// (classes), written: the accuracy over the rows of each label, 0 where there is none

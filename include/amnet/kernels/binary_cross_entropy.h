@@ -1,5 +1,6 @@
 // One binary cross-entropy for each class, "is it this class or not", of SphereFace2 (Wen, Liu,
-// Weller, Raj, Singh, arXiv 2108.01513, equation 9). With T and N of kernels/margin.h, the bias b and
+// Weller, Raj, Singh, arXiv 2108.01513, equation 9). With T and N of kernels/margin.h, the bias b
+// and
 //   g(c) = 2 ((c + 1) / 2)^t - 1,
 //   z_y = s (g(T(c_y)) - m) + b,  z_j = s (g(N(c_j)) + m) + b for j != y,
 //   loss_i = (alpha log(1 + exp(-z_y)) + (1 - alpha) sum_j log(1 + exp(z_j))) / s,
@@ -39,18 +40,17 @@ void binary_logits(Cpu& cpu, const BinaryOptions& options, const Tensor& cosines
 void binary_logits(Cuda& cuda, const BinaryOptions& options, const Tensor& cosines, const Tensor& labels, const Tensor& bias,
                    const Tensor& z);
 
-/// loss: (1); row_values: (N,margin_row_values), for the backward pass. Throws DataError for a label
-/// out of range. Labels on a GPU are checked by the code that copies them there; one that is still
-/// out of range makes the loss NaN.
+/// loss: (1); row_values: (N,margin_row_values), for the backward pass. Throws DataError for a
+/// label out of range. Labels on a GPU are checked by the code that copies them there; one that is
+/// still out of range makes the loss NaN.
 void binary_cross_entropy_forward(Cpu& cpu, const BinaryOptions& options, const Tensor& cosines, const Tensor& labels, const Tensor& bias,
                                   const Tensor& row_values, const Tensor& loss);
-void binary_cross_entropy_forward(Cuda& cuda, const BinaryOptions& options, const Tensor& cosines, const Tensor& labels,
-                                  const Tensor& bias, const Tensor& row_values, const Tensor& loss);
+void binary_cross_entropy_forward(Cuda& cuda, const BinaryOptions& options, const Tensor& cosines, const Tensor& labels, const Tensor& bias,
+                                  const Tensor& row_values, const Tensor& loss);
 
 /// dcosines: (N,K classes), which may be `cosines` itself where it is assigned; dbias: (1).
-void binary_cross_entropy_backward(Cpu& cpu, const BinaryOptions& options, const Tensor& cosines, const Tensor& labels,
-                                   const Tensor& bias, const Tensor& row_values, const Tensor& dloss, const Gradient& dcosines,
-                                   const Gradient& dbias);
+void binary_cross_entropy_backward(Cpu& cpu, const BinaryOptions& options, const Tensor& cosines, const Tensor& labels, const Tensor& bias,
+                                   const Tensor& row_values, const Tensor& dloss, const Gradient& dcosines, const Gradient& dbias);
 void binary_cross_entropy_backward(Cuda& cuda, const BinaryOptions& options, const Tensor& cosines, const Tensor& labels,
                                    const Tensor& bias, const Tensor& row_values, const Tensor& dloss, const Gradient& dcosines,
                                    const Gradient& dbias);

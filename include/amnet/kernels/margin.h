@@ -42,10 +42,11 @@ constexpr std::array<std::string_view, 5> names_of(PastPi) { return {"mirrored",
 /// N(c). The threshold of curricular is cos(a_y + m2), a constant in backward, as is t, the running
 /// mean of the targets' cosines.
 enum class NegativeRule : unsigned char {
-  plain,       ///< c
-  curricular,  ///< c (t + c) where c > cos(a_y + m2), else c: CurricularFace (arXiv 2004.00288), equation 7
-  divided,     ///< cos(a / m1): SphereFace-R v2 (arXiv 2109.05565), whose targets keep T(c) = c
-  filtered     ///< 0 where c > filter, else c: arcface_torch's interclass filtering
+  plain,  ///< c
+  /// c (t + c) where c > cos(a_y + m2), else c: CurricularFace (arXiv 2004.00288), equation 7
+  curricular,
+  divided,  ///< cos(a / m1): SphereFace-R v2 (arXiv 2109.05565), whose targets keep T(c) = c
+  filtered  ///< 0 where c > filter, else c: arcface_torch's interclass filtering
 };
 constexpr std::array<std::string_view, 4> names_of(NegativeRule) { return {"plain", "curricular", "divided", "filtered"}; }
 

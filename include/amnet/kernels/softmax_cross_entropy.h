@@ -1,5 +1,5 @@
-// Softmax cross-entropy, plain and with a margin (kernels/margin.h): with z = s T(c) for the label y
-// of sample i and z = s N(c) for the other classes,
+// Softmax cross-entropy, plain and with a margin (kernels/margin.h): with z = s T(c) for the label
+// y of sample i and z = s N(c) for the other classes,
 //   loss_i = log sum_j exp(z_j) - z_y + the penalty on its norm,  loss = the mean of the loss_i.
 // With T(c) = c - m it is equation 6 of Wang, Cheng, Liu, Liu, "Additive Margin Softmax" (arXiv
 // 1801.05599); with m = 0 and s = 1 it is plain softmax. The largest z is subtracted before exp, so
@@ -40,7 +40,7 @@ struct LossRows {
   /// loss_i = -log(max(p, floor)) with p the probability of the label; the gradient is that of
   /// -log(p)
   double probability_floor = 0;
-  double factor = 1;     ///< multiplies the loss
+  double factor = 1;    ///< multiplies the loss
   Tensor weights = {};  ///< (N), multiplies each loss; a row of weight 0 does not count. Constants.
   /// (1): what the sum was divided by, written by forward for backward; undefined where that is N
   Tensor divisor = {};
@@ -65,8 +65,8 @@ void softmax_cross_entropy_forward(Cuda& cuda, const MarginOptions& options, con
 /// With p_ij = exp(z_ij - largest_i) / sum_i and g_ij = dloss / N (p_ij - [j = y_i]): dlogits = s g
 /// times the derivative of T or N, for K > 1 at the largest of a class's columns and 0 at the
 /// others; dnorms_i = sum_j g_ij dz_ij/dn + dloss / N times the derivative of the penalty. N is the
-/// divisor of `rows`, and a row's weight multiplies its g. dloss: (1); dlogits: (N,K classes), which
-/// may be `logits` itself where it is assigned; dnorms: (N,1).
+/// divisor of `rows`, and a row's weight multiplies its g. dloss: (1); dlogits: (N,K classes),
+/// which may be `logits` itself where it is assigned; dnorms: (N,1).
 void softmax_cross_entropy_backward(Cpu& cpu, const MarginOptions& options, const Tensor& logits, const Tensor& labels,
                                     const MarginInputs& inputs, const Tensor& row_values, const Tensor& dloss, const Gradient& dlogits,
                                     const Gradient& dnorms, const LossRows& rows = {});

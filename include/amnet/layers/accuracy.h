@@ -31,9 +31,9 @@ struct AccuracyOptions {
   }
 };
 
-/// Inputs: logits (...,K classes), labels i64 with one for each row of classes and, if asked for, one
-/// weight for each row. Outputs: the share of rows that are right (1) and, if asked for, that of
-/// each class (classes).
+/// Inputs: logits (...,K classes), labels i64 with one for each row of classes and, if asked for,
+/// one weight for each row. Outputs: the share of rows that are right (1) and, if asked for, that
+/// of each class (classes).
 class Accuracy final : public Layer {
  public:
   explicit Accuracy(AccuracyOptions options = {}) : options_(options) {

@@ -14,8 +14,9 @@ struct BinaryCrossEntropyOptions {
   double margin = 0.4;   ///< m on both sides, in training; Phase::test has none
   double sharpness = 3;  ///< t
   double balance = 0.7;  ///< alpha
-  MarginForm form = {};  ///< a margin of another kind, in training; Phase::test has its centres alone
-  double factor = 1;     ///< multiplies the loss
+  /// a margin of another kind, in training; Phase::test has its centres alone
+  MarginForm form = {};
+  double factor = 1;  ///< multiplies the loss
   ParameterOptions bias = {.filler = Filler::constant(0), .decay_mult = 0};
 
   template <class Fields>
@@ -30,8 +31,8 @@ struct BinaryCrossEntropyOptions {
   }
 };
 
-/// Inputs: cosines (N,K classes), labels i64 (N); output: the loss (1). Parameter "bias" (1), one for
-/// all classes. forward throws DataError for a label out of range, naming it and its row.
+/// Inputs: cosines (N,K classes), labels i64 (N); output: the loss (1). Parameter "bias" (1), one
+/// for all classes. forward throws DataError for a label out of range, naming it and its row.
 class BinaryCrossEntropy final : public Layer {
  public:
   explicit BinaryCrossEntropy(BinaryCrossEntropyOptions options = {}) : options_(options) { check_binary(binary(Phase::train), type()); }
@@ -48,7 +49,8 @@ class BinaryCrossEntropy final : public Layer {
     expect_inputs(inputs, 2);
     const auto& [shape, dtype, per_sample] = inputs[0];
     require(shape.rank() == 2 && shape[1] >= 1 && shape[1] % options_.form.centres == 0,
-            "[binary_cross_entropy] expected an input (N,classes), or {} columns for each class, but got {}.", options_.form.centres, shape);
+            "[binary_cross_entropy] expected an input (N,classes), or {} columns for each class, but got {}.", options_.form.centres,
+            shape);
     expect_labels(inputs[1], shape[0]);
     expect_shape(bias_, {1});
     return {.outputs = {{Shape{1}, dtype, false}}, .saved = {{{shape[0], margin_row_values}, dtype, per_sample}}};

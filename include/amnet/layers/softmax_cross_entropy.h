@@ -109,7 +109,7 @@ struct SoftmaxCrossEntropyOptions {
   MarginForm form = {};
   std::optional<BlendSchedule> blend = {};      ///< takes the place of form.blend
   std::optional<MultiplierGrowth> growth = {};  ///< takes the place of form.multiplier
-  double factor = 1;                        ///< multiplies the loss
+  double factor = 1;                            ///< multiplies the loss
 
   template <class Fields>
   void fields(Fields& fields) {
@@ -130,11 +130,11 @@ struct SoftmaxCrossEntropyOptions {
 };
 
 /// Inputs: logits or cosines (...,K classes), labels i64 with one for each row and, if asked for,
-/// the norms of the features and the weights, with one value for each row. Output: the loss (1), the
-/// mean over the rows unless the options say otherwise. Buffers (1), where the form has them: "mean"
-/// (curricular's t from 0, or that of adaface's norms from 20) and "deviation" (adaface, from 100),
-/// moved by forward in training. forward throws DataError for a label out of range, naming it and
-/// its row.
+/// the norms of the features and the weights, with one value for each row. Output: the loss (1),
+/// the mean over the rows unless the options say otherwise. Buffers (1), where the form has them:
+/// "mean" (curricular's t from 0, or that of adaface's norms from 20) and "deviation" (adaface,
+/// from 100), moved by forward in training. forward throws DataError for a label out of range,
+/// naming it and its row.
 class SoftmaxCrossEntropy final : public Layer {
  public:
   explicit SoftmaxCrossEntropy(SoftmaxCrossEntropyOptions options = {}) : options_(options) {
@@ -214,8 +214,8 @@ class SoftmaxCrossEntropy final : public Layer {
   std::size_t number_of_inputs() const {
     return std::size_t{2} + static_cast<std::size_t>(has_norms()) + static_cast<std::size_t>(options_.sample_weights);
   }
-  /// Asks for the step only where a schedule depends on it: what differs from step to step cannot be
-  /// recorded.
+  /// Asks for the step only where a schedule depends on it: what differs from step to step cannot
+  /// be recorded.
   MarginOptions margin_at(const Context& context) const {
     MarginOptions margin{.scale = options_.scale, .margin = options_.margin, .rule = options_.rule, .form = options_.form};
     if (context.phase == Phase::test) {

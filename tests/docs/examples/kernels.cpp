@@ -315,7 +315,8 @@ EXAMPLE("kernels/sgd.h") {
 EXAMPLE("kernels/softmax_cross_entropy.h") {
   Cpu cpu(1);
   const Tensor cosines = Tensor::of<float>({1, 2}, {0.5, 0.4F}), labels = Tensor::of<std::int64_t>({1}, {0});
-  const Tensor row_values({1, margin_row_values}, DType::f32), loss({1}, DType::f32), dloss = Tensor::of<float>({1}, {1}), dcosines({1, 2}, DType::f32);
+  const Tensor row_values({1, margin_row_values}, DType::f32), loss({1}, DType::f32), dloss = Tensor::of<float>({1}, {1}),
+                                                                                      dcosines({1, 2}, DType::f32);
 #include "example_of/kernels/softmax_cross_entropy.h"
   CHECK(loss.item() == Approx(std::log1p(std::exp(30 * (0.4 - 0.15)))));
 }
