@@ -166,6 +166,29 @@ TEST_CASE("heads: another loss's parameter is refused by name", "[heads]") {
   CHECK(!whole.angle);
 }
 
+TEST_CASE("heads: every loss plans the memory of AM-Softmax, and K centres at most K times as much", "[heads]") {
+  const auto planned = [](HeadOptions options) {
+    options.classes = 1000;
+    Net net;
+    const Value features = net.input("features", {1, 64}), labels = net.input("labels", {1}, DType::i64);
+    const Head head = add_head(net, features, labels, options);
+    Device device = Cpu(1);
+    return Plan::measure(net, device, {.batch = 32, .loss = head.loss}).values;
+  };
+  const std::size_t amsoftmax = planned({});
+  for (const LossKind loss : {LossKind::arcface, LossKind::combined, LossKind::sphereface_r, LossKind::sphereface2, LossKind::curricularface}) {
+    INFO(name_of(loss));
+    CHECK(planned({.loss = loss}) == amsoftmax);
+  }
+  for (const LossKind loss : {LossKind::sphereface, LossKind::magface, LossKind::adaface}) {
+    INFO(name_of(loss));  // and the gradient of the norms
+    CHECK(planned({.loss = loss}) <= amsoftmax + 1024);
+  }
+  for (const std::int64_t centres : {2, 3}) {
+    CHECK(planned({.loss = LossKind::arcface, .centres = centres}) <= static_cast<std::size_t>(centres) * amsoftmax);
+  }
+}
+
 TEST_CASE("heads: the loss that every loss starts from", "[heads]") {
   // Random features and class weights, 512 values and 10,516 classes: docs/losses.md has these.
   struct Start {
