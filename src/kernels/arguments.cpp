@@ -21,8 +21,8 @@ void check_slope(const Tensor& slope, std::int64_t outputs) {
 
 // (N,K classes)
 void check_class_columns(const Tensor& logits, std::int64_t centres, std::string_view who) {
-  require(logits.rank() == 2 && centres >= 1 && logits.extent(1) % centres == 0,
-          "[{}] expected logits (N,classes), or {} columns for each class, but got {}.", who, centres, logits.shape());
+  require(logits.rank() == 2 && centres >= 1 && logits.extent(1) % centres == 0, "[{}] expected logits {} but got {}.", who,
+          logits_text(centres), logits.shape());
 }
 
 }  // namespace

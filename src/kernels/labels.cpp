@@ -1,5 +1,7 @@
 #include <amnet/kernels/labels.h>
 
+#include <fmt/format.h>
+
 namespace amnet {
 
 void check_labels(const Tensor& labels, std::int64_t samples, std::int64_t classes, std::string_view who,
@@ -15,5 +17,7 @@ void check_labels(const Tensor& labels, std::int64_t samples, std::int64_t class
         classes - 1, sample, values[sample]);
   }
 }
+
+std::string logits_text(std::int64_t centres) { return centres == 1 ? "(N,classes)" : fmt::format("(N,{} classes)", centres); }
 
 }  // namespace amnet

@@ -176,7 +176,8 @@ TEST_CASE("heads: every loss plans the memory of AM-Softmax, and K centres at mo
     return Plan::measure(net, device, {.batch = 32, .loss = head.loss}).values;
   };
   const std::size_t amsoftmax = planned({});
-  for (const LossKind loss : {LossKind::arcface, LossKind::combined, LossKind::sphereface_r, LossKind::sphereface2, LossKind::curricularface}) {
+  for (const LossKind loss :
+       {LossKind::arcface, LossKind::combined, LossKind::sphereface_r, LossKind::sphereface2, LossKind::curricularface}) {
     INFO(name_of(loss));
     CHECK(planned({.loss = loss}) == amsoftmax);
   }

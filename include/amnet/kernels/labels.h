@@ -8,6 +8,7 @@
 
 #include <cstdint>
 #include <optional>
+#include <string>
 #include <string_view>
 
 namespace amnet {
@@ -18,5 +19,9 @@ namespace amnet {
 /// name. The label `ignored`, if there is one, is not a class and is allowed.
 void check_labels(const Tensor& labels, std::int64_t samples, std::int64_t classes, std::string_view who,
                   std::optional<std::int64_t> ignored = {});
+
+/// What messages call the logits of classes that have so many centres: "(N,classes)", "(N,3
+/// classes)".
+std::string logits_text(std::int64_t centres);
 
 }  // namespace amnet

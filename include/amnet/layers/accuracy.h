@@ -49,8 +49,8 @@ class Accuracy final : public Layer {
     expect_inputs(inputs, options_.sample_weights ? 3 : 2);
     const auto& [shape, dtype, per_sample] = inputs[0];
     const std::int64_t columns = shape.rank() >= 2 ? shape[shape.rank() - 1] : 0;
-    require(columns >= 1 && columns % options_.centres == 0,
-            "[accuracy] expected an input (N,classes), or {} columns for each class, but got {}.", options_.centres, shape);
+    require(columns >= 1 && columns % options_.centres == 0, "[accuracy] expected an input {} but got {}.", logits_text(options_.centres),
+            shape);
     const std::int64_t classes = columns / options_.centres, rows = shape.count() / columns;
     require(inputs[1].dtype == DType::i64 && inputs[1].shape.count() == rows, "[accuracy] expected labels i64 ({}) but got {} {}.", rows,
             name_of(inputs[1].dtype), inputs[1].shape);

@@ -49,8 +49,7 @@ class BinaryCrossEntropy final : public Layer {
     expect_inputs(inputs, 2);
     const auto& [shape, dtype, per_sample] = inputs[0];
     require(shape.rank() == 2 && shape[1] >= 1 && shape[1] % options_.form.centres == 0,
-            "[binary_cross_entropy] expected an input (N,classes), or {} columns for each class, but got {}.", options_.form.centres,
-            shape);
+            "[binary_cross_entropy] expected an input {} but got {}.", logits_text(options_.form.centres), shape);
     expect_labels(inputs[1], shape[0]);
     expect_shape(bias_, {1});
     return {.outputs = {{Shape{1}, dtype, false}}, .saved = {{{shape[0], margin_row_values}, dtype, per_sample}}};

@@ -164,8 +164,8 @@ class SoftmaxCrossEntropy final : public Layer {
     expect_inputs(inputs, number_of_inputs());
     const auto& [shape, dtype, per_sample] = inputs[0];
     const std::int64_t columns = shape.rank() >= 2 ? shape[shape.rank() - 1] : 0, centres = options_.form.centres;
-    require(columns >= 1 && columns % centres == 0,
-            "[softmax_cross_entropy] expected an input (N,classes), or {} columns for each class, but got {}.", centres, shape);
+    require(columns >= 1 && columns % centres == 0, "[softmax_cross_entropy] expected an input {} but got {}.", logits_text(centres),
+            shape);
     const std::int64_t rows = shape.count() / columns;
     require(inputs[1].dtype == DType::i64 && inputs[1].shape.count() == rows,
             "[softmax_cross_entropy] expected labels i64 ({}) but got {} {}.", rows, name_of(inputs[1].dtype), inputs[1].shape);
