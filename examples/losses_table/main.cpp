@@ -68,10 +68,12 @@ std::map<std::string, std::string> read_fields(const fs::path& path) {
   for (std::size_t i = 0; i < names.size(); ++i) fields[names[i]] = values[i];
   for (const char* name : {"row", "loss", "title", "margin", "seed", "accuracy", "tar_at_far_1", "tar_at_far_01", "feature_norm",
                            "feature_norm_growth", "commit"}) {
-    require<DataError>(fields.contains(name), "{}: expected a column '{}' but there is none; remove it and run again.", path.string(), name);
+    require<DataError>(fields.contains(name), "{}: expected a column '{}' but there is none; remove it and run again.", path.string(),
+                       name);
   }
   for (const char* name : settings) {
-    require<DataError>(fields.contains(name), "{}: expected a column '{}' but there is none; remove it and run again.", path.string(), name);
+    require<DataError>(fields.contains(name), "{}: expected a column '{}' but there is none; remove it and run again.", path.string(),
+                       name);
   }
   return fields;
 }
@@ -82,8 +84,9 @@ std::vector<double> read_correct(const fs::path& path, std::size_t pairs) {
     if (c == '1' || c == '0') correct.push_back(c - '0');
     if (c == '-') correct.push_back(std::numeric_limits<double>::quiet_NaN());
   }
-  require<DataError>(correct.size() == pairs, "{}: expected a character for each of the list's {} pairs but got {}; give the list of the runs.",
-                     path.string(), pairs, correct.size());
+  require<DataError>(correct.size() == pairs,
+                     "{}: expected a character for each of the list's {} pairs but got {}; give the list of the runs.", path.string(),
+                     pairs, correct.size());
   return correct;
 }
 
@@ -202,7 +205,8 @@ std::string page(const std::vector<std::vector<Run>>& losses, const std::vector<
   HtmlReport report("The comparison of the paper", "One network, one budget, and the loss exchanged: table 1 of arXiv 1801.05599");
   report.add_table(columns, rows, explanation);
   report.add_heading("Curves");
-  report.add_paragraph("Of the first seed of each loss. Losses with and without a margin, or of different scales, are not comparable in level.");
+  report.add_paragraph(
+      "Of the first seed of each loss. Losses with and without a margin, or of different scales, are not comparable in level.");
   report.add_figure(chart(losses, "loss", "Loss", {.label = "loss"}));
   report.add_figure(chart(losses, "accuracy", "Training accuracy", {.label = "%"}, 100), "Without margin.");
   report.add_figure(chart(losses, "target_cosine", "Cosine to the own class", {.label = "mean cosine"}));

@@ -1,7 +1,7 @@
 // Grey images with a class each: read from IDX files, the format of MNIST, or drawn. LeCun, Cortes
-// and Burges describe the format on MNIST's page: a magic number whose third byte is the type of the
-// values (8: unsigned bytes) and whose fourth is the number of extents, the extents as big-endian
-// numbers of four bytes, and the values in rows.
+// and Burges describe the format on MNIST's page: a magic number whose third byte is the type of
+// the values (8: unsigned bytes) and whose fourth is the number of extents, the extents as
+// big-endian numbers of four bytes, and the values in rows.
 #pragma once
 
 #include <amnet/core/tensor.h>

@@ -1,13 +1,13 @@
 // What a loss does to features, seen where they can be seen: a small network with features of three
 // dimensions is trained on ten classes with each loss, and the unit features of images that it was
-// not trained on are drawn on the sphere, as in figure 4 of arXiv 1801.05599. Everything follows from
-// the seed.
+// not trained on are drawn on the sphere, as in figure 4 of arXiv 1801.05599. Everything follows
+// from the seed.
 //
 //   sphere --out runs/sphere                                                  # on shapes that it draws
 //   sphere --images train-images-idx3-ubyte --labels train-labels-idx1-ubyte  # on IDX files, such as MNIST's
 //
-// Expect: a few minutes, runs/sphere/sphere.svg and report.html; with a margin the classes are smaller
-// and further apart.
+// Expect: a few minutes, runs/sphere/sphere.svg and report.html; with a margin the classes are
+// smaller and further apart.
 #include "labelled_images.h"
 
 #include <amnet/amnet.h>
@@ -16,6 +16,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <cstdio>
 
 using namespace amnet;
 namespace fs = std::filesystem;
@@ -51,7 +52,9 @@ std::vector<Case> cases_of(std::int64_t steps) {
       {"amsoftmax-0.2", "AM-Softmax, m = 0.2", {.scale = scale, .margin = 0.2}},
       {"amsoftmax-0.35", "AM-Softmax, m = 0.35", {.scale = scale, .margin = 0.35}},
       {"amsoftmax-0.5", "AM-Softmax, m = 0.5", {.scale = scale, .margin = 0.5}},
-      {"amsoftmax-wo-fn", "the same without feature norm, m = 0.35", {.margin = 0.35, .anneal_gamma = 5e-5 * pace, .feature_norm = false}},
+      {"amsoftmax-wo-fn",
+       "AM-Softmax without feature norm, m = 0.35",
+       {.margin = 0.35, .anneal_gamma = 5e-5 * pace, .feature_norm = false}},
       {"curricularface", "CurricularFace, m = 0.5", {.loss = curricularface, .scale = scale}},
       {"adaface", "AdaFace, m = 0.4", {.loss = adaface, .scale = scale}},
   };
@@ -74,8 +77,8 @@ Model network(const LabelledImages& data, const HeadOptions& head) {
 
 struct Measured {
   Sphere sphere;
-  double accuracy = 0;     // of the held-out images, 0..1
-  double own_cosine = 0;   // mean between their features and the centre of their class
+  double accuracy = 0;      // of the held-out images, 0..1
+  double own_cosine = 0;    // mean between their features and the centre of their class
   double other_cosine = 0;  // between a centre and the nearest other one, mean
 };
 
@@ -111,7 +114,8 @@ Measured measure(Device& device, const Model& model, const LabelledImages& data,
   std::vector<Point> centres;
   model.net.look([&](const std::string& name, const Parameter& parameter) {
     if (name != model.roles.class_weights) return;
-    for (std::int64_t i = 0; i < data.classes; ++i) centres.push_back(unit(row_of(parameter.value.data<float>(), static_cast<std::size_t>(i))));
+    for (std::int64_t i = 0; i < data.classes; ++i)
+      centres.push_back(unit(row_of(parameter.value.data<float>(), static_cast<std::size_t>(i))));
   });
   Measured measured;
   for (std::size_t i = 0; i < centres.size(); ++i) {
@@ -162,8 +166,9 @@ Measured run(Device& device, const Settings& settings, const LabelledImages& dat
   Measured measured = measure(device, model, data, trained, settings.points);
   measured.sphere.title = loss.title;
   measured.sphere.remark = fmt::format("{:.1f} %", 100 * measured.accuracy);
-  fmt::print("{:<16} accuracy {:.2f} %, cosine to the own centre {:.3f}, of neighbouring centres {:.3f}\n", loss.name, 100 * measured.accuracy,
-             measured.own_cosine, measured.other_cosine);
+  fmt::print("{:<16} accuracy {:.2f} %, cosine to the own centre {:.3f}, of neighbouring centres {:.3f}\n", loss.name,
+             100 * measured.accuracy, measured.own_cosine, measured.other_cosine);
+  std::fflush(stdout);  // the next takes a while
   return measured;
 }
 
@@ -193,12 +198,16 @@ Image sheet(const LabelledImages& data) {
 
 std::string page(const Settings& settings, const LabelledImages& data, std::string_view drawing, std::span<const Measured> all) {
   const bool own = settings.images.empty();
-  HtmlReport report("Features on the sphere", "The same network with features of three dimensions, and the loss exchanged: figure 4 of arXiv 1801.05599");
-  report.add_figure(drawing, fmt::format("Unit features of images that the network was not trained on, at most {} of each class, and its accuracy on all of them. A number marks "
-                                         "the weights of its class; every sphere is turned so that 0 is in front and 1 to the right of it.", settings.points));
+  HtmlReport report("Features on the sphere",
+                    "The same network with features of three dimensions, and the loss exchanged: figure 4 of arXiv 1801.05599");
+  report.add_figure(drawing, fmt::format("Unit features of images that the network was not trained on, at most {} of each class, and its "
+                                         "accuracy on all of them. A number marks "
+                                         "the weights of its class; every sphere is turned so that 0 is in front and 1 to the right of it.",
+                                         settings.points));
   std::vector<std::vector<std::string>> rows;
   for (const Measured& measured : all) {
-    rows.push_back({measured.sphere.title, measured.sphere.remark, fmt::format("{:.3f}", measured.own_cosine), fmt::format("{:.3f}", measured.other_cosine)});
+    rows.push_back({measured.sphere.title, measured.sphere.remark, fmt::format("{:.3f}", measured.own_cosine),
+                    fmt::format("{:.3f}", measured.other_cosine)});
   }
   report.add_table(std::vector<std::string>{"loss", "accuracy", "cosine to the own centre", "cosine of neighbouring centres"}, rows,
                    "Mean cosine between features and the weights of their class, and between these weights and the nearest others.");
@@ -228,7 +237,9 @@ int main(int argc, char** argv) try {
   app.add_option("--steps", settings.steps, "Of each training")->check(CLI::Range(1, 1000000))->capture_default_str();
   app.add_option("--batch", settings.batch, "Images of a step")->check(CLI::Range(1, 100000))->capture_default_str();
   app.add_option("--lr", settings.learning_rate, "Learning rate")->check(CLI::PositiveNumber)->capture_default_str();
-  app.add_option("--points", settings.points, "The most points of a class that are drawn")->check(CLI::Range(1, 1500))->capture_default_str();
+  app.add_option("--points", settings.points, "The most points of a class that are drawn")
+      ->check(CLI::Range(1, 1500))
+      ->capture_default_str();
   app.add_option("--seed", settings.seed, "Every random draw follows from it")->capture_default_str();
   app.add_option("--threads", settings.threads, "Of the computation; 0: all cores")->capture_default_str();
   try {
@@ -254,7 +265,8 @@ int main(int argc, char** argv) try {
   probe_output(settings.out / "report.html");
   Device device = Cpu(settings.threads);
   std::vector<Measured> all;
-  SphereChart chart{.title = "Unit features of ten classes", .description = "For each loss the two hemispheres with the features of held-out images."};
+  SphereChart chart{.title = fmt::format("Unit features of {} classes", data.classes),
+                    .description = "For each loss the two hemispheres with the features of held-out images."};
   for (const Case& loss : cases) {
     all.push_back(run(device, settings, data, loss));
     chart.spheres.push_back(all.back().sphere);

@@ -34,16 +34,26 @@ Stroke arc(double from, double to, double radius_from, double radius_to) {
 // In [-1,1], y down. Neighbours in this list are alike, so that there is something to learn.
 const std::array<std::vector<Stroke>, 10>& shapes() {
   static const std::array<std::vector<Stroke>, 10> all = {{
-      {arc(0, 2, 0.7, 0.7)},                                                                     // ring
-      {{{-0.65, -0.65}, {0.65, -0.65}, {0.65, 0.65}, {-0.65, 0.65}, {-0.65, -0.65}}},            // square
-      {{{0, -0.75}, {0.7, 0.6}, {-0.7, 0.6}, {0, -0.75}}},                                       // triangle
-      {{{0, -0.75}, {0, 0.75}}, {{-0.75, 0}, {0.75, 0}}},                                        // plus
-      {{{0, -0.75}, {0, 0.75}}, {{-0.65, -0.75}, {0.65, -0.75}}},                                // T
-      {{{-0.3, -0.75}, {-0.3, 0.65}, {0.5, 0.65}}},                                              // L
-      {{{-0.6, -0.65}, {0.6, -0.65}, {-0.6, 0.65}, {0.6, 0.65}}},                                // Z
-      {{{-0.65, 0.65}, {-0.65, -0.65}, {0.65, 0.65}, {0.65, -0.65}}},                            // N
-      {{{-0.6, -0.7}, {-0.6, 0.1}}, arc(1, 0, 0.6, 0.6), {{0.6, 0}, {0.6, -0.7}}},               // U
-      {arc(0, 3.2, 0.1, 0.8)},                                                                   // spiral
+      // ring
+      {arc(0, 2, 0.7, 0.7)},
+      // square
+      {{{-0.65, -0.65}, {0.65, -0.65}, {0.65, 0.65}, {-0.65, 0.65}, {-0.65, -0.65}}},
+      // triangle
+      {{{0, -0.75}, {0.7, 0.6}, {-0.7, 0.6}, {0, -0.75}}},
+      // plus
+      {{{0, -0.75}, {0, 0.75}}, {{-0.75, 0}, {0.75, 0}}},
+      // T
+      {{{0, -0.75}, {0, 0.75}}, {{-0.65, -0.75}, {0.65, -0.75}}},
+      // L
+      {{{-0.3, -0.75}, {-0.3, 0.65}, {0.5, 0.65}}},
+      // Z
+      {{{-0.6, -0.65}, {0.6, -0.65}, {-0.6, 0.65}, {0.6, 0.65}}},
+      // N
+      {{{-0.65, 0.65}, {-0.65, -0.65}, {0.65, 0.65}, {0.65, -0.65}}},
+      // U
+      {{{-0.6, -0.7}, {-0.6, 0.1}}, arc(1, 0, 0.6, 0.6), {{0.6, 0}, {0.6, -0.7}}},
+      // spiral
+      {arc(0, 3.2, 0.1, 0.8)},
   }};
   return all;
 }
@@ -75,7 +85,8 @@ void draw_shape(const std::vector<Stroke>& shape, const Random& random, std::spa
       double nearest = std::numeric_limits<double>::max();
       for (const Stroke& stroke : strokes) {
         for (std::size_t i = 0; i + 1 < stroke.size(); ++i) {
-          nearest = std::min(nearest, distance_to(stroke[i], stroke[i + 1], static_cast<double>(column) + 0.5, static_cast<double>(row) + 0.5));
+          nearest =
+              std::min(nearest, distance_to(stroke[i], stroke[i + 1], static_cast<double>(column) + 0.5, static_cast<double>(row) + 0.5));
         }
       }
       const double ink = std::clamp(width + 0.5 - nearest, 0.0, 1.0) + noise * random.normal(next++);

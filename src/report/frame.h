@@ -35,8 +35,7 @@ std::string drawing_head(std::string_view title, std::string_view description, i
 inline constexpr std::string_view ink = R"(class="ink" fill="#1c2127")";
 inline constexpr std::string_view muted = R"(class="muted" fill="#5f6873")";
 /// `anchor`: start, middle or end; `more`: further attributes.
-std::string text_at(double x, double y, std::string_view anchor, std::string_view paint, std::string_view text,
-                    std::string_view more = "");
+std::string text_at(double x, double y, std::string_view anchor, std::string_view paint, std::string_view text, std::string_view more = "");
 
 class Frame {
  public:

@@ -14,8 +14,8 @@ namespace {
 
 using Point = std::array<double, 3>;
 
-// Nine colours of the scheme, and a grey. The discs stay light in the dark, so that the colours need
-// no second version.
+// Nine colours of the scheme, and a grey. The discs stay light in the dark, so that the colours
+// need no second version.
 constexpr std::array<std::string_view, 10> colours = {"#332288", "#cc6677", "#117733", "#ddaa33", "#88ccee",
                                                       "#882255", "#44aa99", "#999933", "#aa4499", "#777777"};
 constexpr double radius = 92, gap = 10, margin = 14, heading = 24;
@@ -61,8 +61,8 @@ std::string dots(const SphereGroup& group, std::string_view colour) {
   std::string data;
   for (const auto& [x, y] : places) data += fmt::format("M{} {}h0", x, y);
   return fmt::format(
-      R"svg(<path transform="scale(0.5)" d="{}" fill="none" stroke="{}" stroke-width="5" stroke-opacity="0.6" stroke-linecap="round"/>)svg", data,
-      colour);
+      R"svg(<path transform="scale(0.5)" d="{}" fill="none" stroke="{}" stroke-width="5" stroke-opacity="0.6" stroke-linecap="round"/>)svg",
+      data, colour);
 }
 
 std::string centre_mark(const Point& centre, std::size_t number) {
@@ -70,9 +70,8 @@ std::string centre_mark(const Point& centre, std::size_t number) {
   const Place place = place_of(centre);
   return fmt::format(R"(<circle cx="{:.1f}" cy="{:.1f}" r="7.5" fill="#ffffff" stroke="{}" stroke-width="2"/>)", place.x, place.y,
                      colours[number]) +
-         fmt::format(
-             R"(<text x="{:.1f}" y="{:.1f}" text-anchor="middle" fill="#1c2127" font-size="10.5" font-weight="600">{}</text>)",
-             place.x, place.y + 3.7, number);
+         fmt::format(R"(<text x="{:.1f}" y="{:.1f}" text-anchor="middle" fill="#1c2127" font-size="10.5" font-weight="600">{}</text>)",
+                     place.x, place.y + 3.7, number);
 }
 
 std::string panel(const Sphere& sphere) {
@@ -94,16 +93,15 @@ std::string draw(const SphereChart& chart) {
   const std::size_t across = std::min<std::size_t>(2, chart.spheres.size()), rows = (chart.spheres.size() + 1) / 2;
   const double width = 2 * margin + panel_width + (across > 1 ? panel_width + 3 * margin : 0);
   const double height = top + std::max(40.0, static_cast<double>(rows) * (panel_height + margin));
-  std::string text =
-      drawing_head(chart.title, chart.description, static_cast<int>(std::ceil(width)), static_cast<int>(std::ceil(height)));
+  std::string text = drawing_head(chart.title, chart.description, static_cast<int>(std::ceil(width)), static_cast<int>(std::ceil(height)));
   if (!chart.title.empty()) text += text_at(margin, 20, "start", ink, chart.title, R"(font-size="15" font-weight="600")");
   if (chart.spheres.empty()) text += text_at(width / 2, top + 16, "middle", muted, "no data yet", R"(font-size="14" font-style="italic")");
   for (std::size_t i = 0; i < chart.spheres.size(); ++i) {
     const std::size_t column = i % 2, row = i / 2;
-    text += fmt::format(R"svg(<g transform="translate({:.0f} {:.0f})">)svg",
-                        margin + static_cast<double>(column) * (panel_width + 3 * margin),
-                        top + static_cast<double>(row) * (panel_height + margin)) +
-            panel(chart.spheres[i]) + "</g>";
+    text +=
+        fmt::format(R"svg(<g transform="translate({:.0f} {:.0f})">)svg", margin + static_cast<double>(column) * (panel_width + 3 * margin),
+                    top + static_cast<double>(row) * (panel_height + margin)) +
+        panel(chart.spheres[i]) + "</g>";
   }
   return text + "</svg>";
 }

@@ -22,7 +22,8 @@ TEST_CASE("heads: without feature normalisation the margin grows by anneal_gamma
   CHECK(loss_at(0.035, 0) < loss_at(0.035, 5));
   CHECK(loss_at(0.035, 5) < loss_at(0.035, 10));
   CHECK(loss_at(0.035, 10) == Approx(loss_at(0.035, 1000)).epsilon(1e-12));
-  CHECK(loss_at({}, 3500) == Approx(loss_at(0.035, 5)).epsilon(1e-12));  // the reference code's 5e-5
+  // the reference code's 5e-5
+  CHECK(loss_at({}, 3500) == Approx(loss_at(0.035, 5)).epsilon(1e-12));
   CHECK(loss_at({}, 7000) == Approx(loss_at(0.035, 10)).epsilon(1e-12));
 }
 

@@ -1,6 +1,6 @@
-// Drawings of a run as SVG text: curves, histograms and points on a sphere. Self-contained, without scripts, light or
-// dark as the reader's system is, legible without colour vision, and labelled for screen readers.
-// Values that are not finite leave a gap; no values say "no data yet".
+// Drawings of a run as SVG text: curves, histograms and points on a sphere. Self-contained, without
+// scripts, light or dark as the reader's system is, legible without colour vision, and labelled for
+// screen readers. Values that are not finite leave a gap; no values say "no data yet".
 //
 //   LineChart loss{.title = "Loss", .x = {.label = "step"}, .y = {.label = "loss"}};
 //   loss.series = {{.name = "each step", .x = steps, .y = losses, .style = Style::faint},
@@ -86,7 +86,7 @@ struct SphereGroup {
 /// One sphere: the hemisphere z > 0 seen from the front, and beside it the other seen from behind
 /// (orthographic, y up). Circles are at 30 and 60 degrees from the poles.
 struct Sphere {
-  std::string title = {}, remark = {};    // stand above it, left and right
+  std::string title = {}, remark = {};   // stand above it, left and right
   std::vector<SphereGroup> groups = {};  // at most 10, the classes from 0 on
 };
 
@@ -95,9 +95,9 @@ struct SphereChart {
   std::vector<Sphere> spheres = {};  // two beside each other
 };
 
-/// Points of a class that are closer than the drawing can show are one. The colours of the classes are
-/// distinguishable without colour vision (Tol, "Colour schemes", 2021, the scheme muted), and each
-/// centre has its number. Throws UsageError for more than 10 groups.
+/// Points of a class that are closer than the drawing can show are one. The colours of the classes
+/// are distinguishable without colour vision (Tol, "Colour schemes", 2021, the scheme muted), and
+/// each centre has its number. Throws UsageError for more than 10 groups.
 std::string draw(const SphereChart& chart);
 
 /// Whether a file that begins like this is a drawing of draw()'s.
