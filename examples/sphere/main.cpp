@@ -16,6 +16,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <cstdio>
 
 using namespace amnet;
 namespace fs = std::filesystem;
@@ -51,7 +52,9 @@ std::vector<Case> cases_of(std::int64_t steps) {
       {"amsoftmax-0.2", "AM-Softmax, m = 0.2", {.scale = scale, .margin = 0.2}},
       {"amsoftmax-0.35", "AM-Softmax, m = 0.35", {.scale = scale, .margin = 0.35}},
       {"amsoftmax-0.5", "AM-Softmax, m = 0.5", {.scale = scale, .margin = 0.5}},
-      {"amsoftmax-wo-fn", "the same without feature norm, m = 0.35", {.margin = 0.35, .anneal_gamma = 5e-5 * pace, .feature_norm = false}},
+      {"amsoftmax-wo-fn",
+       "AM-Softmax without feature norm, m = 0.35",
+       {.margin = 0.35, .anneal_gamma = 5e-5 * pace, .feature_norm = false}},
       {"curricularface", "CurricularFace, m = 0.5", {.loss = curricularface, .scale = scale}},
       {"adaface", "AdaFace, m = 0.4", {.loss = adaface, .scale = scale}},
   };
@@ -165,6 +168,7 @@ Measured run(Device& device, const Settings& settings, const LabelledImages& dat
   measured.sphere.remark = fmt::format("{:.1f} %", 100 * measured.accuracy);
   fmt::print("{:<16} accuracy {:.2f} %, cosine to the own centre {:.3f}, of neighbouring centres {:.3f}\n", loss.name,
              100 * measured.accuracy, measured.own_cosine, measured.other_cosine);
+  std::fflush(stdout);  // the next takes a while
   return measured;
 }
 
@@ -261,7 +265,7 @@ int main(int argc, char** argv) try {
   probe_output(settings.out / "report.html");
   Device device = Cpu(settings.threads);
   std::vector<Measured> all;
-  SphereChart chart{.title = "Unit features of ten classes",
+  SphereChart chart{.title = fmt::format("Unit features of {} classes", data.classes),
                     .description = "For each loss the two hemispheres with the features of held-out images."};
   for (const Case& loss : cases) {
     all.push_back(run(device, settings, data, loss));

@@ -40,15 +40,15 @@ Row parameter_row(std::string_view name, std::optional<T> HeadOptions::*member, 
       if (one.loss == options.loss && !(options.*member).has_value()) options.*member = one.value;
     }
   };
-  const auto check = [member, name, low, high](const HeadOptions& options) {
-    if constexpr (std::is_arithmetic_v<T> && !std::is_same_v<T, bool>) {
-      if (const auto& value = options.*member) {
-        const auto number = static_cast<double>(*value);
-        require(std::isfinite(number) && number >= low && number <= high, ".head.{}: expected a number from {} to {} but got {}.", name,
-                low, high, *value);
-      }
-    }
-  };
+  std::function<void(const HeadOptions&)> check = [](const HeadOptions&) {};
+  if constexpr (std::is_arithmetic_v<T> && !std::is_same_v<T, bool>) {
+    check = [member, name, low, high](const HeadOptions& options) {
+      if (!(options.*member).has_value()) return;
+      const auto number = static_cast<double>(*(options.*member));
+      require(std::isfinite(number) && number >= low && number <= high, ".head.{}: expected a number from {} to {} but got {}.", name, low,
+              high, *(options.*member));
+    };
+  }
   std::vector<LossKind> losses;
   for (const Own<T>& one : own) losses.push_back(one.loss);
   return {{name, losses}, [member](const HeadOptions& options) { return (options.*member).has_value(); }, complete, check};

@@ -49,6 +49,7 @@ FILES = {
     "*swish*": "what adding_a_layer.md adds",
     "p[03]/p[03]_000[12].png": "in a pack of tests/model/fixtures",
     "*id_000*/id_000*_*.jpg": "drawn by synth",
+    "table.md": "what ./run experiment losses writes",
     "result.json": "of a command that the README shows",
     "build/single/amnet.h": "what ./run amalgamate writes",
 }
@@ -56,6 +57,8 @@ FLAGS = {
     "--benchmark_filter": "Google Benchmark's",
     "--threads": "tests/bench/kernels_bench.cpp takes it out of Google Benchmark's arguments",
     "--cpus": "Docker's",
+    "--images": "of examples/sphere",
+    "--labels": "of examples/sphere",
     "--install": "CMake's",
     "--prefix": "CMake's",
     "--logdir": "TensorBoard's",
