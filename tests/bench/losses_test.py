@@ -132,8 +132,8 @@ class Runs(unittest.TestCase):
         starts = 0
         while len(self.results("pieces")) < 12:
             starts += 1
-            self.assertLess(starts, 40)
-            piece = self.start("pieces", "--time-limit", 0.03)
+            self.assertLess(starts, 100)  # a start on a busy machine may reach no step
+            piece = self.start("pieces", "--time-limit", 0.05)
             self.assertEqual(piece.returncode, 0, piece.stderr)
         self.assertEqual(self.results("pieces"), results)
 
