@@ -226,7 +226,7 @@ class Page(CliTest):
         rows = {code(row[0])[0]: row[1] for row in tables("Files of other commands")[0]}
         evaluate = ["--pairs", "../pairs.txt", "--root", "../faces"]
         written = {
-            "eval": (["--model", "../model", *evaluate, "--json", "FILE.json"], {"FILE.json", "FILE.html"}),
+            "eval": (["--model", "../model", *evaluate, "--json", "FILE.json", "--scores", "FILE.csv"], {"FILE.json", "FILE.html", "FILE.csv"}),
             "compare": (["--a", "../model", "--b", "../model", *evaluate, "--json", "c.json", "--report", "c.html", "--drawings", "drawn"],
                         {"c.json", "c.html", "drawn"}),
             "extract": (["--model", "../model", "--root", "../faces", "--out", "FILE.npy"], {"FILE.npy", "FILE.txt"}),
