@@ -84,6 +84,7 @@ class ClassRow {
   template <class Value, class Body>
   void for_blocks(const Value& value, T target, Body&& body) const {
     Block<T> block;
+    const Value own = value;  // no store to the block can change it
     for (block.begin = 0; block.begin < classes_; block.begin += block_size) {
       block.length = std::min(block_size, classes_ - block.begin);
       const T* const from = cosines_ + block.begin * centres_;
@@ -94,7 +95,7 @@ class ClassRow {
       } else {
         block.cosines = from;
       }
-      for (std::int64_t i = 0; i < block.length; ++i) block.values[i] = value(block.cosines[i]);
+      for (std::int64_t i = 0; i < block.length; ++i) block.values[i] = own(block.cosines[i]);
       std::fill(block.values + block.length, block.values + block.filled(), -std::numeric_limits<T>::infinity());
       if (T* const label = target_in(block)) *label = target;
       body(block);

@@ -239,7 +239,9 @@ void softmax_cross_entropy_backward(Cpu& cpu, const MarginOptions& options, cons
                          }
                          if (out == nullptr) return;
                          if constexpr (!std::is_same_v<decltype(negative), PlainNegative<T>>) {
-                           for (std::int64_t j = 0; j < block.length; ++j) block.values[j] *= negative.slope(block.cosines[j]);
+                           const auto own = negative;  // no store to the block can change it
+                           const T* const cosines = block.cosines;
+                           for (std::int64_t j = 0; j < block.length; ++j) block.values[j] *= own.slope(cosines[j]);
                          }
                          if (T* const label = row.target_in(block)) *label = of_target * found.slope;
                          row.put_gradients(block, factor, out + i * all.columns(), dlogits.write);
