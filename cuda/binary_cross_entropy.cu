@@ -31,7 +31,7 @@ AMNET_DEVICE float sigmoid_of(float z) {
   return (z < 0 ? small : 1) / (1 + small);
 }
 
-/// One block: what each row's target decides.
+/// What each row's target decides.
 struct SetTargets {
   static constexpr int threads = 256;
   static constexpr auto name = "SetTargets";
@@ -213,7 +213,7 @@ void binary_logits(Cuda& cuda, const BinaryOptions& options, const Tensor& matri
   auto* const targets = cuda.state().scratch_of<MarginRow<float>>(cosines.rows.number);
   find_targets(cuda, cosines, targets);
   const RowParts parts(cuda, cosines.rows, false, {matrix, z});
-  with_rule(options.form, [&]<class Rule>() {
+  with_negative_rule<float>(options.form, [&]<class Rule>() {
     launch(cuda, cosines.rows.number * parts.parts, BinaryScale<Rule>{cosines, parts, targets, elements<float>(z, who)});
   });
 }
@@ -227,7 +227,7 @@ void binary_cross_entropy_forward(Cuda& cuda, const BinaryOptions& options, cons
   const RowParts parts(cuda, cosines.rows, false, {matrix});
   const std::int64_t blocks = cosines.rows.number * parts.parts;
   auto* const sums = cuda.state().scratch_of<double>(blocks);
-  with_rule(options.form, [&]<class Rule>() { launch(cuda, blocks, SumNegatives<Rule>{cosines, parts, targets, sums}); });
+  with_negative_rule<float>(options.form, [&]<class Rule>() { launch(cuda, blocks, SumNegatives<Rule>{cosines, parts, targets, sums}); });
   launch(cuda, 1, MeanBinaryLoss{cosines, targets, sums, parts.parts, elements<float>(loss, who)});
 }
 
@@ -238,7 +238,7 @@ void binary_cross_entropy_backward(Cuda& cuda, const BinaryOptions& options, con
   const RowParts parts(cuda, cosines.rows, false, {matrix, dcosines ? dcosines.tensor : matrix});
   const std::int64_t blocks = cosines.rows.number * parts.parts;
   auto* const sums = cuda.state().scratch_of<double>(blocks);
-  with_rule(options.form, [&]<class Rule>() {
+  with_negative_rule<float>(options.form, [&]<class Rule>() {
     launch(cuda, blocks,
            DifferentiateBinary<Rule>{.cosines = cosines,
                                      .row_parts = parts,

@@ -136,38 +136,6 @@ inline RowParts::RowParts(Cuda& cuda, const ClassRows& rows, bool whole_rows, st
   packed = classes % group == 0 && std::ranges::all_of(matrices, [](const Tensor& matrix) { return starts_a_pack(matrix); });
 }
 
-/// N of one row, by its rule: the rules of kernels/margin_row.h, made from the row.
-template <class Rule>
-struct OfRow : Rule {
-  AMNET_DEVICE static OfRow of(const MarginForm& form, const MarginRow<float>& row) {
-    OfRow found{};
-    const bool is_straight = form.gradient == MarginGradient::straight_through;
-    const auto limit = static_cast<float>(1 - form.cosine_limit);
-    if constexpr (requires { found.t; }) found.t = row.mean;
-    if constexpr (requires { found.threshold; }) found.threshold = row.threshold;
-    if constexpr (requires { found.limit; }) found.limit = limit;
-    if constexpr (requires { found.divisor; }) found.divisor = static_cast<float>(form.multiplier);
-    if constexpr (requires { found.is_straight; }) found.is_straight = is_straight;
-    return found;
-  }
-};
-
-/// Calls body.operator()<Rule>() with the rule of the negatives.
-template <class Body>
-void with_rule(const MarginForm& form, Body&& body) {
-  switch (form.negatives) {
-    case NegativeRule::curricular: body.template operator()<OfRow<CurricularNegative<float>>>(); return;
-    case NegativeRule::divided: body.template operator()<OfRow<DividedNegative<float>>>(); return;
-    case NegativeRule::filtered: body.template operator()<OfRow<FilteredNegative<float>>>(); return;
-    case NegativeRule::plain: break;
-  }
-  if (form.cosine_limit > 0) {
-    body.template operator()<OfRow<LimitedNegative<float>>>();
-  } else {
-    body.template operator()<OfRow<PlainNegative<float>>>();
-  }
-}
-
 inline MarginRow<float>* margin_rows_of(const Tensor& row_values, std::string_view who) {
   return reinterpret_cast<MarginRow<float>*>(elements<float>(row_values, who));
 }

@@ -312,7 +312,7 @@ void margin_logits(Cuda& cuda, const MarginOptions& options, const Tensor& cosin
   auto* const targets = cuda.state().scratch_of<MarginRow<float>>(logits.rows.number);
   launch(cuda, 1, set_targets(logits, inputs, false, targets));
   const RowParts parts(cuda, logits.rows, false, {cosines, scaled});
-  with_rule(options.form, [&]<class Rule>() {
+  with_negative_rule<float>(options.form, [&]<class Rule>() {
     launch(cuda, logits.rows.number * parts.parts, Scale<Rule>{logits, parts, targets, elements<float>(scaled, who)});
   });
 }
@@ -326,7 +326,7 @@ void softmax_cross_entropy_forward(Cuda& cuda, const MarginOptions& options, con
   const RowParts parts(cuda, logits.rows, false, {matrix});
   const std::int64_t blocks = logits.rows.number * parts.parts;
   Normaliser* const found = cuda.state().scratch_of<Normaliser>(blocks);
-  with_rule(options.form, [&]<class Rule>() { launch(cuda, blocks, Normalise<Rule>{logits, parts, out, found}); });
+  with_negative_rule<float>(options.form, [&]<class Rule>() { launch(cuda, blocks, Normalise<Rule>{logits, parts, out, found}); });
   launch(cuda, 1,
          MeanLoss{.logits = logits,
                   .normalisers = found,
@@ -346,7 +346,7 @@ void softmax_cross_entropy_backward(Cuda& cuda, const MarginOptions& options, co
   const Logits logits = logits_of(options, matrix, labels, inputs, rows);
   // Where the norms' gradient is needed, one block computes a row's sum.
   const RowParts parts(cuda, logits.rows, static_cast<bool>(dnorms), {matrix, dlogits ? dlogits.tensor : matrix});
-  with_rule(options.form, [&]<class Rule>() {
+  with_negative_rule<float>(options.form, [&]<class Rule>() {
     launch(cuda, logits.rows.number * parts.parts,
            Differentiate<Rule>{.logits = logits,
                                .row_parts = parts,

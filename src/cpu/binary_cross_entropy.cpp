@@ -53,7 +53,8 @@ struct Batch {
   /// Calls body(block) with the z of each block of a row; the label's is `of_label`.
   template <class Body>
   void for_blocks(std::int64_t i, const MarginRow<T>& found, T of_label, Body&& body) const {
-    with_negative(options.form, found, [&](auto negative) {
+    with_negative_rule<T>(options.form, [&]<class Rule>() {
+      const Rule negative = Rule::of(options.form, found);
       rows.row(i).for_blocks([negative, known = terms](T c) { return known.of_negative(negative.value(c)); }, of_label,
                              [&](Block<T>& block) { body(block, negative); });
     });

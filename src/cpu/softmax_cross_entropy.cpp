@@ -146,7 +146,8 @@ void margin_logits(Cpu& cpu, const MarginOptions& options, const Tensor& cosines
       const T scale = norms.scale(i);
       MarginRow<T> found{};
       set_margin(found, options, statistics, row.target_cosine(), norms.norm(i));
-      with_negative(options.form, found, [&](auto negative) {
+      with_negative_rule<T>(options.form, [&]<class Rule>() {
+        const Rule negative = Rule::of(options.form, found);
         row.for_blocks([=](T c) { return scale * negative.value(c); }, scale * found.target,
                        [&](const Block<T>& block) { std::copy_n(block.values, block.length, out + i * all.classes + block.begin); });
       });
@@ -177,7 +178,8 @@ void softmax_cross_entropy_forward(Cpu& cpu, const MarginOptions& options, const
       set_margin(found, options, statistics, row.target_cosine(), norms.norm(i));
       const T target = scale * found.target;
       Normaliser<T> of_others;
-      with_negative(options.form, found, [&](auto negative) {
+      with_negative_rule<T>(options.form, [&]<class Rule>() {
+        const Rule negative = Rule::of(options.form, found);
         row.for_blocks([=](T c) { return scale * negative.value(c); }, nothing<T>, [&](Block<T>& block) { of_others.add(block); });
       });
       const auto largest = static_cast<double>(target > of_others.largest ? target : of_others.largest);
@@ -226,7 +228,8 @@ void softmax_cross_entropy_backward(Cpu& cpu, const MarginOptions& options, cons
       // sum_j p_j z_j - z_y over the scale: the cosine is offset by the target's, so that nearly
       // equal terms cancel exactly, and the target's own term is zero.
       double along = 0;
-      with_negative(options.form, found, [&](auto negative) {
+      with_negative_rule<T>(options.form, [&]<class Rule>() {
+        const Rule negative = Rule::of(options.form, found);
         row.for_blocks([=](T c) { return scale * negative.value(c); }, nothing<T>,
                        [&](Block<T>& block) {
                          for_vectors(block, [inverse = 1 / found.sum, largest = found.largest](int, T* values) {
@@ -238,7 +241,7 @@ void softmax_cross_entropy_backward(Cpu& cpu, const MarginOptions& options, cons
                                                  std::int64_t j) { return values[j] * (negative.value(cosines[j]) - target); }));
                          }
                          if (out == nullptr) return;
-                         if constexpr (!std::is_same_v<decltype(negative), PlainNegative<T>>) {
+                         if constexpr (!std::is_same_v<Rule, PlainNegative<T>>) {
                            const auto own = negative;  // no store to the block can change it
                            const T* const cosines = block.cosines;
                            for (std::int64_t j = 0; j < block.length; ++j) block.values[j] *= own.slope(cosines[j]);

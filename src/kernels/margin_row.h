@@ -28,6 +28,13 @@ AMNET_HOST_DEVICE T within(T value, T low, T high) {
   return value < low ? low : (value > high ? high : value);
 }
 
+/// Of sines that slopes are divided by: the square root of the rounding of T, since no cosine of T
+/// tells smaller angles from 0.
+template <class T>
+AMNET_HOST_DEVICE constexpr T smallest_sine() {
+  return sizeof(T) == 4 ? T(3.5e-4) : T(1.5e-8);
+}
+
 /// The running statistics as one batch applies them.
 struct MarginStatistics {
   double mean = 0, deviation = 0;
@@ -42,8 +49,7 @@ AMNET_HOST_DEVICE inline double moved_statistic(double before, double of_batch, 
 /// with sin a = sqrt((1 - c) (1 + c)).
 class TargetRule {
  public:
-  /// `smallest`: of the sine that slopes are divided by, the square root of the rounding of c:
-  /// smaller angles cannot be told from 0.
+  /// `smallest`: smallest_sine of the type that c comes from.
   AMNET_HOST_DEVICE TargetRule(const MarginOptions& options, const MarginStatistics& statistics, double c, double norm, double smallest)
       : form_(options.form), angle_(options.form.angle), margin_(options.margin) {
     const double limit = 1 - form_.cosine_limit;
@@ -139,7 +145,7 @@ AMNET_HOST_DEVICE void set_margin(MarginRow<T>& row, const MarginOptions& option
     row.threshold = form.negatives == NegativeRule::filtered ? static_cast<T>(form.filter) : c;
     return;
   }
-  const TargetRule rule(options, statistics, static_cast<double>(c), static_cast<double>(norm), sizeof(T) == 4 ? 3.5e-4 : 1.5e-8);
+  const TargetRule rule(options, statistics, static_cast<double>(c), static_cast<double>(norm), static_cast<double>(smallest_sine<T>()));
   row.target = static_cast<T>(rule.value());
   row.slope = static_cast<T>(rule.by_cosine());
   row.by_norm = static_cast<T>(rule.by_norm());
@@ -149,6 +155,7 @@ AMNET_HOST_DEVICE void set_margin(MarginRow<T>& row, const MarginOptions& option
 /// N of one row, as a function object of each kind, so that a loop over a row has no branch on it.
 template <class T>
 struct PlainNegative {
+  AMNET_HOST_DEVICE static PlainNegative of(const MarginForm&, const MarginRow<T>&) { return {}; }
   AMNET_HOST_DEVICE T value(T c) const { return c; }
   AMNET_HOST_DEVICE T slope(T) const { return 1; }
 };
@@ -156,12 +163,16 @@ template <class T>
 struct CurricularNegative {
   T threshold, t;
   bool is_straight;
+  AMNET_HOST_DEVICE static CurricularNegative of(const MarginForm& form, const MarginRow<T>& row) {
+    return {row.threshold, row.mean, form.gradient == MarginGradient::straight_through};
+  }
   AMNET_HOST_DEVICE T value(T c) const { return c > threshold ? c * (t + c) : c; }
   AMNET_HOST_DEVICE T slope(T c) const { return c > threshold && !is_straight ? 2 * c + t : T(1); }
 };
 template <class T>
 struct FilteredNegative {
   T threshold;
+  AMNET_HOST_DEVICE static FilteredNegative of(const MarginForm&, const MarginRow<T>& row) { return {row.threshold}; }
   AMNET_HOST_DEVICE T value(T c) const { return c > threshold ? T(0) : c; }
   AMNET_HOST_DEVICE T slope(T c) const { return c > threshold ? T(0) : T(1); }
 };
@@ -169,6 +180,9 @@ template <class T>
 struct LimitedNegative {
   T limit;
   bool is_straight;
+  AMNET_HOST_DEVICE static LimitedNegative of(const MarginForm& form, const MarginRow<T>&) {
+    return {static_cast<T>(1 - form.cosine_limit), form.gradient == MarginGradient::straight_through};
+  }
   AMNET_HOST_DEVICE T value(T c) const { return within(c, -limit, limit); }
   AMNET_HOST_DEVICE T slope(T c) const { return is_straight || (c >= -limit && c <= limit) ? T(1) : T(0); }
 };
@@ -176,6 +190,9 @@ template <class T>
 struct DividedNegative {
   T limit, divisor;
   bool is_straight;
+  AMNET_HOST_DEVICE static DividedNegative of(const MarginForm& form, const MarginRow<T>&) {
+    return {static_cast<T>(1 - form.cosine_limit), static_cast<T>(form.multiplier), form.gradient == MarginGradient::straight_through};
+  }
   AMNET_HOST_DEVICE T value(T c) const {
     const T bounded = within(c, -limit, limit);
     return std::cos(std::atan2(std::sqrt((1 - bounded) * (1 + bounded)), bounded) / divisor);
@@ -183,28 +200,27 @@ struct DividedNegative {
   AMNET_HOST_DEVICE T slope(T c) const {
     if (is_straight) return 1;
     if (c < -limit || c > limit) return 0;
-    // near a = 0 the quotient of the sines is 1 / m1
-    const T sine = std::sqrt((1 - c) * (1 + c)), least = sizeof(T) == 4 ? T(3.5e-4) : T(1.5e-8);
+    constexpr T least = smallest_sine<T>();
+    const T sine = std::sqrt((1 - c) * (1 + c));
+    // the quotient of the sines is 1 / m1 there
     if (sine < least && c > 0) return 1 / (divisor * divisor);
     return std::sin(std::atan2(sine, c) / divisor) / (divisor * (sine > least ? sine : least));
   }
 };
 
-/// Calls body(negative) with the row's N.
+/// Calls body.operator()<Rule>() with the type of the form's N, whose Rule::of makes that of a row.
 template <class T, class Body>
-AMNET_HOST_DEVICE void with_negative(const MarginForm& form, const MarginRow<T>& row, Body&& body) {
-  const bool is_straight = form.gradient == MarginGradient::straight_through;
-  const T limit = static_cast<T>(1 - form.cosine_limit);
+void with_negative_rule(const MarginForm& form, Body&& body) {
   switch (form.negatives) {
-    case NegativeRule::curricular: body(CurricularNegative<T>{row.threshold, row.mean, is_straight}); return;
-    case NegativeRule::filtered: body(FilteredNegative<T>{row.threshold}); return;
-    case NegativeRule::divided: body(DividedNegative<T>{limit, static_cast<T>(form.multiplier), is_straight}); return;
+    case NegativeRule::curricular: body.template operator()<CurricularNegative<T>>(); return;
+    case NegativeRule::filtered: body.template operator()<FilteredNegative<T>>(); return;
+    case NegativeRule::divided: body.template operator()<DividedNegative<T>>(); return;
     case NegativeRule::plain: break;
   }
   if (form.cosine_limit > 0) {
-    body(LimitedNegative<T>{limit, is_straight});
+    body.template operator()<LimitedNegative<T>>();
   } else {
-    body(PlainNegative<T>{});
+    body.template operator()<PlainNegative<T>>();
   }
 }
 

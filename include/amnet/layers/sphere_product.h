@@ -9,9 +9,7 @@
 #include <amnet/kernels/sample_scale.h>
 #include <amnet/kernels/sphere_product.h>
 #include <amnet/layers/layer.h>
-
-#include <algorithm>
-#include <cmath>
+#include <amnet/layers/softmax_cross_entropy.h>
 
 namespace amnet {
 
@@ -29,7 +27,7 @@ struct SphereProductOptions {
   ParameterOptions weight = {.filler = Filler::xavier()};
 
   double lambda_at(std::int64_t step) const {
-    return std::max(base * std::pow(1 + gamma * static_cast<double>(step + first_step + 1), -power), lambda_min);
+    return BlendSchedule{.base = base, .gamma = gamma, .power = power, .least = lambda_min, .first_step = first_step}.blend_at(step);
   }
 };
 
