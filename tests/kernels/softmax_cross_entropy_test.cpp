@@ -198,6 +198,7 @@ TEST_CASE("softmax_cross_entropy: never overflows", "[softmax_cross_entropy]") {
   CHECK(result.loss == Approx((0 + (2e4 + std::log(2.0)) + std::log(3.0)) / 3));
   for (const float value : result.gradient.data<float>()) CHECK(std::isfinite(value));
   CHECK(result.gradient.data<float>()[3] == Approx(-1.0 / 3));
+  CHECK(result.gradient.data<float>()[4] == Approx(1.0 / 6));
 
   const Tensor cosines = Tensor::of<float>({2, 4}, {1, -1, 0, 0.2F, -1, 1, 1, 1});
   const Result hard = run({.scale = 64, .margin = 0.5}, cosines, Tensor::of<std::int64_t>({2}, {0, 0}));
