@@ -1,7 +1,10 @@
 // The test program: Catch2's main, and `--ctest-script FILE [PREFIX]`, which writes one ctest test
 // for each test case, its tags as labels and "PREFIX: " before its name: two programs may have the
-// same cases. No other test runs at the same time as a case tagged [alone]. (Catch2's own CMake
-// script knows labels only from version 3 on.)
+// same cases. (Catch2's own CMake script knows labels only from version 3 on.) Of the tags,
+//   [alone]  no other test runs at the same time;
+//   [slow]   `./run test fast` leaves it out;
+//   [long]   it computes for long with code that other cases run too: slow under sanitizers.
+// Long and slow cases start first, so that none runs by itself at the end.
 #define CATCH_CONFIG_RUNNER
 #include "catch.h"
 
@@ -53,15 +56,22 @@ constexpr const char* strict = "";
 constexpr const char* strict = " --warn NoTests";
 #endif
 
+#ifdef AMNET_SANITIZED
+constexpr bool sanitized = true;
+#else
+constexpr bool sanitized = false;
+#endif
+
 int write_ctest_script(const char* program, const char* path, const std::string& prefix, const Catch::Config& config) {
   std::ofstream script(path);
   for (const Case& test : registered_cases(config)) {
-    std::string labels;
+    const auto is = [&test](const char* tag) { return std::ranges::find(test.tags, tag) != test.tags.end(); };
+    std::string labels = is("long") && sanitized ? "slow" : "";
     for (const std::string& tag : test.tags) labels += labels.empty() ? tag : ";" + tag;
     const std::string name = prefix + test.name;
     script << "add_test([==[" << name << "]==] [==[" << program << "]==] [==[" << escaped(test.name) << "]==]" << strict << ")\n"
            << "set_tests_properties([==[" << name << "]==] PROPERTIES LABELS [==[" << labels << "]==]"
-           << (std::ranges::find(test.tags, "alone") != test.tags.end() ? " RUN_SERIAL TRUE" : "") << " ${amnet_test_properties})\n";
+           << (is("alone") ? " RUN_SERIAL TRUE" : "") << (is("long") || is("slow") ? " COST 100" : "") << " ${amnet_test_properties})\n";
   }
   script.close();
   return script.good() ? 0 : 1;

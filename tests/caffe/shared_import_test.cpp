@@ -79,7 +79,7 @@ void run_forward(CaffeModel& caffe, Device& device) {
 
 }  // namespace
 
-TEST_CASE("caffe: the reference nets train", "[caffe][golden]") {
+TEST_CASE("caffe: the reference nets train", "[caffe][golden][long]") {
   const auto shared = shared_directory();
   if (!shared) return skip_visibly("caffe: the reference nets train");
   const fs::path folder = *shared / "data/seed_prototxt";
@@ -115,7 +115,7 @@ TEST_CASE("caffe: the reference nets train", "[caffe][golden]") {
   }
 }
 
-TEST_CASE("caffe: the reference nets for TEST and for deployment run forward", "[caffe][golden]") {
+TEST_CASE("caffe: the reference nets for TEST and for deployment run forward", "[caffe][golden][long]") {
   const auto shared = shared_directory();
   if (!shared) return skip_visibly("caffe: the reference nets for TEST and for deployment run forward");
   const fs::path folder = *shared / "data/seed_prototxt";

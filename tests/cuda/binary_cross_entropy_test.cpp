@@ -28,7 +28,10 @@ TEMPLATE_TEST_CASE("binary_cross_entropy: loss, z and gradients", "[gpu]", F32, 
     };
     const Both dloss = parity.same(Tensor::of<float>({1}, {0.7F})), bias = parity.same(Tensor::of<float>({1}, {1.3F}));
     for (const BinaryOptions& options : all) {
-      for (const Size& size : {Size{1, 1}, Size{6, 7}, Size{2, 1100}, Size{1, 9000}, Size{300, 4}}) {
+      // The longest row and the most rows for one, because the rules do not depend on them.
+      std::vector<Size> sizes = {{1, 1}, {6, 7}, {2, 1100}};
+      if (&options == &all.front()) sizes.insert(sizes.end(), {{1, 9000}, {300, 4}});
+      for (const Size& size : sizes) {
         const std::int64_t centres = options.form.centres;
         const Tensor random = parity.parameter({size.samples, size.classes * centres}).host;
         for (float& value : random.data<float>()) value = std::tanh(value);

@@ -141,7 +141,7 @@ std::vector<int> some_of(int count) {
 
 }  // namespace
 
-TEST_CASE("failures: a call that fails ends a run with its name and place, and the next run goes well", "[gpu]") {
+TEST_CASE("failures: a call that fails ends a run with its name and place, and the next run goes well", "[gpu][long]") {
   const KeptChoices choices;
   const Calls alive = fake::alive();
   Course whole;
