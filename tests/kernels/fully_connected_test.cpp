@@ -68,15 +68,21 @@ void compare_with_plain_loop(Cpu& cpu, const Case& test) {
   const Tensor y = Tensor::zeros(test.y(), dtype), biased = Tensor::zeros(test.y(), dtype), dx = Tensor::zeros(test.x(), dtype),
                dw = Tensor::zeros(test.w(), dtype);
   for (std::int64_t n = 0; n < test.samples; ++n) {
+    const T* const x_row = x.data<T>().data() + n * test.inputs;
+    T* const dx_row = dx.data<T>().data() + n * test.inputs;
     for (std::int64_t o = 0; o < test.outputs; ++o) {
       const auto iy = static_cast<std::size_t>(n * test.outputs + o);
+      const T* const w_row = w.data<T>().data() + o * test.inputs;
+      T* const dw_row = dw.data<T>().data() + o * test.inputs;
+      T sum = 0;
+      const T dy_value = dy.data<T>()[iy];
       for (std::int64_t i = 0; i < test.inputs; ++i) {
-        const auto ix = static_cast<std::size_t>(n * test.inputs + i), iw = static_cast<std::size_t>(o * test.inputs + i);
-        y.data<T>()[iy] += x.data<T>()[ix] * w.data<T>()[iw];
-        dx.data<T>()[ix] += dy.data<T>()[iy] * w.data<T>()[iw];
-        dw.data<T>()[iw] += dy.data<T>()[iy] * x.data<T>()[ix];
+        sum += x_row[i] * w_row[i];
+        dx_row[i] += dy_value * w_row[i];
+        dw_row[i] += dy_value * x_row[i];
       }
-      biased.data<T>()[iy] = y.data<T>()[iy] + bias.data<T>()[static_cast<std::size_t>(o)];
+      y.data<T>()[iy] = sum;
+      biased.data<T>()[iy] = sum + bias.data<T>()[static_cast<std::size_t>(o)];
     }
   }
   Tensor out = garbage(test.y(), dtype);
