@@ -25,6 +25,7 @@ int import_command(Arguments arguments);
 int inspect_command(Arguments arguments);
 int check_data_command(Arguments arguments);
 int pack_command(Arguments arguments);
+int align_command(Arguments arguments);
 int synth_command(Arguments arguments);
 int bench_command(Arguments arguments);
 

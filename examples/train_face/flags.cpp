@@ -9,7 +9,7 @@ namespace {
 
 // The only table of fields and flags. A field that begins with another field's name
 // (`.input.order`) has its own row.
-constexpr std::array<std::pair<std::string_view, std::string_view>, 84> flags = {{
+constexpr std::array<std::pair<std::string_view, std::string_view>, 94> flags = {{
     {".accumulate", "--accumulate"},
     {".augment", "--augment"},
     {".batch", "--batch"},
@@ -24,6 +24,7 @@ constexpr std::array<std::pair<std::string_view, std::string_view>, 84> flags = 
     {".device", "--device"},
     {".epochs", "--epochs"},
     {".exclude", "--exclude"},
+    {".factor", "--factor"},
     {".freeze", "--freeze"},
     {".head.angle", "--angle"},
     {".head.anneal_base", "--anneal-base"},
@@ -51,6 +52,7 @@ constexpr std::array<std::pair<std::string_view, std::string_view>, 84> flags = 
     {".head.sharpness", "--sharpness"},
     {".head.statistics_momentum", "--statistics-momentum"},
     {".head.version", "--sphereface-r"},
+    {".in", "--in"},
     {".init_from", "--init-from"},
     {".input", "--input"},
     {".input.mean", "--mean"},
@@ -58,7 +60,9 @@ constexpr std::array<std::pair<std::string_view, std::string_view>, 84> flags = 
     {".input.scale", "--pixel-scale"},
     {".iterations", "--iterations"},
     {".keep_checkpoints", "--keep-checkpoints"},
+    {".landmarks", "--landmarks"},
     {".learning_rate", "--lr"},
+    {".least_eyes", "--least-eyes"},
     {".log_every", "--log-every"},
     {".lr_gamma", "--lr-gamma"},
     {".lr_least", "--lr-least"},
@@ -66,7 +70,10 @@ constexpr std::array<std::pair<std::string_view, std::string_view>, 84> flags = 
     {".lr_power", "--lr-power"},
     {".lr_step_size", "--lr-step-size"},
     {".lr_steps", "--lr-steps"},
+    {".min_face", "--min-face"},
     {".mirror", "--mirror"},
+    {".most_misfit", "--most-misfit"},
+    {".mtcnn", "--mtcnn"},
     {".network", "--depth, --width and --embedding"},
     {".network.depth", "--depth"},
     {".network.embedding", "--embedding"},
@@ -74,6 +81,7 @@ constexpr std::array<std::pair<std::string_view, std::string_view>, 84> flags = 
     {".out", "--out"},
     {".pack", "--pack"},
     {".protocol", "--protocol"},
+    {".quality", "--quality"},
     {".relabel", "--relabel"},
     {".resume", "--resume"},
     {".root", "--root"},
@@ -87,6 +95,8 @@ constexpr std::array<std::pair<std::string_view, std::string_view>, 84> flags = 
     {".solver.momentum", "--momentum"},
     {".solver.regularization", "--regularization"},
     {".solver.weight_decay", "--weight-decay"},
+    {".threads", "--threads"},
+    {".thresholds", "--thresholds"},
     {".train_list", "--train-list"},
     {".val_every", "--val-every"},
     {".val_pack", "--val-pack"},

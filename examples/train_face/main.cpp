@@ -89,14 +89,14 @@ int run(Arguments arguments) {
       {"train", train_command},     {"eval", eval_command},       {"compare", compare_command},
       {"extract", extract_command}, {"inspect", inspect_command}, {"check-data", check_data_command},
       {"pack", pack_command},       {"synth", synth_command},     {"bench", bench_command},
-      {"import", import_command},
+      {"import", import_command},   {"align", align_command},
   };
   if (arguments.empty() || arguments.front().starts_with('-')) return first_run_command(std::move(arguments));
   const auto command = commands.find(arguments.front());
   amnet::require(
       command != commands.end(),
-      "There is no command '{}'; the commands are train, eval, compare, extract, import, inspect, check-data, pack, synth and bench "
-      "(see train_face --help).",
+      "There is no command '{}'; the commands are align, train, eval, compare, extract, import, inspect, check-data, pack, synth and "
+      "bench (see train_face --help).",
       arguments.front());
   arguments.erase(arguments.begin());
   return command->second(std::move(arguments));

@@ -187,6 +187,7 @@ bool is_our_page(const fs::path& path) { return !file_number(path) || is_report_
 bool is_our_drawing(const fs::path& path) { return !file_number(path) || is_drawing(beginning_of(path, 4096)); }
 
 bool is_our_list(const fs::path& path) { return is_like(first_line_of(path), "id_9/id_9_9.jpg 9"); }
+bool is_our_landmark_table(const fs::path& path) { return first_line_of(path).starts_with("file,face,left_eye_x"); }
 
 bool is_our_label_table(const fs::path& path) { return !file_number(path) || first_line_of(path).starts_with("label,label_in_list"); }
 

@@ -67,6 +67,8 @@ bool is_our_drawing(const std::filesystem::path& path);
 bool is_our_label_table(const std::filesystem::path& path);
 /// Whether this is the list.txt of drawn faces.
 bool is_our_list(const std::filesystem::path& path);
+/// Whether this is the landmarks.csv of drawn photographs.
+bool is_our_landmark_table(const std::filesystem::path& path);
 
 /// The files that a training run writes into its folder, besides checkpoints.
 const std::vector<std::string>& run_files();

@@ -29,6 +29,8 @@
 #include <amnet/data/image_names.h>
 #include <amnet/data/image_source.h>
 #include <amnet/data/sampler.h>
+#include <amnet/faces/align_folder.h>
+#include <amnet/faces/alignment.h>
 #include <amnet/faces/bootstrap.h>
 #include <amnet/faces/check.h>
 #include <amnet/faces/device_forecast.h>
@@ -37,14 +39,17 @@
 #include <amnet/faces/face_training.h>
 #include <amnet/faces/heads.h>
 #include <amnet/faces/input_format.h>
+#include <amnet/faces/landmark_table.h>
 #include <amnet/faces/list_notes.h>
 #include <amnet/faces/loader.h>
 #include <amnet/faces/memory_forecast.h>
+#include <amnet/faces/mtcnn.h>
 #include <amnet/faces/pack_size.h>
 #include <amnet/faces/packed_faces.h>
 #include <amnet/faces/pairs.h>
 #include <amnet/faces/sphere_face.h>
 #include <amnet/faces/synthetic_faces.h>
+#include <amnet/faces/synthetic_photographs.h>
 #include <amnet/faces/train_faces.h>
 #include <amnet/faces/train_report.h>
 #include <amnet/faces/trainable.h>

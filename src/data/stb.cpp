@@ -1,6 +1,6 @@
-// The one file that includes stb_image, compiled for PNG and BMP alone: its JPEG decoder accepts
-// truncated files and has overrun its buffers, its GIF decoder has open reports, and the other
-// formats are not used for training.
+// The one file that includes stb_image and stb_image_write, compiled for PNG and BMP alone: its
+// JPEG decoder accepts truncated files and has overrun its buffers, its GIF decoder has open
+// reports, and the other formats are not used for training.
 #include "codecs.h"
 
 #include <cstdlib>
@@ -45,6 +45,14 @@ void* stb_reallocate(void* old, std::size_t bytes) { return bytes <= max_stb_byt
 #else
 #include <stb_image.h>
 #endif
+#define STB_IMAGE_WRITE_IMPLEMENTATION
+#define STB_IMAGE_WRITE_STATIC
+#define STBI_WRITE_NO_STDIO
+#if __has_include(<stb/stb_image_write.h>)
+#include <stb/stb_image_write.h>
+#else
+#include <stb_image_write.h>
+#endif
 #pragma GCC diagnostic pop
 
 namespace amnet::codecs {
@@ -64,3 +72,24 @@ Image decode_with_stb(Bytes file, ChannelOrder order) {
 }
 
 }  // namespace amnet::codecs
+
+namespace amnet {
+
+std::vector<std::byte> encode_png(const Image& image, ChannelOrder order) {
+  require(image.height >= 1 && image.width >= 1, "[png] expected an image with pixels but got {}x{}.", image.height, image.width);
+  std::vector<std::uint8_t> rgb = image.pixels;
+  if (order == ChannelOrder::bgr) {
+    for (std::size_t i = 0; i < rgb.size(); i += 3) std::swap(rgb[i], rgb[i + 2]);
+  }
+  int bytes = 0;
+  const std::unique_ptr<unsigned char, void (*)(void*)> file(
+      stbi_write_png_to_mem(rgb.data(), static_cast<int>(image.width * 3), static_cast<int>(image.width), static_cast<int>(image.height), 3,
+                            &bytes),
+      std::free);
+  if (file == nullptr)
+    throw MemoryError(fmt::format("[png] there is not enough memory to encode {}x{} pixels.", image.height, image.width));
+  const auto* begin = reinterpret_cast<const std::byte*>(file.get());
+  return {begin, begin + bytes};
+}
+
+}  // namespace amnet

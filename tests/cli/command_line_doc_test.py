@@ -158,7 +158,9 @@ class Page(CliTest):
                      "check-data": ["--root", "faces"],
                      "bench": ["--depth", 4, "--width", 0.0625, "--batch", 1, "--iterations", 1, "--classes", 2],
                      "train": train_arguments("lost")[1:], "pack": ["--root", "faces", "--out", "lost.pack"],
-                     "synth": ["--out", "lost-faces", "--identities", 1, "--images", 1]}  # fmt: skip
+                     "synth": ["--out", "lost-faces", "--identities", 1, "--images", 1],
+                     "align": ["--in", "photographs", "--landmarks", "photographs/landmarks.csv", "--out", "lost-aligned"]}  # fmt: skip
+        self.ok("synth", "--out", "photographs", "--identities", 1, "--images", 1, "--photographs")
         for row in tables("Commands")[0][1:]:  # the first run takes minutes
             name = code(row[0])[0].split()[1]
             with self.subTest(command=name), open("/dev/full", "wb") as full:
@@ -235,9 +237,11 @@ class Page(CliTest):
             "check-data": (["--root", "../faces"], set()),
             "pack": (["--root", "../faces", "--out", "FILE"], {"FILE"}),
             "synth": (["--out", "FOLDER", "--identities", 1, "--images", 1], {"FOLDER"}),
+            "align": (["--in", "../photographs", "--landmarks", "../photographs/landmarks.csv", "--out", "FOLDER"], {"FOLDER"}),
             "bench": (["--depth", 4, "--width", 0.0625, "--batch", 1, "--iterations", 1, "--classes", 2, "--json", "FILE"], {"FILE"}),
         }  # fmt: skip
         self.assertEqual(set(rows), set(written))
+        self.ok("synth", "--out", "photographs", "--identities", 1, "--images", 1, "--photographs")
         for command, (arguments, names) in written.items():
             with self.subTest(command=command):
                 folder = f"of-{command}"
@@ -254,6 +258,7 @@ class Page(CliTest):
         drawn = {name for name in code(rows["compare"]) if name.endswith(".svg")}
         self.assertEqual(set(os.listdir(path("of-compare/drawn"))), drawn)
         self.assertEqual(set(os.listdir(path("of-synth/FOLDER"))), {"list.txt", "id_00000"})
+        self.assertEqual(set(os.listdir(path("of-align/FOLDER"))) - {"id_00000"}, set(code(rows["align"])[1:]))
         self.assertEqual(os.listdir(path("of-synth/FOLDER/id_00000")), [os.path.basename(code(rows["synth"])[2])])
 
 

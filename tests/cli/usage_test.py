@@ -8,7 +8,7 @@ import re
 import harness
 from harness import CliTest, environment, faces, metrics, path, read, run, sha, train_arguments, write
 
-COMMANDS = ["train", "eval", "compare", "extract", "inspect", "check-data", "pack", "synth", "bench"]
+COMMANDS = ["train", "eval", "compare", "extract", "inspect", "check-data", "pack", "synth", "align", "bench"]
 
 
 def flags_of(help_text):
@@ -79,6 +79,9 @@ class Usage(CliTest):
         self.refused(2, ["pack", "--root", "faces"], "--out")
         self.refused(2, ["pack", "--out", "faces.pack"], "--root")
         self.refused(2, ["synth", "--out", "o", "--images", "2"], "--identities")
+        self.refused(2, ["align", "--out", "o", "--landmarks", "l.csv"], "--in")
+        self.refused(2, ["align", "--in", "faces", "--landmarks", "l.csv"], "--out")
+        self.refused(2, ["align", "--in", "faces", "--out", "o"], "--mtcnn", "--landmarks")
         self.refused(2, ["compare", "--a", "m"], "--")
 
     def test_values_out_of_range_or_of_another_kind(self):

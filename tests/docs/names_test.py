@@ -50,6 +50,9 @@ FILES = {
     "p[03]/p[03]_000[12].png": "in a pack of tests/model/fixtures",
     "*id_000*/id_000*_*.jpg": "drawn by synth",
     "table.md": "what ./run experiment losses writes",
+    "recipes.txt": "the user's, for ./run experiment recipes",
+    "recipes.csv": "what ./run experiment recipes writes",
+    "NAME.face2.jpg": "a further face of a photograph NAME",
     "result.json": "of a command that the README shows",
     "build/single/amnet.h": "what ./run amalgamate writes",
 }

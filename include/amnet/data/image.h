@@ -50,5 +50,7 @@ Image read_image(const std::filesystem::path& path, ChannelOrder order);
 
 /// A baseline JPEG with 4:2:0 chroma; quality in [1,100]. The same image gives the same bytes.
 std::vector<std::byte> encode_jpeg(const Image& image, ChannelOrder order, int quality);
+/// A PNG of 8-bit RGB; the same image gives the same bytes. Throws UsageError for an empty image.
+std::vector<std::byte> encode_png(const Image& image, ChannelOrder order);
 
 }  // namespace amnet

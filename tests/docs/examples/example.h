@@ -71,6 +71,25 @@ layer { name: "fc5" type: "InnerProduct" bottom: "gap" top: "fc5" inner_product_
              "\x3a\x14\x2a\x0c\0\0\x80\x3f\0\0\x80\x3f\0\0\x80\x3f\x3a\x04\x0a\x02\x01\x03"sv);
 }
 
+/// Nets with the inputs and outputs of MTCNN, and without weights: a face is where it is green.
+inline void write_mtcnn(const fs::path& folder) {
+  const auto net = [](int side, std::string_view pool, std::string_view corrections, std::string_view landmarks) {
+    return fmt::format(R"(layer {{ name: "data" type: "Input" top: "data" input_param {{ shape {{ dim: 1 dim: 3 dim: {0} dim: {0} }} }} }}
+layer {{ name: "pool" type: "Pooling" bottom: "data" top: "pool" pooling_param {{ pool: AVE {1} }} }}
+layer {{ name: "slice" type: "Slice" bottom: "pool" top: "two" top: "one" slice_param {{ axis: 1 slice_point: 2 }} }}
+layer {{ name: "prob1" type: "Softmax" bottom: "two" top: "prob1" }}
+layer {{ name: "{2}" type: "Concat" bottom: "pool" bottom: "one" top: "{2}" concat_param {{ axis: 1 }} }}
+{3})",
+                       side, pool, corrections, landmarks);
+  };
+  write_file(folder / "det1.prototxt", net(12, "kernel_size: 12 stride: 2", "conv4-2", ""));
+  write_file(folder / "det2.prototxt", net(24, "global_pooling: true", "conv5-2", ""));
+  write_file(folder / "det3.prototxt",
+             net(48, "global_pooling: true", "conv6-2",
+                 R"(layer { name: "conv6-3" type: "Concat" bottom: "pool" bottom: "pool" bottom: "pool" bottom: "one" top: "conv6-3" })"));
+  for (const char* name : {"det1", "det2", "det3"}) write_file(folder / (std::string(name) + ".caffemodel"), "\xa2\x06\x06\x0a\x04pool");
+}
+
 /// Trains on drawn faces for two steps.
 inline void make_run(const fs::path& folder) {
   draw_faces("drawn");

@@ -26,6 +26,21 @@ FaceList drawn_list() {
 
 }  // namespace
 
+EXAMPLE("faces/align_folder.h") {
+  write_synthetic_photographs("photographs", {.identities = 2, .images = 1});
+  examples::write_mtcnn("mtcnn");
+#include "example_of/faces/align_folder.h"
+  CHECK((summary.photographs == 2 && std::filesystem::exists("faces/align.html")));
+}
+
+EXAMPLE("faces/alignment.h") {
+  const Landmarks landmarks = landmarks_of(FaceTemplate::sphereface);
+  draw_faces("faces");
+  std::filesystem::copy_file("faces/" + examples::face_paths()[0], "ann.jpg");
+#include "example_of/faces/alignment.h"
+  CHECK((face.height == 112 && face.width == 112));
+}
+
 EXAMPLE("faces/bootstrap.h") {
   const auto [pairs, features, mirrored] = Features();
   const Verification amsoftmax = verify(pairs, features, features), softmax = verify(pairs, mirrored, mirrored);
@@ -92,6 +107,14 @@ EXAMPLE("faces/input_format.h") {
 #include "example_of/faces/input_format.h"
 }
 
+EXAMPLE("faces/landmark_table.h") {
+  write_file("landmarks.csv",
+             "file,left_eye_x,left_eye_y,right_eye_x,right_eye_y,nose_x,nose_y,mouth_left_x,mouth_left_y,mouth_right_x,mouth_right_y\n"
+             "ann/01.jpg,1,2,3,4,5,6,7,8,9,10\n");
+#include "example_of/faces/landmark_table.h"
+  CHECK(table.faces_of("ann/01.jpg").at(0).landmarks[2] == Point{5, 6});
+}
+
 EXAMPLE("faces/list_notes.h") {
   draw_faces("faces");
   write_file("overlap.txt", "eve\n");
@@ -114,6 +137,14 @@ EXAMPLE("faces/memory_forecast.h") {
   const FaceTraining options{.batch = 4};
 #include "example_of/faces/memory_forecast.h"
   CHECK_THAT(memory.str(), Catch::StartsWith("Memory: "));
+}
+
+EXAMPLE("faces/mtcnn.h") {
+  draw_faces("faces");
+  std::filesystem::copy_file("faces/" + examples::face_paths()[0], "ann.jpg");
+  examples::write_mtcnn("mtcnn");
+#include "example_of/faces/mtcnn.h"
+  CHECK(mtcnn.plans_made() > 0);
 }
 
 EXAMPLE("faces/pack_size.h") {
@@ -145,6 +176,11 @@ EXAMPLE("faces/synthetic_faces.h") {
 #include "example_of/faces/synthetic_faces.h"
   CHECK(read_pairs("faces/pairs.txt", "faces").pairs.size() == 32);
   CHECK(sheet.height == 4 * synthetic_face_height);
+}
+
+EXAMPLE("faces/synthetic_photographs.h") {
+#include "example_of/faces/synthetic_photographs.h"
+  CHECK((face.height == 112 && face.width == 96));
 }
 
 EXAMPLE("faces/train_faces.h") {
