@@ -40,7 +40,8 @@ int align_command(Arguments arguments) {
   add_named(app, "--format", options.kind, "Of the pictures");
   app.add_option("--quality", options.quality, "Of JPEG pictures");
   begin_group(app, computing);
-  app.add_option("--threads", options.threads, "Photographs at a time; 0: all processors that the process may use")->check(CLI::Range(0, 1024));
+  app.add_option("--threads", options.threads, "Photographs at a time; 0: all processors that the process may use")
+      ->check(CLI::Range(0, 1024));
   if (!parse_arguments(app, std::move(arguments))) return 0;
 
   require(options.mtcnn.empty() != options.landmarks.empty(), "train_face align: give either --mtcnn or --landmarks.");

@@ -146,7 +146,8 @@ Json stamp_of(const fs::path& path) {
   std::error_code unreadable;
   const auto bytes = fs::file_size(path, unreadable);
   const auto time = fs::last_write_time(path, unreadable).time_since_epoch();
-  return Json::array({unreadable ? -1 : static_cast<std::int64_t>(bytes), std::chrono::duration_cast<std::chrono::milliseconds>(time).count()});
+  return Json::array(
+      {unreadable ? -1 : static_cast<std::int64_t>(bytes), std::chrono::duration_cast<std::chrono::milliseconds>(time).count()});
 }
 
 Json json_of(const AlignedFace& face, std::size_t bytes) {
@@ -165,7 +166,10 @@ Json json_of(const AlignedFace& face, std::size_t bytes) {
 }
 
 AlignedFace face_of(const std::string& photograph, const Json& json) {
-  AlignedFace face{.photograph = photograph, .picture = json.at("picture").get<std::string>(), .number = json.at("number").get<int>(), .face = {},
+  AlignedFace face{.photograph = photograph,
+                   .picture = json.at("picture").get<std::string>(),
+                   .number = json.at("number").get<int>(),
+                   .face = {},
                    .misfit = json.at("misfit").get<double>()};
   const auto box = json.at("box").get<std::array<double, 4>>();
   const auto points = json.at("landmarks").get<std::array<double, 10>>();
@@ -250,14 +254,18 @@ class Aligner {
     int number = 0;
     for (const DetectedFace& face : chosen(found, options_.choice, photograph)) {
       const Similarity map = fit_similarity(face.landmarks, landmarks_of(options_.alignment.form), options_.alignment.method);
-      AlignedFace aligned{.photograph = work.photograph, .picture = picture_of(work, number), .number = number, .face = face,
-                          .eyes = eyes_of(face.landmarks), .misfit = misfit(map, face.landmarks, landmarks_of(options_.alignment.form))};
+      AlignedFace aligned{.photograph = work.photograph,
+                          .picture = picture_of(work, number),
+                          .number = number,
+                          .face = face,
+                          .eyes = eyes_of(face.landmarks),
+                          .misfit = misfit(map, face.landmarks, landmarks_of(options_.alignment.form))};
       ++number;
       if (aligned.eyes < options_.least_eyes) {
         reason = fmt::format("the eyes are {:.1f} pixels apart, and {:g} are asked for", aligned.eyes, options_.least_eyes);
       } else if (aligned.misfit > options_.most_misfit) {
-        reason = fmt::format("the landmarks miss the template by {:.1f} pixels, and at most {:g} are asked for: a profile, or no face", aligned.misfit,
-                             options_.most_misfit);
+        reason = fmt::format("the landmarks miss the template by {:.1f} pixels, and at most {:g} are asked for: a profile, or no face",
+                             aligned.misfit, options_.most_misfit);
       } else {
         faces.push_back(json_of(aligned, write(aligned, photograph)));
       }
@@ -356,8 +364,8 @@ std::string faces_table(const std::vector<AlignedFace>& faces) {
   text += ",eye_distance,roll,misfit\n";
   for (const AlignedFace& face : faces) {
     const Box& box = face.face.box;
-    text += fmt::format("{},{},{},{:.3f},{:.3f},{:.3f},{:.3f},{:.6f}", csv_value(face.photograph), face.number, csv_value(face.picture), box.left,
-                        box.top, box.left + box.width - 1, box.top + box.height - 1, face.face.score);
+    text += fmt::format("{},{},{},{:.3f},{:.3f},{:.3f},{:.3f},{:.6f}", csv_value(face.photograph), face.number, csv_value(face.picture),
+                        box.left, box.top, box.left + box.width - 1, box.top + box.height - 1, face.face.score);
     for (const Point& point : face.face.landmarks) text += fmt::format(",{:.3f},{:.3f}", point.x, point.y);
     text += fmt::format(",{:.2f},{:.2f},{:.2f}\n", face.eyes, face.roll, face.misfit);
   }

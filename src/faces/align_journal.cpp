@@ -48,11 +48,12 @@ AlignJournal::AlignJournal(std::filesystem::path path, const Json& settings) : p
         const Json& there = first["settings"];
         const std::string earlier = there.contains(name) ? there[name].dump() : "none";
         require(there.contains(name) && there[name] == value,
-                "{}: the faces that are there were made with {} {}, and this run has {}; take another folder, or remove this file.", path_.string(),
-                name, one_line(earlier), one_line(value.dump()));
+                "{}: the faces that are there were made with {} {}, and this run has {}; take another folder, or remove this file.",
+                path_.string(), name, one_line(earlier), one_line(value.dump()));
       }
       for (std::size_t i = 1; i < lines.size(); ++i) {
-        if (lines[i].contains("photograph") && lines[i]["photograph"].is_string()) entries_[lines[i]["photograph"].get<std::string>()] = lines[i];
+        if (lines[i].contains("photograph") && lines[i]["photograph"].is_string())
+          entries_[lines[i]["photograph"].get<std::string>()] = lines[i];
       }
       if (good < text.size()) write_durably(path_, std::string_view(text).substr(0, good));
     }

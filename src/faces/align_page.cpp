@@ -18,7 +18,7 @@ namespace fs = std::filesystem;
 
 constexpr std::int64_t columns = 6, most_cells = 24;
 constexpr std::int64_t cell = 176, face_cell = 116, gap = 6;  // pixels
-constexpr std::uint8_t paper = 232;          // between light and dark pages
+constexpr std::uint8_t paper = 232;                           // between light and dark pages
 constexpr int quality = 88;
 constexpr std::size_t most_rows = 200;
 using Colour = std::array<std::uint8_t, 3>;
@@ -110,14 +110,15 @@ void add_faces(HtmlReport& report, const AlignFolder& options, const AlignSummar
   Sheet before(photographs.size(), cell), after(faces.size(), face_cell);
   for (const Image& photograph : photographs) before.put(photograph);
   for (const Image& face : faces) after.put(face);
-  report.add_image(before.jpeg(), "image/jpeg", "Photographs with a box around each face and its five landmarks",
-                   fmt::format("{} of {} faces, evenly over the folder: the box of each and its landmarks.", photographs.size(), summary.faces.size()));
+  report.add_image(
+      before.jpeg(), "image/jpeg", "Photographs with a box around each face and its five landmarks",
+      fmt::format("{} of {} faces, evenly over the folder: the box of each and its landmarks.", photographs.size(), summary.faces.size()));
   report.add_image(after.jpeg(), "image/jpeg", "The aligned faces of the photographs above", "The same faces, aligned.");
 }
 
 void add_measures(HtmlReport& report, const AlignFolder& options, const AlignSummary& summary) {
   if (summary.faces.empty()) return;
-  const auto values = [&](double AlignedFace::* measure) {
+  const auto values = [&](double AlignedFace::*measure) {
     std::vector<double> all;
     for (const AlignedFace& face : summary.faces) all.push_back(face.*measure);
     return all;
@@ -128,10 +129,10 @@ void add_measures(HtmlReport& report, const AlignFolder& options, const AlignSum
                                    .groups = {{.name = "faces", .values = values(&AlignedFace::eyes)}},
                                    .marks = {{.at = options.least_eyes, .label = "least"}}}),
                     "In an aligned face the eyes are 35 pixels apart: smaller faces are enlarged, and blurred.");
-  report.add_figure(draw(Histogram{.title = "Roll",
-                                   .x = {.label = "degrees, clockwise"},
-                                   .groups = {{.name = "faces", .values = values(&AlignedFace::roll)}}}),
-                    "By how much a face is turned in its photograph. Many beyond 90 degrees: the photographs lie on their side.");
+  report.add_figure(
+      draw(Histogram{
+          .title = "Roll", .x = {.label = "degrees, clockwise"}, .groups = {{.name = "faces", .values = values(&AlignedFace::roll)}}}),
+      "By how much a face is turned in its photograph. Many beyond 90 degrees: the photographs lie on their side.");
   report.add_figure(draw(Histogram{.title = "Misfit",
                                    .x = {.label = "pixels of the aligned face"},
                                    .groups = {{.name = "faces", .values = values(&AlignedFace::misfit)}},
@@ -162,8 +163,9 @@ void add_rejected(HtmlReport& report, const AlignFolder& options, const AlignSum
     rows.push_back({one_line(one.photograph), one_line(one.reason)});
   }
   report.add_table(std::vector<std::string>{"photograph", "reason"}, rows,
-                   rows.size() < summary.rejected.size() ? fmt::format("The first {} of {}; rejected.csv has all.", rows.size(), summary.rejected.size())
-                                                         : "");
+                   rows.size() < summary.rejected.size()
+                       ? fmt::format("The first {} of {}; rejected.csv has all.", rows.size(), summary.rejected.size())
+                       : "");
 }
 
 }  // namespace
@@ -193,7 +195,8 @@ std::string align_page(const AlignFolder& options, const AlignSummary& summary) 
   }
   entries.emplace_back("template", std::string(name_of(options.alignment.form)));
   entries.emplace_back("fit", std::string(name_of(options.alignment.method)));
-  entries.emplace_back("pictures", options.kind == PictureKind::png ? std::string("PNG") : fmt::format("JPEG, quality {}", options.quality));
+  entries.emplace_back("pictures",
+                       options.kind == PictureKind::png ? std::string("PNG") : fmt::format("JPEG, quality {}", options.quality));
   report.add_key_values(entries);
   return report.str();
 }

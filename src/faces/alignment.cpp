@@ -20,8 +20,8 @@ Complex mean_of(const Landmarks& points) {
 
 void require_spread(const Landmarks& points, const char* which) {
   for (const Point& point : points) {
-    require<DataError>(std::isfinite(point.x) && std::isfinite(point.y), "[alignment] {}: expected finite coordinates but got ({}, {}).", which,
-                       point.x, point.y);
+    require<DataError>(std::isfinite(point.x) && std::isfinite(point.y), "[alignment] {}: expected finite coordinates but got ({}, {}).",
+                       which, point.x, point.y);
   }
   require<DataError>(std::ranges::any_of(points, [&](const Point& point) { return point != points[0]; }),
                      "[alignment] {}: expected five landmarks but got ({}, {}) five times.", which, points[0].x, points[0].y);
@@ -110,7 +110,8 @@ Similarity fit_similarity(const Landmarks& from, const Landmarks& to, AlignmentM
     zz += std::norm(z);
     ww += std::norm(w);
   }
-  require<DataError>(std::abs(zw) > 1e-12 * std::sqrt(zz * ww), "[alignment] from: no turn brings these landmarks nearer to the template than another.");
+  require<DataError>(std::abs(zw) > 1e-12 * std::sqrt(zz * ww),
+                     "[alignment] from: no turn brings these landmarks nearer to the template than another.");
   // w = a z + b by least squares, or z = (w - b) / a by least squares.
   const Complex a = method == AlignmentMethod::umeyama ? zw / zz : ww / std::conj(zw);
   Complex b = w_mean - a * z_mean;

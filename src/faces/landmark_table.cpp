@@ -24,7 +24,8 @@ class CsvRows {
     if (text_.starts_with("\xEF\xBB\xBF")) text_.remove_prefix(3);
   }
 
-  /// Moves to the next row that is not empty. Throws DataError for quotation marks that do not pair.
+  /// Moves to the next row that is not empty. Throws DataError for quotation marks that do not
+  /// pair.
   bool next() {
     do {
       if (at_ >= text_.size()) return false;
@@ -82,15 +83,13 @@ struct Columns {
   std::size_t count = 0;
 };
 
-std::string column_of_point(std::size_t i) {
-  return fmt::format("{}_{}", names_of(PointName{})[i / 2], i % 2 == 0 ? 'x' : 'y');
-}
+std::string column_of_point(std::size_t i) { return fmt::format("{}_{}", names_of(PointName{})[i / 2], i % 2 == 0 ? 'x' : 'y'); }
 
 Columns columns_of(const std::vector<std::string>& header, const std::string& where) {
   const auto place = [&](std::string_view name) {
     const auto found = std::ranges::find(header, name);
-    require<DataError>(found == header.end() || std::find(found + 1, header.end(), name) == header.end(), "{}: the column '{}' is there twice.",
-                       where, name);
+    require<DataError>(found == header.end() || std::find(found + 1, header.end(), name) == header.end(),
+                       "{}: the column '{}' is there twice.", where, name);
     return found == header.end() ? -1 : static_cast<int>(found - header.begin());
   };
   Columns columns{.file = place("file"), .face = place("face"), .score = place("score"), .count = header.size()};
@@ -116,7 +115,8 @@ double number_of(const std::vector<std::string>& cells, int column, std::string_
   double value = 0;
   const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
   require<DataError>(error == std::errc{} && end == text.data() + text.size() && std::isfinite(value) && std::abs(value) <= farthest,
-                     "{}: expected a number of pixels up to {:.0f} for {} but got '{}'.", where, farthest, name, one_line(text.substr(0, 40)));
+                     "{}: expected a number of pixels up to {:.0f} for {} but got '{}'.", where, farthest, name,
+                     one_line(text.substr(0, 40)));
   return value;
 }
 
@@ -132,8 +132,9 @@ DetectedFace face_of(const std::vector<std::string>& cells, const Columns& colum
   if (std::ranges::all_of(columns.corners, [](int column) { return column >= 0; })) {
     std::array<double, 4> corners{};
     for (std::size_t i = 0; i < corners.size(); ++i) corners[i] = number_of(cells, columns.corners[i], "the box", where);
-    require<DataError>(corners[2] >= corners[0] && corners[3] >= corners[1], "{}: expected x2 >= x1 and y2 >= y1 but got the box {}, {}, {}, {}.", where,
-                       corners[0], corners[1], corners[2], corners[3]);
+    require<DataError>(corners[2] >= corners[0] && corners[3] >= corners[1],
+                       "{}: expected x2 >= x1 and y2 >= y1 but got the box {}, {}, {}, {}.", where, corners[0], corners[1], corners[2],
+                       corners[3]);
     face.box = {.left = corners[0], .top = corners[1], .width = corners[2] - corners[0] + 1, .height = corners[3] - corners[1] + 1};
   } else {
     const auto [left, right] = std::ranges::minmax(face.landmarks, {}, &Point::x);
@@ -159,14 +160,16 @@ LandmarkTable parse_landmark_table(std::string_view text, const std::string& nam
   std::map<std::string, std::map<std::int64_t, DetectedFace>, std::less<>> found;
   while (rows.next()) {
     const std::vector<std::string>& cells = rows.cells();
-    require<DataError>(cells.size() == columns.count, "{}: expected {} values, as the first line has, but got {}.", rows.where(), columns.count, cells.size());
+    require<DataError>(cells.size() == columns.count, "{}: expected {} values, as the first line has, but got {}.", rows.where(),
+                       columns.count, cells.size());
     const std::string& file = cells[static_cast<std::size_t>(columns.file)];
     require<DataError>(!file.empty(), "{}: expected the name of a file but it is empty.", rows.where());
     auto& faces = found[file];
     std::int64_t number = static_cast<std::int64_t>(faces.size());
     if (columns.face >= 0) {
       const double given = number_of(cells, columns.face, "face", rows.where());
-      require<DataError>(given >= 0 && given == std::floor(given), "{}: expected a number from 0 on for face but got {}.", rows.where(), given);
+      require<DataError>(given >= 0 && given == std::floor(given), "{}: expected a number from 0 on for face but got {}.", rows.where(),
+                         given);
       number = static_cast<std::int64_t>(given);
     }
     const bool is_new = faces.emplace(number, face_of(cells, columns, rows.where())).second;
@@ -186,7 +189,8 @@ LandmarkTable read_landmark_table(const std::filesystem::path& path) {
 }
 
 std::string csv_value(std::string_view value) {
-  if (value.find_first_of(",\"\r\n") == std::string_view::npos && !value.starts_with(' ') && !value.ends_with(' ')) return std::string(value);
+  if (value.find_first_of(",\"\r\n") == std::string_view::npos && !value.starts_with(' ') && !value.ends_with(' '))
+    return std::string(value);
   std::string quoted = "\"";
   for (const char c : value) {
     quoted += c;

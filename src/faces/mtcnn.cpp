@@ -41,7 +41,8 @@ Value value_of(const CaffeModel& caffe, const char* blob, const std::string& fil
 }
 
 StageNet read_stage(const std::filesystem::path& folder, const Stage& stage) {
-  const std::filesystem::path net = folder / (std::string(stage.file) + ".prototxt"), weights = folder / (std::string(stage.file) + ".caffemodel");
+  const std::filesystem::path net = folder / (std::string(stage.file) + ".prototxt"),
+                              weights = folder / (std::string(stage.file) + ".caffemodel");
   StageNet read;
   read.caffe = import_caffe_net(read_caffe_net(net));
   const std::string name = weights.string();
@@ -62,7 +63,8 @@ void mirror(const Tensor& images) {
   const std::int64_t columns = images.shape()[1], column = images.shape()[2] * 3;
   for (std::int64_t n = 0; n < images.shape()[0]; ++n) {
     float* image = images.data<float>().data() + n * columns * column;
-    for (std::int64_t x = 0; x < columns / 2; ++x) std::swap_ranges(image + x * column, image + (x + 1) * column, image + (columns - 1 - x) * column);
+    for (std::int64_t x = 0; x < columns / 2; ++x)
+      std::swap_ranges(image + x * column, image + (x + 1) * column, image + (columns - 1 - x) * column);
   }
 }
 
@@ -80,7 +82,8 @@ void add_mirrored(const Tensor& landmarks, const Tensor& mirrored) {
 }
 
 void check(const MtcnnOptions& options) {
-  require(options.min_face >= 12 && std::isfinite(options.min_face), "[mtcnn] .min_face: expected at least 12 pixels but got {}.", options.min_face);
+  require(options.min_face >= 12 && std::isfinite(options.min_face), "[mtcnn] .min_face: expected at least 12 pixels but got {}.",
+          options.min_face);
   require(options.factor > 0 && options.factor < 1, "[mtcnn] .factor: expected a number in (0,1) but got {}.", options.factor);
   for (const double threshold : options.thresholds) {
     require(threshold >= 0 && threshold <= 1, "[mtcnn] .thresholds: expected numbers in [0,1] but got {}.", threshold);
@@ -128,7 +131,8 @@ struct Mtcnn::State {
   std::vector<Candidate> windows(const Image& photograph, ChannelOrder order);
   /// What R- or O-Net says of each square: `receive(i, probability, correction, landmarks)`.
   template <class Receive>
-  void look_at(std::size_t stage, const Image& photograph, ChannelOrder order, const std::vector<Candidate>& squares, const Receive& receive);
+  void look_at(std::size_t stage, const Image& photograph, ChannelOrder order, const std::vector<Candidate>& squares,
+               const Receive& receive);
 };
 
 std::vector<Candidate> Mtcnn::State::windows(const Image& photograph, ChannelOrder order) {
@@ -143,10 +147,11 @@ std::vector<Candidate> Mtcnn::State::windows(const Image& photograph, ChannelOrd
     resampler.resample(photograph, order, whole, width, height, staged.data<float>());
     level->value(parts->nets[0].input).copy_from(staged);
     level->forward(device);
-    const Tensor probability = level->value(parts->nets[0].probability).to(Memory::host), correction = level->value(parts->nets[0].correction).to(Memory::host);
+    const Tensor probability = level->value(parts->nets[0].probability).to(Memory::host),
+                 correction = level->value(parts->nets[0].correction).to(Memory::host);
     std::vector<Candidate> found;
-    mtcnn::add_windows(probability.data<const float>(), correction.data<const float>(), probability.shape()[1], probability.shape()[2], scale,
-                       options.thresholds[0], found);
+    mtcnn::add_windows(probability.data<const float>(), correction.data<const float>(), probability.shape()[1], probability.shape()[2],
+                       scale, options.thresholds[0], found);
     found = mtcnn::suppressed(std::move(found), 0.5, Overlap::of_union);
     all.insert(all.end(), found.begin(), found.end());
   }
@@ -165,15 +170,19 @@ void Mtcnn::State::look_at(std::size_t stage, const Image& photograph, ChannelOr
     for (std::int64_t i = 0; i < count; ++i) {
       const Candidate& square = squares[first + static_cast<std::size_t>(i)];
       const auto whole = [](double coordinate) { return static_cast<std::int64_t>(coordinate); };
-      const Region region{.left = whole(square.x1) - 1, .top = whole(square.y1) - 1, .width = whole(square.x2) - whole(square.x1) + 1,
+      const Region region{.left = whole(square.x1) - 1,
+                          .top = whole(square.y1) - 1,
+                          .width = whole(square.x2) - whole(square.x1) + 1,
                           .height = whole(square.y2) - whole(square.y1) + 1};
-      resampler.resample(photograph, order, region, side, side, staged.data<float>().subspan(static_cast<std::size_t>(i * values), static_cast<std::size_t>(values)));
+      resampler.resample(photograph, order, region, side, side,
+                         staged.data<float>().subspan(static_cast<std::size_t>(i * values), static_cast<std::size_t>(values)));
     }
     plan->value(net.input).slice(0, count).copy_from(staged);
     plan->forward(device, {.samples = count});
     const auto fetched = [&](Value value) {
       const Tensor rows = plan->value(value).slice(0, count);
-      return rows.memory() == Memory::host ? rows.clone() : rows.to(Memory::host);  // the next run writes over it
+      // the next run writes over it
+      return rows.memory() == Memory::host ? rows.clone() : rows.to(Memory::host);
     };
     const Tensor probability = fetched(net.probability), correction = fetched(net.correction);
     const Tensor landmarks = stages[stage].landmarks != nullptr ? fetched(net.landmarks) : Tensor();
@@ -185,7 +194,8 @@ void Mtcnn::State::look_at(std::size_t stage, const Image& photograph, ChannelOr
     }
     for (std::int64_t i = 0; i < count; ++i) {
       const auto at = static_cast<std::size_t>(i);
-      receive(first + at, static_cast<double>(probability.data<const float>()[2 * at + 1]), correction.data<const float>().subspan(4 * at, 4),
+      receive(first + at, static_cast<double>(probability.data<const float>()[2 * at + 1]),
+              correction.data<const float>().subspan(4 * at, 4),
               landmarks.defined() ? landmarks.data<const float>().subspan(10 * at, 10) : std::span<const float>());
     }
   }
@@ -199,9 +209,7 @@ Mtcnn::~Mtcnn() = default;
 Mtcnn::Mtcnn(Mtcnn&&) noexcept = default;
 Mtcnn& Mtcnn::operator=(Mtcnn&&) noexcept = default;
 
-std::int64_t Mtcnn::plans_made() const {
-  return state_->plans[0].made() + state_->plans[1].made() + state_->plans[2].made();
-}
+std::int64_t Mtcnn::plans_made() const { return state_->plans[0].made() + state_->plans[1].made() + state_->plans[2].made(); }
 
 std::vector<DetectedFace> Mtcnn::detect(const Image& photograph, ChannelOrder order) {
   State& state = *state_;
@@ -226,9 +234,10 @@ std::vector<DetectedFace> Mtcnn::detect(const Image& photograph, ChannelOrder or
     return box;
   };
   std::vector<Candidate> passed;
-  state.look_at(1, photograph, order, boxes, [&](std::size_t i, double probability, std::span<const float> correction, std::span<const float>) {
-    if (probability > state.options.thresholds[1]) passed.push_back(judged(boxes[i], probability, correction));
-  });
+  state.look_at(1, photograph, order, boxes,
+                [&](std::size_t i, double probability, std::span<const float> correction, std::span<const float>) {
+                  if (probability > state.options.thresholds[1]) passed.push_back(judged(boxes[i], probability, correction));
+                });
   boxes = mtcnn::suppressed(std::move(passed), 0.7, Overlap::of_union);
   to_squares(Extent::inclusive);
 
@@ -241,7 +250,8 @@ std::vector<DetectedFace> Mtcnn::detect(const Image& photograph, ChannelOrder or
                   const double width = square.x2 - square.x1 + 1, height = square.y2 - square.y1 + 1;
                   Landmarks landmarks;
                   for (std::size_t k = 0; k < landmarks.size(); ++k) {
-                    landmarks[k] = {width * static_cast<double>(points[k]) + square.x1 - 1, height * static_cast<double>(points[k + 5]) + square.y1 - 1};
+                    landmarks[k] = {width * static_cast<double>(points[k]) + square.x1 - 1,
+                                    height * static_cast<double>(points[k + 5]) + square.y1 - 1};
                   }
                   passed.push_back(judged(square, probability, correction));
                   passed.back().index = landmarks_of_passed.size();

@@ -30,16 +30,19 @@ std::vector<double> pyramid_scales(std::int64_t height, std::int64_t width, doub
   return scales;
 }
 
-void add_windows(std::span<const float> probabilities, std::span<const float> corrections, std::int64_t columns, std::int64_t rows, double scale,
-                 double threshold, std::vector<Candidate>& windows) {
+void add_windows(std::span<const float> probabilities, std::span<const float> corrections, std::int64_t columns, std::int64_t rows,
+                 double scale, double threshold, std::vector<Candidate>& windows) {
   for (std::int64_t row = 0; row < rows; ++row) {
     for (std::int64_t column = 0; column < columns; ++column) {
       const auto at = static_cast<std::size_t>(column * rows + row);
       const double score = static_cast<double>(probabilities[2 * at + 1]);
       if (score < threshold) continue;
       const double x = stride * static_cast<double>(column), y = stride * static_cast<double>(row);
-      Candidate found{.x1 = std::trunc((x + 1) / scale), .y1 = std::trunc((y + 1) / scale), .x2 = std::trunc((x + window) / scale),
-                      .y2 = std::trunc((y + window) / scale), .score = score};
+      Candidate found{.x1 = std::trunc((x + 1) / scale),
+                      .y1 = std::trunc((y + 1) / scale),
+                      .x2 = std::trunc((x + window) / scale),
+                      .y2 = std::trunc((y + window) / scale),
+                      .score = score};
       for (std::size_t i = 0; i < 4; ++i) found.correction[i] = static_cast<double>(corrections[4 * at + i]);
       windows.push_back(found);
     }

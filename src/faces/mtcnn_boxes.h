@@ -24,8 +24,8 @@ std::vector<double> pyramid_scales(std::int64_t height, std::int64_t width, doub
 
 /// The 12x12 windows of a level whose probability reaches the threshold, in the photograph.
 /// P-Net's outputs are (x, y, 2) with the probability of a face second, and (x, y, 4).
-void add_windows(std::span<const float> probabilities, std::span<const float> corrections, std::int64_t columns, std::int64_t rows, double scale,
-                 double threshold, std::vector<Candidate>& windows);
+void add_windows(std::span<const float> probabilities, std::span<const float> corrections, std::int64_t columns, std::int64_t rows,
+                 double scale, double threshold, std::vector<Candidate>& windows);
 
 /// What the overlap of two boxes is divided by.
 enum class Overlap : unsigned char { of_union, of_smaller };

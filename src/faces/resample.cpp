@@ -36,14 +36,17 @@ void Resampler::lay(std::int64_t from, std::int64_t to, bool area, Axis& axis) {
   }
 }
 
-void Resampler::resample(const Image& image, ChannelOrder order, const Region& region, std::int64_t width, std::int64_t height, std::span<float> out) {
+void Resampler::resample(const Image& image, ChannelOrder order, const Region& region, std::int64_t width, std::int64_t height,
+                         std::span<float> out) {
   const bool area = width < region.width && height < region.height;
   lay(region.width, width, area, across_);
   lay(region.height, height, area, down_);
 
   // Rows first: those of the region that are in the image.
-  const std::int64_t top = std::max<std::int64_t>(0, -region.top), bottom = std::clamp<std::int64_t>(image.height - region.top, top, region.height);
-  const std::int64_t left = std::max<std::int64_t>(0, -region.left), right = std::clamp<std::int64_t>(image.width - region.left, left, region.width);
+  const std::int64_t top = std::max<std::int64_t>(0, -region.top),
+                     bottom = std::clamp<std::int64_t>(image.height - region.top, top, region.height);
+  const std::int64_t left = std::max<std::int64_t>(0, -region.left),
+                     right = std::clamp<std::int64_t>(image.width - region.left, left, region.width);
   columns_.assign(static_cast<std::size_t>(width * region.height * 3), 0);
   const std::size_t red = order == ChannelOrder::rgb ? 0 : 2, blue = 2 - red;
   for (std::int64_t y = top; y < bottom; ++y) {

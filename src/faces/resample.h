@@ -21,7 +21,8 @@ class Resampler {
   /// (value - 127.5) / 128: MTCNN's nets have x first. Where both sides become shorter, each pixel
   /// is the mean of the area that it covers; otherwise it is bilinear, with the region's last
   /// pixels beyond its edges.
-  void resample(const Image& image, ChannelOrder order, const Region& region, std::int64_t width, std::int64_t height, std::span<float> out);
+  void resample(const Image& image, ChannelOrder order, const Region& region, std::int64_t width, std::int64_t height,
+                std::span<float> out);
 
  private:
   /// The pixels that a pixel of the result is a weighted sum of.

@@ -50,7 +50,8 @@ Image background(std::int64_t height, std::int64_t width, const Random& random, 
 SyntheticPhotograph synthetic_photograph(const FaceKey& key, const FaceVariation& variation) {
   const Random random(key.seed, stream_of("synthetic photograph"), key.identity);
   std::uint64_t draw = key.image * draws_of_image;
-  const auto height = static_cast<std::int64_t>(random.uniform(draw++, 240, 480)), width = static_cast<std::int64_t>(random.uniform(draw++, 240, 480));
+  const auto height = static_cast<std::int64_t>(random.uniform(draw++, 240, 480)),
+             width = static_cast<std::int64_t>(random.uniform(draw++, 240, 480));
   Image image = background(height, width, random, draw);
 
   const double scale = random.uniform(draw++, 0.8, 1.6), angle = random.uniform(draw++, -25, 25) * std::numbers::pi / 180;
@@ -83,7 +84,8 @@ void write_synthetic_photographs(const std::filesystem::path& directory, const S
     std::error_code failed;
     const std::filesystem::path folder = directory / synthetic_identity_name(identity);
     std::filesystem::create_directories(folder, failed);
-    require<FileError>(!failed, "{}: expected to create the directory but got `{}`; choose another place.", folder.string(), failed.message());
+    require<FileError>(!failed, "{}: expected to create the directory but got `{}`; choose another place.", folder.string(),
+                       failed.message());
     for (std::uint64_t i = 0; i < faces.images; ++i) {
       const SyntheticPhotograph photograph = synthetic_photograph({.seed = faces.seed, .identity = identity, .image = i}, faces.variation);
       const std::vector<std::byte> bytes = encode_jpeg(photograph.image, ChannelOrder::rgb, quality);

@@ -291,9 +291,9 @@ TEST_CASE("softmax_cross_entropy: every rule of the margin family", "[gpu]") {
     const Both dloss = parity.same(Tensor::of<float>({1}, {0.7F}));
     for (const auto& [margin, has_norms] : forms()) {
       // The longest row for a few, because the rules do not depend on it.
-      std::vector<Size> sizes = {{1, 2}, {6, 7}, {70, 3}, {2, 1100}};
-      if (margin.form.negatives == NegativeRule::curricular) sizes.push_back({1, 9000});
-      for (const Size& size : sizes) {
+      std::vector<Size> sizes_here = {{1, 2}, {6, 7}, {70, 3}, {2, 1100}};
+      if (margin.form.negatives == NegativeRule::curricular) sizes_here.push_back({1, 9000});
+      for (const Size& size : sizes_here) {
         const MarginForm& form = margin.form;
         const Both labels = labels_of(parity, size), cosines = cosines_of(parity, size, form.centres, labels);
         const Both norms = has_norms ? scales_of(parity, size) : Both{};

@@ -29,7 +29,8 @@ struct Drawn {
   std::map<std::string, std::string> files() const {
     std::map<std::string, std::string> found;
     for (const auto& entry : fs::recursive_directory_iterator(out)) {
-      if (entry.is_regular_file() && entry.path().filename() != ".lock") found[entry.path().lexically_relative(out)] = read_file(entry.path());
+      if (entry.is_regular_file() && entry.path().filename() != ".lock")
+        found[entry.path().lexically_relative(out)] = read_file(entry.path());
     }
     return found;
   }
@@ -46,7 +47,8 @@ TEST_CASE("synthetic photographs: their landmarks lead back to the face that was
     int pixels = 0;
     for (std::int64_t y = 20; y < 100; ++y) {
       for (std::int64_t x = 16; x < 80; ++x, ++pixels) {
-        sum += std::abs(int{drawn.pixels[static_cast<std::size_t>((y * 96 + x) * 3)]} - int{face.pixels[static_cast<std::size_t>((y * 96 + x) * 3)]});
+        sum += std::abs(int{drawn.pixels[static_cast<std::size_t>((y * 96 + x) * 3)]} -
+                        int{face.pixels[static_cast<std::size_t>((y * 96 + x) * 3)]});
       }
     }
     CHECK(sum / pixels < 6);  // resampled twice
@@ -57,7 +59,8 @@ TEST_CASE("synthetic photographs: their landmarks lead back to the face that was
 TEST_CASE("align folder: drawn photographs become faces with the same names", "[align]") {
   const Drawn drawn;
   const AlignSummary summary = align_folder(drawn.options());
-  CHECK((summary.photographs == 6 && summary.aligned == 6 && summary.faces.size() == 6 && summary.rejected.empty() && summary.earlier == 0));
+  CHECK(
+      (summary.photographs == 6 && summary.aligned == 6 && summary.faces.size() == 6 && summary.rejected.empty() && summary.earlier == 0));
   for (const AlignedFace& face : summary.faces) {
     CHECK(face.picture == face.photograph);
     CHECK(face.misfit < 0.01);
@@ -166,7 +169,8 @@ TEST_CASE("align folder: no file of another is touched", "[align]") {
   AlignFolder options = drawn.options();
   align_folder(options);
   options.least_eyes = 11;
-  CHECK_THROWS_WITH(align_folder(options), Contains("align.jsonl: the faces that are there were made with least_eyes 10.0, and this run has 11.0;"));
+  CHECK_THROWS_WITH(align_folder(options),
+                    Contains("align.jsonl: the faces that are there were made with least_eyes 10.0, and this run has 11.0;"));
   options.out = drawn.folder.path() / "mine";
   write_durably(drawn.folder.path() / "mine.txt", "x");
   fs::create_directory(options.out);
@@ -211,7 +215,8 @@ TEST_CASE("align folder: real photographs, whatever the number of threads", "[al
   std::map<int, std::string> tables;
   for (const int threads : {1, 3}) {
     const fs::path out = folder.path() / std::to_string(threads);
-    const AlignSummary summary = align_folder({.in = in, .out = out, .mtcnn = *shared / "data/models/mtcnn", .most_misfit = 20, .threads = threads});
+    const AlignSummary summary =
+        align_folder({.in = in, .out = out, .mtcnn = *shared / "data/models/mtcnn", .most_misfit = 20, .threads = threads});
     CHECK(summary.aligned >= 11);
     tables[threads] = read_file(out / "faces.csv") + read_file(out / "rejected.csv");
   }

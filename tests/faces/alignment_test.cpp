@@ -27,7 +27,8 @@ Landmarks some_landmarks(std::uint64_t seed) {
   Landmarks points = landmarks_of(FaceTemplate::sphereface);
   std::uint64_t next = 2;
   for (Point& point : points) {
-    const Point turned{scale * (std::cos(angle) * point.x - std::sin(angle) * point.y), scale * (std::sin(angle) * point.x + std::cos(angle) * point.y)};
+    const Point turned{scale * (std::cos(angle) * point.x - std::sin(angle) * point.y),
+                       scale * (std::sin(angle) * point.x + std::cos(angle) * point.y)};
     point = {turned.x + 40 + 3 * random.normal(next), turned.y - 20 + 3 * random.normal(next + 1)};
     next += 2;
   }
@@ -70,8 +71,10 @@ TEST_CASE("alignment: no other similarity fits better, in the template or in the
     const Landmarks from = some_landmarks(seed);
     const Similarity umeyama = fit_similarity(from, to), cp2tform = fit_similarity(from, to, AlignmentMethod::cp2tform);
     // The maps of coordinates that count from 1, as MATLAB has them.
-    const Similarity counted{.along = cp2tform.along, .across = cp2tform.across,
-                             .right = cp2tform.right + 1 - cp2tform.along + cp2tform.across, .down = cp2tform.down + 1 - cp2tform.across - cp2tform.along};
+    const Similarity counted{.along = cp2tform.along,
+                             .across = cp2tform.across,
+                             .right = cp2tform.right + 1 - cp2tform.along + cp2tform.across,
+                             .down = cp2tform.down + 1 - cp2tform.across - cp2tform.along};
     const double in_template = misfit(umeyama, from, to), in_photograph = misfit(counted.inverse(), to, from);
     for (int which = 0; which < 8; ++which) {
       const auto moved = [which](Similarity map) {
@@ -134,10 +137,12 @@ TEST_CASE("warp: whole pixels move, and beyond the edges it is black", "[alignme
 }
 
 TEST_CASE("warp: what becomes much smaller is averaged, wherever the part begins", "[alignment]") {
-  // A board of black and white pixels is grey from afar; four neighbours of single pixels see one colour.
+  // A board of black and white pixels is grey from afar; four neighbours of single pixels see one
+  // colour.
   Image board{.height = 301, .width = 403, .pixels = std::vector<std::uint8_t>(std::size_t{301} * 403 * 3)};
   for (std::int64_t y = 0; y < board.height; ++y) {
-    for (std::int64_t x = 0; x < board.width; ++x) std::fill_n(board.pixels.data() + (y * board.width + x) * 3, 3, (x + y) % 2 == 0 ? 255 : 0);
+    for (std::int64_t x = 0; x < board.width; ++x)
+      std::fill_n(board.pixels.data() + (y * board.width + x) * 3, 3, (x + y) % 2 == 0 ? 255 : 0);
   }
   for (const double scale : {0.24, 0.12, 0.06}) {
     const Image small = warp(board, {.along = scale, .right = -2, .down = -1}, 12, 16);
@@ -147,7 +152,8 @@ TEST_CASE("warp: what becomes much smaller is averaged, wherever the part begins
 
   // A ramp stays one: the averages are not shifted.
   for (std::int64_t y = 0; y < board.height; ++y) {
-    for (std::int64_t x = 0; x < 126; ++x) std::fill_n(board.pixels.data() + (y * board.width + x) * 3, 3, static_cast<std::uint8_t>(2 * x));
+    for (std::int64_t x = 0; x < 126; ++x)
+      std::fill_n(board.pixels.data() + (y * board.width + x) * 3, 3, static_cast<std::uint8_t>(2 * x));
   }
   for (const double scale : {0.5, 0.3, 0.2, 0.1}) {
     const Image small = warp(board, {.along = scale, .right = -1.3, .down = -2}, 10, 20);

@@ -14,7 +14,8 @@ using Catch::Matchers::Contains;
 
 namespace {
 
-const std::string header = "file,left_eye_x,left_eye_y,right_eye_x,right_eye_y,nose_x,nose_y,mouth_left_x,mouth_left_y,mouth_right_x,mouth_right_y";
+const std::string header =
+    "file,left_eye_x,left_eye_y,right_eye_x,right_eye_y,nose_x,nose_y,mouth_left_x,mouth_left_y,mouth_right_x,mouth_right_y";
 const std::string points = ",1,2,3,4,5,6,7,8,9,10.5";
 
 std::string refusal_of(const std::string& text) {
@@ -29,9 +30,10 @@ std::string refusal_of(const std::string& text) {
 }  // namespace
 
 TEST_CASE("landmark table: columns in any order, faces in that of their numbers", "[landmark_table]") {
-  const LandmarkTable table = parse_landmark_table("\xEF\xBB\xBF" + header + ",face,remark\r\nb.jpg" + points + ",1,x\r\nb.jpg,20,2,3,4,5,6,7,8,9,10,0,y\r\n\r\n\"a, \"\"b\"\"\nc.jpg\"" +
-                                                       points + ",0,\"1,2\"",
-                                                   "t.csv");
+  const LandmarkTable table =
+      parse_landmark_table("\xEF\xBB\xBF" + header + ",face,remark\r\nb.jpg" + points +
+                               ",1,x\r\nb.jpg,20,2,3,4,5,6,7,8,9,10,0,y\r\n\r\n\"a, \"\"b\"\"\nc.jpg\"" + points + ",0,\"1,2\"",
+                           "t.csv");
   CHECK(table.photographs.size() == 2);
   const auto& faces = table.faces_of("b.jpg");
   REQUIRE(faces.size() == 2);
@@ -84,7 +86,8 @@ TEST_CASE("landmark table: what cannot be is refused with its line", "[landmark_
 }
 
 TEST_CASE("landmark table: a table cut anywhere, or with any byte changed, is read or refused", "[landmark_table]") {
-  const std::string text = header + ",face,score,x1,y1,x2,y2\n\"a, b.jpg\"" + points + ",0,0.5,1,2,3,4\nc.jpg" + points + ",1,0.5,1,2,3,4\n";
+  const std::string text =
+      header + ",face,score,x1,y1,x2,y2\n\"a, b.jpg\"" + points + ",0,0.5,1,2,3,4\nc.jpg" + points + ",1,0.5,1,2,3,4\n";
   for (std::size_t size = 0; size < text.size(); ++size) refusal_of(text.substr(0, size));
   for (std::size_t at = 0; at < text.size(); ++at) {
     for (const char other : {'\0', '"', ',', '\n', '-', 'e', '\xFF'}) {

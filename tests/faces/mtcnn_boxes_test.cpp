@@ -36,7 +36,8 @@ TEST_CASE("mtcnn boxes: the known numbers of levels", "[mtcnn][golden]") {
   int photographs = 0;
   for (const auto& row : rows_of(*shared / "data/faces/raw/raw_images.csv")) {
     INFO(row.at("file"));
-    CHECK(pyramid_scales(std::stoll(row.at("height")), std::stoll(row.at("width")), 20, 0.709).size() == std::stoul(row.at("pyramid_levels")));
+    CHECK(pyramid_scales(std::stoll(row.at("height")), std::stoll(row.at("width")), 20, 0.709).size() ==
+          std::stoul(row.at("pyramid_levels")));
     ++photographs;
   }
   CHECK(photographs == 120);

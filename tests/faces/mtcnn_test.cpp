@@ -57,7 +57,8 @@ Count compare_with_known(const fs::path& photographs, const fs::path& table, con
       if (best == detected.end() || overlap_of(face.box, best->box) < 0.5) continue;
       ++matched;
       for (std::size_t i = 0; i < face.landmarks.size(); ++i) {
-        count.errors.push_back(std::hypot(best->landmarks[i].x - face.landmarks[i].x, best->landmarks[i].y - face.landmarks[i].y) / face.box.width);
+        count.errors.push_back(std::hypot(best->landmarks[i].x - face.landmarks[i].x, best->landmarks[i].y - face.landmarks[i].y) /
+                               face.box.width);
       }
     }
     count.found += matched;
@@ -107,7 +108,8 @@ TEST_CASE("resample: the known inputs of MTCNN's nets", "[mtcnn][golden]") {
         resampler.resample(image, ChannelOrder::bgr, {box[0] - 1, box[1] - 1, box[2] - box[0] + 1, box[3] - box[1] + 1}, planar.shape()[2],
                            planar.shape()[3], found);
         compare(planar, n, found);
-        if (worst > 0.01) FAIL(net << " " << n << " box " << box[0] << " " << box[1] << " " << box[2] << " " << box[3] << " worst " << worst);
+        if (worst > 0.01)
+          FAIL(net << " " << n << " box " << box[0] << " " << box[1] << " " << box[2] << " " << box[3] << " worst " << worst);
       }
     }
   }
@@ -124,18 +126,19 @@ TEST_CASE("mtcnn: the faces of known photographs", "[mtcnn][golden]") {
     std::string folder, table;
     MtcnnOptions options;
   };
-  for (const auto& [folder, table, options] : {Set{"faces/raw", "faces/raw/raw_landmarks.csv", {}},
-                                               Set{"faces/raw", "faces/raw/raw_landmarks.csv", {.mirrored_landmarks = true}},
-                                               Set{"faces_celeba/raw", "faces_celeba/raw_landmarks.csv", {.min_face = 40}}}) {
+  for (const auto& [folder, table, options] :
+       {Set{"faces/raw", "faces/raw/raw_landmarks.csv", {}}, Set{"faces/raw", "faces/raw/raw_landmarks.csv", {.mirrored_landmarks = true}},
+        Set{"faces_celeba/raw", "faces_celeba/raw_landmarks.csv", {.min_face = 40}}}) {
     Count count = compare_with_known(*shared / "data" / folder, *shared / "data" / table, nets, options);
-    const std::string told = fmt::format("{}: {} of {} faces on {} photographs, {} more; landmarks within {:.2f} % at the median, {:.2f} % at 95 %",
-                                         folder, count.found, count.known, count.photographs, count.more, 100 * count.quantile(0.5),
-                                         100 * count.quantile(0.95));
+    const std::string told =
+        fmt::format("{}: {} of {} faces on {} photographs, {} more; landmarks within {:.2f} % at the median, {:.2f} % at 95 %", folder,
+                    count.found, count.known, count.photographs, count.more, 100 * count.quantile(0.5), 100 * count.quantile(0.95));
     INFO(told);
     fmt::print("{}\n", told);
     CHECK(count.found >= 0.98 * count.known);
     CHECK(count.more <= 0.02 * count.known);
-    // Their landmarks are means with those of the mirror image in the first set, and not in the other.
+    // Their landmarks are means with those of the mirror image in the first set, and not in the
+    // other.
     const bool same = folder == "faces_celeba/raw" || options.mirrored_landmarks;
     CHECK(count.quantile(0.5) <= (same ? 1e-4 : 0.01));
     CHECK(count.quantile(0.95) <= (same ? 1e-4 : 0.03));
@@ -163,7 +166,8 @@ TEST_CASE("mtcnn: a second photograph of a size plans nothing, and a tiny one ha
   CHECK(again[0].score == faces[0].score);
 
   for (const auto& [height, width] : {std::pair{1, 1}, std::pair{19, 400}, std::pair{5, 5}}) {
-    const Image tiny{.height = height, .width = width, .pixels = std::vector<std::uint8_t>(static_cast<std::size_t>(height * width * 3), 200)};
+    const Image tiny{
+        .height = height, .width = width, .pixels = std::vector<std::uint8_t>(static_cast<std::size_t>(height * width * 3), 200)};
     CHECK(detector.detect(tiny, ChannelOrder::bgr).empty());
   }
   const Image grey{.height = 20, .width = 21, .pixels = std::vector<std::uint8_t>(std::size_t{20} * 21 * 3, 100)};
@@ -183,7 +187,8 @@ TEST_CASE("mtcnn: what cannot be is refused", "[mtcnn][golden]") {
 
 TEST_CASE("mtcnn: of several faces the nearest to the centre, the largest, or all", "[mtcnn]") {
   const Image photograph{.height = 100, .width = 200, .pixels = {}};
-  const std::vector<DetectedFace> faces = {{.box = {0, 0, 60, 60}, .score = 0.9, .landmarks = {}}, {.box = {90, 40, 20, 20}, .score = 0.8, .landmarks = {}}};
+  const std::vector<DetectedFace> faces = {{.box = {0, 0, 60, 60}, .score = 0.9, .landmarks = {}},
+                                           {.box = {90, 40, 20, 20}, .score = 0.8, .landmarks = {}}};
   CHECK(chosen(faces, FaceChoice::all, photograph).size() == 2);
   REQUIRE(chosen(faces, FaceChoice::nearest, photograph).size() == 1);
   CHECK(chosen(faces, FaceChoice::nearest, photograph)[0].score == 0.8);

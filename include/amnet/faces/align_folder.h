@@ -34,10 +34,11 @@ struct AlignFolder {
   FaceChoice choice = FaceChoice::nearest;
   AlignmentOptions alignment = {};
   PictureKind kind = PictureKind::jpg;
-  int quality = 95;         ///< of a JPEG, in [1,100]
-  double least_eyes = 10;   ///< pixels between the eyes of a photograph; with less it is rejected
-  double most_misfit = 10;  ///< pixels of the aligned face by which its landmarks may miss the template's (root mean square)
-  int threads = 0;          ///< 0: those that the process may use
+  int quality = 95;        ///< of a JPEG, in [1,100]
+  double least_eyes = 10;  ///< pixels between the eyes of a photograph; with less it is rejected
+  /// pixels of the aligned face by which its landmarks may miss the template's (root mean square)
+  double most_misfit = 10;
+  int threads = 0;  ///< 0: those that the process may use
   /// Called on the calling thread with the photographs done and those in all.
   std::function<void(std::int64_t, std::int64_t)> progress = {};
 };

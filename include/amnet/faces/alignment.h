@@ -38,9 +38,7 @@ struct Similarity {
   double along = 1, across = 0;
   double right = 0, down = 0;
 
-  Point operator()(Point point) const {
-    return {along * point.x - across * point.y + right, across * point.x + along * point.y + down};
-  }
+  Point operator()(Point point) const { return {along * point.x - across * point.y + right, across * point.x + along * point.y + down}; }
   /// How many times longer everything becomes.
   double scale() const;
   /// The angle by which everything is turned, in radians, clockwise in a picture.

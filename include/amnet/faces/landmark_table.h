@@ -33,9 +33,9 @@ struct LandmarkTable {
 };
 
 /// Coordinates are pixel centres that count from 0, boxes reach from pixel x1 to x2 (both in the
-/// box). A face without a box gets that of its landmarks, one without a score 1. Throws DataError of
-/// one sentence, with file and line, for a table that is missing or wrong, FileError where it cannot
-/// be read.
+/// box). A face without a box gets that of its landmarks, one without a score 1. Throws DataError
+/// of one sentence, with file and line, for a table that is missing or wrong, FileError where it
+/// cannot be read.
 LandmarkTable read_landmark_table(const std::filesystem::path& path);
 /// The same of a text, which messages call `name`.
 LandmarkTable parse_landmark_table(std::string_view text, const std::string& name);

@@ -25,6 +25,7 @@ SyntheticPhotograph synthetic_photograph(const FaceKey& key, const FaceVariation
 /// Writes directory/id_00012/id_00012_0003.jpg …, with the names of write_synthetic_faces, and
 /// directory/landmarks.csv, a landmark table of them. Throws UsageError where there is nothing to
 /// write, FileError where a file cannot be written.
-void write_synthetic_photographs(const std::filesystem::path& directory, const SyntheticFaces& faces, const SynthesisProgress& progress = {});
+void write_synthetic_photographs(const std::filesystem::path& directory, const SyntheticFaces& faces,
+                                 const SynthesisProgress& progress = {});
 
 }  // namespace amnet
