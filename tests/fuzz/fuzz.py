@@ -28,6 +28,7 @@ BINARY = ["caffe_file", "weights", "whole_file", "wire"]
 READERS = {
     "caffemodel": [f"src/caffe/{name}.cpp" for name in BINARY],
     "face_list": ["src/faces/face_list.cpp", "src/faces/list_builder.h", "src/faces/exclusions.h"],
+    "landmark_table": ["src/faces/landmark_table.cpp"],
     "mean_binaryproto": [f"src/caffe/{name}.cpp" for name in BINARY],
     "net_prototxt": TEXT,
     "npy": ["src/io/npy.cpp"],
@@ -49,6 +50,9 @@ def words_of(name):
         return ["\x93NUMPY\x01", "'descr':", "'fortran_order':", "'shape':(", "<f4", "<f8", "<i8", "|u1", "True", "False"]
     if name in ("face_list", "pairs"):
         return ["\t", "\r\n", "\xef\xbb\xbf", "\f", "0", "1", "-1", "2147483648", "9223372036854775807", "2\t1\n", "a\t1\t2\n", "a\t1\tb\t1\n"]
+    if name == "landmark_table":
+        points = [f"{point}_{axis}" for point in ("left_eye", "right_eye", "nose", "mouth_left", "mouth_right") for axis in "xy"]
+        return ["file", "face", "score", "x1", "y1", "x2", "y2", *points, ",", "\"", "\"\"", "\r\n", "\xef\xbb\xbf", "1e6", "-1e7", "nan", "inf", "0.5"]
     return ["\xa2\x06", "\x12", "\x3a", "\x2a\x04", "\x0d\x00", "\x42\x08", "\x0a\x01", "\x08\x01", "\x89HDF\r\n"]
 
 

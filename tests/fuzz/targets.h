@@ -12,6 +12,7 @@
 #include <amnet/caffe/weights.h>
 #include <amnet/core/error.h>
 #include <amnet/faces/face_list.h>
+#include <amnet/faces/landmark_table.h>
 #include <amnet/faces/pairs.h>
 #include <amnet/io/npy.h>
 #include <amnet/io/safetensors.h>
@@ -22,6 +23,7 @@
 #include <algorithm>
 #include <array>
 #include <cerrno>
+#include <cmath>
 #include <cstddef>
 #include <cstdint>
 #include <cstring>
@@ -271,6 +273,26 @@ inline bool pairs(Bytes bytes) {
   return read;
 }
 
+// ---- tables of landmarks ----
+
+inline bool landmark_table(Bytes bytes) {
+  static const File file(".csv");
+  file.hold(bytes);
+  return accepts(file.path(), [&] {
+    for (const auto& [photograph, faces] : amnet::read_landmark_table(file.path()).photographs) {
+      expect(!photograph.empty() && !faces.empty(), "a photograph without a name or a face");
+      for (const amnet::DetectedFace& face : faces) {
+        for (const amnet::Point& point : face.landmarks)
+          expect(std::abs(point.x) <= 1e6 && std::abs(point.y) <= 1e6, "a landmark far away");
+        expect(face.box.width > 0 && face.box.height > 0, "a box without pixels");
+        // A name with any bytes is one value of a table.
+        const std::string row = amnet::csv_value(photograph);
+        expect(row == photograph || (row.starts_with('"') && row.ends_with('"')), "a name that is not one value");
+      }
+    }
+  });
+}
+
 // ---- all of them ----
 
 struct Target {
@@ -281,6 +303,7 @@ struct Target {
 inline constexpr std::array targets = {
     Target{"caffemodel", caffemodel},
     Target{"face_list", face_list},
+    Target{"landmark_table", landmark_table},
     Target{"mean_binaryproto", mean_binaryproto},
     Target{"net_prototxt", net_prototxt},
     Target{"npy", npy},
