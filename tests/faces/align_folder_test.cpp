@@ -210,14 +210,14 @@ TEST_CASE("align folder: real photographs, whatever the number of threads", "[al
   fs::create_directory(in);
   int copied = 0;
   for (const auto& entry : fs::directory_iterator(*shared / "data/faces/raw")) {
-    if (entry.path().extension() == ".jpg" && copied < 12) ++copied, fs::copy_file(entry.path(), in / entry.path().filename());
+    if (entry.path().extension() == ".jpg" && copied < 6) ++copied, fs::copy_file(entry.path(), in / entry.path().filename());
   }
   std::map<int, std::string> tables;
   for (const int threads : {1, 3}) {
     const fs::path out = folder.path() / std::to_string(threads);
     const AlignSummary summary =
         align_folder({.in = in, .out = out, .mtcnn = *shared / "data/models/mtcnn", .most_misfit = 20, .threads = threads});
-    CHECK(summary.aligned >= 11);
+    CHECK(summary.aligned >= 5);
     tables[threads] = read_file(out / "faces.csv") + read_file(out / "rejected.csv");
   }
   CHECK(tables.at(1) == tables.at(3));

@@ -118,7 +118,7 @@ TEST_CASE("resample: the known inputs of MTCNN's nets", "[mtcnn][golden]") {
   CHECK(worst < 1e-5);
 }
 
-TEST_CASE("mtcnn: the faces of known photographs", "[mtcnn][golden]") {
+TEST_CASE("mtcnn: the faces of known photographs", "[mtcnn][golden][long]") {
   const auto shared = shared_directory();
   if (!shared) return skip_visibly("mtcnn: the faces of known photographs");
   const fs::path nets = *shared / "data/models/mtcnn";
