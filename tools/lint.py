@@ -25,7 +25,7 @@ def sources(build):
     """[(file, flags)] of the library's own files. Files with flags of their own, for code of other projects, are left out."""
     found = {}
     for entry in json.loads((build / "compile_commands.json").read_text()):
-        file = Path(entry["file"])
+        file = Path(entry["file"]).resolve()
         if ROOT / "src" not in file.parents:
             continue
         words = shlex.split(entry["command"])
