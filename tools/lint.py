@@ -66,7 +66,9 @@ def tidy(file, flags):
     command = ["clang-tidy", "--quiet", "--warnings-as-errors=*", CHECKS, f"--config-file={ROOT / '.clang-tidy'}", str(file), "--", *flags,
                "-Wno-unknown-warning-option"]
     done = subprocess.run(command, capture_output=True, text=True)
-    return done.stdout + done.stderr if done.returncode != 0 else ""
+    if done.returncode == 0:
+        return ""
+    return f"{done.stdout}{done.stderr}{file}: clang-tidy ended with exit code {done.returncode}\n"
 
 
 def check(folder, number, group):

@@ -10,7 +10,6 @@
 #include <fmt/format.h>
 
 using namespace amnet;
-namespace fs = std::filesystem;
 
 int align_command(Arguments arguments) {
   AlignFolder options;
@@ -46,6 +45,11 @@ int align_command(Arguments arguments) {
 
   require(options.mtcnn.empty() != options.landmarks.empty(), "train_face align: give either --mtcnn or --landmarks.");
   std::ranges::copy(thresholds, options.detector.thresholds.begin());
+  Outputs outputs;
+  outputs.reads("--landmarks", options.landmarks);
+  // Whether what is there is of an earlier run, align_folder decides.
+  outputs.writes_into("--out", options.out, {"faces.csv", "rejected.csv", "align.html", "align.jsonl"},
+                      [](const std::filesystem::path&) { return true; });
   ProgressBar bar;
   const Pace pace;
   std::int64_t before = -1;  // what an earlier run did, and costs no time

@@ -173,7 +173,7 @@ void take_seed_of_run(FirstRunOptions& options, bool seed_given) {
 bool read_options(Arguments arguments, FirstRunOptions& options) {
   CLI::App app(
       "Trains a small face network on synthesised faces and writes a report: the first run, no data needed.\n\n"
-      "Commands, each with its own --help: align, train, eval, compare, extract, import, inspect, check-data, pack, synth, bench.",
+      "Commands, each with its own --help: train, eval, compare, extract, import, inspect, align, check-data, pack, synth, bench.",
       "train_face");
   use_our_style(app,
                 "  train_face --out runs/first\n"

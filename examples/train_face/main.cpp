@@ -95,7 +95,7 @@ int run(Arguments arguments) {
   const auto command = commands.find(arguments.front());
   amnet::require(
       command != commands.end(),
-      "There is no command '{}'; the commands are align, train, eval, compare, extract, import, inspect, check-data, pack, synth and "
+      "There is no command '{}'; the commands are train, eval, compare, extract, import, inspect, align, check-data, pack, synth and "
       "bench (see train_face --help).",
       arguments.front());
   arguments.erase(arguments.begin());

@@ -9,6 +9,7 @@
 #include "align_journal.h"
 #include "align_page.h"
 #include "content_hash.h"
+#include "csv.h"
 #include "data/pipeline.h"
 #include "io/hidden_name.h"
 #include "io/json.h"

@@ -5,6 +5,7 @@
 #include <amnet/report/html.h>
 #include <amnet/report/svg.h>
 
+#include "data/paste.h"
 #include "data/resize.h"
 
 #include <algorithm>
@@ -56,10 +57,7 @@ class Sheet {
   void put(const Image& picture) {
     const std::int64_t left = at_ % columns * (side_ + gap) + (side_ - picture.width) / 2,
                        top = at_ / columns * (side_ + gap) + (side_ - picture.height) / 2;
-    for (std::int64_t y = 0; y < picture.height; ++y) {
-      std::copy_n(picture.pixels.begin() + y * picture.width * 3, picture.width * 3,
-                  image_.pixels.begin() + ((top + y) * image_.width + left) * 3);
-    }
+    paste(picture, top, left, image_);
     ++at_;
   }
   std::vector<std::byte> jpeg() const { return encode_jpeg(image_, ChannelOrder::rgb, quality); }

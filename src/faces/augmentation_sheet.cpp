@@ -3,6 +3,7 @@
 #include <amnet/data/sampler.h>
 #include <amnet/faces/train_report.h>
 
+#include "data/paste.h"
 #include "data/resize.h"
 #include "read_face.h"
 
@@ -45,12 +46,6 @@ std::vector<Image> row_of(const Image& original, std::int64_t index, const FaceT
   return row;
 }
 
-void put(const Image& image, std::int64_t top, std::int64_t left, Image& sheet) {
-  for (std::int64_t y = 0; y < image.height; ++y) {
-    std::copy_n(image.pixels.begin() + y * image.width * 3, image.width * 3, sheet.pixels.begin() + ((top + y) * sheet.width + left) * 3);
-  }
-}
-
 }  // namespace
 
 std::vector<std::byte> augmentation_sheet(const FaceList& list, const FaceTraining& options) {
@@ -76,7 +71,7 @@ std::vector<std::byte> augmentation_sheet(const FaceList& list, const FaceTraini
   for (std::int64_t row = 0; row < count; ++row) {
     std::int64_t left = 0;
     for (const Image& image : rows[static_cast<std::size_t>(row)]) {
-      put(image, row * (cell.height + gap), left, sheet);
+      paste(image, row * (cell.height + gap), left, sheet);
       left += cell.width + (left == 0 ? wide_gap : gap);
     }
   }

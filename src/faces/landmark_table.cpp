@@ -4,6 +4,8 @@
 #include <amnet/faces/landmark_table.h>
 #include <amnet/io/durable_file.h>
 
+#include "csv.h"
+
 #include <algorithm>
 #include <array>
 #include <charconv>
@@ -16,64 +18,6 @@ namespace {
 
 constexpr std::size_t largest_table = std::size_t{1} << 30;
 constexpr double farthest = 1e6;  // pixels from the first one
-
-/// The rows of a CSV text, one after another.
-class CsvRows {
- public:
-  CsvRows(std::string_view text, const std::string& name) : text_(text), name_(name) {
-    if (text_.starts_with("\xEF\xBB\xBF")) text_.remove_prefix(3);
-  }
-
-  /// Moves to the next row that is not empty. Throws DataError for quotation marks that do not
-  /// pair.
-  bool next() {
-    do {
-      if (at_ >= text_.size()) return false;
-      line_ = next_line_;
-      read_row();
-    } while (cells_.size() == 1 && cells_[0].empty());
-    return true;
-  }
-  const std::vector<std::string>& cells() const { return cells_; }
-  /// "landmarks.csv, line 3"
-  std::string where() const { return fmt::format("{}, line {}", name_, line_); }
-
- private:
-  void read_row() {
-    cells_.assign(1, {});
-    bool quoted = false;
-    while (at_ < text_.size()) {
-      const char c = text_[at_++];
-      if (c == '\n') ++next_line_;
-      if (quoted) {
-        if (c != '"') {
-          cells_.back() += c;
-        } else if (at_ < text_.size() && text_[at_] == '"') {
-          cells_.back() += text_[at_++];
-        } else {
-          quoted = false;
-          require<DataError>(at_ == text_.size() || text_[at_] == ',' || text_[at_] == '\n' || text_[at_] == '\r',
-                             "{}: expected a comma behind the closing quotation mark of value {}.", where(), cells_.size());
-        }
-      } else if (c == '"' && cells_.back().empty()) {
-        quoted = true;
-      } else if (c == ',') {
-        cells_.emplace_back();
-      } else if (c == '\n') {
-        return;
-      } else if (c != '\r' || (at_ < text_.size() && text_[at_] != '\n')) {
-        cells_.back() += c;
-      }
-    }
-    require<DataError>(!quoted, "{}: the quotation mark of value {} is not closed.", where(), cells_.size());
-  }
-
-  std::string_view text_;
-  std::string name_;
-  std::size_t at_ = 0;
-  std::int64_t line_ = 0, next_line_ = 1;
-  std::vector<std::string> cells_;
-};
 
 /// Where the columns are; those that are missing are -1.
 struct Columns {
@@ -186,17 +130,6 @@ LandmarkTable read_landmark_table(const std::filesystem::path& path) {
   require<DataError>(std::filesystem::exists(path), "{}: expected a table of landmarks but there is none{}.", path.string(),
                      path_hint(path.string()));
   return parse_landmark_table(read_file(path, largest_table), path.string());
-}
-
-std::string csv_value(std::string_view value) {
-  if (value.find_first_of(",\"\r\n") == std::string_view::npos && !value.starts_with(' ') && !value.ends_with(' '))
-    return std::string(value);
-  std::string quoted = "\"";
-  for (const char c : value) {
-    quoted += c;
-    if (c == '"') quoted += c;
-  }
-  return quoted + '"';
 }
 
 }  // namespace amnet

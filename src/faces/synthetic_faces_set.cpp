@@ -2,6 +2,8 @@
 #include <amnet/core/random.h>
 #include <amnet/faces/synthetic_faces.h>
 
+#include "synthetic_people.h"
+
 #include <algorithm>
 #include <atomic>
 #include <cerrno>
@@ -45,7 +47,8 @@ std::string synthetic_face_path(std::uint64_t identity, std::uint64_t image_from
   return fmt::format("{0}/{0}_{1:04}.jpg", name, image_from_1);
 }
 
-void write_synthetic_faces(const std::filesystem::path& directory, const SyntheticFaces& faces, const SynthesisProgress& progress) {
+void write_synthetic_people(const std::filesystem::path& directory, const SyntheticFaces& faces,
+                            const std::function<std::vector<std::byte>(const FaceKey&)>& file_of, const SynthesisProgress& progress) {
   require(faces.identities >= 1 && faces.images >= 1, "[synth] expected at least 1 identity and 1 image of each but got {} and {}.",
           faces.identities, faces.images);
   require(faces.threads >= 1, "[synth] expected at least 1 thread but got {}.", faces.threads);
@@ -62,7 +65,7 @@ void write_synthetic_faces(const std::filesystem::path& directory, const Synthet
         make_directory(directory / synthetic_identity_name(identity));
         for (std::uint64_t image = 0; image < faces.images; ++image) {
           write_file(directory / synthetic_face_path(identity, image + 1),
-                     synthetic_face_jpeg({.seed = faces.seed, .identity = identity, .image = image}, faces.variation));
+                     file_of({.seed = faces.seed, .identity = identity, .image = image}));
           const std::lock_guard lock(mutex);
           if (failure) return;
           written += 1;
@@ -85,7 +88,11 @@ void write_synthetic_faces(const std::filesystem::path& directory, const Synthet
     work();
   }
   if (failure) std::rethrow_exception(failure);
+}
 
+void write_synthetic_faces(const std::filesystem::path& directory, const SyntheticFaces& faces, const SynthesisProgress& progress) {
+  write_synthetic_people(
+      directory, faces, [&](const FaceKey& key) { return synthetic_face_jpeg(key, faces.variation); }, progress);
   std::string list;
   for (std::uint64_t n = 0; n < faces.identities; ++n) {
     for (std::uint64_t image = 1; image <= faces.images; ++image) {

@@ -1,14 +1,16 @@
-#include <amnet/core/error.h>
 #include <amnet/core/random.h>
 #include <amnet/faces/landmark_table.h>
 #include <amnet/faces/synthetic_photographs.h>
 #include <amnet/io/durable_file.h>
+
+#include "synthetic_people.h"
 
 #include <algorithm>
 #include <array>
 #include <cmath>
 #include <numbers>
 #include <string>
+#include <vector>
 
 namespace amnet {
 namespace {
@@ -74,28 +76,21 @@ SyntheticPhotograph synthetic_photograph(const FaceKey& key, const FaceVariation
 }
 
 void write_synthetic_photographs(const std::filesystem::path& directory, const SyntheticFaces& faces, const SynthesisProgress& progress) {
-  require(faces.identities >= 1 && faces.images >= 1, "[synth] expected at least 1 identity and 1 image of each but got {} and {}.",
-          faces.identities, faces.images);
+  std::vector<Landmarks> landmarks(faces.identities * faces.images);  // each set by one thread
+  const auto file_of = [&](const FaceKey& key) {
+    const SyntheticPhotograph photograph = synthetic_photograph(key, faces.variation);
+    landmarks[(key.identity - faces.first_identity) * faces.images + key.image] = photograph.landmarks;
+    return encode_jpeg(photograph.image, ChannelOrder::rgb, quality);
+  };
+  write_synthetic_people(directory, faces, file_of, progress);
+
   std::string table = "file,face";
   for (const std::string_view point : names_of(PointName{})) table += fmt::format(",{0}_x,{0}_y", point);
   table += '\n';
-  for (std::uint64_t n = 0; n < faces.identities; ++n) {
-    const std::uint64_t identity = faces.first_identity + n;
-    std::error_code failed;
-    const std::filesystem::path folder = directory / synthetic_identity_name(identity);
-    std::filesystem::create_directories(folder, failed);
-    require<FileError>(!failed, "{}: expected to create the directory but got `{}`; choose another place.", folder.string(),
-                       failed.message());
-    for (std::uint64_t i = 0; i < faces.images; ++i) {
-      const SyntheticPhotograph photograph = synthetic_photograph({.seed = faces.seed, .identity = identity, .image = i}, faces.variation);
-      const std::vector<std::byte> bytes = encode_jpeg(photograph.image, ChannelOrder::rgb, quality);
-      const std::string path = synthetic_face_path(identity, i + 1);
-      write_durably(directory / path, std::string_view(reinterpret_cast<const char*>(bytes.data()), bytes.size()));
-      table += fmt::format("{},0", path);
-      for (const Point& point : photograph.landmarks) table += fmt::format(",{:.3f},{:.3f}", point.x, point.y);
-      table += '\n';
-    }
-    if (progress) progress((n + 1) * faces.images, faces.identities * faces.images);
+  for (std::size_t i = 0; i < landmarks.size(); ++i) {
+    table += fmt::format("{},0", synthetic_face_path(faces.first_identity + i / faces.images, i % faces.images + 1));
+    for (const Point& point : landmarks[i]) table += fmt::format(",{:.3f},{:.3f}", point.x, point.y);
+    table += '\n';
   }
   write_durably(directory / "landmarks.csv", table);
 }

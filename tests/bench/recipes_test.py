@@ -55,6 +55,8 @@ class Search(unittest.TestCase):
     def test_a_split_that_cannot_be_is_refused(self):
         result = python("split_people.py", self.faces / "list.txt", "--people", 20, "--pairs", 100, "--out", self.folder / "none")
         self.assertIn("a fold of 2 people has 12 pairs of one person, and --pairs asks for 100", result.stderr)
+        result = python("split_people.py", self.faces / "list.txt", "--people", 10, "--pairs", 4, "--out", self.folder / "none")
+        self.assertIn("a fold of 1 people has fewer pairs of different people than the 4 that --pairs asks for", result.stderr)
         result = python("split_people.py", self.faces / "list.txt", "--people", 41, "--out", self.folder / "none")
         self.assertIn("40 people have two images, and --people asks for 41", result.stderr)
         (self.folder / "odd.txt").write_text("a/b.jpg 0\n")

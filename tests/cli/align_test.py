@@ -110,6 +110,7 @@ class Align(CliTest):
         self.align("settled")
         self.refused(2, ["align", "--in", "photographs", "--landmarks", "photographs/landmarks.csv", "--out", "settled", "--quality", 80], "settled",
                      "jpg 95", "jpg 80")
+        self.refused(2, ["align", "--in", "photographs", "--landmarks", "settled/faces.csv", "--out", "settled"], "--landmarks", "--out")
         os.makedirs(path("foreign"))
         write("foreign/mine.jpg", "mine")
         self.assertEqual(self.align("foreign").code, 2)

@@ -3,6 +3,7 @@
 #include <amnet/faces/synthetic_photographs.h>
 #include <amnet/io/durable_file.h>
 
+#include <algorithm>
 #include <cstdlib>
 #include <filesystem>
 #include <map>
@@ -54,6 +55,23 @@ TEST_CASE("synthetic photographs: their landmarks lead back to the face that was
     CHECK(sum / pixels < 6);  // resampled twice
     CHECK(synthetic_photograph(key).image.pixels == photograph.image.pixels);
   }
+}
+
+TEST_CASE("synthetic photographs: the number of threads changes no byte", "[align][synthetic_faces]") {
+  const test_images::TemporaryFolder folder;
+  const SyntheticFaces faces{.first_identity = 3, .identities = 5, .images = 2};
+  SyntheticFaces threaded = faces;
+  threaded.threads = 3;
+  write_synthetic_photographs(folder.path() / "one", faces);
+  write_synthetic_photographs(folder.path() / "three", threaded);
+  const std::string table = read_file(folder.path() / "one/landmarks.csv");
+  CHECK(read_file(folder.path() / "three/landmarks.csv") == table);
+  CHECK(std::ranges::count(table, '\n') == 11);
+  for (const char* name : {"id_00003/id_00003_0001.jpg", "id_00007/id_00007_0002.jpg"}) {
+    CHECK(read_file(folder.path() / "one" / name) == read_file(folder.path() / "three" / name));
+    CHECK_THAT(table, Contains(name));
+  }
+  CHECK_THROWS_AS(write_synthetic_photographs(folder.path() / "none", {.identities = 0}), UsageError);
 }
 
 TEST_CASE("align folder: drawn photographs become faces with the same names", "[align]") {

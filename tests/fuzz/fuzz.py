@@ -28,7 +28,7 @@ BINARY = ["caffe_file", "weights", "whole_file", "wire"]
 READERS = {
     "caffemodel": [f"src/caffe/{name}.cpp" for name in BINARY],
     "face_list": ["src/faces/face_list.cpp", "src/faces/list_builder.h", "src/faces/exclusions.h"],
-    "landmark_table": ["src/faces/landmark_table.cpp"],
+    "landmark_table": ["src/faces/csv.cpp", "src/faces/landmark_table.cpp"],
     "mean_binaryproto": [f"src/caffe/{name}.cpp" for name in BINARY],
     "net_prototxt": TEXT,
     "npy": ["src/io/npy.cpp"],

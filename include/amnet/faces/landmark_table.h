@@ -40,7 +40,4 @@ LandmarkTable read_landmark_table(const std::filesystem::path& path);
 /// The same of a text, which messages call `name`.
 LandmarkTable parse_landmark_table(std::string_view text, const std::string& name);
 
-/// One value of a CSV table, in quotation marks where it needs them.
-std::string csv_value(std::string_view value);
-
 }  // namespace amnet

@@ -36,7 +36,8 @@ struct MtcnnOptions {
   /// Landmarks that are the mean of those of a face and of its mirror image: steadier, for one more
   /// run of O-Net.
   bool mirrored_landmarks = false;
-  /// Bytes that plans for sizes of photographs may take; the least recently used are dropped.
+  /// Bytes that the plans of each net may take, P-Net's for sizes of photographs; the least
+  /// recently used are dropped.
   std::size_t plan_bytes = std::size_t{1} << 28;
 
   friend bool operator==(const MtcnnOptions&, const MtcnnOptions&) = default;
