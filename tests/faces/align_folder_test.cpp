@@ -111,6 +111,15 @@ TEST_CASE("align folder: the next run goes on where one ended, to the same bytes
   }
   summary = align_folder(drawn.options());
   CHECK(summary.earlier == 6);
+  // A line that is damaged: what stands behind it is done again.
+  journal = whole.at("align.jsonl");
+  std::size_t line = 0;
+  for (int i = 0; i < 3; ++i) line = journal.find('\n', line) + 1;
+  journal[line] = '[';
+  write_durably(drawn.out / "align.jsonl", journal);
+  summary = align_folder(drawn.options());
+  CHECK((summary.earlier == 2 && summary.aligned == 6));
+  CHECK(read_file(drawn.out / "align.jsonl") == whole.at("align.jsonl"));
   // A stop keeps what was done.
   AlignFolder options = drawn.options();
   options.out = drawn.folder.path() / "stopped";
@@ -126,6 +135,12 @@ TEST_CASE("align folder: the next run goes on where one ended, to the same bytes
   summary = align_folder(options);
   CHECK((summary.earlier == 6 && summary.photographs == 7 && summary.rejected.size() == 1));
   CHECK(summary.rejected[0].reason == "the table of landmarks has none of it.");
+  // And one that has become another picture of the same name.
+  const std::string before = read_file(options.out / "id_00001/id_00001_0001.jpg");
+  write_durably(drawn.in / "id_00001/id_00001_0001.jpg", read_file(drawn.in / "id_00002/id_00002_0001.jpg"));
+  summary = align_folder(options);
+  CHECK(summary.earlier == 6);
+  CHECK(read_file(options.out / "id_00001/id_00001_0001.jpg") != before);
 }
 
 TEST_CASE("align folder: damaged photographs, small faces and profiles are rejected with the reason", "[align]") {

@@ -69,6 +69,51 @@ Count compare_with_known(const fs::path& photographs, const fs::path& table, con
 
 }  // namespace
 
+TEST_CASE("resample: areas where both sides become shorter, neighbours elsewhere, and black beyond the image", "[mtcnn]") {
+  // 6 columns and 2 rows; red depends on the column, green on the row, blue is 0.
+  constexpr std::array<std::uint8_t, 6> red = {0, 30, 90, 10, 200, 60};
+  Image image{.height = 2, .width = 6, .pixels = {}};
+  for (int y = 0; y < 2; ++y) {
+    for (const std::uint8_t value : red) image.pixels.insert(image.pixels.end(), {value, static_cast<std::uint8_t>(100 * y), 0});
+  }
+  Resampler resampler;
+  // The byte of a channel at (x, y) of the result.
+  const auto resampled = [&](ChannelOrder order, const Region& region, std::int64_t width, std::int64_t height) {
+    std::vector<float> out(static_cast<std::size_t>(width * height * 3));
+    resampler.resample(image, order, region, width, height, out);
+    return [out, height](std::int64_t x, std::int64_t y, std::int64_t c) {
+      return static_cast<double>(out[static_cast<std::size_t>((x * height + y) * 3 + c)]) * 128 + 127.5;
+    };
+  };
+  const Region whole{.left = 0, .top = 0, .width = 6, .height = 2};
+  // Both sides shorter: means of 3x2 pixels.
+  const auto small = resampled(ChannelOrder::rgb, whole, 2, 1);
+  CHECK(small(0, 0, 0) == Approx(40));
+  CHECK(small(1, 0, 0) == Approx(90));
+  CHECK(small(0, 0, 1) == Approx(50));
+  // 6 columns to 4: one and a half each.
+  const auto uneven = resampled(ChannelOrder::rgb, whole, 4, 1);
+  CHECK(uneven(0, 0, 0) == Approx((0 + 30 / 2.0) / 1.5));
+  CHECK(uneven(1, 0, 0) == Approx((30 / 2.0 + 90) / 1.5));
+  // One side longer: columns 1 and 4 alone, though three become one.
+  const auto tall = resampled(ChannelOrder::rgb, whole, 2, 4);
+  CHECK(tall(0, 2, 0) == Approx(30));
+  CHECK(tall(1, 2, 0) == Approx(200));
+  CHECK(tall(0, 0, 1) == Approx(0));
+  CHECK(tall(0, 1, 1) == Approx(25));
+  CHECK(tall(0, 2, 1) == Approx(75));
+  CHECK(tall(0, 3, 1) == Approx(100));
+  // The other order of channels, and half of the region outside.
+  const auto outside = resampled(ChannelOrder::bgr, {.left = -2, .top = -1, .width = 4, .height = 4}, 4, 4);
+  CHECK(outside(3, 2, 2) == Approx(30));
+  CHECK(outside(3, 2, 1) == Approx(100));
+  CHECK(outside(3, 2, 0) == Approx(0));
+  for (const auto& [x, y] : {std::pair{1, 2}, std::pair{3, 0}, std::pair{3, 3}}) {
+    CHECK(outside(x, y, 1) == Approx(0).margin(1e-4));
+    CHECK(outside(x, y, 2) == Approx(0).margin(1e-4));
+  }
+}
+
 TEST_CASE("resample: the known inputs of MTCNN's nets", "[mtcnn][golden]") {
   const auto shared = shared_directory();
   if (!shared) return skip_visibly("resample: the known inputs of MTCNN's nets");
